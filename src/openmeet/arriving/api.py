@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
 from openmeet.arriving.guest_list import understand_list
-from openmeet.arriving.lookalikes import lookalikes
+from openmeet.arriving.lookalikes import NOTHING, lookalikes
 from openmeet.arriving.model import Import, ImportId, Standing, What
 from openmeet.personal_calendar.pages import zone_of
 from openmeet.site.operations import Operation
@@ -50,6 +50,7 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     standing: Literal["new", "known", "own"]
     warnings: list[str]
     looks_like: str
+    looks_like_uid: str
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
@@ -215,9 +216,11 @@ async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -
                 event.is_cancelled,
                 known[event.uid].value,
                 list(event.warnings),
-                alike.get(event.uid, "") if known[event.uid] is Standing.NEW else "",
+                one.path,
+                one.uid,
             )
             for event in whole.events
+            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING]
         ]
         return made
     found = understand_list(arrived.content, arrived.columns)

@@ -71,6 +71,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
         reason=_reason(master),
         changes=tuple(_changes(master, group, zone)) if repeats else (),
         warnings=(*_doubts_about_zones(group, zone), *master.warnings),
+        standing=master.standing,
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
 

@@ -78,7 +78,8 @@ async def bring_in(
             outcome.known += 1
             continue
         if event.uid in alike:
-            outcome.left_out.append(f"{event.typed.title}: you have one that looks like it. Choose it to have both.")
+            other = "you have one" if alike[event.uid].path else "the file has one before it"
+            outcome.left_out.append(f"{event.typed.title}: {other} that looks like it. Choose it to have both.")
             continue
         try:
             async with db.transaction() as tx:
@@ -105,7 +106,8 @@ class _Known(Exception):  # no failure: somebody else was faster
 async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
     """The path of what was made of it."""
     if not found.repeats:
-        event = await drafts.begin(tx, caller, found.typed, {}, called_off=found.reason if found.is_cancelled else None)
+        called_off = found.reason if found.is_cancelled else None
+        event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, standing=found.standing)
         return f"/events/{event.slug}"
     made = await _series(tx, caller, found)
     return f"/series/{made.slug}"

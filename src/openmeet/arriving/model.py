@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NewType
 
 from groundwork.clock import DAY, Instant
+from openmeet.events.model import Status
 from openmeet.events.rules import Submission
 from openmeet.users.model import UserId
 
@@ -80,6 +81,7 @@ class Found:
     """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event.
 
     ``reason``: why it is called off, where that is said.
+    ``standing``: how it stood, where it was one of ours: planned, put off; a single event stands so again.
     ``has_guessed_zone``: no zone was said, or one that nobody knows; the one that it has was chosen for it.
     """
 
@@ -95,6 +97,7 @@ class Found:
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     has_guessed_zone: bool = False
+    standing: Status | None = None
 
     @property
     def repeats(self) -> bool:

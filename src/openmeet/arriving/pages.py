@@ -13,7 +13,7 @@ from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
 from openmeet.arriving.guest_list import understand_list
 from openmeet.arriving.letters import subject_of, text_of
-from openmeet.arriving.lookalikes import lookalikes
+from openmeet.arriving.lookalikes import NOTHING, lookalikes
 from openmeet.arriving.model import ZONE, Column, Import, ImportId, Stage, Standing, What
 from openmeet.arriving.people import Target
 from openmeet.arriving.uploads import read_upload
@@ -243,7 +243,7 @@ async def _show_events(
                     "is_cancelled": event.is_cancelled,
                     "standing": _STANDINGS[known[event.uid]],
                     "is_new": known[event.uid] is Standing.NEW,
-                    "looks_like": alike.get(event.uid, "") if known[event.uid] is Standing.NEW else "",
+                    "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING,
                     "warnings": event.warnings,
                 }
                 for number, event in enumerate(whole.events)

@@ -119,12 +119,13 @@ async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozen
 
 
 async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant]) -> list[tuple[str, str, Instant]]:
-    """Slug, title and start of the person's own events and drafts that start at one of these."""
+    """Slug, title and start of events and drafts that start at one of these, and that the person made or hosts beside their author."""
     found: list[tuple[str, str, Instant]] = []
     for first in range(0, len(starts), _AT_ONCE):
         rows = await reader.fetch(
-            "select slug, title, starts_at from events where author_id = :user_id and starts_at in :starts"
-            " and deleted_at is null and removed_at is null order by starts_at, id",
+            "select slug, title, starts_at from events e where starts_at in :starts"
+            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 from event_hosts h"
+            " where h.event_id = e.id and h.user_id = :user_id and h.state = 'accepted')) order by starts_at, id",
             user_id=user_id,
             starts=list(starts[first : first + _AT_ONCE]),
         )

@@ -1,5 +1,6 @@
 """Answering by the API."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug, lock_by_slug
 from openmeet.site.etags import IF_MATCH, etag_of, must_match
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, Page, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -99,9 +101,10 @@ class ChangeShown(msgspec.Struct, rename="camel"):
 
 
 class History(msgspec.Struct, rename="camel"):
-    """Everything that became of one answer, oldest first."""
+    """Everything that became of one answer, oldest first; ``cursor`` is null on the last page."""
 
     changes: list[ChangeShown]
+    cursor: str | None
 
 
 async def put_answer(request: Request) -> Response:
@@ -126,10 +129,17 @@ async def show_answer(request: Request) -> Response:
 
 
 async def show_history(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
         mine = await _mine(reader, request)
-        changes = await history.of_answer(reader, mine.id)
-    return json_response(History([change_shown(one) for one in changes]))
+        changes = await history.of_answer(reader, mine.id, page)
+    return json_response(history_page(page, changes))
+
+
+def history_page(page: Page, changes: Sequence[Change]) -> History:
+    """What was read of a history, as a page of it."""
+    found, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
+    return History([change_shown(one) for one in found], cursor)
 
 
 def reply_of(name: ReplyName) -> Reply:
@@ -229,6 +239,7 @@ OPERATIONS = (
         "What became of the caller's answer",
         show_history,
         {200: History},
+        parameters=(CURSOR, LIMIT),
         failures=(404,),
     ),
 )

@@ -9,6 +9,7 @@ from groundwork.fresh_id import new_id
 from openmeet.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
 from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event, EventId
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
@@ -29,7 +30,7 @@ _LINE = {
 _INSERT = f"insert into attendance_changes ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
 _INSERT_EACH = inserting("attendance_changes", _LINE)
 
-COLUMNS = "attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
+COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
 
 
 async def keep(
@@ -90,11 +91,13 @@ async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> Non
     )
 
 
-async def of_answer(reader: Reader, attendance_id: AttendanceId) -> list[Change]:
+async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[Change]:
     """Everything that happened to one answer, oldest first."""
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id order by id",
+        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id"
+        f"{page.clause('changed_at', 'id', newest_first=False)}",
         attendance_id=attendance_id,
+        **page.values,
     )
     return [_change_of(row) for row in rows]
 
@@ -162,6 +165,7 @@ def _values(
 
 def _change_of(row: Row) -> Change:
     return Change(
+        id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),
         actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
         through=Through(row["through"]),

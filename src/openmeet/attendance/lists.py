@@ -10,14 +10,15 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from openmeet.attendance.history_view import STATUS_WORDS
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor
-from openmeet.attendance.queries import Attendee, attendee_of
+from openmeet.attendance.queries import IS_UNHEARD, Attendee, attendee_of
 from openmeet.attendance.seating import NO_LIMITS, Limits, is_too_large
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
-_COLUMNS = """a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
+_COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
-       case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest"""
+       case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
+       case when {IS_UNHEARD} then 1 else 0 end as is_unheard"""
 
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
@@ -37,10 +38,6 @@ class Position:
     place: int
     answered_at: int
     attendance_id: str
-
-
-# Where somebody may stand without having answered themselves.
-_UNANSWERED = (AttendanceStatus.INVITED, AttendanceStatus.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,8 @@ async def managed(
     search = ""
     values: dict[str, object] = {}
     if wanted.q:
-        search = """and (lower(coalesce(a.invited_as, '')) like :q escape '!'
-                    or not (coalesce(a.invited_as, '') <> '' and a.status in ('invited', 'rejected')) and (
+        search = f"""and (lower(coalesce(a.invited_as, '')) like :q escape '!'
+                    or not {IS_UNHEARD} and (
                        lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
@@ -119,7 +116,7 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
 def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS) -> Line:
     """An answer in words. Whom the host invited by an address is called by it until they have answered themselves.
 
-    Also after the host has taken that back: otherwise a no to an address would say whose it is.
+    Also after the host has taken that back, or checked them in: otherwise a no to an address, or a yes, would say whose it is.
     """
     words = STATUS_WORDS[one.status]
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
@@ -130,11 +127,10 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS
         words = "answered from elsewhere"
     elif one.pending_for is PendingFor.UNCLEAR:
         words = "answered unclearly"
-    is_unknown = one.status in _UNANSWERED and bool(one.invited_as)
     return Line(
         one.attendance_id,
         one.user_id,
-        one.invited_as if is_unknown else names[one.user_id],
+        one.invited_as if one.is_unheard else names[one.user_id],
         one.status,
         words,
         one.party,
@@ -142,10 +138,10 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS
         one.mode,
         one.pending_for,
         # Either would say whether somebody with this address has an account here.
-        one.is_guest and not is_unknown,
-        one.is_private and not is_unknown,
+        one.is_guest and not one.is_unheard,
+        one.is_private and not one.is_unheard,
         one.offered_until is not None,
-        is_unknown,
+        one.is_unheard,
     )
 
 

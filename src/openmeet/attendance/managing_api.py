@@ -11,13 +11,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import history, inviting, joining_queries, lists, managing, queries, table_file, told
-from openmeet.attendance.api import History, ModeName, StatusName, change_shown
+from openmeet.attendance.api import History, ModeName, StatusName, history_page
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.attendance.queries import Attendee
 from openmeet.events.model import Event, EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation, Parameter
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -153,13 +154,14 @@ async def restore(request: Request) -> Response:
 
 
 async def show_history(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
         event = await managing.hosted(reader, caller_of(request), _slug(request))
         mine = await queries.by_id(reader, _id(request))
         if mine is None or mine.event_id != event.id:
             raise NotFound("There is no such answer.")
-        changes = await history.of_answer(reader, mine.id)
-    return json_response(History([change_shown(one) for one in changes]))
+        changes = await history.of_answer(reader, mine.id, page)
+    return json_response(history_page(page, changes))
 
 
 async def export(request: Request) -> Response:
@@ -275,6 +277,7 @@ OPERATIONS = (
         "What became of an answer, for hosts",
         show_history,
         {200: History},
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
 )

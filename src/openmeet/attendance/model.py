@@ -147,6 +147,7 @@ NO_WISHES = Wishes()
 class Change:
     """One line of the history: who made what of an answer, when and by what. ``actor_id`` is None for clock and network."""
 
+    id: str
     attendance_id: AttendanceId
     actor_id: UserId | None
     through: Through

@@ -32,6 +32,12 @@ COLUMNS = (
 )
 
 # Who holds seats; an index has the same words.
+# Invited by an address, and never heard of since, also where the host has turned them away or checked them in: whose the address is
+# nobody learns who wrote it.
+IS_UNHEARD = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
+                 select 1 from attendance_changes c where c.attendance_id = a.id
+                    and c.after_status not in ('invited', 'rejected', 'attended'))))"""
+
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
 # The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted), or is of
@@ -66,6 +72,7 @@ class Attendee:
     guest_names: tuple[str, ...] = ()
     invited_as: str = ""
     place: int = 0
+    is_unheard: bool = False
 
 
 def attendance_of(row: Row) -> Attendance:
@@ -411,9 +418,9 @@ async def attendees(
         f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
                a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
-               case when {IS_GUEST} then 1 else 0 end as is_guest
+               case when {IS_GUEST} then 1 else 0 end as is_guest, 0 as is_unheard
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} {seen} {behind}
+         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} and not {IS_UNHEARD} {seen} {behind}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -444,6 +451,7 @@ def attendee_of(row: Row) -> Attendee:
         tuple(msgspec.json.decode(row["guest_names"])),
         row["invited_as"] or "",
         row["place"],
+        bool(row["is_unheard"]),
     )
 
 

@@ -16,6 +16,7 @@ from openmeet.events.hosting_rules import Act
 from openmeet.events.model import EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -48,9 +49,10 @@ class CoHostShown(msgspec.Struct, rename="camel"):
 
 
 class CoHostList(msgspec.Struct, rename="camel"):
-    """Everybody who was ever asked, in that order."""
+    """Everybody who was ever asked, in that order; ``cursor`` is null on the last page."""
 
     co_hosts: list[CoHostShown]
+    cursor: str | None
 
 
 class AskedShown(msgspec.Struct, rename="camel"):
@@ -63,27 +65,30 @@ class AskedShown(msgspec.Struct, rename="camel"):
 
 
 class AskedList(msgspec.Struct, rename="camel"):
-    """The oldest first."""
+    """The oldest first; ``cursor`` is null on the last page."""
 
     invitations: list[AskedShown]
+    cursor: str | None
 
 
 async def list_co_hosts(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         event = await queries.by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         await seeing.must_be_allowed(reader, event, caller.user_id, Act.SEE)
-        found = await host_queries.of_event(reader, event.id, list(CoHostState))
-        return json_response(CoHostList(await _shown(reader, found)))
+        read = await host_queries.of_event(reader, event.id, list(CoHostState), page)
+        found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(CoHostList(await _shown(reader, found), cursor))
 
 
 async def list_asked(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        found = await asked_of(reader, caller.user_id, request.app.state.code_key)
-    return json_response(AskedList([AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]))
+        found, cursor = await asked_of(reader, caller.user_id, request.app.state.code_key, page)
+    shown = [AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
+    return json_response(AskedList(shown, cursor))
 
 
 async def invite(request: Request) -> Response:
@@ -176,6 +181,7 @@ OPERATIONS = (
         "Who was asked to host the event, for its hosts",
         list_co_hosts,
         {200: CoHostList},
+        parameters=(CURSOR, LIMIT),
         failures=_FAILURES,
     ),
     Operation(
@@ -240,6 +246,7 @@ OPERATIONS = (
         "What the caller is asked to host",
         list_asked,
         {200: AskedList},
+        parameters=(CURSOR, LIMIT),
     ),
     Operation(
         "POST",

@@ -12,6 +12,7 @@ from openmeet.events.hosting_rules import token_of
 from openmeet.events.model import EventId
 from openmeet.identities.names import shown_names
 from openmeet.moderation.distance import apart
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 _WORDS = {
@@ -77,15 +78,19 @@ class AskedToHost:
         return f"/co-hosting/{self.token}"
 
 
-async def asked_of(reader: Reader, user_id: UserId, key: bytes) -> list[AskedToHost]:
-    """What this person is asked to host, the oldest invitation first."""
-    waiting = await host_queries.waiting_for(reader, user_id)
+async def asked_of(
+    reader: Reader, user_id: UserId, key: bytes, page: Page = WHOLE
+) -> tuple[list[AskedToHost], str | None]:
+    """What this person is asked to host, the oldest invitation first, and the cursor behind it."""
+    read = await host_queries.waiting_for(reader, user_id, page)
+    waiting, cursor = page.cut(read, lambda one: (one.created_at, one.id))
     # Their mails are not sent either.
     found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])
-    return [
+    asked = [
         AskedToHost(token_of(key, one.id), event.title or "an event", names[one.invited_by], one.expires_at)
         for one in found
         if (event := events.get(EventId(one.event_id))) is not None and not event.is_gone
     ]
+    return asked, cursor

@@ -14,6 +14,7 @@ from openmeet.groups.rules import Action
 from openmeet.groups.running import Mails
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -45,9 +46,10 @@ class InvitationShown(msgspec.Struct, rename="camel"):
 
 
 class InvitationList(msgspec.Struct, rename="camel"):
-    """Those that still let somebody in, the newest first."""
+    """Those that still let somebody in, the newest first; ``cursor`` is null on the last page."""
 
     invitations: list[InvitationShown]
+    cursor: str | None
 
 
 class MailsWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -81,12 +83,14 @@ class DoorShown(msgspec.Struct, rename="camel"):
 
 
 async def list_invitations(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.must_be_allowed(mine.role if mine else None, Action.INVITE)
-        found = await doors.open_invitations(reader, group.id)
-    return json_response(InvitationList([_shown(request, one) for one in found]))
+        found, cursor = page.cut(
+            await doors.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
+        )
+    return json_response(InvitationList([_shown(request, one) for one in found], cursor))
 
 
 async def invite_by_link(request: Request) -> Response:
@@ -180,6 +184,7 @@ OPERATIONS = (
         "Invitations that still let somebody in, for those who invite",
         list_invitations,
         {200: InvitationList},
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
     Operation(

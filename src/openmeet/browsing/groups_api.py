@@ -48,10 +48,11 @@ async def list_groups(request: Request) -> Response:
 
 
 async def list_mine(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, limit = caller_of(request), limit_of(request)
     async with database_of(request).reader() as reader:
-        found = await listing.of_user(reader, caller.user_id, limit=MAX_LIMIT)
-    return json_response(_list(request, found, MAX_LIMIT))
+        after = await _after(reader, request.query_params.get("cursor", ""))
+        found = await listing.of_user(reader, caller.user_id, limit=limit + 1, after=after)
+    return json_response(_list(request, found, limit))
 
 
 async def create(request: Request) -> Response:
@@ -260,5 +261,6 @@ OPERATIONS = (
         "Groups that the caller is in or asked to get into",
         list_mine,
         {200: GroupList},
+        parameters=(_CURSOR, _LIMIT),
     ),
 )

@@ -21,6 +21,7 @@ from openmeet.ingestion.three_way import Side
 from openmeet.series.model import SeriesSlug
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -56,9 +57,10 @@ class DecisionShown(msgspec.Struct, rename="camel"):
 
 
 class DecisionList(msgspec.Struct, rename="camel"):
-    """Decisions about one event, group or series, newest first."""
+    """Decisions about one event, group or series, newest first; ``cursor`` is null on the last page."""
 
     decisions: list[DecisionShown]
+    cursor: str | None = None
 
 
 class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -71,9 +73,11 @@ class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 def _lister(decisions_of: Callable[[Reader, Caller, str], Awaitable[list[Conflict]]]) -> Answering:
     async def list_them(request: Request) -> Response:
+        page = paging(request)
         async with database_of(request).reader() as reader:
-            found = await decisions_of(reader, caller_of(request), request.path_params["slug"])
-        return json_response(DecisionList([_decision(one) for one in found]))
+            everything = await decisions_of(reader, caller_of(request), request.path_params["slug"])
+        found, cursor = page.among(everything, _mark)
+        return json_response(DecisionList([_decision(one) for one in found], cursor))
 
     return list_them
 
@@ -89,6 +93,10 @@ def _chooser(choose: Choose, decisions_of: Callable[[Reader, Caller, str], Await
         return json_response(DecisionList([_decision(one) for one in found]))
 
     return choose_one
+
+
+def _mark(one: Conflict) -> tuple[int, str]:
+    return one.decided_at, f"{one.decision.field}.{one.theirs_rev}.{one.uri}"
 
 
 def _decision(one: Conflict) -> DecisionShown:
@@ -140,6 +148,7 @@ OPERATIONS = (
         "What was merged into the caller's event, and why so",
         _lister(_of_event),
         {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404, 422),
     ),
     Operation(
@@ -159,6 +168,7 @@ OPERATIONS = (
         "What was merged into a group that the caller may change, and why so",
         _lister(_of_group),
         {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
     Operation(
@@ -178,6 +188,7 @@ OPERATIONS = (
         "What was merged into a series that the caller may change, and why so",
         _lister(_of_series),
         {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
     Operation(

@@ -190,6 +190,10 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == handing_over.EVENT_TAKEN else "the series of "
             return f"{name or 'Somebody'} has taken over {what}", "."
+        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_DECLINED, handing_over.SERIES_DECLINED}:
+            name = names.get(about.person_id) if about.person_id else None
+            what = "" if about.answer == handing_over.EVENT_DECLINED else "the series of "
+            return f"{name or 'Somebody'} does not take over {what}", ". It stays yours."
         case Kind.SERIES_OFFERED:
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == handing_over.EVENT else "the series of "

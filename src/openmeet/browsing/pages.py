@@ -199,7 +199,7 @@ async def show_mine(request: Request) -> Response:
         which = Mine(asked) if asked in set(Mine) else first
         found = await queries.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await _groups(reader, caller, found[:PAGE_SIZE], with_sync=True)
-        asked_to_host = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
+        asked_to_host, _ = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await first_reads.of_person(reader, caller.user_id) if not one.is_done]
     more = ""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from openmeet.calendars.model import ReadEvent
-from openmeet.calendars.stray_dates import gathered
+from openmeet.calendars.stray_dates import gathered, name_in
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
@@ -55,20 +55,22 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant) -> list[In
     whole = [event for event in group if event.overrides is None]
     singles: dict[Instant, ReadEvent] = {}
     ranges: list[tuple[Instant, ReadEvent]] = []
+    master = max(whole, key=lambda event: event.sequence) if whole else None
     for event in sorted(group, key=lambda event: event.sequence):
         if event.overrides is None:
             continue
         original = instant_of(event.overrides.original, _zone(event))
+        if master is not None and event.overrides.is_day:
+            original = instant_of(name_in(master.pattern, event), _zone(master))
         if event.overrides.and_following:
             ranges.append((original, event))
         else:
             singles[original] = event
     found = [_single(event, original) for original, event in singles.items()]
     ranges.sort(key=lambda pair: pair[0])
-    if not whole:
+    if master is None:
         found += [_single(event, original) for original, event in ranges]
     else:
-        master = max(whole, key=lambda event: event.sequence)
         reach = _span(_MOVED) if ranges else _span(master.length or timedelta(0))
         for one in expansion.between(master.pattern, Instant(start - reach), Instant(end + (reach if ranges else 0))):
             if one.at not in singles:

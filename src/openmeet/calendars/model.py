@@ -3,16 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from openmeet.events.model import Mode, Venue
+from openmeet.events.model import Mode, Status, Venue
 from openmeet.recurrence.pattern import Pattern
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A single date that an override is about: its wall-clock time by the rule; ``and_following``: from there on."""
+    """A single date that an override is about: its wall-clock time by the rule; ``and_following``: from there on.
+
+    ``is_day``: the file names its day alone, and of a series with hours whichever date there is on that day is meant.
+    """
 
     original: datetime
     and_following: bool = False
+    is_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class ReadEvent:
     ``pattern`` has start, zone, rule and dates; ``is_floating`` says that the file named no zone and the calendar's was
     taken. ``unknown_zone``: the name of a zone that is no known place, whose times are only guessed to be those of the pattern's. ``length`` is None where the file gives no end; of a whole-day event it counts days.
     ``venue``: the place in its parts, where the file has them; ``mode``: how people meet, where it was one of ours.
+    ``standing``: how it stood, where it was one of ours and that is more than STATUS says.
     ``comment``: what is said beside it, of a cancelled one the reason (RFC 5546, section 3.2.5).
     """
 
@@ -42,6 +47,7 @@ class ReadEvent:
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
+    standing: Status | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()

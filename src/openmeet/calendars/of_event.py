@@ -15,6 +15,9 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series.dates import original_of
 from openmeet.site.texts import one_line
 
+# What a file of ours says beside STATUS.
+SAID = frozenset({Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED})
+
 
 def uid_of(event: Event, host: str) -> str:
     """The UID; ``host`` is that of the site (RFC 7986, section 5.3)."""
@@ -76,6 +79,7 @@ def written(
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},
+        standing=event.status if event.status in SAID else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=event.revision,
         categories=topics_of(event.categories, event.tags),

@@ -17,14 +17,14 @@ from icalendar.prop import vBroken, vDDDLists
 from openmeet.calendars.components import Component, read_components
 from openmeet.calendars.model import Named, ReadCalendar, ReadEvent
 from openmeet.calendars.structured_place import place_in
-from openmeet.calendars.writing import MODE
+from openmeet.calendars.writing import DAY_ZONE, MODE, STANDING
 from openmeet.calendars.zones import bare_zone, known_zone, zone_for, zones_of
-from openmeet.events.model import Mode
+from openmeet.events.model import Mode, Status
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.refusal import Code, RuleRefused
 from openmeet.recurrence.rule import Rule, parse_rule
-from openmeet.recurrence.wall_time import instant_of
+from openmeet.recurrence.wall_time import instant_of, is_zone
 
 MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
@@ -112,6 +112,7 @@ def _event(component: Component, calendar: ReadCalendar) -> ReadEvent:
         url=_clean(str(_first(event, "URL") or ""), one_line=True)[:MAX_TEXT],
         is_cancelled=status == "CANCELLED",
         is_tentative=status == "TENTATIVE",
+        standing=_standing(event),
         comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
         sequence=_sequence(event),
         categories=_categories(event),
@@ -143,6 +144,9 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     raw = _raw(value)
     is_all_day = "T" not in raw
     zone_name, is_floating = _zone(value, calendar)
+    own = str(_first(event, DAY_ZONE) or "").strip()
+    if is_all_day and is_zone(own):
+        zone_name = own
     try:
         return parse_date(raw, zone_name), zone_name, is_floating, is_all_day
     except RuleRefused as refused:
@@ -245,7 +249,8 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Na
         raise _Left("the date that it changes (RECURRENCE-ID) cannot be read.") from None
     if own != zone_name and "T" in _raw(value):
         original = parse_date(_utc_text(original, own), zone_name)
-    return Named(original, and_following=str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE")
+    and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"
+    return Named(original, and_following=and_following, is_day="T" not in _raw(value))
 
 
 def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[str]) -> timedelta | None:
@@ -292,6 +297,11 @@ def _coordinates(event: Event) -> tuple[float, float] | None:
 def _mode(event: Event) -> Mode | None:
     said = str(_first(event, MODE) or "").strip()
     return Mode(said) if said in set(Mode) else None
+
+
+def _standing(event: Event) -> Status | None:
+    said = str(_first(event, STANDING) or "").strip()
+    return Status(said) if said in {Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED} else None
 
 
 def _sequence(event: Event) -> int:

@@ -6,10 +6,11 @@ RECURRENCE-ID, and the rule stands nowhere, because not every date that it names
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from openmeet.calendars.model import ReadEvent
+from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import MAX_DATES, Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
 
@@ -58,9 +59,22 @@ def name_in(series: Pattern, change: ReadEvent) -> datetime:
     original = _original(change)
     if series.is_all_day:
         return original.replace(hour=0, minute=0, second=0)
+    if change.overrides is not None and change.overrides.is_day:
+        return _date_on(series, original)
     if change.pattern.is_all_day or change.pattern.zone_name == series.zone_name:
         return original
     return local_of(_moment(change.pattern, original), series.zone_name or "UTC").replace(tzinfo=None, fold=0)
+
+
+def _date_on(series: Pattern, day: datetime) -> datetime:
+    """The first date of a series with hours on this day; the hour of its first where the rule names none."""
+    begin, end = (_moment(series, day + timedelta(days=days)) for days in (0, 1))
+    there = [one.original for one in expansion.between(series, begin, end) if one.original.date() == day.date()]
+    return (
+        there[0]
+        if there
+        else day.replace(hour=series.start.hour, minute=series.start.minute, second=series.start.second)
+    )
 
 
 def _original(event: ReadEvent) -> datetime:

@@ -16,7 +16,7 @@ from icalendar.prop import vRecur, vText
 from groundwork.clock import Instant, to_datetime
 from openmeet.calendars.structured_place import written_place
 from openmeet.calendars.vtimezone import vtimezone
-from openmeet.events.model import NOWHERE, Mode, Venue
+from openmeet.events.model import NOWHERE, Mode, Status, Venue
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until_instant
@@ -25,6 +25,10 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 PRODUCT: Final = "-//OpenMeet//Calendar//EN"
 # How people meet, in our words: no property of iCalendar says it.
 MODE: Final = "X-OPENMEET-MODE"
+# Planned, moved, put off: STATUS has one word for two of them, and none for the third.
+STANDING: Final = "X-OPENMEET-STATUS"
+# A whole day has no zone in a file; ours have one, in which the day begins.
+DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 
 
@@ -50,6 +54,7 @@ class WrittenEvent:
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
+    standing: Status | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()
@@ -131,6 +136,10 @@ def _event(event: WrittenEvent) -> bytes:
     if place is not None:
         made.add_component(place)
     made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
+    if event.standing is not None:
+        made.add(STANDING, event.standing.value)
+    if pattern.is_all_day and pattern.zone_name is not None:
+        made.add(DAY_ZONE, pattern.zone_name)
     made.add("sequence", event.sequence)
     return bytes(made.to_ical(sorted=False))
 

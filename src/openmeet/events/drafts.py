@@ -38,11 +38,13 @@ async def begin(
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
     called_off: str | None = None,
+    standing: Status | None = None,
 ) -> Event:
     """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
 
     ``copy_of``: the event whose picture, links and place it has, as far as the form does not say otherwise.
     ``called_off``: the reason, which may be empty, of an event that was cancelled before it came here; published, it is cancelled.
+    ``standing``: of one that came back here, how it stood.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
@@ -51,6 +53,8 @@ async def begin(
     new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
     if copy_of is not None:
         new = replace(new, picture=copy_of.picture, links=copy_of.links, venue=copy_of.venue)
+    if standing is not None:
+        new = replace(new, status=standing)
     if called_off is not None:
         new = replace(new, status=Status.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)

@@ -24,6 +24,9 @@ EVENT = "event"
 # And that they are taken: of an event, of a series.
 EVENT_TAKEN = "event taken"
 SERIES_TAKEN = "series taken"
+# Or that whoever was asked said no.
+EVENT_DECLINED = "event declined"
+SERIES_DECLINED = "series declined"
 
 _NO_OFFER = "This event is not offered to you, or not any more."
 
@@ -62,7 +65,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot take this event over.")
     before = event.author_id
     (after,) = await owners.change(tx, [event], caller.user_id)
-    await host_queries.put(tx, _beside(tx, event, before, by=caller.user_id))
+    await host_queries.put(tx, beside(tx, event, before, by=caller.user_id))
     about = Particulars(person_id=caller.user_id, answer=EVENT_TAKEN)
     await tell(tx, [before], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
     return after
@@ -77,6 +80,9 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     if offered is None or caller.user_id not in {event.author_id, offered.user_id}:
         raise Conflict("There is no offer any more.")
     await host_queries.offer(tx, event.id, None)
+    if caller.user_id != event.author_id:
+        about = Particulars(person_id=caller.user_id, answer=EVENT_DECLINED)
+        await tell(tx, [event.author_id], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
@@ -102,7 +108,8 @@ async def heir_of(tx: Transaction, event: Event) -> UserId | None:
     return group.owner_id if group is not None and is_there and group.owner_id != event.author_id else None
 
 
-def _beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
+def beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
+    """Somebody who hosts the event, too, from now on."""
     return CoHost(
         id=CoHostId(new_id(tx.now)),
         event_id=event.id,

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.events.model import EventId
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 _COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
@@ -43,12 +44,16 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def of_event(reader: Reader, event_id: EventId, states: Sequence[CoHostState]) -> list[CoHost]:
+async def of_event(
+    reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = WHOLE
+) -> list[CoHost]:
     """In the order in which they were invited."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_hosts where event_id = :event_id and state in :states order by created_at, id",
+        f"select {_COLUMNS} from event_hosts where event_id = :event_id and state in :states"
+        f"{page.clause('created_at', 'id', newest_first=False)}",
         event_id=event_id,
         states=[state.value for state in states],
+        **page.values,
     )
     return [_co_host_of(row) for row in rows]
 
@@ -68,7 +73,7 @@ async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict
     return found
 
 
-async def waiting_for(reader: Reader, user_id: UserId) -> list[CoHost]:
+async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[CoHost]:
     """Invitations to this person, or to the address of their account, that they have not decided about."""
     rows = await reader.fetch(
         f"""
@@ -76,10 +81,11 @@ async def waiting_for(reader: Reader, user_id: UserId) -> list[CoHost]:
          where (user_id = :user_id
                 or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
            and state = 'invited' and expires_at > :now
-         order by created_at, id
+           {page.clause("created_at", "id", newest_first=False)}
         """,
         user_id=user_id,
         now=reader.now,
+        **page.values,
     )
     return [_co_host_of(row) for row in rows]
 

@@ -6,6 +6,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.groups.model import Act, GroupId, Invitation, InvitationId, Logged, Role
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 _INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, revoked_at, declined_at, created_at"
@@ -38,13 +39,14 @@ async def invitation(reader: Reader, invitation_id: InvitationId) -> Invitation 
     return _invitation_of(row) if row else None
 
 
-async def open_invitations(reader: Reader, group_id: GroupId) -> list[Invitation]:
+async def open_invitations(reader: Reader, group_id: GroupId, page: Page = WHOLE) -> list[Invitation]:
     """Those that still let somebody in, the newest first."""
     rows = await reader.fetch(
         f"select {_INVITATION} from group_invitations where group_id = :group_id and revoked_at is null"
-        " and declined_at is null and uses_left > 0 and expires_at > :now order by created_at desc, id desc",
+        f" and declined_at is null and uses_left > 0 and expires_at > :now{page.clause('created_at', 'id')}",
         group_id=group_id,
         now=reader.now,
+        **page.values,
     )
     return [_invitation_of(row) for row in rows]
 

@@ -53,8 +53,8 @@ async def listed(
     return await _listed(reader, " and ".join(clauses), values)
 
 
-async def of_user(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed]:
-    """Groups that a person is in or has asked to get into, by name."""
+async def of_user(reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None) -> list[Listed]:
+    """Groups that a person is in or has asked to get into, by name; those behind ``after``, a text and an id as rows have them."""
     mine = (
         "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
     )
@@ -64,8 +64,11 @@ async def of_user(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed
         "inside": _INSIDE,
         "standing": [*_INSIDE, Role.PENDING.value],
     }
-    is_seen = f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"
-    return await _listed(reader, f"g.deleted_at is null and {mine} and {is_seen}", values)
+    clauses = ["g.deleted_at is null", mine, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
+    if after is not None:
+        clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
+        values |= {"after_text": after[0], "after_id": after[1]}
+    return await _listed(reader, " and ".join(clauses), values)
 
 
 async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:

@@ -255,6 +255,11 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
             what = _TAKEN[one.particulars.answer]
             found.append(Point(one.kind, "Taken over", (f"{name} has taken over {what} that you offered.",)))
             continue
+        if one.particulars.answer in _DECLINED:
+            what = _DECLINED[one.particulars.answer]
+            words = f"{name} does not take over {what} that you offered. It stays yours."
+            found.append(Point(one.kind, "Not taken over", (words,)))
+            continue
         is_event = one.particulars.answer == handing_over.EVENT
         words = f"{name} would like to hand this series over to you. Say yes or no on its page."
         if is_event:
@@ -264,6 +269,7 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
 
 
 _TAKEN: Mapping[str, str] = {handing_over.EVENT_TAKEN: "the event", handing_over.SERIES_TAKEN: "the series"}
+_DECLINED: Mapping[str, str] = {handing_over.EVENT_DECLINED: "the event", handing_over.SERIES_DECLINED: "the series"}
 
 
 def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

@@ -16,6 +16,7 @@ from openmeet.messages import actions, queries
 from openmeet.messages.model import Message, MessageId
 from openmeet.messages.rules import check
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -53,16 +54,18 @@ class MessageShown(msgspec.Struct, rename="camel"):
 
 
 class MessageList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """The newest first; ``cursor`` is null on the last page."""
 
     messages: list[MessageShown]
+    cursor: str | None
 
 
 async def list_messages(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
         event = await actions.hosted(reader, caller_of(request), _slug(request))
-        found = await queries.of_event(reader, event.id)
-    return json_response(MessageList([_shown(one) for one in found]))
+        found, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
+    return json_response(MessageList([_shown(one) for one in found], cursor))
 
 
 async def preview(request: Request) -> Response:
@@ -125,6 +128,7 @@ OPERATIONS = (
         "What hosts wrote to those who answered, and to how many it went",
         list_messages,
         {200: MessageList},
+        parameters=(CURSOR, LIMIT),
         failures=_FAILURES,
     ),
     Operation(

@@ -4,6 +4,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.events.model import EventId
 from openmeet.messages.model import Addressees, Message, MessageId, MessageState
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 _COLUMNS = "id, event_id, number, author_id, addressees, text, state, send_at, sent_at, recipients, created_at"
@@ -66,10 +67,12 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
     )
 
 
-async def of_event(reader: Reader, event_id: EventId) -> list[Message]:
+async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[Message]:
     """Every message of an event, the newest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_messages where event_id = :event_id order by number desc", event_id=event_id
+        f"select {_COLUMNS} from event_messages where event_id = :event_id{page.clause('number', 'id')}",
+        event_id=event_id,
+        **page.values,
     )
     return [_message_of(row) for row in rows]
 

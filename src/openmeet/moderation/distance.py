@@ -14,6 +14,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from openmeet.moderation.model import Subject, Thing
 from openmeet.moderation.standing import is_blocked
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 EventName = TypeVar("EventName", bound=str)
@@ -187,26 +188,28 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
     return gone == 1
 
 
-async def blocked_by(reader: Reader, user_id: UserId) -> list[Kept]:
+async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Kept]:
     """Whom a person keeps away, the newest first. There are as many as they made."""
     rows = await reader.fetch(
-        """
+        f"""
         select b.blocked_id, u.display_name, b.created_at
           from person_blocks b join users u on u.id = b.blocked_id
-         where b.user_id = :user_id order by b.created_at desc, b.blocked_id
+         where b.user_id = :user_id{page.clause("b.created_at", "b.blocked_id")}
         """,
         user_id=user_id,
+        **page.values,
     )
     return [
         Kept(Subject(Thing.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"])) for row in rows
     ]
 
 
-async def mutes_of(reader: Reader, user_id: UserId) -> Sequence[tuple[Subject, Instant]]:
+async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Sequence[tuple[Subject, Instant]]:
     """What a person wants to hear nothing of, the newest first."""
     rows = await reader.fetch(
-        "select thing, subject, created_at from mutes where user_id = :user_id order by created_at desc, subject",
+        f"select thing, subject, created_at from mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
         user_id=user_id,
+        **page.values,
     )
     return [(Subject(Thing(row["thing"]), row["subject"]), Instant(row["created_at"])) for row in rows]
 

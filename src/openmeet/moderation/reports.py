@@ -7,6 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.moderation.model import ActId, Outcome, Reason, Report, ReportId, Subject, Thing
+from openmeet.site.paging import Page
 from openmeet.users.model import UserId
 
 _COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_at, outcome"
@@ -70,12 +71,12 @@ async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> lis
     return [_report(row) for row in rows]
 
 
-async def of_person(reader: Reader, reporter_id: UserId, limit: int) -> list[Report]:
+async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[Report]:
     """What somebody reported, the newest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from reports where reporter_id = :reporter_id order by created_at desc, id desc limit :limit",
+        f"select {_COLUMNS} from reports where reporter_id = :reporter_id{page.clause('created_at', 'id')}",
         reporter_id=reporter_id,
-        limit=limit,
+        **page.values,
     )
     return [_report(row) for row in rows]
 

@@ -12,12 +12,11 @@ from openmeet.moderation import distance, reports, rules
 from openmeet.moderation.model import Outcome, Reason, Report, Subject, Thing
 from openmeet.safety import actions, knowing, subjects
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 from openmeet.users.model import UserId
-
-_MAX_REPORTS = 100
 
 
 class ReportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -40,9 +39,10 @@ class ReportShown(msgspec.Struct, rename="camel"):
 
 
 class ReportList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """The newest first; ``cursor`` is null on the last page."""
 
     reports: list[ReportShown]
+    cursor: str | None
 
 
 class BlockShown(msgspec.Struct, rename="camel"):
@@ -54,9 +54,10 @@ class BlockShown(msgspec.Struct, rename="camel"):
 
 
 class BlockList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """The newest first; ``cursor`` is null on the last page."""
 
     blocks: list[BlockShown]
+    cursor: str | None
 
 
 class MuteShown(msgspec.Struct, rename="camel"):
@@ -68,9 +69,10 @@ class MuteShown(msgspec.Struct, rename="camel"):
 
 
 class MuteList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """The newest first; ``cursor`` is null on the last page."""
 
     mutes: list[MuteShown]
+    cursor: str | None
 
 
 def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
@@ -86,22 +88,26 @@ def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def list_reports(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        found = await reports.of_person(reader, caller_of(request).user_id, _MAX_REPORTS)
-    return json_response(ReportList([_shown(one) for one in found]))
+        read = await reports.of_person(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(ReportList([_shown(one) for one in found], cursor))
 
 
 async def list_blocks(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
         viewer = caller_of(request).user_id
-        found = await distance.blocked_by(reader, viewer)
+        read = await distance.blocked_by(reader, viewer, page)
+        found, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
         meant = await subjects.described(reader, [one.subject for one in found])
         known = {one.subject.id: await knowing.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
     shown = [
         BlockShown(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
         for one in found
     ]
-    return json_response(BlockList(shown))
+    return json_response(BlockList(shown, cursor))
 
 
 async def block(request: Request) -> Response:
@@ -117,13 +123,15 @@ async def unblock(request: Request) -> Response:
 
 
 async def list_mutes(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        found = await distance.mutes_of(reader, caller_of(request).user_id)
+        read = await distance.mutes_of(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one[1], one[0].id))
     shown = [
         MuteShown("group" if subject.thing is Thing.GROUP else "person", subject.id, iso(since))
         for subject, since in found
     ]
-    return json_response(MuteList(shown))
+    return json_response(MuteList(shown, cursor))
 
 
 def _mute(thing: Thing, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
@@ -159,8 +167,24 @@ OPERATIONS = (
     _reporting("/api/series/{slug}/reports", "reportSeries", Thing.SERIES, "a series"),
     _reporting("/api/groups/{slug}/reports", "reportGroup", Thing.GROUP, "a group"),
     _reporting("/api/people/{userId}/reports", "reportPerson", Thing.PERSON, "a person"),
-    Operation("GET", "/api/me/reports", "listMyReports", "What the caller reported", list_reports, {200: ReportList}),
-    Operation("GET", "/api/me/blocks", "listBlocks", "Whom the caller keeps away", list_blocks, {200: BlockList}),
+    Operation(
+        "GET",
+        "/api/me/reports",
+        "listMyReports",
+        "What the caller reported",
+        list_reports,
+        {200: ReportList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "GET",
+        "/api/me/blocks",
+        "listBlocks",
+        "Whom the caller keeps away",
+        list_blocks,
+        {200: BlockList},
+        parameters=(CURSOR, LIMIT),
+    ),
     Operation(
         "PUT",
         "/api/me/blocks/{userId}",
@@ -179,7 +203,15 @@ OPERATIONS = (
         {204: None},
         failures=(404,),
     ),
-    Operation("GET", "/api/me/mutes", "listMutes", "What the caller hears nothing of", list_mutes, {200: MuteList}),
+    Operation(
+        "GET",
+        "/api/me/mutes",
+        "listMutes",
+        "What the caller hears nothing of",
+        list_mutes,
+        {200: MuteList},
+        parameters=(CURSOR, LIMIT),
+    ),
     *(
         Operation(
             method,

@@ -18,6 +18,7 @@ from openmeet.safety import actions, knowing, subjects
 from openmeet.safety.subjects import Meant
 from openmeet.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.site.frame import go, page
+from openmeet.site.paging import Page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 from openmeet.users.model import UserId
@@ -72,7 +73,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         blocked = await distance.blocked_by(reader, caller.user_id)
         muted = await distance.mutes_of(reader, caller.user_id)
-        said = await reports.of_person(reader, caller.user_id, _MAX_REPORTS)
+        said = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
         people = [one.subject for one in blocked]
         meant = await subjects.described(
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in said)]

@@ -38,6 +38,7 @@ from openmeet.series.shapes import (
 )
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation, Parameter
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of, caller_or_none
@@ -84,11 +85,14 @@ async def preview(request: Request) -> Response:
 
 
 async def list_own(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), paging(request)
+    url = request.app.state.settings.public_url
     async with database_of(request).reader() as reader:
-        url = request.app.state.settings.public_url
-        found = await queries.of_owner(reader, caller.user_id)
-        return json_response(SeriesList([await showing.shown(reader, one, caller.user_id, url) for one in found]))
+        found, cursor = page.cut(
+            await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
+        )
+        shown = [await showing.shown(reader, one, caller.user_id, url) for one in found]
+    return json_response(SeriesList(shown, cursor))
 
 
 async def read(request: Request) -> Response:
@@ -202,7 +206,13 @@ def _instant(request: Request, name: str, series: Series, otherwise: Instant) ->
 
 OPERATIONS = (
     Operation(
-        "GET", "/api/series", "listSeries", "The caller's own series, the newest first", list_own, {200: SeriesList}
+        "GET",
+        "/api/series",
+        "listSeries",
+        "The caller's own series, the newest first",
+        list_own,
+        {200: SeriesList},
+        parameters=(CURSOR, LIMIT),
     ),
     Operation(
         "POST",

@@ -6,12 +6,12 @@ Every coming date moves along. What is in the old host's repository stays there,
 
 from dataclasses import replace
 
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.debts import former_records
 from openmeet.debts.publications import Kind
-from openmeet.events import owners
-from openmeet.events.handing_over import SERIES_TAKEN, heir_of
+from openmeet.events import host_queries, owners
+from openmeet.events.handing_over import SERIES_DECLINED, SERIES_TAKEN, beside, heir_of
 from openmeet.events.queries import by_id as event_by_id
 from openmeet.events.queries import lock_dates
 from openmeet.groups.model import INSIDE
@@ -21,8 +21,9 @@ from openmeet.moderation.distance import are_apart, must_not_be_apart
 from openmeet.notifications.actions import tell
 from openmeet.notifications.model import Kind as News
 from openmeet.notifications.model import Particulars
-from openmeet.series import following, queries, saving
+from openmeet.series import agenda, following, queries, saving
 from openmeet.series.model import Offer, Series, SeriesId
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import Caller, UserId
 
 # Names to choose from; whoever is not among them follows the series first.
@@ -87,21 +88,26 @@ async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
     )
     if row is None:
         return None
-    return Offer(SeriesId(row["series_id"]), UserId(row["from_user_id"]), UserId(row["to_user_id"]), row["created_at"])
+    return _offer_of(row)
 
 
-async def offered_to(reader: Reader, user_id: UserId) -> list[SeriesId]:
-    """Series that somebody is offered, the oldest offer first."""
+async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Offer]:
+    """What somebody is offered and may look at, the oldest offer first."""
     rows = await reader.fetch(
-        "select o.series_id from event_series_offers o join event_series s on s.id = o.series_id"
-        " where o.to_user_id = :user_id and s.deleted_at is null order by o.created_at, o.series_id",
+        "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
+        " from event_series_offers o join event_series s on s.id = o.series_id"
+        f" where o.to_user_id = :user_id and s.deleted_at is null and o.from_user_id = s.user_id"
+        f"{page.clause('o.created_at', 'o.series_id', newest_first=False)}",
         user_id=user_id,
+        **page.values,
     )
-    return [SeriesId(row["series_id"]) for row in rows]
+    return [_offer_of(row) for row in rows]
 
 
 async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
-    """The caller hosts the locked series from now on; the one before follows it, and hears of that.
+    """The caller hosts the locked series from now on; the one before follows it, and hears of that. Of one that they would not see any
+
+    more (private, without a group of theirs), they host every coming date beside the new host, as of a single event.
 
     Raises NotFound where it is not offered to them, Refused where either keeps the other away by now (``NotWelcome``), or they may make no
     events in its group any more (``NotPartOfIt``).
@@ -117,6 +123,10 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     saved = await _pass_on(tx, series, caller.user_id)
     await following.unfollow(tx, series.id, caller.user_id)
     await following.follow(tx, series.id, before, notifies=True)
+    if not await agenda.may_see(tx, saved, before):
+        coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+        hosting = [beside(tx, event, before, by=caller.user_id) for event in coming[:1]]
+        await host_queries.put_on(tx, hosting, [event.id for event in coming])
     subject = await queries.any_date(tx, series.id)
     if subject is not None:
         about = Particulars(person_id=caller.user_id, answer=SERIES_TAKEN)
@@ -152,12 +162,23 @@ async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
 
 
 async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
-    """The host wants to keep it after all, or who it was offered to does not want it. False where there was no offer of theirs."""
+    """The host wants to keep it after all, or who it was offered to does not want it, of which the host hears.
+
+    False where there was no offer of theirs.
+    """
     found = await offered(tx, series.id)
     if found is None or caller.user_id not in {found.from_id, found.to_id, series.owner_id}:
         return False
     await _forget(tx, series.id)
+    subject = await queries.any_date(tx, series.id)
+    if caller.user_id == found.to_id and subject is not None:
+        about = Particulars(person_id=caller.user_id, answer=SERIES_DECLINED)
+        await tell(tx, [series.owner_id], News.SERIES_OFFERED, subject, int(tx.now), about)
     return True
+
+
+def _offer_of(row: Row) -> Offer:
+    return Offer(SeriesId(row["series_id"]), UserId(row["from_user_id"]), UserId(row["to_user_id"]), row["created_at"])
 
 
 async def _owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:

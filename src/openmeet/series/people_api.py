@@ -12,16 +12,20 @@ from openmeet.series.shapes import (
     FollowerShown,
     HeirList,
     HeirShown,
+    OfferedList,
+    OfferedSeries,
     OfferShown,
     OfferWanted,
     SeriesShown,
     Withdrawn,
 )
 from openmeet.site.operations import Operation, Parameter
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 from openmeet.users.model import UNNAMED, UserId
+from openmeet.users.queries import names as names_of
 
 MAX_LIMIT = 200
 
@@ -67,6 +71,21 @@ async def offer(request: Request) -> Response:
         series = await actions.lock_own(tx, caller, slug_of(request))
         made = await handing_over.offer(tx, caller, series, UserId(body.user_id))
     return json_response(OfferShown(made.to_id, iso(made.created_at)))
+
+
+async def list_offered(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    shown = []
+    async with database_of(request).reader() as reader:
+        read = await handing_over.offered_to(reader, caller.user_id, page)
+        found, cursor = page.cut(read, lambda one: (one.created_at, one.series_id))
+        names = await names_of(reader, [one.from_id for one in found])
+        for one in found:
+            series = await queries.by_id(reader, one.series_id)
+            if series is not None and await agenda.may_see(reader, series, caller.user_id):
+                name = names.get(one.from_id) or UNNAMED
+                shown.append(OfferedSeries(series.slug, series.template.title, one.from_id, name, iso(one.created_at)))
+    return json_response(OfferedList(shown, cursor))
 
 
 async def drop_offer(request: Request) -> Response:
@@ -125,6 +144,15 @@ OPERATIONS = (
         list_heirs,
         {200: HeirList},
         failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/my/series-offers",
+        "listMySeriesOffers",
+        "Series that the caller is offered to host",
+        list_offered,
+        {200: OfferedList},
+        parameters=(CURSOR, LIMIT),
     ),
     Operation(
         "PUT",

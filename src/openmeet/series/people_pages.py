@@ -39,7 +39,9 @@ async def show_mine(request: Request) -> Response:
         gone_to = await queries.gone_to_by(reader, caller.user_id)
         standing = [one for one in gone_to if await agenda.may_see(reader, one, caller.user_id)]
         seen = [one for one in followed if await agenda.may_see(reader, one, caller.user_id)]
-        offered = [await queries.by_id(reader, one) for one in await handing_over.offered_to(reader, caller.user_id)]
+        offered = [
+            await queries.by_id(reader, one.series_id) for one in await handing_over.offered_to(reader, caller.user_id)
+        ]
         found = [one for one in await detections.of_person(reader, caller.user_id) if one.is_open]
     context = {
         "found": len(found),

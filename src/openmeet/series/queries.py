@@ -30,6 +30,7 @@ from openmeet.series.model import (
     Template,
     Timing,
 )
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
 # Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``).
@@ -134,12 +135,13 @@ async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Ser
     return (series_of(row), row["submission_digest"]) if row else None
 
 
-async def of_owner(reader: Reader, owner_id: UserId) -> list[Series]:
+async def of_owner(reader: Reader, owner_id: UserId, page: Page = WHOLE) -> list[Series]:
     """A person's series that were not deleted, the newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"
-        " order by created_at desc, id desc",
+        f"{page.clause('created_at', 'id')}",
         owner_id=owner_id,
+        **page.values,
     )
     return [series_of(row) for row in rows]
 

@@ -153,9 +153,10 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
 
 
 class SeriesList(msgspec.Struct, rename="camel"):
-    """One's own series, the newest first."""
+    """One's own series, the newest first; ``cursor`` is null on the last page."""
 
     series: list[SeriesShown]
+    cursor: str | None
 
 
 class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
@@ -417,6 +418,23 @@ class OfferWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Who is to host the series."""
 
     user_id: str
+
+
+class OfferedSeries(msgspec.Struct, rename="camel"):
+    """A series that the caller may take over (``acceptSeries``) or leave (``dropSeriesOffer``), and who offers it."""
+
+    slug: str
+    title: str
+    host_id: str
+    host_name: str
+    created_at: str
+
+
+class OfferedList(msgspec.Struct, rename="camel"):
+    """The oldest first; ``cursor`` is null on the last page."""
+
+    offers: list[OfferedSeries]
+    cursor: str | None
 
 
 class OfferShown(msgspec.Struct, rename="camel"):

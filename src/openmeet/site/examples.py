@@ -66,6 +66,7 @@ TEXTS: Final = {
     "requestId": "9f2c41d07b3e-17",
     "path": f"/events/{_SLUG}",
     "looksLike": f"/events/{_SLUG}",
+    "looksLikeUid": "choir-practice@other.example",
     "address": "board-gamers",
     "roleBefore": "member",
     "roleAfter": "moderator",

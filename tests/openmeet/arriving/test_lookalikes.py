@@ -4,8 +4,9 @@ from typing import Any
 
 from groundwork.clock import HandClock
 from openmeet.arriving import queries
-from openmeet.arriving.lookalikes import lookalikes
+from openmeet.arriving.lookalikes import Likeness, lookalikes
 from openmeet.arriving.model import Found
+from openmeet.events import co_hosts
 from openmeet.events.rules import Submission
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -23,7 +24,7 @@ async def test_the_page_of_an_event_that_is_here_looks_like_it(make_database: Ma
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Cafe\N{COMBINING ACUTE ACCENT} Talk", starts="2026-07-04T20:00", ends="")
         page = Found("page:https://x.example/1#2026", typed, "")
-        assert await lookalikes(tx, ana.user_id, [page]) == {page.uid: f"/events/{event.slug}"}
+        assert await lookalikes(tx, ana.user_id, [page]) == {page.uid: Likeness(path=f"/events/{event.slug}")}
         assert await lookalikes(tx, ben.user_id, [page]) == {}
         later = Found("page:2", Submission(title="Café talk", starts="2026-07-04T20:01", time_zone="Europe/Berlin"), "")
         assert await lookalikes(tx, ana.user_id, [later, Found("page:3", Submission(title="Café talk"), "")]) == {}
@@ -71,3 +72,40 @@ async def test_programs_are_told_and_choose_too(make_database: MakeDatabase, clo
         path = f"/api/imports/{chosen['id']}/confirm"
         outcome = (await browser.post(path, json={"events": ["two@x"]}, headers=ana)).json()["outcome"]
         assert len(outcome["made"]) == 1
+
+
+async def test_what_one_hosts_beside_its_author_looks_like_it_too(
+    make_database: MakeDatabase, clock: HandClock
+) -> None:
+    """From a yes on, and until they leave."""
+    db = await make_database("openmeet", clock=clock)
+    found = Found("one@x", Submission(title="Tea", starts="2026-07-04T20:00", time_zone="Europe/Berlin"), "")
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, title="Tea", starts="2026-07-04T20:00", ends="")
+        asked = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
+        assert await lookalikes(tx, ben.user_id, [found]) == {}
+        await co_hosts.accept(tx, ben, asked.id)
+        assert await lookalikes(tx, ben.user_id, [found]) == {"one@x": Likeness(path=f"/events/{event.slug}")}
+        await co_hosts.leave(tx, ben, event.slug)
+        assert await lookalikes(tx, ben.user_id, [found]) == {}
+
+
+async def test_what_stands_twice_in_a_file_is_made_once(make_database: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    entries = [file_of(uid).split("\r\n")[1:-2] for uid in ("one@x", "two@y")]
+    whole = "\r\n".join(["BEGIN:VCALENDAR", *entries[0], *entries[1], "END:VCALENDAR", ""])
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        arrived = (await browser.post("/api/imports", json={"ics": whole}, headers=ana)).json()
+        assert [(one["looksLike"], one["looksLikeUid"]) for one in arrived["events"]] == [("", ""), ("", "one@x")]
+        outcome = (await browser.post(f"/api/imports/{arrived['id']}/confirm", headers=ana)).json()["outcome"]
+        assert len(outcome["made"]) == 1
+        assert outcome["leftOut"] == [
+            "Café talk: the file has one before it that looks like it. Choose it to have both."
+        ]
+        await sign_up(browser, "ben@example.org", "Ben")
+        file = {"file": ("mine.ics", whole.encode(), "text/calendar")}
+        page = (await browser.get((await browser.post("/import", files=file)).headers["location"])).text
+        assert ('name="event-0" checked' in page, 'name="event-1">' in page) == (True, True)
+        assert "It looks like one that stands before it in this list" in page

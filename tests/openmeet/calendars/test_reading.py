@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, TooLarge
+from openmeet.arriving.calendar_file import understand
 from openmeet.calendars.components import MAX_BYTES, MAX_COMPONENTS
 from openmeet.calendars.instances import Instance, instances, masters
 from openmeet.calendars.model import ReadCalendar, ReadEvent
@@ -262,3 +263,48 @@ def test_anything_is_read_or_refused(pieces: list[bytes], end: bytes) -> None:
         return
     for calendar in calendars:
         instances(calendar.events, *WINDOW)
+
+
+def test_a_change_that_names_a_day_alone_is_about_the_date_of_that_day() -> None:
+    """RECURRENCE-ID;VALUE=DATE in a series with hours: which is not allowed, and is written all the same."""
+    lines = (
+        "BEGIN:VCALENDAR",
+        "BEGIN:VEVENT",
+        "UID:a",
+        "DTSTART;TZID=Europe/Berlin:20270302T180000",
+        "DURATION:PT2H",
+        "RRULE:FREQ=WEEKLY;COUNT=4",
+        "RDATE;TZID=Europe/Berlin:20270311T093000",
+        "SUMMARY:Practice",
+        "END:VEVENT",
+        "BEGIN:VEVENT",
+        "UID:a",
+        "RECURRENCE-ID;VALUE=DATE:20270309",
+        "DTSTART;TZID=Europe/Berlin:20270309T193000",
+        "SUMMARY:Concert",
+        "END:VEVENT",
+        "BEGIN:VEVENT",
+        "UID:a",
+        "RECURRENCE-ID;VALUE=DATE:20270311",
+        "DTSTART;VALUE=DATE:20270311",
+        "STATUS:CANCELLED",
+        "SUMMARY:Practice",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    )
+    data = "\r\n".join(lines).encode()
+    (found,) = understand(data, "UTC").events
+    assert [(one.original, one.typed.title, one.is_cancelled) for one in found.changes] == [
+        ("2027-03-09T18:00:00", "Concert", False),
+        ("2027-03-11T09:30:00", "Practice", True),
+    ]
+    (calendar,) = read_calendars(data)
+    dates = instances(calendar.events, at("2027-03-01"), at("2027-05-01"))
+    assert [(one.event.summary, one.event.is_cancelled) for one in dates] == [
+        ("Practice", False),
+        ("Concert", False),
+        ("Practice", True),
+        ("Practice", False),
+        ("Practice", False),
+    ]

@@ -54,15 +54,15 @@ def submissions(draw: st.DrawFn) -> Submission:
 
 
 @settings(max_examples=200, deadline=None)
-@given(typed=submissions(), is_cancelled=st.booleans(), reason=_PARTS)
+@given(typed=submissions(), status=st.sampled_from(list(Status)), reason=_PARTS)
 def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     typed: Submission,
-    is_cancelled: bool,
+    status: Status,
     reason: str,
 ) -> None:
     event = with_details(blank_event(NOW, typed.title, UserId("u")), check(typed))
-    if is_cancelled:
-        event = replace(event, status=Status.CANCELLED, status_reason=reason)
+    is_cancelled = status is Status.CANCELLED
+    event = replace(event, status=status, status_reason=reason if is_cancelled else "")
     entry = written(event, host=HOST, url=f"https://{HOST}/events/x", description=event.description)
     assert entry is not None
     file = write_calendar([entry], name="x")
@@ -70,6 +70,8 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     (found,) = understand(file, "UTC").events
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
+    # What is known of whether it happens, too: a plan comes back as a plan.
+    assert found.standing == (None if status in {Status.SCHEDULED, Status.CANCELLED} else status)
     back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
     # A place without a word that people could read is its point alone.
     there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)
@@ -77,7 +79,8 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     for name in ("title", "description", "starts_local", "mode", "is_all_day", "categories", "tags"):
         assert getattr(back, name) == getattr(event, name), name
     if event.is_all_day:
-        # A day has no zone (RFC 5545, section 3.3.4): it is that day wherever it is read, and never without an end.
+        # A day has no zone (RFC 5545, section 3.3.4), so that a file of ours says beside it whose day it is; it is never without an end.
+        assert (back.starts_at, back.time_zone) == (event.starts_at, event.time_zone)
         days = [values_of_event(one)["ends"] or values_of_event(one)["starts"] for one in (event, back)]
         assert days[0][:10] == days[1][:10]
     else:

@@ -281,3 +281,33 @@ def test_codes_are_read_as_they_are_written(text):
 @pytest.mark.parametrize("text", ["", "7KQM", "7KQM-4T2P-9XA!", "x" * 500])
 def test_no_code(text):
     assert codes.read(text) is None
+
+
+async def test_checking_in_an_address_does_not_say_whose_it_is(site):
+    """Whoever has an account under it and whoever has none look the same afterwards, wherever the host looks."""
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        dora = await api_session(client, "dora@example.org", "Dora Secret")
+        body = {"title": "Tea", "startsLocal": "2026-03-01T18:00:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=body, headers=ana)).headers["location"]
+        said, first = [], ""
+        for email in ("dora@example.org", "cleo@example.org"):
+            invited = (await client.post(f"{path}/attendances", json={"email": email}, headers=ana)).json()
+            first = first or invited["id"]
+            there = await client.post(f"{path}/check-ins", json={"attendanceId": invited["id"]}, headers=ana)
+            assert (there.status_code, there.json()["displayName"]) == (200, email)
+            looks = [await client.get(f"{path}{one}", headers=ana) for one in ("", "/attendances", "/attendees")]
+            looks.append(await client.get(f"{path}/attendances?q=Secret", headers=ana))
+            looks.append(await client.get(f"{path}/attendances/{invited['id']}/history", headers=ana))
+            assert all(look.is_success for look in looks)
+            text = "\n".join(look.text for look in (there, *looks))
+            assert ("Secret" in text, email in text) == (False, True)
+            rows = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+            (row,) = [one for one in rows if one["id"] == invited["id"]]
+            said.append(row | {"id": "", "displayName": "", "answeredAt": "", "checkedInAt": ""})
+        assert said[0] == said[1]
+        # Who has spoken up themselves is called by their name, checked in or not.
+        await client.delete(f"{path}/check-ins/{first}", headers=ana)
+        assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=dora)).is_success
+        there = await client.post(f"{path}/check-ins", json={"attendanceId": first}, headers=ana)
+        assert there.json()["displayName"] == "Dora Secret"

@@ -103,3 +103,44 @@ async def test_what_came_between_an_offer_and_a_yes_is_looked_at(client, ana, be
     refused = await client.post(f"{path}/accept", headers=ben)
     assert (refused.status_code, refused.json()["title"]) == (422, "NotWelcome")
     assert (await client.get(path, headers=ana)).json()["canEdit"] is True
+
+
+async def test_what_one_is_offered_is_listed_until_one_says_no_and_then_the_host_hears(client, ana, ben, path) -> None:
+    await client.put(f"{path}/follow", json={}, headers=ben)
+    to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
+    await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
+    listed = (await client.get("/api/my/series-offers", headers=ben)).json()
+    (offered,) = listed["offers"]
+    assert (f"/api/series/{offered['slug']}", offered["title"], offered["hostName"]) == (path, "Practice", "Ana")
+    assert offered["createdAt"] == "2026-03-01T12:00:00Z"
+    assert (await client.get("/api/my/series-offers", headers=ana)).json() == {"offers": [], "cursor": None}
+    assert (await client.delete(f"{path}/offer", headers=ben)).status_code == 204
+    assert (await client.get("/api/my/series-offers", headers=ben)).json()["offers"] == []
+    said = (await client.get("/api/notifications", headers=ana)).json()["items"]
+    assert [one["sentence"] for one in said] == ["Ben does not take over the series of Practice. It stays yours."]
+    # Who takes their own offer back needs no news of it, and the other has it in the list no more.
+    await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
+    assert (await client.delete(f"{path}/offer", headers=ana)).status_code == 204
+    assert len((await client.get("/api/notifications", headers=ana)).json()["items"]) == 1
+
+
+async def test_who_handed_over_a_private_series_hosts_it_beside(client, ana, ben) -> None:
+    """Like a single event; of a series that everybody may see they follow the dates, and no more."""
+    made = await client.post("/api/series", json=PRACTICE | {"visibility": "private"}, headers=ana)
+    assert made.status_code == 201, made.text
+    path = made.headers["location"]
+    date = (await client.get(f"{path}/dates", headers=ana)).json()["dates"][0]
+    await client.post(f"/api/events/{date['slug']}/attendances", json={"email": "ben@example.org"}, headers=ana)
+    assert (await client.put(f"/api/events/{date['slug']}/answer", json={"reply": "going"}, headers=ben)).is_success
+    to = (await client.get(f"{path}/heirs", headers=ana)).json()["people"][0]["userId"]
+    await client.put(f"{path}/offer", json={"userId": to}, headers=ana)
+    assert (await client.post(f"{path}/accept", headers=ben)).status_code == 200
+    assert (await client.get(path, headers=ana)).status_code == 200
+    dates = (await client.get(f"{path}/dates", headers=ana)).json()["dates"]
+    stored = [one["slug"] for one in dates if one["slug"]]
+    assert len(stored) > 5
+    for slug in (stored[0], stored[-1]):
+        assert (await client.get(f"/api/events/{slug}", headers=ana)).status_code == 200
+    # They can leave it, as any co-host can; then it is private to them, too.
+    assert (await client.post(f"/api/events/{stored[0]}/co-hosts/leave", headers=ana)).status_code == 204
+    assert (await client.get(path, headers=ana)).status_code == 404

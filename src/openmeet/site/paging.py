@@ -1,0 +1,89 @@
+"""Lists by pages: what a request asks for, the part of a statement that reads it, and the cursor that leads on.
+
+A page begins behind a row that is named by a number (mostly the moment at which it was made) and its id, so that rows that come
+or go between two requests shift nothing. The cursor is opaque to clients.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from starlette.requests import Request
+
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
+from groundwork.errors import InvalidInput
+from openmeet.site.operations import Parameter
+
+DEFAULT_LIMIT: Final = 30
+MAX_LIMIT: Final = 100
+
+CURSOR: Final = Parameter("cursor", "Where the page before ended")
+LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+
+_MARK = re.compile(r"([0-9]{1,18})\.([!-~]{1,1000})")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``after``: the number and the id of the last row before it. ``limit`` None: everything."""
+
+    limit: int | None
+    after: tuple[int, str] | None = None
+
+    def clause(self, number: str, row_id: str, *, newest_first: bool = True) -> str:
+        """What stands behind the conditions of a statement: a condition more, the order, and one row more than the page has."""
+        compared = f" and ({number}, {row_id}) {'<' if newest_first else '>'} (:page_number, :page_id)"
+        way = " desc" if newest_first else ""
+        return (
+            f"{compared if self.after else ''} order by {number}{way}, {row_id}{way}"
+            f"{' limit :page_limit' if self.limit is not None else ''}"
+        )
+
+    @property
+    def values(self) -> dict[str, int | str]:
+        """The parameters of ``clause``."""
+        found: dict[str, int | str] = {}
+        if self.after is not None:
+            found |= {"page_number": self.after[0], "page_id": self.after[1]}
+        if self.limit is not None:
+            found["page_limit"] = self.limit + 1
+        return found
+
+    def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
+        """The rows of the page, of what ``clause`` read, and the cursor; None on the last page."""
+        if self.limit is None or len(found) <= self.limit:
+            return list(found), None
+        page = list(found[: self.limit])
+        number, row_id = mark(page[-1])
+        return page, base64url.encode(f"{number}.{row_id}".encode())
+
+    def among(self, everything: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
+        """``cut`` of a list that was read whole, the newest first."""
+        ordered = sorted(everything, key=mark, reverse=True)
+        return self.cut([one for one in ordered if self.after is None or mark(one) < self.after], mark)
+
+
+WHOLE: Final = Page(None)
+
+
+def paging(request: Request) -> Page:
+    """The page that is asked for. InvalidInput names ``limit`` or ``cursor``."""
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    cursor = request.query_params.get("cursor", "")
+    return Page(int(text), _unpack(cursor) if cursor else None)
+
+
+def _unpack(cursor: str) -> tuple[int, str]:
+    try:
+        found = _MARK.fullmatch(base64url.decode(cursor).decode("ascii"))
+    except (Malformed, UnicodeDecodeError):
+        found = None
+    if found is None:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return int(found[1]), found[2]
