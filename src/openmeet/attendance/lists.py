@@ -10,8 +10,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from openmeet.attendance.history_view import STATUS_WORDS
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor
-from openmeet.attendance.queries import IS_UNHEARD, Attendee, attendee_of
+from openmeet.attendance.queries import Attendee, attendee_of
 from openmeet.attendance.seating import NO_LIMITS, Limits, is_too_large
+from openmeet.attendance.unheard import IS_UNHEARD
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 

@@ -21,6 +21,7 @@ from openmeet.attendance.model import (
     Source,
 )
 from openmeet.attendance.seating import Held
+from openmeet.attendance.unheard import IS_UNHEARD
 from openmeet.events.model import EventId
 from openmeet.groups.model import GroupId
 from openmeet.moderation.standing import is_blocked
@@ -32,16 +33,10 @@ COLUMNS = (
 )
 
 # Who holds seats; an index has the same words.
-# Invited by an address, and never heard of since, also where the host has turned them away or checked them in: whose the address is
-# nobody learns who wrote it.
-IS_UNHEARD = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
-                 select 1 from attendance_changes c where c.attendance_id = a.id
-                    and c.after_status not in ('invited', 'rejected', 'attended'))))"""
-
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
-# The answer stands in the repository of an account that is not active (deactivated, suspended, taken down, deleted), or is of
-# somebody whom a moderator has blocked: it is shown and counted nowhere, and stays as it is.
+# The answer stands in the repository of an account that is not active, or is of somebody whom a moderator has blocked: it is shown and
+# counted nowhere, and stays as it is.
 IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
@@ -396,7 +391,6 @@ async def attendees(
     """People of an event in these statuses, first answer first, those who wait in the order of the line.
 
     ``after``: place in the line, moment and id of the answer where the page before ended.
-
     Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
     do not want to be seen: guests without an account among them. Who waits is the hosts' and their own (``viewer``) to know,
     everybody else reads how many: that somebody got no place is nothing they said to the town.
@@ -417,8 +411,8 @@ async def attendees(
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
-               case when {IS_GUEST} then 1 else 0 end as is_guest, 0 as is_unheard
+               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place, 0 as is_unheard,
+               case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN} and not {IS_UNHEARD} {seen} {behind}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit

@@ -82,6 +82,7 @@ async def show_series(request: Request) -> Response:
         more = f"/series/{quote(series.slug)}?from={times.iso(lines[SHOWN].details.starts_at)}#dates"
     mine = soonest.mine.status if soonest and soonest.mine else None
     context = series_view.view_of(series, coming[:SHOWN], is_host=viewer == series.owner_id) | {
+        "public_url": request.app.state.settings.public_url,
         "host": names[series.owner_id],
         "host_path": host_path,
         "tone": tone_of(series.slug),

@@ -49,7 +49,15 @@ def checked_url(text: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         host = ""
-    if not host or len(url) > MAX_URL or urlsplit(url).scheme not in {"https", "http"} or "@" in urlsplit(url).netloc:
+    # Written into a request as it is: a space or a line break would end the address, and begin something else.
+    is_odd = any(letter.isspace() or not letter.isprintable() for letter in url)
+    if (
+        is_odd
+        or not host
+        or len(url) > MAX_URL
+        or urlsplit(url).scheme not in {"https", "http"}
+        or "@" in urlsplit(url).netloc
+    ):
         raise InvalidInput("url", "Give the whole address of the calendar, like https://example.org/calendar.ics.")
     return url
 

@@ -37,9 +37,9 @@ async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_
 
 
 async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Series:
-    """An edit of all dates like any other: told, owed to the network, taken back within minutes."""
+    """An edit of all dates like any other: owed to the network, taken back within minutes. Nobody is told: it changes nobody's plans."""
     if series.template.picture == picture:
         return series
     template = replace(series.template, picture=picture)
     stored = await queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now))
+    return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now), tells=False)

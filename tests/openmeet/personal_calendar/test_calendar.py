@@ -294,7 +294,22 @@ async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewher
 
 
 @pytest.mark.parametrize(
-    "text", ["", "choir.ics", "ftp://a.example/b.ics", "https://", "https://u:p@a.example/b", "http://["]
+    "text",
+    [
+        "",
+        "choir.ics",
+        "ftp://a.example/b.ics",
+        "https://",
+        "https://u:p@a.example/b",
+        "http://[",
+        "https://a.example/my calendar.ics",
+        "https://a.example/b\r\nHost: b.example",
+        "https://a.example/b\nc",
+        "https://a.example/b\tc",
+        "https://a.example/b\x00",
+        "https://a.example/b\N{NO-BREAK SPACE}c",
+        "https://a.example\N{ZERO WIDTH SPACE}/b",
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InvalidInput):

@@ -1,5 +1,6 @@
 """The picture of a series: shown by it and by its coming dates, but for those with one of their own; taken back as any edit is."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,9 +10,9 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.events import pictures as event_pictures
+from openmeet.events.model import Visibility
 from openmeet.media import actions as media
 from openmeet.media.model import Picture, Size, blob_key
-from openmeet.notifications.model import Kind
 from openmeet.series import actions, pictures, queries, undoing
 from openmeet.series.model import Template
 from openmeet.users.model import Caller
@@ -37,7 +38,10 @@ async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice
         assert after.template.picture == NEW
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
-        assert await heard(tx, ben) == [Kind.EVENT_CHANGED]
+        # It changes nobody's plans: neither news nor a mail.
+        assert await heard(tx, ben) == []
+        owed = await tx.fetch("select subject from debts where subject like 'news%'")
+        assert [one for one in owed if ben.user_id in one["subject"]] == []
         assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, "nothing new, no revision"
         described = await pictures.describe(tx, ana, series.slug, "A hall")
         assert described.template.picture == replace(NEW, alt="A hall")
@@ -129,3 +133,25 @@ async def test_by_pages(make_sqlite, tmp_path, clock):
         assert 'alt="Other words"' in (await eve.get(f"/series/{series.slug}")).text
         assert (await ana.post(f"{path}/remove")).status_code == 303
         assert "event-picture" not in (await eve.get(f"/series/{series.slug}")).text
+
+
+async def test_whoever_passes_on_a_link_shows_its_picture_unless_it_is_private(make_sqlite, tmp_path, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media"))
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+            host = Caller(row["id"], "Ana")
+            series = await actions.create(tx, host, Template("Practice"), weekly())
+            unlisted = await actions.create(tx, host, Template("Secret", visibility=Visibility.UNLISTED), weekly())
+        for slug in (series.slug, unlisted.slug):
+            assert "og:image" not in (await nobody.get(f"/series/{slug}")).text
+            file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+            put = await ana.post(f"/series/{slug}/picture", files=file, data={"alt": 'A "red" hall'})
+            assert put.status_code == 303, put.text
+        page = (await nobody.get(f"/series/{series.slug}")).text
+        (image,) = re.findall(r'<meta property="og:image" content="http://openmeet.test([^"]*)">', page)
+        assert (await nobody.get(image)).headers["content-type"].startswith("image/")
+        assert '<meta property="og:image:alt" content="A &#34;red&#34; hall">' in page
+        assert f'<meta property="og:url" content="http://openmeet.test/series/{series.slug}">' in page
+        assert "og:" not in (await nobody.get(f"/series/{unlisted.slug}")).text
