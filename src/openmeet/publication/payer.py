@@ -50,7 +50,6 @@ from openmeet.publication.publisher import (
     INGESTED_AFTER,
     LEASE_SECONDS,
     LOOK_AGAIN_AFTER,
-    MAX_ROUNDS,
     Publisher,
 )
 from openmeet.publication.sending import get_record
@@ -60,6 +59,9 @@ from openmeet.records import seen
 _ACCOUNT_IS_AWAY = frozenset(
     {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
 )
+
+# Rounds until a record is taken back unheard: about two hours (``INGESTED_AFTER``, doubled each time), after rounds of merging too.
+_MOST_HEARINGS = 8
 
 
 async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline_seconds: float) -> bool:
@@ -199,10 +201,11 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
 async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: Publication, uri: AtUri) -> bool:
     """Whether the record of an answer says what another app of theirs has written, and nobody here has heard yet.
 
-    That is their word, and counts, although its record goes: ingestion gets it first, and a minute or two to hear it. What an
-    event's record says is not waited for: it may be what must not be public.
+    That is their word, and counts, although its record goes: ingestion gets it first, and two hours to hear it, as long as it
+    tries a message itself. Each round waits twice as long as the one before. What an event's record says is not waited for: it
+    may be what must not be public.
     """
-    if taking_back.kind is not Kind.RSVP or taking_back.rounds >= MAX_ROUNDS:
+    if taking_back.kind is not Kind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
         return False
     current = await get_record(client, uri)
     async with publisher.db.reader() as reader:
@@ -211,7 +214,7 @@ async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back:
     if current is None or current.cid in heard:
         return False
     await publisher.enqueue([await writing.what_is_there(publisher, uri)])
-    due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
+    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
     await settling.give_back(
         publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
     )

@@ -201,6 +201,27 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(town: 
     assert [row["status"] for row in rows] == ["attending"]
 
 
+async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(town: Town, cleo: Caller):
+    """The processor is away for half an hour, and the payer comes back again and again: the record waits, her word is not lost."""
+    ana = await town.person()
+    event = await town.event(ana)
+    await town.answer(cleo, event.slug)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    await edit(town, record, status=f"{RSVP}#notgoing")
+    await withdraw(town, cleo)
+    for _ in range(30):
+        await town.pay()
+        town.clock.turn(MINUTE)
+    assert len(await records(town, RSVP)) == 1
+    await settle(town, cleo)
+    assert await records(town, RSVP) == []
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances")
+    assert [row["status"] for row in rows] == ["declined"]
+
+
 async def test_hearing_of_a_record_does_not_decide_that_it_stays(town: Town, cleo: Caller):
     """What it depends on has changed and nobody has looked yet; its echo comes again, or her app's edit of it: it is looked at."""
     ana = await town.person()
