@@ -31,6 +31,7 @@ from tests.world.oracle import EVENT, RSVP, expect
 from tests.world.simulation_accounts import Accounts
 from tests.world.simulation_engines import Engine
 from tests.world.simulation_facts import look
+from tests.world.simulation_journal import Journal
 from tests.world.simulation_judge import check_end
 from tests.world.simulation_memory import Person, Said, event_record, rsvp_record
 from tests.world.simulation_network import LEASE, open_town
@@ -357,12 +358,13 @@ class Simulation(Accounts):
         await self.assemble()
         kinds = self.operations
         chosen = self.chance.choices(list(kinds), weights=list(kinds.values()), k=count)
-        seats = checks.Seats()
+        seats, journal = checks.Seats(), Journal(self.town.db, self.note)
         for self.number, operation in enumerate(chosen, 1):
             self.town.clock.turn(self.chance.choice((SECOND // 100, SECOND, 10 * SECOND, MINUTE)))
             await operation()
             await self.learn_uris()
             await seats.look(self.town.db)
+            await journal.look(self.town.clock.now())
             for home in self.town.homes:
                 if home.is_away and self.chance.random() < 0.1:
                     home.take_away(is_away=False)
@@ -371,7 +373,7 @@ class Simulation(Accounts):
                 if home.is_cut and self.chance.random() < 0.1:
                     home.is_cut = False
             tell(self.number)
-        await settle(self)
+        await settle(self, journal)
         await self.learn_uris()
         facts = await look(self)
         check_end(self, facts)

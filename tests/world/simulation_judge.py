@@ -278,6 +278,11 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
         if change.did in facts.identities:
             key = (facts.identities[change.did]["user_id"], simulation.memory.id_of(subjects.get(change.uri, "")))
             found.setdefault(key, set()).add(None if change.value is None else _word(change))
+    # A copy that was brought in is announced by its commit alone. Where the stream has lost that, too, a reading finds what it
+    # did as of the next commit that is heard of, and what was answered here in between counts or not.
+    for did, rev, uri in simulation.memory.unannounced:
+        if (did, rev) in simulation.town.unheard and did in facts.identities:
+            found.setdefault((facts.identities[did]["user_id"], simulation.memory.id_of(uri)), set()).add(None)
     return found
 
 

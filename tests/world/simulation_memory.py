@@ -75,6 +75,8 @@ class Memory:
     ids: dict[str, list[str]] = field(default_factory=dict)
     # What came back with an older copy of a repository: its owner's word, whoever had written it first.
     restored: set[str] = field(default_factory=set)
+    # (repository, rev, event's record) of answers that a copy changed by that commit: nobody announces what it did.
+    unannounced: list[tuple[str, str, str]] = field(default_factory=list)
     # (repository, event) of which a copy brought several answers.
     several: set[tuple[str, str]] = field(default_factory=set)
 
@@ -93,11 +95,13 @@ class Memory:
             if new is not None:
                 self.restored.add(uri)
             if uri.split("/")[3] == RSVP:
-                self.answers += [Said(person, one["subject"]["uri"], None) for one in (old, new) if one is not None]
+                about = [one["subject"]["uri"] for one in (old, new) if one is not None]
+                self.answers += [Said(person, one, None) for one in about]
+                self.unannounced += [(after.did, after.rev, one) for one in about]
             else:
                 self._keep_theme(uri, new)
-        about = [value["subject"]["uri"] for path, value in after.records.items() if path.startswith(f"{RSVP}/")]
-        self.several |= {(after.did, uri) for uri in about if about.count(uri) > 1}
+        brought = [value["subject"]["uri"] for path, value in after.records.items() if path.startswith(f"{RSVP}/")]
+        self.several |= {(after.did, uri) for uri in brought if brought.count(uri) > 1}
 
     def _keep_theme(self, uri: str, record: Mapping[str, Any] | None) -> None:
         if record is not None and "theme" in record:

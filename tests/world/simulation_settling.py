@@ -7,6 +7,7 @@ from groundwork.database.transaction import Database
 from openmeet.debts.publications import Kind, try_again
 from openmeet.ingestion import tasks
 from tests.world.oracle import expect
+from tests.world.simulation_journal import Journal
 from tests.world.simulation_memory import Sort
 from tests.world.simulation_network import LEASE
 
@@ -17,7 +18,7 @@ UNFINISHED = "('due', 'sending', 'retrying', 'retracting', 'blocked', 'conflicte
 ROUNDS = 60
 
 
-async def settle(simulation: "Simulation") -> None:
+async def settle(simulation: "Simulation", journal: Journal) -> None:
     """Programs work and time passes until nothing is owed. A person helps where a person must.
 
     Whoever has an application writes once more, about something else: by that alone a commit that the stream lost before is
@@ -32,14 +33,14 @@ async def settle(simulation: "Simulation") -> None:
     for person in simulation.people.values():
         if person.application is not None and not person.application.is_gone:
             await person.application.take_note()
-    await _until_nothing_is_owed(simulation)
+    await _until_nothing_is_owed(simulation, journal)
     await _expect_no_gaps(simulation)
     town.clock.turn(2 * DAY)
     await tasks.reconcile(town.db)
-    await _until_nothing_is_owed(simulation)
+    await _until_nothing_is_owed(simulation, journal)
 
 
-async def _until_nothing_is_owed(simulation: "Simulation") -> None:
+async def _until_nothing_is_owed(simulation: "Simulation", journal: Journal) -> None:
     town = simulation.town
     left: list[tuple[Any, ...]] = []
     for turn in range(ROUNDS):
@@ -54,6 +55,7 @@ async def _until_nothing_is_owed(simulation: "Simulation") -> None:
         await town.listen()
         await town.process_all()
         left = await _owed(town.db)
+        await journal.look(town.clock.now())
         await _help(simulation)
         if not await _owed(town.db) and (await town.queue.depth()).waiting == 0:
             return

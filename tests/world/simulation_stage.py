@@ -14,6 +14,7 @@ from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from tests.world.oracle import EVENT, expect
 from tests.world.simulation_home import HANDLE_DOMAIN
+from tests.world.simulation_journal import is_journal, steps_about
 from tests.world.simulation_memory import Memory, Person, Sort
 from tests.world.simulation_network import Town
 from tests.world.simulation_people import PASSWORD, Application
@@ -30,8 +31,6 @@ CAST = (
     ("hal", Sort.STRANGER, 1),
 )
 LAST_STEPS = 20
-# Names of events and records, as they stand in failures and steps.
-NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",]+")
 # How many of the newest events people are busy with.
 CURRENT_EVENTS = 8
 
@@ -127,12 +126,13 @@ class Stage:
 
     def story(self, about: str) -> str:
         """What happened to whatever is named in a failure, and what happened last."""
-        names = set(NAMED.findall(about))
-        for step in self.steps:
-            if " is " in step and names & set(NAMED.findall(step)):
-                names |= set(NAMED.findall(step))
-        ours = [step for step in self.steps if any(name in step for name in {*names, "consent"})]
-        return "\n".join([*ours, "…", *self.steps[-LAST_STEPS:]])
+        people = {
+            person.name: {*([person.caller.user_id] if person.caller else []), *_dids(person)}
+            for person in self.people.values()
+            if person.name in re.findall(r"\w+", about)
+        }
+        last = [step for step in self.steps if not is_journal(step)][-LAST_STEPS:]
+        return "\n".join([*steps_about(self.steps, about, people), "…", *last])
 
     async def sign_in(self, person: Person) -> None:
         user_id = await sign_in_with_password(
@@ -146,3 +146,7 @@ class Stage:
         person.consents.append((self.town.clock.now(), True))
         async with self.town.db.transaction() as tx:
             await identities.agree(tx, person.caller.user_id, handle=person.name + HANDLE_DOMAIN)
+
+
+def _dids(person: Person) -> list[str]:
+    return [] if person.application is None else [person.application.did]

@@ -1,0 +1,97 @@
+"""What changed in OpenMeet's rows from one operation to the next, so that a failure tells how what it is about came to be.
+
+Answers, promises and records, as one line for each change; what came and went within one operation is not seen.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundwork.database.transaction import Database
+
+# Names of rows and records, as they stand in failures and steps.
+NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",:]+:[^ '\",]+[^ '\",:]")
+_JOURNAL = re.compile(r"\d+:   (answer|promise|record) ")
+# What people do to their account, and what happens to the network, may be about anything of theirs.
+_ANYTHING = re.compile(r"consent|copy|moves|signs|anew|stream|consumer|away|back|killed|limits|on its way")
+
+ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
+# Times are those of the clock of the simulation, which never stands still between two operations.
+PROMISES = """
+    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, taken_back_uri, base_rev,
+           is_recalled, was_lost, reason, edited_at
+      from publications where changed_at >= :since
+"""
+RECORDS = "select uri as id, rev, said_rev, after_rev, standing, reason, cid, subject_uri from records where seen_at >= :since"
+
+
+@dataclass
+class Journal:
+    """``tell`` hears each change."""
+
+    db: Database
+    tell: Callable[[str], None]
+    known: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    since: int = 0
+
+    async def look(self, now: int) -> None:
+        """Whatever differs from what stood there the last time."""
+        async with self.db.reader() as reader:
+            tables = {
+                "answer": await reader.fetch(ANSWERS),
+                "promise": await reader.fetch(PROMISES, since=self.since),
+                "record": await reader.fetch(RECORDS, since=self.since),
+            }
+        self.since = now
+        for table, rows in tables.items():
+            for row in rows:
+                fresh = dict(row)
+                old = self.known.get((table, fresh["id"]))
+                if old != fresh:
+                    self.known[table, fresh["id"]] = fresh
+                    self.tell(f"  {table} {_named(fresh)}: {_changes(old or {}, fresh)}")
+
+
+def _named(row: dict[str, Any]) -> str:
+    """By every name that a failure may give it."""
+    return " ".join(str(row[key]) for key in ("id", "event_id", "user_id") if key in row)
+
+
+def _changes(old: dict[str, Any], fresh: dict[str, Any]) -> str:
+    shown = {key: value for key, value in fresh.items() if key not in {"id", "kind", "event_id", "user_id"}}
+    return ", ".join(
+        f"{key} {value}" for key, value in shown.items() if old.get(key) != value and value not in (None, "")
+    )
+
+
+def is_journal(step: str) -> bool:
+    """Whether this is a line of the journal, and nothing that somebody did."""
+    return _JOURNAL.match(step) is not None
+
+
+def steps_about(steps: Sequence[str], about: str, people: Mapping[str, set[str]]) -> list[str]:
+    """What concerns whatever is named in a failure: its rows, promises and records, and what was done meanwhile.
+
+    ``people``: those whom it names, and what they are called in rows. Answers of others are left out.
+    """
+    names = set(NAMED.findall(about))
+    for step in steps:
+        if " is at://" in step and names & set(NAMED.findall(step)):
+            names |= set(NAMED.findall(step))
+    found = []
+    for step in steps:
+        here = NAMED.findall(step)
+        is_answer = "   answer " in step
+        if is_answer and here[1] in names and (not people or any(here[2] in called for called in people.values())):
+            names.add(here[0])
+        if "   promise " in step and here[0] in names:
+            names |= set(here)
+        if is_journal(step):
+            is_theirs = here[0] in names
+        else:
+            who = step.split(": ", 1)[-1].split(" ", 1)[0]
+            is_theirs = bool(names & set(here)) or (_ANYTHING.search(step) is not None and (not here or who in people))
+        if is_theirs:
+            found.append(step)
+    return found
