@@ -314,7 +314,7 @@ class Simulation(Accounts):
         await self.town.queue.replay(self.chance, self.chance.randint(1, 10))
         await self.town.process_all()
         after = await checks.decisions(self.town.db)
-        expect(after == before, f"a replay decided something: {sorted(after ^ before)}")
+        expect(after == before, f"a replay decided something: {sorted(map(str, after ^ before))}")
 
     # --- the run ------------------------------------------------------------------------------------------------
 

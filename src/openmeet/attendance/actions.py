@@ -196,16 +196,16 @@ async def apply_from_network(
 
 async def stand_again(
     tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
-) -> None:
-    """What was answered here at that instant had given way to another word, and counts after all: it is owed again.
+) -> int:
+    """What was answered here at that instant had given way to another word, and counts after all: it is owed again. Its revision.
 
-    Seats may have been given since: who said to go takes a place where there is one.
+    Seats may have been given since: who said to go takes a place where there is one. Raises NotFound.
     """
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
     if event is None or mine is None:
-        return
+        raise NotFound("There is no such answer.")
     joining = await joining_queries.of_event(tx, event)
     act, said = OF_RECORD[rules.said_by(status)], placing.as_said(mine)
     room = act is Act.NETWORK_GOING and await placing.has_room(tx, event, joining, mine, said)
@@ -226,6 +226,16 @@ async def stand_again(
     await placing.owe(tx, saved, edited_at=answered_at)
     if placing.frees(mine, saved):
         await line.fill(tx, event, joining)
+    return saved.revision
+
+
+async def withdraw_unrecorded(tx: Transaction, attendance_id: AttendanceId) -> None:
+    """The record that this answer had was deleted after it was given, and that is known only now."""
+    known = await queries.by_id(tx, attendance_id)
+    event = await lock_for_update(tx, known.event_id) if known else None
+    mine = await queries.by_id(tx, attendance_id)
+    if event is not None and mine is not None:
+        await _gone(tx, event, mine)
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:

@@ -28,6 +28,7 @@ from openmeet.ingestion import (
     own_native,
     own_records,
     parking,
+    reconsidering,
     telling,
 )
 from openmeet.ingestion.batch import Batch
@@ -222,7 +223,7 @@ async def _delete(
     subject_uri = None if known is None else known.subject_uri
     if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
-            await answers.reconsider_with(tx, message, known)
+            await reconsidering.reconsider_with(tx, message, known)
         if message.collection in OF_STATEMENTS and known is not None and known.standing is Standing.TOMBSTONE:
             # We have taken it back, and noted that before this came.
             await foreign_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
@@ -258,9 +259,16 @@ async def _delete(
             rev=message.rev,
             subject_uri=subject_uri,
             event_id=event_id,
-            after_rev="" if known is None else known.rev,
+            after_rev=_known_before(message, known),
         )
     return Outcome.APPLIED
+
+
+def _known_before(message: RecordMessage, known: Seen | None) -> str:
+    """As of when the record was known to be there; the deletion itself, where the commit that made it is heard of."""
+    if not message.is_read:
+        return message.rev
+    return "" if known is None else known.rev
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publication | None) -> None:

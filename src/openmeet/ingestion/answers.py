@@ -5,7 +5,7 @@ arrival order does not matter, and deleting one uncovers the next. What was answ
 weighed against it by time: the latest answer wins, and the loser is kept in ``conflicts``.
 
 The time of a record is that of the commit that made it. A read knows only a later one, that of the repository's newest
-commit: what it decided is decided anew when the stream brings the commit itself (``reconsider``). A version that was known
+commit: what it decided is decided anew when the stream brings the commit itself (``reconsidering``). A version that was known
 before keeps the time at which it was (``Seen.said_rev``).
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from at_protocol.data import cbor
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import from_network
@@ -24,7 +24,6 @@ from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus
 from openmeet.debts import publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
-from openmeet.events import by_record
 from openmeet.events.model import EventId, Origin
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
@@ -32,15 +31,14 @@ from openmeet.identities.model import IdentityKind
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.events import moment_of_rev
 from openmeet.ingestion.three_way import Decision, Facts, Policy, Side, most_recent
-from openmeet.records import seen
+from openmeet.records import missed, seen
 from openmeet.records.collections import RSVPS
-from openmeet.records.message import RecordMessage
-from openmeet.records.rsvp import RsvpRead, read_rsvp
+from openmeet.records.rsvp import RsvpRead, read_rsvp, written_at
 from openmeet.records.seen import Seen
 from openmeet.users.model import UserId
 
-_FIELD = "answer"
-_DELETED = "deleted"
+FIELD = "answer"
+DELETED = "deleted"
 
 NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
 
@@ -60,7 +58,7 @@ async def derive(
 
     ``read`` is a record that was read just now, with its CID: most often the effective one, not to be read twice.
     """
-    person, answers = await _answers(tx, did, subject_uri)
+    person, answers = await answers_of(tx, did, subject_uri)
     if not answers:
         return
     user_id, effective = person.user_id, answers[0]
@@ -72,6 +70,15 @@ async def derive(
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+
+
+async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
+    """What counts of the person's records becomes their answer, whatever was said here."""
+    person, answers = await answers_of(tx, did, subject_uri)
+    if answers:
+        counts = answers[0]
+        word = Word(event_id, person.user_id, counts.uri, _read(counts).answer, counts.first_seen_at)
+        await _apply(tx, did, subject_uri, word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +161,10 @@ async def withdraw(
         return
     if owned is not None:
         # The latest word counts: an answer given here after the deletion stands, and is written again.
-        stands = owned.is_pending and owned.edited_at > moment_of_rev(rev, tx.now)
-        if owned.is_pending and not stands:
-            await _keep_yielded(tx, owned, uri, rev, after_rev)
+        deleted_by = await _made_by(tx, did, rev, after_rev)
+        stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
+        if owned.is_pending and (not stands or deleted_by != rev):
+            await _keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
         reason = "The answer was deleted in the repository."
         await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
@@ -165,61 +173,43 @@ async def withdraw(
                 await attendance.forget_record(tx, known.id)
             return
     if subject_uri is not None and event_id is not None:
-        _, left = await _answers(tx, did, subject_uri)
+        _, left = await answers_of(tx, did, subject_uri)
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
-    if owned is None and await _is_outlived(tx, uri=uri, rev=rev, after_rev=after_rev):
+    if owned is None and await _is_outlived(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
 
-async def _is_outlived(tx: Transaction, *, uri: str, rev: str, after_rev: str) -> bool:
+async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
     """Whether something was answered here after the deletion of a record that nothing here is to be written to: that stands."""
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not Source.HERE:
         return False
-    if mine.answered_at > moment_of_rev(rev, tx.now):
-        await attendance.forget_record(tx, mine.id)
-        return True
+    deleted_by = await _made_by(tx, did, rev, after_rev)
+    stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
-    if promised is not None and after_rev and mine.answered_at > moment_of_rev(after_rev, tx.now):
+    if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
-        await _keep_yielded(tx, promised, uri, rev, after_rev)
-    return False
+        await _keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+    if stands:
+        await attendance.forget_record(tx, mine.id)
+    return stands
 
 
-async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
-    """A read has brought this very version before, or its deletion: now it is known when that was made."""
-    if known is None or known.cid != message.cid or known.rev <= message.rev or known.subject_uri is None:
-        return
-    event_id = await by_record.id_with(tx, known.subject_uri)
-    if event_id is not None:
-        await reconsider(
-            tx, uri=message.uri, did=message.did, rev=message.rev, subject_uri=known.subject_uri, event_id=event_id
-        )
-
-
-async def reconsider(tx: Transaction, *, uri: str, did: Did, rev: str, subject_uri: str, event_id: EventId) -> None:
-    """The commit that made the version which is known already, or deleted the record: what gave way to a read of it as of a
-    later rev, and was said here after it, stands again.
+async def _made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
+    """The commit that made a version at the latest, or deleted it: ``rev``, or where a read found it (``seen.Seen.after_rev``) the
+    first one of which is known that something before it was missed. What says that it was ``written`` later was not made by that.
     """
-    gave_way = await conflicts.yielded(tx, uri=uri, field=_FIELD, rev=rev)
-    if gave_way is None:
-        return
-    person, _ = await _answers(tx, did, subject_uri)
-    mine = await attendance_queries.find(tx, event_id, person.user_id)
-    owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
-    if mine is None or owned is None or owned.revision != gave_way.ours_revision:
-        return  # something else has been said here since
-    if most_recent(_facts(tx, owned, rev, "")) is not Side.OURS:
-        return
-    await conflicts.turn(tx, uri=uri, field=_FIELD, theirs_rev=gave_way.theirs_rev, result=Side.OURS)
-    await attendance.stand_again(tx, mine.id, AttendanceStatus(gave_way.ours), answered_at=owned.edited_at)
+    if after_rev == rev:
+        return rev
+    bounds = [one for one in await missed.before(tx, did) if after_rev < one < rev]
+    return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class Person:
     user_id: UserId
     is_shadow: bool
 
@@ -232,11 +222,11 @@ def _read(answer: Seen) -> RsvpRead:
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
-async def _answers(tx: Transaction, did: Did, subject_uri: str) -> tuple[_Person, list[Seen]]:
+async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Person, list[Seen]]:
     """The person, and their answers under all their DIDs, the effective one first."""
     theirs = await identity_queries.of_person_with(tx, did)
     user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
-    person = _Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
+    person = Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
     dids = [identity.did for identity in theirs] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
@@ -263,13 +253,20 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
             )
         return True
     # When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time.
-    side = most_recent(_facts(tx, owned, effective.said_rev, effective.cid or ""))
+    made_by = await _made_by(
+        tx,
+        parse_did(effective.did),
+        effective.said_rev,
+        effective.after_rev,
+        written=written_at(effective.precedence),
+    )
+    side = most_recent(facts_of(tx, owned, made_by, effective.cid or ""))
     await conflicts.keep(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=owned.revision,
-        decisions=(Decision(_FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
+        decisions=(Decision(FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
     if (
@@ -284,7 +281,7 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
     return side is Side.THEIRS
 
 
-def _facts(tx: Transaction, owned: Publication, theirs_rev: str, theirs_cid: str) -> Facts:
+def facts_of(tx: Transaction, owned: Publication, theirs_rev: str, theirs_cid: str) -> Facts:
     return Facts(
         origin=Origin.HERE,
         ours_at=owned.edited_at,
@@ -294,8 +291,8 @@ def _facts(tx: Transaction, owned: Publication, theirs_rev: str, theirs_cid: str
     )
 
 
-async def _keep_yielded(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str) -> None:
-    """What was answered here gives way to the deletion of its record."""
+async def _keep_deletion(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str, side: Side) -> None:
+    """What was answered here gives way to the deletion of its record, or does not."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
     if mine is None:
         return
@@ -304,6 +301,6 @@ async def _keep_yielded(tx: Transaction, owned: Publication, uri: str, rev: str,
         uri=uri,
         theirs_rev=rev,
         ours_revision=owned.revision,
-        decisions=(Decision(_FIELD, "", mine.status.value, _DELETED, Policy.LATEST_ANSWER, Side.THEIRS),),
+        decisions=(Decision(FIELD, "", mine.status.value, DELETED, Policy.LATEST_ANSWER, side),),
         after_rev=after_rev,
     )

@@ -13,7 +13,7 @@ from groundwork.database.transaction import ForeignKeyViolated, Transaction, Tra
 from groundwork.outbox.owe import owe_many
 from openmeet.debts.kinds import Debt
 from openmeet.events import by_record
-from openmeet.ingestion import answers, intake, many_answers, many_events, steps
+from openmeet.ingestion import intake, many_answers, many_events, reconsidering, steps
 from openmeet.ingestion.alone import apply_alone
 from openmeet.ingestion.batch import Batch, begin
 from openmeet.ingestion.events import Here
@@ -163,7 +163,7 @@ async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[s
     newest = await seen.put_each(tx, gone)
     for one in gone:
         if one.message.uri not in newest and one.message.collection in RSVPS:
-            await answers.reconsider_with(tx, one.message, known.get(one.message.uri))
+            await reconsidering.reconsider_with(tx, one.message, known.get(one.message.uri))
 
 
 def _is_in_doubt(message: RecordMessage, known: Seen) -> bool:

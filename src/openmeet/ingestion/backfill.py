@@ -180,6 +180,7 @@ async def _take(
             cid=None,
             body=None,
             is_verified=reading.is_signed,
+            is_read=True,
         )
         for uri, collection, rkey in expected
         if uri not in held
@@ -242,6 +243,7 @@ def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CO
                 cid=str(cid),
                 body=snapshot.records[cid],
                 is_verified=True,
+                is_read=True,
             )
         )
     for collection in READ_IN_ORDER:

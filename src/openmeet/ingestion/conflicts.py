@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.ingestion.three_way import Decision, Policy, Side
 
 PUT = """
@@ -31,14 +31,26 @@ REVIEWED = """
 # other apps link is theirs.
 OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
 
-# A read had brought theirs as of a later rev than that of the commit which made it.
-YIELDED = """
-    select theirs_rev, ours, ours_revision from conflicts
-     where uri = :uri and field = :field and result = 'theirs' and theirs_rev > :rev and after_rev < :rev
-     order by theirs_rev desc limit 1
+# A read had brought theirs as of a later rev than that of the commit which made it. From now on that is known.
+BROUGHT = """
+    update conflicts set after_rev = :rev
+     where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
+       and theirs_rev = (select max(c.theirs_rev) from conflicts c
+                          where c.uri = :uri and c.field = :field and c.theirs_rev > :rev and c.after_rev < :rev)
+    returning uri, theirs_rev, ours, ours_revision, theirs, result
 """
 
-TURN = "update conflicts set result = :result where uri = :uri and field = :field and theirs_rev = :theirs_rev"
+# It may have been made by a commit of which nobody was told: that was not after this one.
+MISSED = """
+    select uri, theirs_rev, ours, ours_revision, theirs, result from conflicts
+     where uri >= :first and uri < :behind and field = :field and result = 'theirs' and theirs_rev > :rev and after_rev < :rev
+     order by uri, theirs_rev desc
+"""
+
+TURN = """
+    update conflicts set result = :result, ours_revision = :ours_revision
+     where uri = :uri and field = :field and theirs_rev = :theirs_rev
+"""
 
 ERASE = "delete from conflicts where substr(uri, 1, length(:prefix)) = :prefix"
 
@@ -57,12 +69,15 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Yielded:
-    """What gave way here to a version that was read as of ``theirs_rev``."""
+class Brought:
+    """A decision about a version that was read as of ``theirs_rev``, and was made before."""
 
+    uri: str
     theirs_rev: str
     ours: str
     ours_revision: int
+    theirs: str
+    result: Side
 
 
 async def keep(
@@ -74,7 +89,7 @@ async def keep(
     decisions: tuple[Decision, ...],
     after_rev: str = "",
 ) -> None:
-    """Write down each decision; the same message again writes nothing. ``after_rev``: what was known of it before."""
+    """Write down each decision; the same message again writes nothing. ``after_rev``: see ``seen.Seen``."""
     for decision in decisions:
         await tx.execute(
             PUT,
@@ -131,15 +146,28 @@ async def count(reader: Reader, uri: str) -> int:
     return 0 if row is None else int(row["n"])
 
 
-async def yielded(tx: Transaction, *, uri: str, field: str, rev: str) -> Yielded | None:
-    """The decision for a version that was in fact made by the commit ``rev``, where it was known only later."""
-    row = await tx.fetch_one(YIELDED, uri=uri, field=field, rev=rev)
-    return None if row is None else Yielded(row["theirs_rev"], row["ours"], row["ours_revision"])
+async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Brought | None:
+    """The decision about a version that was in fact made by the commit ``rev``, where it was known only later. Once."""
+    row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
+    return None if row is None else _brought(row)
 
 
-async def turn(tx: Transaction, *, uri: str, field: str, theirs_rev: str, result: Side) -> None:
-    """The decision was made on a time that was not true: it is this one."""
-    await tx.execute(TURN, uri=uri, field=field, theirs_rev=theirs_rev, result=result.value)
+async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[Brought]:
+    """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
+    rows = await reader.fetch(MISSED, first=f"at://{did}/", behind=f"at://{did}0", field=field, rev=rev)
+    return [_brought(row) for row in rows]
+
+
+async def turn(tx: Transaction, decision: Brought, *, field: str, result: Side, ours_revision: int) -> None:
+    """The decision was made on a time that was not true: it is this one. ``ours_revision``: of ours, as it is from now on."""
+    await tx.execute(
+        TURN,
+        uri=decision.uri,
+        field=field,
+        theirs_rev=decision.theirs_rev,
+        result=result.value,
+        ours_revision=ours_revision,
+    )
 
 
 async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> None:
@@ -157,6 +185,10 @@ async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> No
 async def erase_of(tx: Transaction, did: str) -> None:
     """Erasure of a DID takes the conflicts about its records along."""
     await tx.execute(ERASE, prefix=f"at://{did}/")
+
+
+def _brought(row: Row) -> Brought:
+    return Brought(row["uri"], row["theirs_rev"], row["ours"], row["ours_revision"], row["theirs"], Side(row["result"]))
 
 
 def _bytes(value: bytes | memoryview | None) -> bytes | None:

@@ -143,6 +143,7 @@ async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) ->
         cid=None if proven.cid is None else str(proven.cid),
         body=proven.record,
         is_verified=True,
+        is_read=True,
     )
     async with db.transaction() as tx:
         await apply(tx, here, [message])

@@ -81,7 +81,7 @@ def _message(listed: Value, did: Did, collection: Nsid, rev: Tid) -> RecordMessa
         raise Malformed("record", str(uri), "listed under another repository or collection")
     if cid != listed.get("cid"):
         raise Malformed("record", str(uri), "the CID is not the record's")
-    return RecordMessage(did, collection, uri.rkey, rev, Operation.UPDATE, cid, body, is_verified=False)
+    return RecordMessage(did, collection, uri.rkey, rev, Operation.UPDATE, cid, body, is_verified=False, is_read=True)
 
 
 async def authors_on(network: Network, host: str, collection: Nsid) -> AsyncIterator[Did]:

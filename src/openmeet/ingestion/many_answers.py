@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction
 from openmeet.events import by_record
 from openmeet.events.model import EventId
-from openmeet.ingestion import answers, parking
+from openmeet.ingestion import answers, parking, reconsidering
 from openmeet.ingestion.answers import Answering
 from openmeet.ingestion.batch import Batch
 from openmeet.ingestion.readings import Outcome, Reading
@@ -43,7 +43,7 @@ async def put_each(tx: Transaction, batch: Batch, puts: Sequence[Put]) -> list[O
         message, read, known = one.reading.message, one.reading.rsvp, one.known
         is_known = known is not None and known.cid == message.cid and known.standing is version.standing
         if message.uri not in newest:
-            await answers.reconsider_with(tx, message, known)
+            await reconsidering.reconsider_with(tx, message, known)
             outcomes.append(Outcome.ECHO if one.is_echo else Outcome.KNOWN)
             continue
         if one.is_echo or is_known:
@@ -58,6 +58,7 @@ async def put_each(tx: Transaction, batch: Batch, puts: Sequence[Put]) -> list[O
                 rev=message.rev,
                 subject_uri=known.subject_uri,
                 event_id=await by_record.id_with(tx, known.subject_uri),
+                after_rev=known.rev if message.is_read else message.rev,
             )
         event_id = event_ids.get(version.subject_uri or "")
         if read is None:

@@ -21,6 +21,7 @@ from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.debts.kinds import Debt
+from openmeet.ingestion import reconsidering
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.counting import Counting
 from openmeet.ingestion.events import Here
@@ -135,6 +136,9 @@ async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
     await seen.mark_stale(tx, {hint.did for hint in hints})
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     await missed.note(tx, [(hint.did, hint.rev) for hint in unread])
+    for hint in unread:
+        # A read may have brought what was missed before the stream told of it.
+        await reconsidering.reconsider_missed(tx, hint.did, [] if hint.rev is None else [hint.rev])
     await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})
     await owe_again(tx, Debt.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
 

@@ -482,6 +482,7 @@ def _message_of(uri: AtUri, proven: Proven) -> RecordMessage:
         cid=None if is_gone else str(proven.cid),
         body=None if is_gone else proven.record,
         is_verified=True,
+        is_read=True,
     )
 
 

@@ -31,7 +31,8 @@ class RecordMessage:
     """One record as of ``rev``: of the commit that changed it, or at which it was read.
 
     ``cid`` (text) and ``body`` (DAG-CBOR) are None for a delete. ``is_verified``: the signature of the commit and the
-    path to the record were checked; what was not never overrules what was.
+    path to the record were checked; what was not never overrules what was. ``is_read``: found by a read as of ``rev``, so it was
+    made by that commit or by any before it.
     """
 
     did: Did
@@ -42,6 +43,7 @@ class RecordMessage:
     cid: str | None
     body: bytes | None
     is_verified: bool
+    is_read: bool = False
 
     @property
     def uri(self) -> str:
@@ -128,6 +130,7 @@ def encode(message: RecordMessage | Hint) -> bytes:
         "cid": message.cid,
         "body": message.body,
         "verified": message.is_verified,
+        "read": message.is_read,
     }
     return cbor.encode(value)
 
@@ -161,6 +164,8 @@ def decode(data: bytes) -> RecordMessage | Hint:
             cid=cid if isinstance(cid, str) else None,
             body=body if isinstance(body, bytes) else None,
             is_verified=value["verified"] is True,
+            # Messages of the release before do not say it.
+            is_read=value.get("read") is True,
         )
     except (KeyError, ValueError) as wrong:
         if isinstance(wrong, Malformed):

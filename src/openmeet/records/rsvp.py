@@ -123,6 +123,11 @@ def _precedence(record: Mapping[str, object], rkey: str) -> str:
     return f"{max(claimed, 0):020d}/{moment_of_key(rkey) or 0:020d}/{rkey}"
 
 
+def written_at(precedence: str) -> Instant:
+    """When an answer says that it was written, by its ``precedence``; 0 where it says nothing that could be read."""
+    return Instant(int(precedence.partition("/")[0] or 0))
+
+
 def record_key_for(subject: AtUri) -> Tid:
     """The key of one's answer to an event, the same whenever it is computed, and a valid TID.
 

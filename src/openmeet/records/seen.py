@@ -12,6 +12,7 @@ from enum import StrEnum
 from groundwork.clock import DAY, Instant
 from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.records import missed
 from openmeet.records.collections import RSVPS
 from openmeet.records.message import RecordMessage
 
@@ -37,7 +38,8 @@ class Seen:
     """A record as last seen. ``subject_uri``: for an event itself, for an answer the event it is about.
 
     ``said_rev``: as of which rev this very version was first heard; ``rev`` moves on with every reading that finds it again.
-    ``after_rev``: as of which something else was known of the record before, or that it was not there.
+    ``after_rev``: as of which something else was known of the record before, or that it was not there; ``said_rev`` itself where the
+    commit that made it has been heard of.
     """
 
     uri: str
@@ -67,9 +69,9 @@ PUT = f"""
                          precedence, first_seen_at, seen_at, said_rev, after_rev)
     select given.uri, given.did, given.collection, given.rkey, coalesce(r.epoch, 0), given.rev, given.cid, given.body,
            given.is_verified, given.standing, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
-           cast(:now as bigint), given.rev, coalesce(r.floor_rev, '')
+           cast(:now as bigint), given.rev, case when given.is_read = 1 then coalesce(r.floor_rev, '') else given.rev end
       from each(uri text, did text, collection text, rkey text, rev text, cid text, body bytea, is_verified integer,
-                standing text, reason text, subject_uri text, precedence text) as given
+                is_read integer, standing text, reason text, subject_uri text, precedence text) as given
       left join repositories r on r.did = given.did
      where coalesce(r.floor_rev, '') < given.rev
         on conflict (uri) do update
@@ -77,7 +79,8 @@ PUT = f"""
            is_verified = excluded.is_verified, standing = excluded.standing, reason = excluded.reason,
            subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at,
            said_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.said_rev, ''), records.rev) else excluded.rev end,
-           after_rev = case when {_FOUND_AGAIN} then records.after_rev when records.rev < excluded.rev then records.rev else '' end
+           after_rev = case when {_FOUND_AGAIN} then records.after_rev when excluded.after_rev = excluded.rev then excluded.rev
+                            when records.rev < excluded.rev then records.rev else '' end
      where excluded.is_verified > records.is_verified
         or (excluded.is_verified = records.is_verified
             and (excluded.epoch > records.epoch or (excluded.epoch = records.epoch and excluded.rev > records.rev)))
@@ -238,6 +241,7 @@ async def put_each(tx: Transaction, versions: Sequence[Put]) -> set[str]:
             "cid": one.message.cid,
             "body": one.message.body,
             "is_verified": int(one.message.is_verified),
+            "is_read": int(one.message.is_read),
             "standing": one.standing.value,
             "reason": one.reason,
             "subject_uri": one.subject_uri,
@@ -420,6 +424,7 @@ async def note_read(tx: Transaction, did: str) -> None:
 async def start_epoch(tx: Transaction, did: str) -> None:
     """The repository was re-created with lower revs: an operator says that what comes now is newer."""
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
+    await missed.forget(tx, did)
 
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
@@ -429,6 +434,7 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
     await tx.execute(ERASE_REPOSITORY, did=did)
+    await missed.forget(tx, did)
     return revs
 
 
