@@ -175,6 +175,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "one's own page": f"/people/{ana.user_id}",
         "whom one follows": "/my/people",
         "identity": "/settings/identity",
+        "moving records": "/settings/identity/move",
         "what one hears of": "/settings/notifications",
         "tokens": "/settings/tokens",
         "webhooks": "/settings/webhooks",

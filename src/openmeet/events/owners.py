@@ -36,16 +36,19 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
     return await _go_on(tx, [replace(one, author_id=to, origin=Origin.HERE, awaits_author=False) for one in passing])
 
 
-async def move_records(tx: Transaction, events: Sequence[Event]) -> None:
-    """The records of these locked events are to stand in another repository, which is found when they are paid."""
-    await _go_on(
-        tx,
-        [
-            one
-            for one in events
-            if await leave_record(tx, Kind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one))
-        ],
-    )
+async def move_records(tx: Transaction, events: Sequence[Event], to: str | None = None) -> None:
+    """The records of these locked events are to stand in another repository, which is found when they are paid.
+
+    ``to``: its DID, where it is another one of the same person: a record that was there before goes on.
+    """
+    moving = []
+    for one in events:
+        if await leave_record(tx, Kind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)):
+            moving.append(one)
+            if to is not None:
+                former = await former_records.of(tx, Kind.EVENT, one.id)
+                await return_to(tx, Kind.EVENT, one.id, former, one.author_id, did=to)
+    await _go_on(tx, moving)
 
 
 async def leave_record(
@@ -76,9 +79,11 @@ async def leave_record(
     return True
 
 
-async def return_to(tx: Transaction, kind: Kind, subject_id: str, former: Sequence[Former], owner: UserId) -> None:
-    """Whose repository has a record of before, has it again: that one goes on."""
-    dids = {one.did for one in await identities.of_user(tx, owner)}
+async def return_to(
+    tx: Transaction, kind: Kind, subject_id: str, former: Sequence[Former], owner: UserId, did: str | None = None
+) -> None:
+    """Whose repository has a record of before, has it again: that one goes on. ``did``: in this repository of theirs alone."""
+    dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
             await publication_moves.come_back(tx, kind, subject_id, FORMER_OF[kind], one.uri, owner)

@@ -33,6 +33,8 @@ SAID = {
     "own_deleted": "Your server has deleted it. It goes from here when that comes back.",
     "identity_taken_over": "It is yours. Sign in there with your new password, so that we may go on publishing for you.",
     "identity_switched": "New records go there from now on.",
+    "records_moved": "They move. The old records stay, and lead to the new ones.",
+    "records_none_moved": "There was nothing to move.",
     "identity_unlinked": "It is disconnected, and we are signed out there.",
     "event_created": "Your event is up. Share its address.",
     "event_created_private": "Your event is made. Invite those whom it is for.",

@@ -1,0 +1,80 @@
+"""What stands in each of one's repositories, as JSON, and moving it to the one for new records."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.browsing.moving_records_pages import did_of, move_all
+from openmeet.series import moving_records
+from openmeet.site.operations import Operation
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+PATH = "/api/me/records"
+
+
+class AccountHeld(msgspec.Struct, rename="camel"):
+    """``events``, ``series``: how many records of them stand there that were written from here. New ones go to the default."""
+
+    did: str
+    handle: str
+    is_default: bool
+    events: int
+    series: int
+
+
+class RecordsHeld(msgspec.Struct, rename="camel"):
+    """The caller's accounts, that for new records first."""
+
+    accounts: list[AccountHeld]
+
+
+class MoveWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``did``: of the account that the records leave."""
+
+    did: str
+
+
+class RecordsMoved(msgspec.Struct, rename="camel"):
+    """How many get a new record in the account for new ones; the old ones stay, and lead there."""
+
+    events: int
+    series: int
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        held = await moving_records.held(reader, caller.user_id)
+    return json_response(
+        RecordsHeld(
+            [
+                AccountHeld(one.identity.did, one.identity.handle or "", number == 0, one.events, one.series)
+                for number, one in enumerate(held)
+            ]
+        )
+    )
+
+
+async def move(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, MoveWanted)
+    events, series = await move_all(database_of(request), caller.user_id, did_of(wanted.did))
+    return json_response(RecordsMoved(events, series))
+
+
+OPERATIONS = (
+    Operation("GET", PATH, "showMyRecords", "What stands in each of one's repositories", show, {200: RecordsHeld}),
+    Operation(
+        "POST",
+        f"{PATH}/move",
+        "moveMyRecords",
+        "Move what one has published to the account for new records",
+        move,
+        {200: RecordsMoved},
+        MoveWanted,
+        failures=(404, 422),
+        is_idempotent=True,
+    ),
+)

@@ -1,0 +1,266 @@
+"""Somebody with two accounts moves what they published: new records in the one, old ones that lead there, and one event all the time."""
+
+from datetime import timedelta
+
+import pytest
+
+from at_protocol.syntax.did import Did
+from groundwork.errors import NotFound, Refused
+from openmeet.attendance.model import Reply
+from openmeet.browsing.moving_records_pages import PATH
+from openmeet.debts.publications import Kind, State
+from openmeet.events import by_record
+from openmeet.events.queries import by_id
+from openmeet.flags.model import Flag
+from openmeet.identities import actions as identities
+from openmeet.identities import linking, session_queries
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions, moving_records
+from openmeet.series.dates import template_in
+from openmeet.series.model import Timing
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did
+from tests.openmeet.publication.test_groups import pay, records_in, turn
+from tests.openmeet.site_under_test import signed_in, site_on
+from tests.openmeet.town import Town, details
+
+
+async def second_account(town: Town, who: Caller, name: str = "work") -> Did:
+    """An account elsewhere that is theirs, too, and gets new records from now on."""
+    await town.account(name)
+    other = await sign_in_with_password(
+        town.db, town.network, identifier=f"{name}.town.test", password="a long password"
+    )
+    async with town.db.transaction() as tx:
+        (identity,) = await identity_queries.of_user(tx, other)
+        await tx.execute("update identities set user_id = :to where did = :did", to=who.user_id, did=identity.did)
+        await linking.switch(tx, who.user_id, identity.did)
+    return identity.did
+
+
+async def move(town: Town, who: Caller, source: Did) -> int:
+    number = 0
+    for kind in (Kind.SERIES, Kind.EVENT):
+        after: str | None = ""
+        while after is not None:
+            async with town.db.transaction() as tx:
+                moved = await moving_records.move_some(tx, who.user_id, source, kind, after)
+            number, after = number + moved.number, moved.after
+    await pay(town)
+    return number
+
+
+async def held(town: Town, who: Caller) -> dict[Did, tuple[int, int]]:
+    async with town.db.reader() as reader:
+        return {one.identity.did: (one.events, one.series) for one in await moving_records.held(reader, who.user_id)}
+
+
+async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_ones(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    """Kept up to date where they are until then; answers stay, and name the new record; again moves nothing; one event each."""
+    monkeypatch.setattr(moving_records, "AT_A_TIME", 2)
+    ana, dan = await town.person("Ana"), await town.connected("dan")
+    first = (await town.identity(ana.user_id)).did
+    made = [await town.event(ana, title=f"Tea {number}") for number in range(3)]
+    await pay(town)
+    answer = await town.answer(dan, made[0].slug, Reply.GOING)
+    await pay(town)
+    old = [(await town.standing(Kind.EVENT, one.id)).uri or "" for one in made]
+    second = await second_account(town, ana)
+    await town.revise(ana, made[1].slug, title="Tea, edited")
+    later = await town.event(ana, title="Later")
+    await pay(town)
+    assert (await town.record(old[1]))["name"] == "Tea, edited"
+    assert (await town.standing(Kind.EVENT, later.id)).uri.split("/")[2] == second
+    assert await held(town, ana) == {second: (1, 0), first: (3, 0)}
+    assert await move(town, ana, first) == 3
+    assert await held(town, ana) == {second: (4, 0), first: (0, 0)}
+    for event, uri in zip(made, old, strict=True):
+        standing = await town.standing(Kind.EVENT, event.id)
+        assert (standing.state, (standing.uri or "").split("/")[2]) == (State.PUBLISHED, second)
+        assert (await town.record(uri))[SUCCESSION_KEY]["successor"] == standing.uri
+        assert (await town.record(standing.uri or ""))[SUCCESSION_KEY]["predecessors"] == [uri]
+        async with town.db.reader() as reader:
+            assert (await by_record.find(reader, uri)).id == event.id
+    answered = (await town.standing(Kind.RSVP, answer.id)).uri or ""
+    assert (await town.record(answered))["subject"]["uri"] == (await town.standing(Kind.EVENT, made[0].id)).uri
+    assert await move(town, ana, first) == 0
+    await town.listen(dan.user_id)
+    await pay(town)
+    async with town.db.reader() as reader:
+        assert len(await reader.fetch("select id from events")) == 4
+        assert len(await reader.fetch("select id from attendances")) == 1
+    assert len(await records_in(town, second, EVENT)) == 4
+
+
+async def test_moved_back_the_first_record_goes_on(town: Town):
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    event = await town.event(ana)
+    await pay(town)
+    old = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    second = await second_account(town, ana)
+    await move(town, ana, first)
+    new = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    async with town.db.transaction() as tx:
+        await linking.switch(tx, ana.user_id, first)
+    assert await move(town, ana, second) == 1
+    assert (await town.standing(Kind.EVENT, event.id)).uri == old
+    assert (await town.record(new))[SUCCESSION_KEY]["successor"] == old
+    assert "successor" not in (await town.record(old)).get(SUCCESSION_KEY, {})
+    async with town.db.reader() as reader:
+        after = await by_id(reader, event.id)
+    assert after is not None
+    assert after.record_uri == old
+
+
+async def test_a_series_moves_with_its_dates(town: Town):
+    await turn(town, Flag.SERIES_LEXICON)
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    start = parse_date("2026-03-07T18:00", "Europe/Vienna")
+    timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with town.db.transaction() as tx:
+        await actions.create(tx, ana, template_in(details(description="Bring a cup.")), timing)
+    await pay(town)
+    ((old, _),) = (await records_in(town, first, SERIES)).items()
+    second = await second_account(town, ana)
+    assert await held(town, ana) == {second: (0, 0), first: (1, 1)}
+    assert await move(town, ana, first) == 2
+    await pay(town)
+    ((new, record),) = (await records_in(town, second, SERIES)).items()
+    assert record[SUCCESSION_KEY]["predecessors"] == [old]
+    assert (await town.record(old))[SUCCESSION_KEY]["successor"] == new
+    (date,) = (await records_in(town, second, EVENT)).values()
+    assert date[SERIES_LINK_KEY]["series"]["uri"] == new
+
+
+async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(town: Town):
+    """Somebody else's account, the account for new records itself, and a co-host's event."""
+    ana, ben = await town.person("Ana"), await town.person("Ben")
+    first = (await town.identity(ana.user_id)).did
+    event = await town.event(ana)
+    await pay(town)
+    for who, failure in ((ana, Refused), (ben, NotFound)):
+        with pytest.raises(failure):
+            await move(town, who, first)
+    await second_account(town, ben, "bens")
+    with pytest.raises(NotFound):
+        await move(town, ben, first)
+    assert (await town.standing(Kind.EVENT, event.id)).uri.split("/")[2] == first
+
+
+async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(town: Town):
+    """Invariant 11: moving is no yes to anything that its owner has taken from the network."""
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    event = await town.event(ana)
+    await pay(town)
+    second = await second_account(town, ana)
+    await town.revise(ana, event.slug, visibility="private")
+    assert await move(town, ana, first) <= 1
+    await pay(town)
+    assert await records_in(town, first, EVENT) == await records_in(town, second, EVENT) == {}
+
+
+async def test_what_its_author_wrote_in_another_app_stays_theirs(town: Town):
+    """Edited here, it is written to where it is; moving does not count it, and does not touch it."""
+    cleo = await town.connected("cleo")
+    first = (await town.identity(cleo.user_id)).did
+    app = await town.stranger("cleo")
+    record = {
+        "$type": EVENT,
+        "name": "Sailing",
+        "createdAt": "2026-01-01T00:00:00Z",
+        "startsAt": "2026-05-01T10:00:00Z",
+    }
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": first, "collection": EVENT, "record": record})
+    await town.listen(cleo.user_id)
+    async with town.db.reader() as reader:
+        event = await by_record.find(reader, str(made["uri"]))
+    assert event is not None
+    await town.revise(cleo, event.slug, title="Sailing far")
+    await pay(town)
+    assert (await town.record(str(made["uri"])))["name"] == "Sailing far"
+    await second_account(town, cleo)
+    assert await held(town, cleo) != {}
+    assert await move(town, cleo, first) == 0
+    await town.revise(cleo, event.slug, title="Sailing farther")
+    await pay(town)
+    assert (await town.record(str(made["uri"])))["name"] == "Sailing farther"
+
+
+async def test_without_a_session_there_the_old_record_stays_as_it_is(town: Town):
+    """The event has its new record; what nobody lets us write is left alone."""
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    event = await town.event(ana)
+    await pay(town)
+    old = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    second = await second_account(town, ana)
+    async with town.db.transaction() as tx:
+        await tx.execute("update identities set kind = 'connected' where did = :did", did=first)
+        await session_queries.delete(tx, first)
+    await move(town, ana, first)
+    assert (await town.standing(Kind.EVENT, event.id)).uri.split("/")[2] == second
+    assert SUCCESSION_KEY not in await town.record(old)
+
+
+async def test_by_page_and_by_api(town: Town):
+    """What stands where, one button; nonsense and what is not theirs is refused with a sentence."""
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    events = [await town.event(ana, title=f"Tea {number}") for number in range(2)]
+    await pay(town)
+    site = site_on(town.db, town.clock)
+    async with signed_in(site, ana.user_id) as browser:
+        assert "there is nothing to move" in (await browser.get(PATH)).text
+        second = await second_account(town, ana)
+        shown = (await browser.get(PATH)).text
+        assert ("@work.town.test" in shown, "2 events" in shown) == (True, True)
+        for typed, status in (("nonsense", 422), (second, 422), ("did:plc:" + "a" * 24, 404)):
+            assert (await browser.post(PATH, data={"from": typed})).status_code == status
+        assert await held(town, ana) == {second: (0, 0), first: (2, 0)}
+        done = await browser.post(PATH, data={"from": first})
+        assert (done.status_code, done.headers["location"]) == (303, PATH)
+        await pay(town)
+        assert "They move." in (await browser.get(PATH)).text
+    assert {(await town.standing(Kind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+    async with town.db.transaction() as tx:
+        await linking.switch(tx, ana.user_id, first)
+        token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+    async with site.browser() as browser:
+        headers = {"authorization": f"Bearer {token}"}
+        before = (await browser.get("/api/me/records", headers=headers)).json()["accounts"]
+        assert [(one["did"], one["isDefault"], one["events"]) for one in before] == [
+            (first, True, 0),
+            (second, False, 2),
+        ]
+        moved = await browser.post("/api/me/records/move", json={"did": second}, headers=headers)
+        assert (moved.status_code, moved.json()) == (200, {"events": 2, "series": 0})
+        again = await browser.post("/api/me/records/move", json={"did": second}, headers=headers)
+        assert again.json() == {"events": 0, "series": 0}
+        refused = await browser.post("/api/me/records/move", json={"did": first}, headers=headers)
+        assert refused.status_code == 422
+
+
+async def test_on_both_engines(make_database: MakeDatabase):
+    """Two accounts of which nothing is known but that they are hers."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        await identities.link(tx, did(2), user_id, handle="work.example", pds_url="https://pds.example")
+        assert [(one.identity.did, one.events) for one in await moving_records.held(tx, user_id)] == [
+            (did(1), 0),
+            (did(2), 0),
+        ]
+        for kind in (Kind.SERIES, Kind.EVENT):
+            assert await moving_records.move_some(tx, user_id, did(2), kind) == moving_records.Moved(0, None)
