@@ -38,6 +38,7 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.firehose.upstreams import authority
+from openmeet.identities.model import PROFILE
 from openmeet.records.collections import CONCERNING
 from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
 
@@ -166,6 +167,9 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
         for operation in verified.operations
         if operation.collection in CONCERNING
     ]
+    if any(operation.collection == PROFILE for operation in verified.operations):
+        # They may be called otherwise now: asked, as a new handle is.
+        messages.append(Hint(verified.did, HintKind.IDENTITY, "profile", message.seq))
     if was_missed:
         messages.append(_missed(verified.did, verified.rev, message.seq))
     return Read(tuple(messages), state)

@@ -11,6 +11,10 @@ from openmeet.users.model import UserId
 ACTIVE = "active"
 
 
+# Where people say on the network what they are called.
+PROFILE = "app.bsky.actor.profile"
+
+
 class IdentityKind(StrEnum):
     """Connected: the person signed in with it. Custodial: kept for them after they agreed. Shadow: seen, unclaimed."""
 

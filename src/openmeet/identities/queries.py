@@ -69,7 +69,8 @@ CLAIM = "update identities set kind = 'connected', updated_at = :now where did =
 
 UPDATE_FROM_NETWORK = """
     update identities
-       set handle = :handle, pds_url = :pds_url, status = :status, checked_at = :now, updated_at = :now
+       set handle = :handle, pds_url = :pds_url, status = :status,
+           display_name = coalesce(cast(:display_name as text), display_name), checked_at = :now, updated_at = :now
      where did = :did
 """
 
@@ -227,8 +228,19 @@ async def claim(tx: Transaction, did: str) -> None:
     await tx.execute(CLAIM, did=did, now=tx.now)
 
 
-async def update_from_network(tx: Transaction, did: str, *, handle: str, pds_url: str, status: str) -> None:
-    await tx.execute(UPDATE_FROM_NETWORK, did=did, handle=handle, pds_url=pds_url, status=status, now=tx.now)
+async def update_from_network(
+    tx: Transaction, did: str, *, handle: str, pds_url: str, status: str, display_name: str | None = None
+) -> None:
+    """``display_name``: None leaves the one that is known."""
+    await tx.execute(
+        UPDATE_FROM_NETWORK,
+        did=did,
+        handle=handle,
+        pds_url=pds_url,
+        status=status,
+        display_name=display_name,
+        now=tx.now,
+    )
 
 
 async def release_custodial(tx: Transaction, did: str) -> None:

@@ -15,7 +15,11 @@ from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.syntax.did import Did
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
 from groundwork.http.client import AnswerTooLarge
+from groundwork.telemetry.logs import log
+from openmeet.identities.model import PROFILE
 from openmeet.identities.network import Network
+from openmeet.site.texts import is_visible, one_line
+from openmeet.users.model import MAX_NAME
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
@@ -123,6 +127,26 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
         status="active" if active is True else status if isinstance(status, str) else "inactive",
         rev=rev if isinstance(rev, str) else None,
     )
+
+
+async def profile_name(network: Network, did: Did, pds: str) -> str | None:
+    """What somebody calls themselves in their profile (``app.bsky.actor.profile``); empty where nothing, None where nobody says.
+
+    Their PDS is believed: a name proves nothing, and is shown as nothing more.
+    """
+    client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
+    profile = {"repo": did, "collection": PROFILE, "rkey": "self"}
+    try:
+        answer = await client.query("com.atproto.repo.getRecord", profile)
+    except NotFound:
+        return ""
+    except Failure as away:
+        log.info("profile.not_read", did=did, reason=away.why)
+        return None
+    record = answer.get("value")
+    said = record.get("displayName") if isinstance(record, dict) else None
+    plain = one_line(said.replace("\x00", "")) if isinstance(said, str) else ""
+    return plain[:MAX_NAME].rstrip() if is_visible(plain) else ""
 
 
 def _not_served(refused: Refused) -> Failure:

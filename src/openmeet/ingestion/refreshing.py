@@ -19,7 +19,7 @@ from openmeet.identities import queries as identity_queries
 from openmeet.identities.following import follow
 from openmeet.identities.model import ACTIVE
 from openmeet.identities.network import Network
-from openmeet.identities.reading import DELETED, account_status
+from openmeet.identities.reading import DELETED, account_status, profile_name
 from openmeet.ingestion import intake
 from openmeet.ingestion.erasing import Erasing, erase
 from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
@@ -67,11 +67,15 @@ def identity_payer(
 
 @dataclass(frozen=True, slots=True)
 class _Present:
-    """A DID as its document and its PDS describe it now; texts are empty where there is nothing to say."""
+    """A DID as its document and its PDS describe it now; texts are empty where there is nothing to say.
+
+    ``name``: by their profile; None where nobody says.
+    """
 
     handle: str
     pds: str
     status: str
+    name: str | None = None
 
 
 async def refresh(db: Database, network: Network, did: Did, believed: frozenset[str] = frozenset()) -> str:
@@ -84,7 +88,9 @@ async def refresh(db: Database, network: Network, did: Did, believed: frozenset[
     handle, pds, status = now.handle, now.pds, now.status
     async with db.transaction() as tx:
         before = await identity_queries.find(tx, did)
-        await identity_queries.update_from_network(tx, did, handle=handle, pds_url=pds, status=status)
+        await identity_queries.update_from_network(
+            tx, did, handle=handle, pds_url=pds, status=status, display_name=now.name
+        )
         if before is not None:
             await follow(tx, before, pds_url=pds, status=status)
         await seen.set_status(tx, did, status)
@@ -104,9 +110,12 @@ async def _ask(network: Network, did: Did) -> _Present:
     except NotFound as absent:
         if absent.name != "DidDeactivated":
             raise
-        return _Present("", "", DELETED)
+        return _Present("", "", DELETED, "")
     verified = await network.handles.verified_handle(document)
     handle = "" if verified == "handle.invalid" else str(verified)
     pds = document.pds or ""
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
-    return _Present(handle, pds, status)
+    if status == DELETED:
+        return _Present(handle, pds, status, "")
+    # Of an account that rests nothing is served: what was known of it stays.
+    return _Present(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

@@ -1,0 +1,81 @@
+"""What people of the network call themselves: asked of their PDS when they are met and when they say otherwise; never more than a name."""
+
+import pytest
+from aiohttp import web
+
+from at_protocol.syntax.did import parse_did
+from openmeet.identities.model import PROFILE
+from openmeet.identities.names import shown_names
+from openmeet.ingestion import refreshing
+from openmeet.records.collections import EVENT
+from openmeet.users.model import MAX_NAME
+from tests.openmeet.town import Town
+
+
+async def stranger(town: Town, name: str, said: object) -> tuple[str, object]:
+    """Somebody with a profile, whom this site has met by an event of theirs."""
+    await town.account(name)
+    app = await town.stranger(name)
+    did = (await app.query("com.atproto.server.getSession", {}))["did"]
+    await write(app, did, said)
+    record = {"$type": EVENT, "name": "Sailing", "createdAt": "2026-01-01T00:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
+    await heard(town, app, did)
+    return did, app
+
+
+async def write(app, did: str, said: object) -> None:
+    record = {"$type": PROFILE, **({} if said is None else {"displayName": said})}
+    wish = {"repo": did, "collection": PROFILE, "rkey": "self", "record": record, "validate": False}
+    await app.procedure("com.atproto.repo.putRecord", wish)
+
+
+async def heard(town: Town, app, did: str) -> None:
+    """The stream has brought everything, and what follows from it is done."""
+    newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+    await town.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    await town.ingest()
+    await town.pay_debts()
+
+
+async def name_of(town: Town, did: str) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select user_id from identities where did = :did", did=did)
+        return (await shown_names(reader, [row["user_id"]]))[row["user_id"]]
+
+
+async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(town: Town):
+    """From when they are met; another one when they write it; none, and it is the handle."""
+    did, app = await stranger(town, "zoe", "Zoe of the Sea")
+    assert await name_of(town, did) == "Zoe of the Sea"
+    await write(app, did, "Zoe")
+    await heard(town, app, did)
+    assert await name_of(town, did) == "Zoe"
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": PROFILE, "rkey": "self"})
+    await heard(town, app, did)
+    assert await name_of(town, did) == "@zoe.town.test"
+
+
+@pytest.mark.parametrize("said", [None, "", " \u200b\u202e ", 7, {"text": "Zoe"}])
+async def test_what_is_no_name_is_none(town: Town, said: object):
+    did, _ = await stranger(town, "zoe", said)
+    assert await name_of(town, did) == "@zoe.town.test"
+
+
+async def test_a_name_is_one_line_without_treachery(town: Town):
+    did, _ = await stranger(town, "zoe", "Zoe\n\u202eeoZ " + "x" * 1_000)
+    name = await name_of(town, did)
+    assert name.startswith("Zoe eoZ x")
+    assert len(name) <= MAX_NAME
+
+
+async def test_a_server_that_fails_leaves_the_name(town: Town):
+    """It is no reason to ask all of it again, nor to forget."""
+    did, _ = await stranger(town, "zoe", "Zoe")
+    town.proxy.stops = lambda request: web.Response(status=500) if request.path.endswith("getRecord") else None
+    directory = town.network.dids
+    document = await directory.resolve(parse_did(did))
+    assert document.pds is not None
+    assert await refreshing.profile_name(town.network, parse_did(did), town.proxy.url) is None
+    assert await refreshing.refresh(town.db, town.network, parse_did(did)) == "active"
+    assert await name_of(town, did) == "Zoe"
