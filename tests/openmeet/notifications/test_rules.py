@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from groundwork.errors import InvalidForm
 from openmeet.notifications import rules
-from openmeet.notifications.model import NOTHING_MORE, Addressee, Channel, Hours, Kind, Particulars, When
+from openmeet.notifications.model import NOTHING_MORE, TOPICS, Addressee, Channel, Hours, Kind, Particulars, Topic, When
 from openmeet.users.model import UserId
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
@@ -183,3 +183,9 @@ def test_hours_that_make_no_sense_are_named(typed, fields):
     with pytest.raises(InvalidForm) as refused:
         rules.check_hours({**FORM, **typed}, frozenset({"Europe/Berlin"}))
     assert set(refused.value.problems) == fields
+
+
+def test_every_kind_of_news_is_chosen_by_one_topic_and_every_topic_chooses_something() -> None:
+    """Decision 0076; one's own answers have mails alone, which are no news."""
+    assert set(TOPICS) == set(Kind)
+    assert set(Topic) - set(TOPICS.values()) == {Topic.OWN_ANSWERS}

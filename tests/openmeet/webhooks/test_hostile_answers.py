@@ -1,0 +1,144 @@
+"""Addresses that answer late, without end, or lead elsewhere by then; and what a message is worth to whoever has copied it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.abc import AbstractResolver
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from groundwork.clock import HOUR, MINUTE
+from groundwork.http.application import Application
+from groundwork.http.client import TOTAL_SECONDS, HttpClient
+from groundwork.http.reach import PUBLIC
+from groundwork.http.server import serve
+from groundwork.telemetry.metrics import Metrics
+from tests.openmeet.webhooks.test_hostile_addresses import is_signed
+from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, stage
+
+__all__ = ["ana", "ben", "client", "stage"]
+
+CHUNK = b"x" * 8192
+
+
+class Elsewhere:
+    """A server that keeps whoever asks it waiting, or talks on; it counts what it could say."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.done = asyncio.Event()
+
+    async def silent(self, _: Request) -> Response:
+        await self.done.wait()
+        return Response()
+
+    async def dripping(self, _: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            while not self.done.is_set():
+                yield b"."
+                await asyncio.sleep(0.5)
+
+        return StreamingResponse(pieces())
+
+    async def endless(self, request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            while not await request.is_disconnected():
+                self.sent += len(CHUNK)
+                yield CHUNK
+
+        return StreamingResponse(pieces())
+
+
+@pytest.fixture
+async def elsewhere():
+    server = Elsewhere()
+    routes = [Route(f"/{name}", getattr(server, name), methods=["POST"]) for name in ("silent", "dripping", "endless")]
+    serving = await serve(Application(routes, Metrics("elsewhere"), access_log=False), "127.0.0.1", 0)
+    yield server, serving.url
+    server.done.set()
+    await serving.stop()
+
+
+async def test_who_is_slow_holds_nobody_up(stage, client, ana, elsewhere) -> None:
+    """Neither one that says nothing nor one that never ends: after ten seconds they have failed, and others heard meanwhile."""
+    _, url = elsewhere
+    slow = [await registered(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
+    await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    began = time.monotonic()
+    await stage.deliver()
+    assert time.monotonic() - began < 2 * TOTAL_SECONDS + 5
+    assert len(stage.receiver.heard) == 1
+    for webhook in slow:
+        (one,) = await deliveries(client, ana, webhook)
+        assert (one["state"], one["why"]) == ("waiting", "127.0.0.1 did not answer in time.")
+
+
+async def test_an_answer_without_end_is_not_read(stage, client, ana, elsewhere) -> None:
+    server, url = elsewhere
+    webhook = await registered(client, stage, ana, url=f"{url}/endless")
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    (one,) = await deliveries(client, ana, webhook)
+    assert one["state"] == "waiting"
+    assert "sent more than the 65536 bytes that are read" in one["why"]
+    # It is told by the connection that nobody listens; until then it could say what the sockets between both hold.
+    assert server.sent < 64 * 1024 * 1024
+
+
+class Rebinding(AbstractResolver):
+    """A name that led somewhere public when it was registered, and leads home by now."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC):
+        self.asked += 1
+        address = ("127.0.0.1", "::1", "10.0.0.1")[self.asked % 3]
+        kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [{"hostname": host, "host": address, "port": port, "family": kind, "proto": 0, "flags": 0}]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_is_looked_up_each_time_and_leads_nowhere_inside(stage, client, ana) -> None:
+    names = Rebinding()
+    http = HttpClient(PUBLIC, resolver=names)
+    webhook = await registered(client, stage, ana, url="https://hook.example/hook")
+    await client.post("/api/events", json=EVENT, headers=ana)
+    for tries in (1, 2, 3):
+        await stage.deliver(http)
+        (one,) = await deliveries(client, ana, webhook)
+        assert (one["tries"], names.asked >= tries) == (tries, True)
+        assert (one["status"], one["why"]) == (None, "hook.example does not lead to a public address.")
+        stage.clock.turn(HOUR)
+    await http.close()
+
+
+async def test_a_copied_message_can_be_told_from_a_new_one(stage, client, ana) -> None:
+    """By identifier and time, both signed: repeated it has the same identifier, and with another time its signature is wrong."""
+    webhook = await registered(client, stage, ana)
+    stage.receiver.status = 503
+    await client.post("/api/events", json=EVENT, headers=ana)
+    await stage.deliver()
+    stage.receiver.status = 200
+    stage.clock.turn(10 * MINUTE)
+    await stage.deliver()
+    (first, body), (second, again) = stage.receiver.heard
+    assert first["webhook-id"] == second["webhook-id"]
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) >= 600
+    assert is_signed(first, body, webhook["secret"])
+    assert is_signed(second, again, webhook["secret"])
+    assert first["webhook-signature"] != second["webhook-signature"]
+    for forged in (
+        first | {"webhook-timestamp": second["webhook-timestamp"]},
+        first | {"webhook-id": "another"},
+        second | {"webhook-signature": first["webhook-signature"]},
+    ):
+        assert not is_signed(forged, body, webhook["secret"])
+    assert not is_signed(first, body.replace(b"Board games", b"Cancelled!!"), webhook["secret"])
