@@ -7,10 +7,13 @@ from openmeet.events.host_queries import beside_authors
 from openmeet.events.model import Event
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
+from openmeet.webhooks.queries import is_any_on
 
 
 async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
     """It concerns the hosts and the group; drafts are nobody else's, and no news."""
+    if not await is_any_on(tx):
+        return
     beside = await beside_authors(tx, [event.id for event in events])
     await happened(
         tx,

@@ -65,6 +65,24 @@ async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> boo
     return gone == 1
 
 
+async def has_company(reader: Reader, series_id: SeriesId) -> bool:
+    """Whether anybody beside its owner has to do with a series as a whole: hosts it, is invited to all dates, goes to all, follows, or is
+    still to be told of it. Asked once instead of one after the other, where thousands of series are looked at.
+    """
+    return await reader.fetch_one(_COMPANY, series_id=series_id) is not None
+
+
+_COMPANY = """
+    select 1 as found
+     where exists (select 1 from event_series_followers where series_id = :series_id)
+        or exists (select 1 from event_series_answers where series_id = :series_id)
+        or exists (select 1 from event_series_invitations where series_id = :series_id)
+        or exists (select 1 from event_series_tellings where series_id = :series_id)
+        or exists (select 1 from events e join event_hosts h on h.event_id = e.id
+                    where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted')
+"""
+
+
 async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
     rows = await reader.fetch(
         "select user_id, notifications_enabled from event_series_followers where series_id = :series_id"

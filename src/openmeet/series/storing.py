@@ -40,8 +40,13 @@ async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[s
         await store(tx, series, computed)
 
 
-async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) -> list[Event]:
-    """Dates of a locked series become events, and whoever goes to all of it goes there. They are not stored yet."""
+async def store(
+    tx: Transaction, series: Series, originals: Sequence[datetime], *, has_company: bool = True
+) -> list[Event]:
+    """Dates of a locked series become events, and whoever goes to all of it goes there. They are not stored yet.
+
+    ``has_company``: see ``following``.
+    """
     made = await create_dates(
         tx,
         series.owner_id,
@@ -54,19 +59,21 @@ async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) 
         record=series.record,
         awaits_author=series.awaits_owner,
     )
-    await co_hosts.host_new_dates(tx, series.id, made)
-    await invite_to_new_dates(tx, series.id, made)
-    await standing.go_to_new_dates(tx, series, made)
+    if has_company:
+        await co_hosts.host_new_dates(tx, series.id, made)
+        await invite_to_new_dates(tx, series.id, made)
+        await standing.go_to_new_dates(tx, series, made)
     return made
 
 
-async def store_window(tx: Transaction, series: Series) -> list[Event]:
-    """Store the dates of a locked, active series that come into the window; the new ones."""
+async def store_window(tx: Transaction, series: Series, *, has_company: bool = True) -> list[Event]:
+    """Store the dates of a locked, active series that come into the window; the new ones. ``has_company``: see ``following``."""
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     ahead = window(series, tx.now)
     known = await queries.stored_names(tx, series.id, since=since(series, tx.now))
-    made = await store(tx, series, [one.original for one in ahead if original_text(one.original) not in known])
+    coming = [one.original for one in ahead if original_text(one.original) not in known]
+    made = await store(tx, series, coming, has_company=has_company)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
     await owing.owe_by_policy(tx, series.id)
     return made

@@ -10,7 +10,7 @@ from openmeet.debts import publications
 from openmeet.events import owing
 from openmeet.flags.model import Flag
 from openmeet.flags.queries import switches
-from openmeet.series import queries, storing, telling, undos
+from openmeet.series import following, queries, storing, telling, undos
 from openmeet.series.model import WINDOW, SeriesId
 
 # Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.
@@ -75,8 +75,10 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
         series = await queries.lock(tx, series_id)
         if series is None:
             return 0
-        made = await storing.store_window(tx, series)
-        await telling.tell(tx, series, telling.of_new_dates(series, made))
+        has_company = await following.has_company(tx, series.id)
+        made = await storing.store_window(tx, series, has_company=has_company)
+        if has_company or series.changed_by not in {None, series.owner_id}:
+            await telling.tell(tx, series, telling.of_new_dates(series, made))
         return len(made)
 
     return await in_one_hop(db, work)

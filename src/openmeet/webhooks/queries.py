@@ -57,6 +57,11 @@ def kinds_in(text: str) -> frozenset[Happening]:
     return frozenset(Happening(word) for word in text.split())
 
 
+async def is_any_on(reader: Reader) -> bool:
+    """Whether there is any address at all that is told something."""
+    return await reader.fetch_one(f"select 1 as found where {IS_ANY_ON}") is not None
+
+
 async def listening(
     reader: Reader, kind: Happening, people: Collection[UserId], group_ids: Collection[str]
 ) -> list[tuple[WebhookId, UserId, str | None]]:
