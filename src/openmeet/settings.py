@@ -10,7 +10,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from at_protocol.failures import Malformed
 from at_protocol.lexicon.authority import OWN_AUTHORITY
+from at_protocol.syntax.did import parse_did, supported_method
 from groundwork.dangerous_starts import Danger, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
 from groundwork.points import near_in
@@ -119,6 +121,10 @@ class Settings:
         (),
         what="WebSocket addresses of Jetstream servers to listen to; what they say is unsigned, and gives way to proofs",
     )
+    labellers: tuple[str, ...] = setting(
+        (),
+        what="DIDs of labellers: what they label !hide, !takedown or spam is shown to nobody until a moderator says otherwise",
+    )
     lexicon_authority: str = setting(
         OWN_AUTHORITY,
         what="The name, like org.example.events, under which `openmeet lexicon publish` publishes our Lexicons",
@@ -175,6 +181,11 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         for url in urls
         if not _is_stream(url, may_be_behind_a_proxy=name == "FIREHOSE_URLS")
     ]
+    found += [
+        f"{PREFIX}LABELLERS must be DIDs of labellers, like did:plc:ar7c4by46qjdydhdevvrndac: {one} is not."
+        for one in settings.labellers
+        if not _is_did(one)
+    ]
     both = sorted({url.partition("=")[0] for url in settings.firehose_urls} & set(settings.relay_urls))
     if both:
         found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
@@ -198,6 +209,14 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
             f"{PREFIX}PROXIES_NAME_TENANT is set and {PREFIX}TRUSTED_PROXY_HOPS is 0: anybody could name a community."
         )
     return found
+
+
+def _is_did(text: str) -> bool:
+    try:
+        supported_method(parse_did(text))
+    except Malformed:
+        return False
+    return True
 
 
 def _near(settings: Settings) -> list[str]:

@@ -44,6 +44,8 @@ def test_a_laptop_and_a_town_are_fine():
         ({"firehose_urls": ("wss://10.0.0.1:3000=pds.town.net",)}, "FIREHOSE_URLS"),
         ({"relay_urls": ("wss://relay.example/xrpc/com.atproto.sync.subscribeRepos",)}, "RELAY_URLS"),
         ({"relay_urls": ("wss://relay.example=https://relay.example",)}, "RELAY_URLS"),
+        ({"labellers": ("https://labels.example",)}, "LABELLERS"),
+        ({"labellers": ("did:plc:ar7c4by46qjdydhdevvrndac", "did:example:x")}, "LABELLERS"),
         ({"firehose_urls": ("wss://a.example",), "relay_urls": ("wss://a.example",)}, "FIREHOSE_URLS"),
     ],
 )

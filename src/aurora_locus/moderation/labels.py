@@ -8,11 +8,11 @@ Source: label specification ("Label Schema and Data Model", "Signature"): the si
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from at_protocol.crypto.k256 import PrivateKey
-from at_protocol.data import cbor
+from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
+from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_label
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
@@ -23,8 +23,6 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import InvalidInput
 
-VERSION = 1
-MAX_VALUE_BYTES = 128
 MAX_PATTERNS = 100
 
 _NEXT = "update label_sequencer set last = last + 1 where id = 1 returning last"
@@ -64,16 +62,17 @@ class Label:
     exp: str | None
     sig: bytes
 
-    def unsigned(self) -> dict[str, Any]:
+    def unsigned(self) -> dict[str, Value]:
         """What is signed: every field that there is."""
-        fields: dict[str, Any] = {"ver": VERSION, "src": self.src, "uri": self.uri, "val": self.val, "cts": self.cts}
-        if self.cid is not None:
-            fields["cid"] = self.cid
-        if self.neg:
-            fields["neg"] = True
-        if self.exp is not None:
-            fields["exp"] = self.exp
-        return fields
+        return unsigned_label(
+            src=self.src,
+            uri=self.uri,
+            val=self.val,
+            cts=self.cts,
+            cid=self.cid,
+            is_negated=self.neg,
+            exp=self.exp,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ async def put(
             neg=int(negate),
             cts=label.cts,
             exp=exp,
-            sig=labels.key.sign(cbor.encode(label.unsigned())),
+            sig=labels.key.sign(signed_bytes(label.unsigned())),
         )
         w.after_commit(labels.wake)
 
@@ -204,6 +203,6 @@ def _label(row: Row) -> Label:
     )
 
 
-def as_record(label: Label) -> Mapping[str, Any]:
+def as_record(label: Label) -> Mapping[str, Value]:
     """The label in the data model, signature and all."""
     return {**label.unsigned(), "sig": label.sig}

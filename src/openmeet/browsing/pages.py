@@ -49,7 +49,7 @@ from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts, first_reads
 from openmeet.ingestion.record_pictures import picture_of
-from openmeet.moderation import standing
+from openmeet.moderation import labels, standing
 from openmeet.moderation.model import Standing, State
 from openmeet.notifications import actions as notifications
 from openmeet.series import following
@@ -328,6 +328,7 @@ async def _event_context(
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "asks_to_publish": request.app.state.asks_to_publish,
             "kept_back": await _kept_back(reader, event),
+            "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],
             "co_host_paths": [paths[user_id] for user_id in beside],
         }

@@ -19,7 +19,7 @@ from openmeet.events.promotion import Reach, reach
 from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
 from openmeet.ingestion import conflicts
-from openmeet.moderation import standing
+from openmeet.moderation import labels, standing
 from openmeet.moderation.model import Standing, State
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
@@ -75,6 +75,7 @@ async def show_series(request: Request) -> Response:
         is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
         host_path = await path_of_host(reader, series.owner_id, is_public=is_public)
         kept_back = await _kept_back(reader, series) if can_edit else None
+        labelled = await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else []
         now = reader.now
     soonest = series_view.next_of(coming)
     more = ""
@@ -100,6 +101,7 @@ async def show_series(request: Request) -> Response:
         "is_standing": going is not None,
         "can_edit": can_edit,
         "kept_back": kept_back,
+        "labelled": labelled,
         "undo": None if undo is None else series_view.undo_of(undo, series),
         "waits": waits,
         "merged": merged,

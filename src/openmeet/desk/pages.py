@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
-from openmeet.desk import acting, view
+from openmeet.desk import acting, labelled, view
 from openmeet.desk.edge import moderator_of, position_of, subject_of
 from openmeet.moderation import acts, log, policy, reports, standing
 from openmeet.moderation.model import ActId, Policy, State, Subject, Thing
@@ -78,6 +78,9 @@ async def _show_listed(
         found = await standing.listed(reader, states, after=after, limit=PAGE + 1)
         context = await _context(reader, tab)
         context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
+        is_waiting = tab == "waiting" and not after
+        context["labelled"] = await view.cards(reader, await labelled.waiting(reader)) if is_waiting else []
+        context["most_labelled"] = labelled.MOST_LISTED
         context["later"] = await standing.count(reader, _LATER)
         context["bursts"] = await standing.count(reader, (State.BURST,))
     cursor = view.next_after(found, PAGE)

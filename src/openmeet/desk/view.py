@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.desk import labelled
 from openmeet.identities.names import shown_names
 from openmeet.moderation import log, reports, standing
 from openmeet.moderation.model import REASON_WORDS, Act, Entry, Report, Standing, State, Subject, Thing
@@ -72,6 +73,8 @@ class Card:
     path: str
     said: list[Said] = field(default_factory=list)
     events: list[Meant] = field(default_factory=list)
+    labels: list[tuple[str, Instant]] = field(default_factory=list)
+    is_labelled_away: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -79,7 +82,7 @@ class Card:
 
     @property
     def is_shown(self) -> bool:
-        return self.state in {State.SHOWN, State.TRUSTED}
+        return self.state in {State.SHOWN, State.TRUSTED} and not self.is_labelled_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +110,28 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[Card]:
     """These subjects, in their order, with open reports, and with some events of those who wait."""
     meant = await subjects.described(reader, listed)
     stand = await standing.of_each(reader, [subject.id for subject in listed])
+    labels = await labelled.of_each(reader, listed)
     said = await _said(reader, await reports.open_about(reader, [subject.id for subject in listed], MOST_REPORTS))
     found = []
     for subject in listed:
         known = stand.get(subject.id)
+        state = known.state if known else State.SHOWN
+        told = labels.get(subject.id)
+        is_held = told is not None and told.is_held
         own = await _events_of(reader, meant[subject.id]) if subject.thing in {Thing.PERSON, Thing.DID} else []
         found.append(
             Card(
                 meant[subject.id],
                 THING_WORDS[subject.thing],
-                known.state if known else State.SHOWN,
-                STATE_WORDS[known.state if known else State.SHOWN],
+                state,
+                "Waits: labelled" if is_held and state is State.SHOWN else STATE_WORDS[state],
                 known.reason if known else "",
                 known.since if known else None,
                 path_of(subject),
                 said.get(subject.id, []),
                 own,
+                told.words if told else [],
+                is_held,
             )
         )
     return found

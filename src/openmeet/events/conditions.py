@@ -4,6 +4,7 @@ Each takes the name under which a statement knows ``events``; names of tables co
 """
 
 from openmeet.groups.model import INSIDE
+from openmeet.moderation.labels import hides_event
 from openmeet.moderation.standing import is_of_blocked_host, is_withheld
 
 
@@ -52,7 +53,8 @@ def is_kept_from(table: str) -> str:
 
 def is_hidden(table: str) -> str:
     """The condition under which nobody but its author sees an event: the account with its record is not active, or it is withheld
-    (``moderation.standing``): it, its series, its group, its author, their DID or that one's PDS.
+    (``moderation.standing``): it, its series, its group, its author, their DID or that one's PDS; or a label hides it
+    (``moderation.labels``).
     """
     withheld = is_withheld(
         *(f"{table}.{name}" for name in ("id", "series_id", "group_id", "record_did", "author_id")),
@@ -60,5 +62,5 @@ def is_hidden(table: str) -> str:
     )
     return (
         f"(exists (select 1 from identities i where i.did = {table}.record_did"
-        f" and (i.status <> 'active' or {is_of_blocked_host('i.pds_url')})) or {withheld})"
+        f" and (i.status <> 'active' or {is_of_blocked_host('i.pds_url')})) or {withheld} or {hides_event(table)})"
     )

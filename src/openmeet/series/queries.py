@@ -15,6 +15,7 @@ from openmeet.events.model import Event, EventId, GroupOfEvent, Visibility
 from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.events.queries import event_of, record_columns, record_settings_of
 from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.moderation.labels import hides_person
 from openmeet.moderation.standing import awaits_first, is_withheld
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -33,8 +34,9 @@ from openmeet.series.model import (
 from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
-# Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``).
-_IS_HIDDEN = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
+# Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``), or a label hides that one.
+_IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
+_IS_HIDDEN = f"({_IS_WITHHELD} or {hides_person('event_series.user_id')})"
 _AWAITS_MODERATOR = awaits_first("event_series.user_id")
 
 COLUMNS = (

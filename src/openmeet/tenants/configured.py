@@ -36,6 +36,7 @@ OWN: Final = frozenset(
         "api_requests_per_minute",
         "network_near",
         "network_shown",
+        "labellers",
         "mail_url",
         "mail_from",
         "mail_reply_to",

@@ -2,8 +2,10 @@
 
 import pytest
 
-from openmeet.moderation import moderators, policy, reports, standing
+from openmeet.identities import actions as identities
+from openmeet.moderation import labels, moderators, policy, reports, standing
 from openmeet.moderation.model import Policy, State, Subject, Thing
+from openmeet.users.model import Caller
 from openmeet.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 
@@ -168,3 +170,54 @@ async def test_whom_the_command_names_moderates(site):
         assert (await browser.get("/moderation")).status_code == 200
     async with site.db.reader() as reader:
         assert await reports.count_open(reader) == 0
+
+
+async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
+    """By the page of what waits and that of the event; the host reads why meanwhile; the act is in the log and can be taken back."""
+    uri, labeller = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3l3qo2vutsw2b", "did:web:l.example"  # fmt: skip
+    async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        await sign_up(mo, "mo@example.org", "Mo")
+        async with site.db.transaction() as tx:
+            host = await by_email(tx, "ana@example.org")
+            event = await event_by(tx, Caller(host.id, "Ana"), title="Pills for free")
+            await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
+            for value in ("spam", "rude"):
+                await labels.put(tx, labels.Label(labeller, uri, value, "", False, tx.now, None))
+        page = f"/events/{event.slug}"
+        assert (await ben.get(page)).status_code == 404
+        read = (await ana.get(page)).text
+        assert "is labelled" in read
+        assert labeller in read
+        assert "rude" not in read
+        waiting = (await mo.get("/moderation/waiting")).text
+        assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeller}"))
+        thing = f"/moderation/things/event/{event.id}"
+        shown = (await mo.get(thing)).text
+        assert all(words in shown for words in ("Waits: labelled", f"rude, by {labeller}", "Release and trust"))
+        assert (await mo.post(thing, data={"act": "trust", "reason": "They are sweets."})).status_code == 303
+        assert (await ben.get(page)).status_code == 200
+        assert "is labelled" not in (await ana.get(page)).text
+        assert "Pills for free" not in (await mo.get("/moderation/waiting")).text
+        log = (await mo.get("/moderation/log")).text
+        assert "They are sweets." in log
+        (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
+        await mo.post("/moderation/log", data={"undo": undo})
+        assert (await ben.get(page)).status_code == 404
+
+
+async def test_a_labelled_account_waits_with_all_it_hosts(site):
+    ana, event = await ids(site)
+    did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    async with site.db.transaction() as tx:
+        await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
+        await labels.put(tx, labels.Label("did:web:l.example", did, "!hide", "", False, tx.now, None))
+    async with site.browser() as mo:
+        await sign_up(mo, "mo@example.org", "Mo")
+        for path in ("waiting", f"things/did/{did}", f"things/person/{ana.user_id}", f"things/event/{event.id}"):
+            read = (await mo.get(f"/moderation/{path}")).text
+            assert "by did:web:l.example" in read, path
+            assert "Waits: labelled" in read, path
+        await mo.post(f"/moderation/things/did/{did}", data={"act": "trust", "reason": ""})
+        assert (await mo.get(f"/events/{event.slug}")).status_code == 200

@@ -7,13 +7,14 @@ from starlette.types import Receive, Scope, Send
 
 from at_protocol.data.model import Value
 from at_protocol.sync import frames
+from at_protocol.sync.labels import LABELS_FRAME, SUBSCRIBE_LABELS
 from aurora_locus.moderation import labels
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.xrpc.dispatch import Subscription
 from aurora_locus.xrpc.host import Host
 from groundwork.telemetry.logs import log
 
-NSID = "com.atproto.label.subscribeLabels"
+NSID = SUBSCRIBE_LABELS
 
 _PAGE = 100
 # Labels of another process are seen after this; those of this one at once.
@@ -60,7 +61,7 @@ async def _follow(own: Labels, position: int, send: Send) -> None:
                 page = await labels.after(reader, position, _PAGE)
             for label in page:
                 payload: dict[str, Value] = {"seq": label.seq, "labels": [dict(labels.as_record(label))]}
-                await send({"type": "websocket.send", "bytes": frames.encode_message("#labels", payload)})
+                await send({"type": "websocket.send", "bytes": frames.encode_message(LABELS_FRAME, payload)})
                 position = label.seq
             if not page:
                 try:

@@ -1,0 +1,132 @@
+"""Labels: what a labeller says about an account or a record, signed.
+
+Source: label specification ("Label Schema and Data Model", "Signature"). The signature is over the DRISL-CBOR of the label without
+``sig``, with every field that came: also those that this version does not know.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.sync.frames import Frame
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.datetime import parse_datetime
+from at_protocol.syntax.did import Did, parse_did
+
+VERSION: Final = 1
+MAX_VALUE_BYTES: Final = 128
+# The fragments in a labeller's DID document: its key, and its service with the type of that.
+LABEL_KEY: Final = "atproto_label"
+LABELER_SERVICE: Final = "atproto_labeler"
+LABELER_TYPE: Final = "AtprotoLabeler"
+SUBSCRIBE_LABELS: Final = "com.atproto.label.subscribeLabels"
+LABELS_FRAME: Final = "#labels"
+# Deployed labellers send one to a frame; a batch job of theirs some dozens.
+MAX_LABELS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLabel:
+    """One label. ``subject``: a DID or the at-uri of a record. ``cid``: it is about this version only.
+
+    ``created_at`` and ``expires_at``: UTC microseconds. ``signed``: the bytes that ``signature`` is over.
+    """
+
+    source: Did
+    subject: str
+    cid: str | None
+    value: str
+    is_negated: bool
+    created_at: int
+    expires_at: int | None
+    signed: bytes
+    signature: bytes
+
+
+def unsigned_label(
+    *, src: Did, uri: str, val: str, cts: str, cid: str | None = None, is_negated: bool = False, exp: str | None = None
+) -> dict[str, Value]:
+    """A label as it is signed: every field that there is, in the data model."""
+    fields: dict[str, Value] = {"ver": VERSION, "src": src, "uri": uri, "val": val, "cts": cts}
+    if cid is not None:
+        fields["cid"] = cid
+    if is_negated:
+        fields["neg"] = True
+    if exp is not None:
+        fields["exp"] = exp
+    return fields
+
+
+def signed_bytes(label: Mapping[str, Value]) -> bytes:
+    """What the signature of a label is over."""
+    return cbor.encode({name: value for name, value in label.items() if name != "sig"})
+
+
+def labels_in(frame: Frame) -> tuple[int, list[Value]]:
+    """The number of a ``#labels`` frame, and its labels as they came. Raises Malformed."""
+    seq, found = frame.payload.get("seq"), frame.payload.get("labels")
+    if type(seq) is not int or seq < 1:
+        raise Malformed("labels", seq, "the frame has no number")
+    if not isinstance(found, list) or len(found) > MAX_LABELS:
+        raise Malformed("labels", seq, f"the frame has no list of at most {MAX_LABELS} labels")
+    return seq, found
+
+
+def subject_of(label: Value) -> str:
+    """What a label says that it is about, before anybody believes it; empty where it does not say."""
+    subject = label.get("uri") if isinstance(label, dict) else None
+    return subject if isinstance(subject, str) else ""
+
+
+def read_label(label: Value) -> SignedLabel:
+    """A label of a frame in its fields; whether its signature holds is another question (``is_signed_by``). Raises Malformed."""
+    if not isinstance(label, dict):
+        raise Malformed("label", label, "not a map")
+    if label.get("ver", VERSION) != VERSION:
+        raise Malformed("label", label.get("ver"), "a version that is not known")
+    value, negated, cid, expires, signature = (label.get(name) for name in ("val", "neg", "cid", "exp", "sig"))
+    if not isinstance(value, str) or not 0 < len(value.encode()) <= MAX_VALUE_BYTES or not value.isprintable():
+        raise Malformed("label", value, f"its value is not text of 1 to {MAX_VALUE_BYTES} bytes")
+    if negated is not None and not isinstance(negated, bool):
+        raise Malformed("label", negated, "neg is neither true nor false")
+    if not isinstance(signature, bytes):
+        raise Malformed("label", value, "it is not signed")
+    return SignedLabel(
+        source=parse_did(_text(label, "src")),
+        subject=_subject(_text(label, "uri")),
+        cid=None if cid is None else str(Cid.parse(_text(label, "cid"))),
+        value=value,
+        is_negated=negated is True,
+        created_at=parse_datetime(_text(label, "cts")),
+        expires_at=None if expires is None else parse_datetime(_text(label, "exp")),
+        signed=signed_bytes(label),
+        signature=signature,
+    )
+
+
+def is_signed_by(label: SignedLabel, key: PublicKey) -> bool:
+    """Whether the signature is this key's."""
+    return key.verify(label.signed, label.signature)
+
+
+def _subject(text: str) -> str:
+    """A DID or the whole address of a record by its DID: nothing else can be looked up by. Raises Malformed."""
+    if text.startswith("did:"):
+        return parse_did(text)
+    uri = parse_at_uri(text)
+    parse_did(uri.authority)
+    if uri.collection is None or uri.rkey is None:
+        raise Malformed("label", text, "neither a DID nor the address of a record")
+    return text
+
+
+def _text(label: Mapping[str, Value], name: str) -> str:
+    found = label.get(name)
+    if not isinstance(found, str):
+        raise Malformed("label", name, "is missing or not text")
+    return found

@@ -1,0 +1,111 @@
+"""A labeller on loopback that says what a test wants, signed by a real key; and following one until something is so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.data.model import Value
+from at_protocol.identity.did_document import Service, build_did_document
+from at_protocol.sync import frames
+from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
+from at_protocol.syntax.did import Did
+from openmeet.firehose.labellers import Labelling, follow_labeller
+
+
+@dataclass
+class Labeller:
+    """Remembers what it said. ``cursors``: with which it was asked, one per connection."""
+
+    did: Did
+    key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(b"l" * 32))
+    said: list[bytes] = field(default_factory=list)
+    cursors: list[int] = field(default_factory=list)
+    url: str = ""
+    # A server that keeps to the protocol sends what is behind the cursor; one that does not sends all, again and again.
+    ignores_cursor: bool = False
+    refusal: bytes = b""
+
+    def label(self, uri: str, val: str = "spam", *, at: str = "2026-03-01T10:00:00.000Z", by: str = "", key: PrivateKey | None = None, **more: object) -> dict[str, Value]:  # fmt: skip
+        """One label, signed; ``by`` another source, ``key`` another's."""
+        label = unsigned_label(src=Did(by or self.did), uri=uri, val=val, cts=at, **more)  # type: ignore[arg-type]
+        return {**label, "sig": (key or self.key).sign(signed_bytes(label))}
+
+    def say(self, *labels: dict[str, Value]) -> int:
+        """One frame; its number."""
+        number = len(self.said) + 1
+        self.said.append(frames.encode_message(LABELS_FRAME, {"seq": number, "labels": list(labels)}))
+        return number
+
+    @property
+    def document(self) -> dict[str, object]:
+        return document_of(self.did, format_did_key(self.key.public), self.url)
+
+    async def answer(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        cursor = int(request.query["cursor"])
+        self.cursors.append(cursor)
+        if self.refusal:
+            await socket.send_bytes(self.refusal)
+            await socket.close()
+            return socket
+        for frame in self.said[0 if self.ignores_cursor else cursor :]:
+            await socket.send_bytes(frame)
+        await socket.receive()
+        return socket
+
+
+def document_of(did: Did, key: str, url: str) -> dict[str, object]:
+    return build_did_document(
+        did,
+        also_known_as=[],
+        verification_methods={LABEL_KEY: key},
+        services={LABELER_SERVICE: Service(LABELER_TYPE, url)},
+    )
+
+
+@asynccontextmanager
+async def serving(labeller: Labeller) -> AsyncIterator[Labeller]:
+    app = web.Application()
+    app.router.add_get("/xrpc/com.atproto.label.subscribeLabels", labeller.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    labeller.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield labeller
+    finally:
+        await runner.cleanup()
+
+
+async def cursor_of(labelling: Labelling, did: str) -> int:
+    async with labelling.db.reader() as reader:
+        row = await reader.fetch_one("select cursor from labellers where did = :did", did=did)
+    return -1 if row is None else int(row["cursor"])
+
+
+async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[bool]]) -> None:
+    """Follow until it is so."""
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_labeller(labelling, did, stop))
+    try:
+        async with asyncio.timeout(20):
+            while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+async def heard_to(labelling: Labelling, labeller: Labeller, number: int) -> None:
+    """Follow until what it said up to this number is kept."""
+
+    async def look() -> bool:
+        return await cursor_of(labelling, labeller.did) >= number
+
+    await heard(labelling, labeller.did, look)

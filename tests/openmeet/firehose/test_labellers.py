@@ -1,0 +1,318 @@
+"""Labels from labellers over real sockets: our own server's, and those of one that does not keep to the rules."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.event_stream import Backoff
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.sync import frames
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from aurora_locus.app import open_server
+from aurora_locus.moderation import labels as host_labels
+from aurora_locus.moderation.roles import Deed, Operator, Role
+from aurora_locus.settings import Settings as PdsSettings
+from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serve
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from openmeet.events.model import Event
+from openmeet.firehose import labellers
+from openmeet.firehose.labellers import Labelling, counter_of, expire_due
+from openmeet.identities import actions as identities
+from openmeet.moderation import acts, labels, standing
+from openmeet.moderation.model import Act, State, Subject, Thing
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series
+from openmeet.series import queries as series_queries
+from openmeet.series.model import Template, Timing
+from tests.databases import MakeDatabase
+from tests.openmeet.events.test_actions import URI
+from tests.openmeet.firehose.labeller import Labeller, cursor_of, document_of, heard, heard_to, serving
+from tests.openmeet.moderation.test_visibility import exists, from_network
+from tests.openmeet.site_under_test import event_by, person
+from tests.world.directory import Directory
+from tests.world.processes import free_port
+
+DID = URI.split("/")[2]
+LABELLER = Did("did:plc:llllllllllllllllllllllll")
+STRANGER = Did("did:plc:ssssssssssssssssssssssss")
+
+
+@dataclass
+class Bench:
+    """A community that follows one labeller, and a directory whose documents a test may change."""
+
+    labelling: Labelling
+    labeller: Labeller
+    documents: dict[str, dict[str, object]]
+    clock: HandClock
+
+    @property
+    def db(self):
+        return self.labelling.db
+
+    async def hear(self, *said: dict[str, object]) -> None:
+        """The labeller says these, each in a frame, and they are read."""
+        number = max([self.labeller.say(one) for one in said], default=len(self.labeller.said))
+        await heard_to(self.labelling, self.labeller, number)
+
+    async def shown(self, event: Event) -> bool:
+        async with self.db.reader() as reader:
+            both = await exists(reader, event)
+        assert both in {(True, True), (False, False)}
+        return both[0]
+
+    async def event(self) -> Event:
+        async with self.db.transaction() as tx:
+            return (await from_network(tx))[0]
+
+    def counted(self, outcome: str) -> float:
+        return self.labelling.counter.labels(outcome)._value.get()
+
+
+@pytest.fixture
+async def bench(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Bench]:
+    documents: dict[str, dict[str, object]] = {}
+    http = HttpClient(DEVELOPMENT)
+    async with Directory(documents) as directory, serving(Labeller(LABELLER)) as labeller:
+        documents[LABELLER] = labeller.document
+        dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
+        backoff = Backoff(first_seconds=0.01, longest_seconds=0.05)
+        db = await make_database("openmeet")
+        yield Bench(
+            Labelling(db, http, clock, dids, counter_of(Metrics("openmeet")), backoff), labeller, documents, clock
+        )
+        await dids.close()
+    await http.close()
+
+
+@pytest.mark.parametrize("value", sorted(labels.HIDING))
+async def test_an_event_is_gone_while_a_label_on_it_holds(bench, value):
+    event = await bench.event()
+    await bench.hear(bench.labeller.label(URI, value))
+    assert not await bench.shown(event)
+    await bench.hear(bench.labeller.label(URI, value, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    assert await bench.shown(event)
+    assert bench.counted("kept") == 2
+
+
+async def test_a_label_on_an_account_holds_what_it_hosts_also_what_comes_later(bench):
+    await bench.hear(bench.labeller.label(DID))
+    event = await bench.event()
+    assert not await bench.shown(event)
+    await bench.hear(bench.labeller.label(DID, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    assert await bench.shown(event)
+
+
+async def test_other_words_warn_and_hide_nothing(bench):
+    event = await bench.event()
+    await bench.hear(bench.labeller.label(URI, "rude"), bench.labeller.label(DID, "!warn"))
+    assert await bench.shown(event)
+    async with bench.db.reader() as reader:
+        assert {one.value for said in (await labels.about(reader, [URI, DID])).values() for one in said} == {
+            "rude",
+            "!warn",
+        }
+
+
+async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_published(bench):
+    """The host still sees it; nothing of others is touched."""
+    async with bench.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await identities.link(tx, Did(DID), ana.user_id, handle="ana.test", pds_url="https://pds.example")
+        own, others = await event_by(tx, ana, title="Own"), await event_by(tx, ben, title="Other")
+        when = Timing(
+            pattern(datetime(2026, 7, 7, 18, 0, tzinfo=UTC), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")), None
+        )
+        weekly = await series.create(tx, ana, Template(title="Tea"), when)
+    await bench.hear(bench.labeller.label(DID))
+    assert not await bench.shown(own)
+    assert await bench.shown(others)
+    async with bench.db.reader() as reader:
+        assert (await exists(reader, own, ana))[1]
+        assert not (await exists(reader, own, ben))[1]
+        assert (await series_queries.by_id(reader, weekly.id)).is_hidden
+
+
+async def test_whoever_signs_for_another_or_speaks_for_another_is_not_believed(bench):
+    """A wrong key, another's source, a word changed after signing, no signature, a time to come: none hides anything, and all are counted."""
+    event, speaker = await bench.event(), bench.labeller
+    changed = {**speaker.label(URI, "rude"), "val": "spam"}
+    unsigned = {name: value for name, value in speaker.label(URI).items() if name != "sig"}
+    ahead = format_datetime(bench.clock.now() + HOUR)
+    await bench.hear(
+        speaker.label(URI, key=PrivateKey.from_random(b"o" * 32)),
+        speaker.label(URI, by=STRANGER),
+        changed,
+        unsigned,
+        speaker.label(URI, at=ahead),
+        {**speaker.label(URI), "sig": b"x"},
+        {**speaker.label(URI), "ver": 2},
+    )
+    assert await bench.shown(event)
+    assert (bench.counted("refused"), bench.counted("kept")) == (7, 0)
+    await bench.hear(speaker.label(URI))
+    assert not await bench.shown(event)
+
+
+async def test_frames_that_are_none_do_not_stop_the_stream(bench):
+    event, speaker = await bench.event(), bench.labeller
+    speaker.said += [
+        b"\xff",
+        frames.encode_message("#labels", {"seq": 2, "labels": "x"}),
+        frames.encode_message("#info", {"name": "OutdatedCursor"}),
+    ]
+    await bench.hear(speaker.label(URI))
+    assert not await bench.shown(event)
+    assert bench.counted("refused") == 2
+
+
+async def test_what_is_told_again_changes_nothing(bench):
+    """The labeller repeats its whole past at each connection, under new numbers too: what was taken back stays taken back."""
+    event, speaker = await bench.event(), bench.labeller
+    spam = speaker.label(URI)
+    await bench.hear(spam, speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    speaker.ignores_cursor = True
+    await bench.hear(spam)
+    assert await bench.shown(event)
+    assert speaker.cursors == [0, 2]
+    assert (bench.counted("kept"), bench.counted("known")) == (2, 1)
+    assert await cursor_of(bench.labelling, LABELLER) == 3
+
+
+async def test_a_label_ends_when_it_said_that_it_would(bench):
+    event, speaker = await bench.event(), bench.labeller
+    spam = speaker.label(URI, exp=format_datetime(bench.clock.now() + HOUR))
+    await bench.hear(spam)
+    assert not await bench.shown(event)
+    assert await expire_due(bench.labelling) == 0
+    bench.clock.turn(HOUR)
+    assert await expire_due(bench.labelling) == 1
+    assert await bench.shown(event)
+    await bench.hear(spam)
+    assert await bench.shown(event)
+
+
+async def test_a_label_that_had_ended_before_it_was_heard_hides_nothing(bench):
+    event, speaker = await bench.event(), bench.labeller
+    await bench.hear(speaker.label(URI, exp=format_datetime(bench.clock.now() - MINUTE)))
+    assert await bench.shown(event)
+
+
+async def test_a_label_about_one_version_is_about_no_other(bench):
+    event, speaker = await bench.event(), bench.labeller
+    this = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+    await bench.hear(speaker.label(URI, cid=this))
+    assert await bench.shown(event)
+    async with bench.db.transaction() as tx:
+        await tx.execute("update events set record_cid = :cid where id = :id", cid=this, id=event.id)
+    assert not await bench.shown(event)
+    # Taken back without naming the version: for all of them.
+    await bench.hear(speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    assert await bench.shown(event)
+
+
+async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
+    event, speaker = await bench.event(), bench.labeller
+    await bench.hear(speaker.label(URI), speaker.label(DID))
+    async with bench.db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        step = await acts.decide(tx, mo.user_id, Subject(Thing.EVENT, event.id), State.TRUSTED, "A tea party.")
+        assert step.before is State.SHOWN
+    assert await bench.shown(event)
+    await bench.hear(speaker.label(URI, "!takedown"))
+    assert await bench.shown(event)
+    async with bench.db.transaction() as tx:
+        await acts.undo(tx, mo.user_id, step.act_id, "")
+        assert await standing.of(tx, event.id) is None
+    assert not await bench.shown(event)
+    async with bench.db.transaction() as tx:
+        step = await acts.decide(tx, mo.user_id, Subject(Thing.DID, DID), State.TRUSTED, "")
+        (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.act_id)
+    assert (line["act"], line["actor_id"]) == (Act.RELEASE.value, mo.user_id)
+    assert await bench.shown(event)
+
+
+async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
+    event, speaker = await bench.event(), bench.labeller
+    await bench.hear(speaker.label(URI))
+    stop = asyncio.Event()
+    stop.set()
+    await labellers.follow_labellers(bench.labelling, [LABELLER], stop)
+    assert not await bench.shown(event)
+    await labellers.follow_labellers(bench.labelling, [], stop)
+    assert await bench.shown(event)
+    assert await cursor_of(bench.labelling, LABELLER) == -1
+
+
+async def test_what_concerns_nobody_here_is_not_kept(bench):
+    await bench.hear(bench.labeller.label(f"at://{DID}/app.bsky.feed.post/3l3qo2vutsw2b"))
+    async with bench.db.reader() as reader:
+        assert await reader.fetch("select * from labels") == []
+    assert bench.counted("elsewhere") == 1
+
+
+async def test_a_new_key_is_asked_for(bench):
+    """The labeller signs with another key, and its document says so: the labels are believed, not before."""
+    event, speaker = await bench.event(), bench.labeller
+    await bench.hear(speaker.label(DID, "rude"))
+    speaker.key = PrivateKey.from_random(b"o" * 32)
+    bench.clock.turn(HOUR)
+    bench.documents[LABELLER] = speaker.document
+    await bench.hear(speaker.label(URI))
+    assert not await bench.shown(event)
+    assert bench.counted("refused") == 0
+
+
+async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
+    bench.labeller.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
+    await asyncio.wait_for(labellers.follow_labeller(bench.labelling, LABELLER, asyncio.Event()), 20)
+    async with bench.db.reader() as reader:
+        row = await reader.fetch_one("select state, reason from labellers where did = :did", did=LABELLER)
+    assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
+
+
+async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
+    """Aurora Locus says it and takes it back, live: signed as its own document names the key."""
+    event, port, did = await bench.event(), free_port(), Did("did:plc:aurorauroraaurorauroraau")
+    settings = PdsSettings(
+        hostname="127.0.0.1",
+        port=port,
+        public_url=f"http://127.0.0.1:{port}",
+        service_did=did,
+        data_directory=tmp_path / "pds",
+        database_url=await make_sqlite.url("aurora_locus"),
+        did_plc_url="http://127.0.0.1:9",
+        admin_password=Secret("an administrator's password"),
+        dev_mode=True,
+    )
+    deed = Deed(Operator("mo", Role.MODERATOR), "because")
+    async with open_server(settings, bench.clock, version="test", access_log=False) as pds:
+        bench.documents[did] = document_of(did, format_did_key(pds.labels.key.public), settings.url)
+        serving_it = await serve(pds.app, "127.0.0.1", port)
+        try:
+
+            async def is_hidden() -> bool:
+                return not await bench.shown(event)
+
+            async def is_back() -> bool:
+                return await bench.shown(event)
+
+            await host_labels.put(pds.labels, deed, URI, "spam", expires_at=bench.clock.now() + HOUR)
+            await heard(bench.labelling, did, is_hidden)
+            bench.clock.turn(MINUTE)
+            await host_labels.put(pds.labels, deed, URI, "spam", negate=True)
+            await heard(bench.labelling, did, is_back)
+        finally:
+            await serving_it.stop()
