@@ -45,6 +45,8 @@ BATCH = 100
 # What the clocks of two servers may differ by: a label from far ahead could never be taken back.
 MAX_AHEAD = 5 * MINUTE
 EXPIRY_SECONDS = 60.0
+# An index of PostgreSQL takes keys of 2,700 bytes; a DID of the network and a record key have some dozens each.
+MAX_SUBJECT_BYTES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,8 @@ class _Labeller:
     def _check(self, label: SignedLabel) -> None:
         if label.source != self._did:
             raise Malformed("label", label.source, f"not of {self._did}, who was asked")
+        if len(label.subject.encode()) > MAX_SUBJECT_BYTES:
+            raise Malformed("label", label.subject[:100], f"its subject has more than {MAX_SUBJECT_BYTES} bytes")
         if label.created_at > self._labelling.clock.now() + MAX_AHEAD:
             raise Malformed("label", label.created_at, "from a time to come")
 

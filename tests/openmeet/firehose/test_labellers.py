@@ -178,6 +178,15 @@ async def test_frames_that_are_none_do_not_stop_the_stream(bench):
     assert bench.counted("refused") == 2
 
 
+async def test_a_subject_that_no_index_takes_stops_nothing(bench):
+    """As long as the protocol allows, and of letters that do not pack."""
+    event, speaker = await bench.event(), bench.labeller
+    letters = "".join(chr(97 + (number * number * 31 + number // 7) % 26) for number in range(2_000))
+    await bench.hear(speaker.label(f"did:web:{letters}"), speaker.label(URI))
+    assert not await bench.shown(event)
+    assert (bench.counted("refused"), bench.counted("kept")) == (1, 1)
+
+
 async def test_what_is_told_again_changes_nothing(bench):
     """The labeller repeats its whole past at each connection, under new numbers too: what was taken back stays taken back."""
     event, speaker = await bench.event(), bench.labeller
