@@ -169,6 +169,7 @@ OF_THE_SITE: Final = frozenset(
         "feature_flags",
         "labellers",
         "legacy_runs",
+        "missed_revs",
         "moderation_policy",
         "network_authors",
         "network_hosts",
