@@ -15,7 +15,7 @@ def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
     """Every one of them; a test looks for more in the schema."""
     return (
         Sealed("repository_sessions", "did", "sealed", lambda did: sessions.purpose_of(tenant, did)),
-        Sealed("custodial_accounts", "user_id", "sealed_password", sessions.password_purpose_of),
+        Sealed("custodial_accounts", "email", "sealed_password", sessions.password_purpose_of),
         Sealed("client_keys", "key_id", "sealed", lambda key_id: client_keys.purpose_of(tenant, key_id)),
         Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
         Sealed("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),

@@ -98,13 +98,14 @@ async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) 
             return None
         known = await queries.custodial_account(tx, user_id)
         if known is None or (known.did is None and known.handle != consent.handle):
+            # Undeliverable on purpose: the account's mail is nobody's until it is taken over.
+            address = f"{user_id}@{keeper.mail_domain}"
             await queries.put_custodial_account(
                 tx,
                 user_id,
                 handle=consent.handle,
-                # Undeliverable on purpose: the account's mail is nobody's until it is taken over.
-                email=f"{user_id}@{keeper.mail_domain}",
-                sealed_password=seal_password(network, user_id, secrets.token_urlsafe(32)),
+                email=address,
+                sealed_password=seal_password(network, address, secrets.token_urlsafe(32)),
             )
         return await queries.custodial_account(tx, user_id)
 

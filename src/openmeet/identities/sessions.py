@@ -159,13 +159,13 @@ def unseal(network: Network, stored: SealedSession) -> Session:
     return Session(stored, access, refresh, p256.PrivateKey(base64.b64decode(key)) if key else None)
 
 
-def seal_password(network: Network, user_id: str, password: str) -> bytes:
-    """The password of a custodial account as it is stored."""
-    return network.sealer.seal(password.encode(), password_purpose_of(user_id))
+def seal_password(network: Network, address: str, password: str) -> bytes:
+    """The password of the custodial account with this address as it is stored."""
+    return network.sealer.seal(password.encode(), password_purpose_of(address))
 
 
 def unseal_password(network: Network, account: CustodialAccount) -> str:
-    return network.sealer.unseal(account.sealed_password, password_purpose_of(account.user_id)).decode()
+    return network.sealer.unseal(account.sealed_password, password_purpose_of(account.email)).decode()
 
 
 def purpose_of(tenant: str, did: str) -> str:
@@ -173,9 +173,9 @@ def purpose_of(tenant: str, did: str) -> str:
     return f"openmeet/repository_session/{tenant}/{did}"
 
 
-def password_purpose_of(user_id: str) -> str:
-    """What the password of a kept account is sealed for."""
-    return f"openmeet/custodial_password/{user_id}"
+def password_purpose_of(address: str) -> str:
+    """What the password of a kept account is sealed for: whom its address names, who may be joined with somebody since."""
+    return f"openmeet/custodial_password/{address.partition('@')[0]}"
 
 
 async def _spend(db: Database, network: Network, identity: Identity, session: Session, lease: str) -> Session:
