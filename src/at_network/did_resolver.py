@@ -65,6 +65,21 @@ class DidResolver:
         self._check(did)
         return await self._cache.refresh(did)
 
+    async def rotation_keys(self, did: Did) -> tuple[str, ...]:
+        """Which keys (did:key) may change a did:plc, strongest first, asked for now; none for a did:web. Raises as ``resolve``."""
+        self._check(did)
+        if supported_method(did) is not DidMethod.PLC:
+            return ()
+        url = f"{did_url(did, self._settings.directory_url)}/data"
+        answer = await self._directory_http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            raise _absent(did, answer)
+        value = answer.expect_ok().json()
+        keys = value.get("rotationKeys") if isinstance(value, dict) else None
+        if not isinstance(keys, list):
+            raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
+        return tuple(key for key in keys if isinstance(key, str))
+
     def doubt(self, did: Did) -> None:
         """The identity is said to have changed (``#identity``): ask before the document is used again."""
         self._cache.doubt(did)

@@ -23,7 +23,7 @@ from openmeet.events.familiar import Shown, shown_in
 from openmeet.groups import tasks as groups
 from openmeet.guests import actions as guests
 from openmeet.guests import tasks as guest_tasks
-from openmeet.identities import circuits, client_keys
+from openmeet.identities import circuits, client_keys, recovery_keys
 from openmeet.identities import tasks as identities
 from openmeet.ingestion.intake import decide_due
 from openmeet.ingestion.tasks import forget_discrepancies, reconcile
@@ -58,6 +58,7 @@ CHORES: dict[str, Chore] = {
     "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
     "repository_sessions": Chore(600, lambda platform: identities.keep_alive(platform.db, platform.network)),
     "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
+    "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
     "client_keys": Chore(3600, lambda platform: client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),

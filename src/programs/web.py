@@ -17,7 +17,7 @@ from openmeet.claiming import actions as claiming
 from openmeet.debts.publications import Kind
 from openmeet.events.model import EventId
 from openmeet.identities import pages as consent
-from openmeet.identities import taking_over_pages
+from openmeet.identities import recovery_key_pages, taking_over_pages
 from openmeet.identities.connecting import sign_in_with_password
 from openmeet.identities.model import Preview
 from openmeet.ingestion.api import Engines
@@ -113,6 +113,7 @@ async def _more_pages(platform: Platform) -> Sequence[Route]:
     pages = [
         *consent.routes(platform.network, keeper, of_person),
         *taking_over_pages.routes(platform.network, keeper),
+        *recovery_key_pages.routes(platform.network, keeper),
         *group_network_pages.repository_routes(keeper),
     ]
     if isinstance(platform.mailer, FolderMailbox):

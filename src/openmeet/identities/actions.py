@@ -8,7 +8,7 @@ from groundwork.errors import Conflict
 from groundwork.outbox.owe import owe, owe_many
 from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
-from openmeet.identities import queries, session_queries
+from openmeet.identities import queries, recovery_key_queries, session_queries
 from openmeet.identities.model import IdentityKind, NewSession
 from openmeet.users import actions as users
 from openmeet.users.model import UserId
@@ -122,6 +122,7 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
     """The custodial account exists: its DID is the person's, its session is kept, what waited for it is due."""
     await queries.note_account_made(tx, user_id, did)
+    await recovery_key_queries.note_used(tx, user_id, did)
     made = await queries.insert(
         tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url, is_default=True
     )

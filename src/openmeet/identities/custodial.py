@@ -1,6 +1,6 @@
 """The repository that is kept for a person who agreed: made once, after the yes and not before (invariant 11).
 
-What the PDS will be asked for (handle, address, password) is stored first. When an answer is lost, the same request is
+What the PDS will be asked for (handle, address, password, recovery key) is stored first. When an answer is lost, the same request is
 made again; if the handle is taken by then, signing in with the stored password tells whether it was us.
 """
 
@@ -22,12 +22,13 @@ from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, Remo
 from groundwork.http.client import HttpClient
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
-from openmeet.identities import actions, queries
+from openmeet.identities import actions, queries, recovery_key_queries, recovery_keys
 from openmeet.identities.model import CustodialAccount
 from openmeet.identities.network import Network
 from openmeet.identities.sessions import new_password_session, seal_password, unseal_password
 from openmeet.site.texts import folded
-from openmeet.users.model import UserId
+from openmeet.users.model import UserId, UserKind
+from openmeet.users.queries import kinds
 
 # Names of the PDS for "somebody has this handle".
 _TAKEN = frozenset({"HandleNotAvailable", "InvalidHandle"})
@@ -84,7 +85,9 @@ async def make_account(db: Database, network: Network, keeper: Keeper, user_id: 
     account = await _fix(db, network, keeper, user_id)
     if account is None:
         return
-    tokens, handle = await _ask(network, keeper, account)
+    async with db.reader() as reader:
+        recovery_key = await recovery_key_queries.unused(reader, user_id)
+    tokens, handle = await _ask(network, keeper, account, recovery_key)
     async with db.transaction() as tx:
         session = new_password_session(network, keeper.pds_url, tokens)
         await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
@@ -107,10 +110,15 @@ async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) 
                 email=address,
                 sealed_password=seal_password(network, address, secrets.token_urlsafe(32)),
             )
+            # Nobody takes over the repository of a group: a key to it would lie here for good.
+            if (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON:
+                await recovery_keys.make(tx, network, user_id)
         return await queries.custodial_account(tx, user_id)
 
 
-async def _ask(network: Network, keeper: Keeper, account: CustodialAccount) -> tuple[SessionTokens, str]:
+async def _ask(
+    network: Network, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
+) -> tuple[SessionTokens, str]:
     password = unseal_password(network, account)
     # A request of before may have arrived although its answer did not: then these credentials work already.
     found = await _session_if_made(network, keeper, account, password)
@@ -118,6 +126,8 @@ async def _ask(network: Network, keeper: Keeper, account: CustodialAccount) -> t
         return found, account.handle
     client = XrpcClient(network.http, network.clock, keeper.pds_url)
     body: dict[str, object] = {"handle": account.handle, "email": account.email, "password": password}
+    if recovery_key is not None:
+        body["recoveryKey"] = recovery_key
     if keeper.admin_authorization:
         body["inviteCode"] = await _invite(network.http, network.clock, keeper)
     try:

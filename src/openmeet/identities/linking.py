@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.identities import queries
+from openmeet.identities import queries, recovery_key_queries
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.users import queries as users
 from openmeet.users.model import UserId
@@ -18,8 +18,8 @@ async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
 async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     """Let a DID go: we act for it no more, and its records stay in its repository as they are.
 
-    Raises NotFound, and Refused where it is kept by us (``Custodial``) or nothing else is left to sign in with
-    (``LastWayIn``). The session that was open at its server is the caller's to give back.
+    Raises NotFound, and Refused where it is kept by us (``Custodial``), its recovery key waits to be kept (``RecoveryKey``),
+    or nothing else is left to sign in with (``LastWayIn``). The session that was open at its server is the caller's to give back.
     """
     mine = await queries.of_user(tx, user_id)
     found = next((one for one in mine if one.did == did and one.can_write), None)
@@ -27,6 +27,8 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
         raise NotFound("This account is not yours here.")
     if found.kind is IdentityKind.CUSTODIAL:
         raise Refused("We keep this repository for you. Stop publishing instead, or take it over.", name="Custodial")
+    if await recovery_key_queries.is_there(tx, did):
+        raise Refused("Its recovery key waits for you, and would be gone. Keep it first.", name="RecoveryKey")
     person = await users.by_id(tx, user_id)
     others = [one for one in mine if one.did != did and one.kind is IdentityKind.CONNECTED]
     if not others and (person is None or person.email is None):

@@ -6,6 +6,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.identities import recovery_key_queries
 from openmeet.identities.model import (
     NOT_ASKED,
     Consent,
@@ -244,9 +245,10 @@ async def update_from_network(
 
 
 async def release_custodial(tx: Transaction, did: str) -> None:
-    """We keep it no more, and forget its password."""
+    """We keep it no more, and forget its password; its recovery key waits for its person."""
     await tx.execute(RELEASE, did=did, now=tx.now)
     await tx.execute(DELETE_ACCOUNT, did=did)
+    await recovery_key_queries.note_taken_over(tx, did)
 
 
 async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
@@ -255,7 +257,8 @@ async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
 
 
 async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
-    """Forget a DID with its session; a consent that was about it alone ends with it."""
+    """Forget a DID with its session and its recovery key; a consent that was about it alone ends with it."""
+    await recovery_key_queries.erase_of(tx, did)
     for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
         await tx.execute(statement, did=did)
     await tx.execute(FORGET_CONSENT, user_id=user_id)

@@ -40,6 +40,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await hand_over_unique(tx, "consents", "user_id", (), from_user, to_user)
     await preferences.reassign(tx, from_user, to_user)
     await hand_over(tx, "custodial_accounts", "user_id", from_user, to_user)
+    await hand_over(tx, "recovery_keys", "user_id", from_user, to_user)
     if any(one.is_default for one in await queries.of_user(tx, to_user)):
         await tx.execute("update identities set is_default = 0 where user_id = :from_user", from_user=from_user)
     await hand_over(tx, "identities", "user_id", from_user, to_user)

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
+from openmeet.identities import recovery_key_pages, recovery_key_queries
 from openmeet.identities.custodial import Keeper
 from openmeet.identities.network import Network
 from openmeet.identities.taking_over import check_password, kept_for, take_over
@@ -37,7 +38,9 @@ def routes(network: Network, keeper: Keeper) -> list[Route]:
         except (RemoteFailed, RemoteSlow) as away:
             again = f"{away.why} Nothing is lost: do it again in a while."
             return await _page(request, keeper, Typed({}, {"": again}), status=502)
-        return go("/settings/identity", said="identity_taken_over")
+        async with database_of(request).reader() as reader:
+            waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+        return go(recovery_key_pages.PATH if waits else "/settings/identity", said="identity_taken_over")
 
     return [Route(PATH, show, methods=["GET"]), Route(PATH, take, methods=["POST"])]
 
@@ -47,12 +50,14 @@ async def _page(request: Request, keeper: Keeper, typed: Typed, *, status: int =
     async with database_of(request).reader() as reader:
         kept = await kept_for(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
+        has_key = kept is not None and await recovery_key_queries.is_there(reader, kept.did)
     if kept is None:
         raise NotFound("We keep no account for you.")
     context = {
         "typed": typed,
         "identity": kept,
         "email": person.email if person else None,
+        "has_key": has_key,
         "account_page": f"{keeper.pds_url}/account",
     }
     return page(request, "identities/taking_over.html", context, status=status)

@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
-from openmeet.identities import leaving, linking, queries, session_queries
+from openmeet.identities import leaving, linking, queries, recovery_key_queries, session_queries
 from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.identities.naming import read_name
@@ -155,10 +155,12 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
         opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id)}
         consent = await queries.consent(reader, caller.user_id)
+        has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     context = {
         "typed": typed,
         "identities": [_shown(one, opened.get(one.did)) for one in mine],
         "consent": consent,
+        "recovery_key_waits": has_key and request.app.state.asks_to_publish,
         "can_link": is_offered(request),
         "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
         "with_publishing": request.app.state.asks_to_publish,

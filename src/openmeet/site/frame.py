@@ -31,6 +31,7 @@ SAID = {
     "identity_permitted": "Your server has answered. What you allow stands below.",
     "own_written": "Your server has it. It waits to come back here.",
     "own_deleted": "Your server has deleted it. It goes from here when that comes back.",
+    "recovery_key_kept": "Our copy of the recovery key is erased. Yours is the only one we know of.",
     "identity_taken_over": "It is yours. Sign in there with your new password, so that we may go on publishing for you.",
     "identity_switched": "New records go there from now on.",
     "records_moved": "They move. The old records stay, and lead to the new ones.",

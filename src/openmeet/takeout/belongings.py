@@ -119,6 +119,7 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "news_mails": "which news went into which mail",
     "publications": "what this site owes to the person's repository",
     "custodial_accounts": "the key to an account that is taken over on its own page",
+    "recovery_keys": "shown once on a page of their own to whoever took an account over; a file that is sent about is no place for one",
     "series_detections": "what was found among events that are there, and is found again",
     "event_series_invitations": "what hosts want to be asked of later dates; what was asked stands with the answers",
     "event_series_offers": "offers between two people",

@@ -45,7 +45,7 @@ async def test_kept_repository_becomes_theirs(kept: Door):
         for typed in ({"password": "short", "again": "short"}, {"password": NEW, "again": "another one"}):
             assert (await browser.post(PATH, data=typed)).status_code == 400
         done = await browser.post(PATH, data={"password": NEW, "again": NEW})
-        assert (done.status_code, done.headers["location"]) == (303, "/settings/identity")
+        assert (done.status_code, done.headers["location"]) == (303, "/settings/identity/recovery-key")
         with pytest.raises(NotSignedIn):
             await create_session(town.network.http, town.clock, town.pds_url, identity.did, ours)
         tokens = await create_session(town.network.http, town.clock, town.pds_url, "ana@example.org", NEW)

@@ -1,0 +1,60 @@
+"""A recovery key from its making to its erasing, on both engines."""
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Database
+from openmeet.identities import recovery_key_queries, recovery_keys
+from openmeet.users.model import UserId
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import person
+from tests.openmeet.town import Town
+
+DID = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
+
+
+async def keys(db: Database) -> list[tuple[str | None, bool]]:
+    """Of each key there is: whose it is, and whether it waits."""
+    async with db.reader() as reader:
+        rows = await reader.fetch("select did, taken_over_at from recovery_keys")
+    return [(row["did"], row["taken_over_at"] is not None) for row in rows]
+
+
+async def waiting(db: Database, user_id: UserId) -> recovery_key_queries.WaitingKey | None:
+    async with db.reader() as reader:
+        return await recovery_key_queries.waiting(reader, user_id)
+
+
+async def test_from_making_to_erasing(town: Town, make_database: MakeDatabase):
+    db = await make_database("openmeet", clock=town.clock)
+    async with db.transaction() as tx:
+        ana = (await person(tx, "Ana")).user_id
+        await recovery_keys.make(tx, town.network, ana)
+        first = await recovery_key_queries.unused(tx, ana)
+        await recovery_keys.make(tx, town.network, ana)
+        second = await recovery_key_queries.unused(tx, ana)
+        assert first != second
+        # Before there is an account nothing can be taken over, and nothing is.
+        await recovery_key_queries.note_taken_over(tx, DID)
+    assert await keys(db) == [(None, False)]
+    async with db.transaction() as tx:
+        await recovery_key_queries.note_used(tx, ana, DID)
+        assert await recovery_key_queries.is_there(tx, DID)
+        assert await recovery_key_queries.unused(tx, ana) is None
+        assert not await recovery_key_queries.erase_waiting(tx, ana, str(second))
+    assert await waiting(db, ana) is None
+    async with db.transaction() as tx:
+        await recovery_key_queries.note_taken_over(tx, DID)
+    since = await waiting(db, ana)
+    assert since is not None
+    assert (since.public_key, since.did) == (second, DID)
+    assert recovery_keys.unseal(town.network, since).startswith("z42")
+    assert "sealed" not in repr(since)
+    town.clock.turn(DAY)
+    async with db.transaction() as tx:
+        # Its time runs from the first taking over.
+        await recovery_key_queries.note_taken_over(tx, DID)
+        assert not await recovery_key_queries.erase_waiting(tx, ana, str(first))
+    assert await waiting(db, ana) == since
+    assert await recovery_keys.erase_overdue(db) == 0
+    async with db.transaction() as tx:
+        assert await recovery_key_queries.erase_waiting(tx, ana, str(second))
+    assert await keys(db) == []

@@ -1,0 +1,363 @@
+"""Who takes a repository over gets a key that moves it without its server; nobody else sees it, and our copy goes."""
+
+import base64
+import html
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.private_multikey import parse_private_multikey
+from at_protocol.syntax.did import Did
+from aurora_locus.app import open_server
+from aurora_locus.settings import Settings as PdsSettings
+from groundwork.clock import DAY, HOUR
+from groundwork.database.resealing import reseal
+from groundwork.errors import Refused
+from groundwork.http.server import serve
+from groundwork.sealing import Sealer
+from openmeet.app import _page as as_page
+from openmeet.identities import actions as identity_actions
+from openmeet.identities import (
+    linking,
+    queries,
+    reassigning,
+    recovery_key_pages,
+    recovery_key_queries,
+    recovery_keys,
+    taking_over_pages,
+)
+from openmeet.identities.following import follow
+from openmeet.sign_in import actions as sign_in
+from openmeet.sign_in.model import SessionKind
+from openmeet.takeout.person import document
+from openmeet.users import actions as users
+from openmeet.users.model import UserId
+from programs import recovery_file
+from programs.recovery import Means, Wanted, move
+from programs.resealing import sealed_columns
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.town import Town
+from tests.world.processes import free_port
+
+TAKE_OVER = taking_over_pages.PATH
+PATH = recovery_key_pages.PATH
+NEW = {"password": "a password of her own", "again": "a password of her own"}
+
+
+@dataclass
+class Home:
+    """A site that keeps a repository for Ana, and browsers that are signed in there."""
+
+    door: Door
+    town: Town
+    ana: UserId
+    did: Did
+
+    async def browser(self, user_id: UserId) -> httpx.AsyncClient:
+        async with self.door.db.transaction() as tx:
+            opened = await sign_in.open_session(tx, user_id, SessionKind.BROWSER)
+        transport = httpx.ASGITransport(app=self.door.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
+        made = httpx.AsyncClient(
+            transport=transport, base_url=self.door.origin, headers={"origin": self.door.origin}, trust_env=False
+        )
+        made.cookies.set("openmeet_session", opened.token)
+        return made
+
+    async def rows(self) -> list[dict]:
+        async with self.door.db.reader() as reader:
+            return [dict(row) for row in await reader.fetch("select * from recovery_keys")]
+
+    async def person(self, name: str) -> UserId:
+        async with self.door.db.transaction() as tx:
+            return await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
+
+    @property
+    def directory_url(self) -> str:
+        directory = self.town.pds.registry.directory
+        assert isinstance(directory, PlcClient)
+        return directory.directory_url
+
+    @property
+    def directory(self) -> PlcClient:
+        return PlcClient(self.town.network.http, self.directory_url)
+
+    async def taken_over(self) -> httpx.AsyncClient:
+        """Ana's browser after she took it over."""
+        browser = await self.browser(self.ana)
+        done = await browser.post(TAKE_OVER, data=NEW)
+        assert (done.status_code, done.headers["location"]) == (303, PATH)
+        return browser
+
+
+@pytest.fixture
+async def home(town: Town) -> AsyncIterator[Home]:
+    door = door_to(town, town.db)
+    pages = [
+        *taking_over_pages.routes(door.network, town.keeper),
+        *recovery_key_pages.routes(door.network, town.keeper),
+    ]
+    # Where `programs/` puts them: before the route that takes every other address.
+    door.app.router.routes[:0] = [as_page(route) for route in pages]
+    door.app.state.asks_to_publish = True
+    ana = (await town.person("Ana")).user_id
+    yield Home(door, town, ana, (await town.identity(ana)).did)
+    await door.network.settle()
+
+
+def shown_in(page: httpx.Response) -> str:
+    (private,) = re.findall(r'id="private"[^>]* value="([^"]+)"', page.text)
+    return html.unescape(private)
+
+
+async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(home: Home, tmp_path: Path):
+    """From the page into a file, from the file to the directory and to another server; the old one has no say."""
+    town = home.town
+    browser = await home.taken_over()
+    page = await browser.get(PATH)
+    saved = await browser.get(f"{PATH}/file")
+    assert (page.headers["cache-control"], saved.headers["cache-control"]) == ("no-store", "no-store")
+    assert saved.headers["content-disposition"] == 'attachment; filename="recovery-key-ana.town.test.txt"'
+    file = tmp_path / "key.txt"
+    file.write_bytes(saved.content)
+    kept = recovery_file.read(file)
+    assert kept.identity == home.did
+    assert kept.key.to_bytes() == parse_private_multikey(shown_in(page)).to_bytes()
+    public = format_did_key(kept.key.public)
+    assert (await home.directory.current(home.did))["rotationKeys"][0] == public
+    await town.pds_serving.stop()
+    port = free_port()
+    settings = PdsSettings(
+        hostname="new.localhost",
+        port=port,
+        public_url=f"http://127.0.0.1:{port}",
+        data_directory=tmp_path / "new",
+        database_url=f"sqlite://{tmp_path / 'new.db'}",
+        service_handle_domains=(".new.test",),
+        did_plc_url=home.directory_url,
+        dev_mode=True,
+    )
+    async with open_server(settings, town.clock, version="test", access_log=False) as new:
+        serving = await serve(new.app, "127.0.0.1", port)
+        means = Means(town.network.http, town.clock, home.directory, home.did, kept.key)
+        wanted = Wanted(f"http://127.0.0.1:{port}", "ana.new.test", "ana@example.org", "another long password")
+        status = await move(means, wanted, None, lambda _line: None)
+        await serving.stop()
+    assert status["validDid"] is True
+    now = await home.directory.current(home.did)
+    old = format_did_key(town.pds.registry.rotation_key.public)
+    assert now["services"]["atproto_pds"]["endpoint"] == settings.public_url
+    assert now["rotationKeys"] == [public, format_did_key(new.registry.rotation_key.public)]
+    assert old not in now["rotationKeys"]
+
+
+async def test_our_copy_is_erased_once_it_is_kept(home: Home):
+    browser = await home.taken_over()
+    private = shown_in(await browser.get(PATH))
+    assert "Keep it" in (await browser.get("/settings/identity")).text
+    (row,) = await home.rows()
+    asked = await browser.post(PATH, data={"public_key": row["public_key"]})
+    assert (asked.status_code, shown_in(asked)) == (400, private)
+    other = await browser.post(PATH, data={"public_key": "did:key:zOther", "kept": "yes"})
+    assert (other.headers["location"], len(await home.rows())) == (PATH, 1)
+    for _ in range(2):  # also when it is sent twice
+        done = await browser.post(PATH, data={"public_key": row["public_key"], "kept": "yes"})
+        assert (done.status_code, done.headers["location"]) == (303, "/settings/identity")
+    assert await home.rows() == []
+    assert [(await browser.get(path)).status_code for path in (PATH, f"{PATH}/file")] == [404, 404]
+    assert "Keep it" not in (await browser.get("/settings/identity")).text
+
+
+async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: pytest.CaptureFixture[str]):
+    """Not its person while it is kept for them; no other person, no page of hers for others, no feed, no export, no row, no line."""
+    ana = await home.browser(home.ana)
+    before = [(await ana.get(path)).status_code for path in (PATH, f"{PATH}/file")]
+    early = await ana.post(PATH, data={"public_key": (await home.rows())[0]["public_key"], "kept": "yes"})
+    assert (before, early.headers["location"], len(await home.rows())) == ([404, 404], "/settings/identity", 1)
+    browser = await home.taken_over()
+    page = await browser.get(PATH)
+    private = shown_in(page)
+    (row,) = await home.rows()
+    ben = await home.browser(await home.person("Ben"))
+    assert [(await ben.get(path)).status_code for path in (PATH, f"{PATH}/file")] == [404, 404]
+    await ben.post(PATH, data={"public_key": row["public_key"], "kept": "yes"})
+    assert len(await home.rows()) == 1
+    async with home.door.browser() as stranger:
+        refused = [(await stranger.get(path)).status_code for path in (PATH, f"{PATH}/file")]
+        assert refused == [303, 303]
+        forged = await stranger.post(PATH, data={"kept": "yes"})
+        assert forged.status_code == 401
+    number = parse_private_multikey(private).to_bytes()
+    forms = [private, number.hex(), repr(number)[2:-1], base64.b64encode(number).decode().rstrip("=")]
+    elsewhere = [(await browser.get(path)).text for path in ("/settings/identity", "/", TAKE_OVER, "/settings/data")]
+    elsewhere.append(repr(await document(home.door.db, home.ana, "https://meet.example")))
+    async with home.door.db.reader() as reader:
+        tables = await reader.fetch(
+            "select name from sqlite_schema where type = 'table' and sql not like 'create virtual%'"
+        )
+        for table in tables:
+            elsewhere += [repr(dict(each)) for each in await reader.fetch(f"select * from {table['name']}")]
+    printed = capsys.readouterr()
+    everything = "\n".join([*elsewhere, printed.out, printed.err])
+    assert home.did in everything
+    assert row["public_key"] in everything
+    assert [form for form in forms if form in everything] == []
+
+
+async def test_who_does_not_keep_it_has_thirty_days(home: Home):
+    browser = await home.taken_over()
+    home.town.clock.turn(30 * DAY - HOUR)
+    assert await recovery_keys.erase_overdue(home.door.db) == 0
+    home.town.clock.turn(2 * HOUR)
+    assert await recovery_keys.erase_overdue(home.door.db) == 1
+    assert await home.rows() == []
+    again = await home.browser(home.ana)
+    assert (await again.get(PATH)).status_code == 404
+    await browser.aclose()
+
+
+async def test_a_kept_account_keeps_its_key_however_long(home: Home):
+    home.town.clock.turn(400 * DAY)
+    assert await recovery_keys.erase_overdue(home.door.db) == 0
+    assert len(await home.rows()) == 1
+
+
+async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_joining(home: Home):
+    """It is sealed for its public part: neither another sealing key nor another person changes that."""
+    rotated = replace(home.door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
+    columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
+    assert await reseal(home.door.db, rotated.sealer, columns) == (1, 1)
+    other = await home.person("Ana at work")
+    async with home.door.db.transaction() as tx:
+        await queries.release_custodial(tx, home.did)
+        await reassigning.reassign(tx, home.ana, other)
+    alone = replace(home.door.network, sealer=Sealer([b"n" * 32]))
+    async with home.door.db.reader() as reader:
+        assert await recovery_key_queries.waiting(reader, home.ana) is None
+        waiting = await recovery_key_queries.waiting(reader, other)
+    assert waiting is not None
+    key = parse_private_multikey(recovery_keys.unseal(alone, waiting))
+    assert (format_did_key(key.public), waiting.did) == (waiting.public_key, home.did)
+    # What was sealed with a key that is gone is said to be, and can be let go.
+    browser = await home.browser(other)
+    page = await browser.get(PATH)
+    assert "what it was sealed with is gone" in page.text
+    assert (await browser.get(f"{PATH}/file")).status_code == 404
+    await browser.post(PATH, data={"public_key": waiting.public_key, "kept": "yes"})
+    assert await home.rows() == []
+
+
+async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
+    browser = await home.taken_over()
+    async with home.door.db.reader() as reader:
+        waiting = await recovery_key_queries.waiting(reader, home.ana)
+    assert waiting is not None
+    public = waiting.public_key
+    other = PrivateKey.from_random(b"another" * 7)
+    async with home.door.db.transaction() as tx:
+        sealed = home.door.network.sealer.seal(other.to_bytes(), recovery_keys.purpose_of(format_did_key(other.public)))
+        await tx.execute(
+            "update recovery_keys set public_key = :key, sealed = :sealed",
+            key=format_did_key(other.public),
+            sealed=sealed,
+        )
+    page = await browser.get(PATH)
+    assert "opens nothing" in page.text
+    assert 'id="private"' not in page.text
+    assert public in await home.door.network.dids.rotation_keys(home.did)
+
+
+async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
+    settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
+    away = DidResolver(home.town.network.http, home.town.clock, settings)
+    network = replace(home.door.network, dids=away)
+    pages = recovery_key_pages.routes(network, home.town.keeper)
+    home.door.app.router.routes[:0] = [as_page(route) for route in pages]
+    browser = await home.taken_over()
+    page = await browser.get(PATH)
+    assert "did not answer" in page.text
+    assert shown_in(page) in (await browser.get(f"{PATH}/file")).text
+    await away.close()
+
+
+async def test_an_account_that_was_made_without_one_is_told_where_to_make_it(home: Home):
+    async with home.door.db.transaction() as tx:
+        await recovery_key_queries.erase_of(tx, home.did)
+    browser = await home.browser(home.ana)
+    page = await browser.get(TAKE_OVER)
+    assert "We have no recovery key for this account" in page.text
+    assert f"{home.town.keeper.pds_url}/account/recovery-key" in page.text
+    done = await browser.post(TAKE_OVER, data=NEW)
+    assert done.headers["location"] == "/settings/identity"
+
+
+async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: Home):
+    await home.taken_over()
+    with pytest.raises(Refused, match="Keep it first"):
+        async with home.door.db.transaction() as tx:
+            await linking.unlink(tx, home.ana, home.did)
+    assert len(await home.rows()) == 1
+    async with home.door.db.transaction() as tx:
+        await identity_actions.erase(tx, home.did)
+    assert await home.rows() == []
+
+
+async def test_who_took_the_account_along_by_other_means_gets_it_too(home: Home):
+    identity = await home.town.identity(home.ana)
+    async with home.door.db.transaction() as tx:
+        await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
+    browser = await home.browser(home.ana)
+    assert format_did_key(
+        parse_private_multikey(shown_in(await browser.get(PATH))).public
+    ) in await home.door.network.dids.rotation_keys(home.did)
+
+
+async def test_repositories_of_groups_get_none(home: Home):
+    """Nobody takes those over, and a key that nobody fetches would lie here for good."""
+    async with home.door.db.transaction() as tx:
+        holder = await users.create_shadow(tx, display_name="The club")
+        await identity_actions.agree(tx, holder, handle="club.town.test")
+    await home.town.pay_debts()
+    club = await home.town.identity(holder)
+    assert [row["user_id"] for row in await home.rows()] == [home.ana]
+    assert await home.door.network.dids.rotation_keys(club.did) == (
+        format_did_key(home.town.pds.registry.rotation_key.public),
+    )
+
+
+async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(home: Home):
+    """The first handle was taken: what was made for that try is gone, and the account lists what we have."""
+    await home.town.account("taken")
+    cleo = await home.person("Cleo")
+    for handle in ("taken.town.test", "cleo.town.test"):
+        async with home.door.db.transaction() as tx:
+            await identity_actions.agree(tx, cleo, handle=handle)
+        await home.town.pay_debts()
+    (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
+    identity = await home.town.identity(cleo)
+    assert row["did"] == identity.did
+    assert (await home.door.network.dids.rotation_keys(identity.did))[0] == row["public_key"]
+
+
+async def test_an_answer_that_is_lost_makes_no_second_key(home: Home):
+    """The server made the account, and we did not hear of it: the key that we have is the one that it was made with."""
+    cleo = await home.person("Cleo")
+    async with home.door.db.transaction() as tx:
+        await identity_actions.agree(tx, cleo, handle="cleo.town.test")
+    home.town.proxy.loses = lambda request: request.path.endswith("createAccount")
+    await home.town.pay_debts()
+    (before,) = [row for row in await home.rows() if row["user_id"] == cleo]
+    home.town.proxy.loses = lambda _request: False
+    home.town.clock.turn(HOUR)
+    await home.town.pay_debts()
+    identity = await home.town.identity(cleo)
+    (after,) = [row for row in await home.rows() if row["user_id"] == cleo]
+    assert (before["did"], after["did"], after["public_key"]) == (None, identity.did, before["public_key"])
+    assert (await home.door.network.dids.rotation_keys(identity.did))[0] == before["public_key"]
