@@ -8,19 +8,17 @@ from urllib.parse import quote
 
 from openmeet_client.model import (
     Answer,
-    DatePage,
     Event,
     EventPage,
     Group,
     GroupPage,
+    Joining,
     Membership,
     NewEvent,
     NewGroup,
-    NewSeries,
     Reply,
-    Series,
-    SeriesDate,
 )
+from openmeet_client.series import AllSeries
 from openmeet_client.transport import TRIES, Query, Transport
 
 
@@ -97,6 +95,28 @@ class Events:
     async def delete(self, slug: str, *, if_match: int | None = None) -> None:
         await self._transport.act("DELETE", _event(slug), if_match=if_match)
 
+    async def publish(self, slug: str, *, at: str | None = None, if_match: int | None = None) -> Event:
+        """A draft, now or at an instant to come (``2027-03-02T17:00:00Z``)."""
+        body = {} if at is None else {"publishAt": at}
+        return await self._transport.change("POST", f"{_event(slug)}/publish", Event, body, if_match=if_match)
+
+    async def unpublish(self, slug: str, *, if_match: int | None = None) -> Event:
+        """A draft again, while nobody has answered."""
+        return await self._transport.change("POST", f"{_event(slug)}/unpublish", Event, if_match=if_match)
+
+    async def duplicate(self, slug: str, starts_local: str, ends_local: str | None = None) -> Event:
+        """A new event that says the same, on another date and without answers."""
+        body = {"startsLocal": starts_local} | ({} if ends_local is None else {"endsLocal": ends_local})
+        return await self._transport.change("POST", f"{_event(slug)}/duplicate", Event, body)
+
+    async def joining(self, slug: str) -> Joining:
+        """Who can come and how."""
+        return await self._transport.get(f"{_event(slug)}/joining", Joining)
+
+    async def set_joining(self, slug: str, wanted: Joining) -> Joining:
+        """Replace it; what is asked keeps its answers where its ``question_id`` stays."""
+        return await self._transport.change("PUT", f"{_event(slug)}/joining", Joining, wanted)
+
 
 class Answers:
     """One's own answers."""
@@ -110,31 +130,6 @@ class Answers:
 
     async def get(self, slug: str) -> Answer:
         return await self._transport.get(f"{_event(slug)}/answer", Answer)
-
-
-class AllSeries:
-    """Events that come again."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    async def create(self, wanted: NewSeries) -> Series:
-        return await self._transport.change("POST", "/api/series", Series, wanted)
-
-    async def get(self, slug: str) -> Series:
-        return await self._transport.get(_series(slug), Series)
-
-    async def dates(self, slug: str, *, limit: int = 30) -> list[SeriesDate]:
-        """The coming dates, stored and computed ones."""
-        return (await self._transport.get(f"{_series(slug)}/dates", DatePage, {"limit": limit})).dates
-
-    async def follow(self, slug: str, *, notifies: bool = True) -> None:
-        await self._transport.act("PUT", f"{_series(slug)}/follow", {"notifies": notifies})
-
-    async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
-        """``keep_events``: coming dates stay as events of their own."""
-        query = {"keepEvents": "true" if keep_events else "false"}
-        await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
 
 
 class Groups:
@@ -165,10 +160,6 @@ class Groups:
 
 def _event(slug: str) -> str:
     return f"/api/events/{quote(slug, safe='')}"
-
-
-def _series(slug: str) -> str:
-    return f"/api/series/{quote(slug, safe='')}"
 
 
 def _group(slug: str) -> str:

@@ -3,10 +3,12 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Mode = Literal["in_person", "online", "hybrid"]
 Visibility = Literal["public", "unlisted", "private"]
 Reply = Literal["going", "interested", "declined"]
+Scope = Literal["this", "following", "all"]
 
 
 class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -36,6 +38,32 @@ class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):
     capacity: int | None = None
     visibility: Visibility = "public"
     group: str = ""
+    is_draft: bool = False
+
+
+class Question(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Something everybody who comes is asked; a free text without ``choices``. ``question_id`` is the server's to give."""
+
+    question: str
+    choices: list[str] = []
+    is_required: bool = False
+    question_id: str | None = None
+
+
+class Joining(msgspec.Struct, rename="camel"):
+    """Who can come and how. None is no limit, or no end of answers; ``foreign_answers`` None is what fits."""
+
+    limit_in_person: int | None = None
+    limit_online: int | None = None
+    needs_approval: bool = False
+    closes_hours_before: int | None = None
+    max_party: int = 1
+    asks_names: bool = False
+    is_members_only: bool = False
+    list_audience: Literal["everyone", "attendees", "hosts"] = "everyone"
+    foreign_answers: Literal["count", "need_approval", "apart"] | None = None
+    takes_guests: bool = True
+    questions: list[Question] = []
 
 
 class Counts(msgspec.Struct, rename="camel"):
@@ -65,6 +93,7 @@ class Event(msgspec.Struct, rename="camel", kw_only=True):
     capacity: int | None
     visibility: Visibility
     host_id: str
+    is_draft: bool
     revision: int
     counts: Counts | None = None
     my_status: str | None = None
@@ -123,6 +152,70 @@ class SeriesDate(msgspec.Struct, rename="camel", kw_only=True):
     title: str
     starts_at: str
     status: str
+
+
+class SeriesPage(msgspec.Struct, rename="camel"):
+    series: list[Series]
+    cursor: str | None
+
+
+class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What shall be different; what is not set stays.
+
+    ``this`` date, this and ``following``, or ``all``: the first two, and another time, name the edited date (``original_date``).
+    """
+
+    scope: Scope
+    original_date: str | None = None
+    title: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    starts_local: str | UnsetType = UNSET
+    ends_local: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType = UNSET
+    venue: Venue | UnsetType = UNSET
+    capacity: int | UnsetType | None = UNSET
+    recurrence: str | dict[str, Any] | UnsetType | None = UNSET
+    rdates: list[str] | UnsetType = UNSET
+    exdates: list[str] | UnsetType = UNSET
+    drop_single_changes: bool = False
+    is_silent: bool = False
+
+
+class Consequences(msgspec.Struct, rename="camel", kw_only=True):
+    """What an edit does to the stored dates and to people; the series is another one afterwards where ``makes_new_series``."""
+
+    dates_changed: int
+    dates_unchanged: int
+    answers_kept: int
+    single_changes_kept: int
+    people_told: int
+    people_mailed: int
+    sentence_before: str
+    sentence_after: str
+    makes_new_series: bool
+    revision: int
+
+
+class EditedSeries(msgspec.Struct, rename="camel"):
+    """The series that the edited dates belong to now, and what was done."""
+
+    series: Series
+    consequences: Consequences
+
+
+class ChangedSeries(msgspec.Struct, rename="camel"):
+    """The series afterwards, and how many dates were changed."""
+
+    series: Series
+    dates_changed: int
+
+
+class Dates(msgspec.Struct, rename="camel", omit_defaults=True):
+    """Single dates by their names, or all from the first to the last of two names or plain days; nothing: the whole series."""
+
+    dates: list[str] | None = None
+    from_date: str | None = None
+    to_date: str | None = None
 
 
 class DatePage(msgspec.Struct, rename="camel"):

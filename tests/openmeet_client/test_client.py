@@ -13,7 +13,7 @@ from groundwork.clock import HandClock
 from groundwork.http.server import serve
 from openmeet_client import problems
 from openmeet_client.client import OpenMeet
-from openmeet_client.model import NewEvent, NewGroup, NewSeries
+from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Question, SeriesEdit
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
@@ -111,8 +111,66 @@ async def test_series_and_groups(ana: OpenMeet):
     ]
     await ana.series.follow(series.slug)
     await ana.series.delete(series.slug, keep_events=False)
+
+
+async def test_groups(ana: OpenMeet):
     group = await ana.groups.create(NewGroup("Players", "Europe/Berlin"))
     assert [one.my_role async for one in ana.groups.all(q="players", per_page=1)] == [group.my_role] == ["owner"]
+
+
+async def test_one_date_all_and_the_following(ana: OpenMeet):
+    """A plan changes nothing; one date is moved, the rest renamed, the end split off, which is taken back."""
+    series = await ana.series.create(NewSeries("Board games", "2026-07-07T18:00", "Europe/Berlin", "FREQ=WEEKLY"))
+    _, second, third = [one.original_date for one in await ana.series.dates(series.slug, limit=3)]
+    moved = SeriesEdit("this", second, starts_local="2026-07-15T19:00")
+    planned = await ana.series.plan(series.slug, moved)
+    assert (planned.dates_changed, planned.makes_new_series) == (1, False)
+    assert (await ana.series.get(series.slug)).revision == planned.revision
+    await ana.series.edit(series.slug, moved, if_match=planned.revision)
+    renamed = await ana.series.edit(series.slug, SeriesEdit("all", title="Card games"))
+    assert (renamed.series.title, renamed.consequences.single_changes_kept) == ("Card games", 1)
+    shown = await ana.series.dates(series.slug, limit=3)
+    assert [one.starts_at for one in shown] == ["2026-07-07T16:00:00Z", "2026-07-15T17:00:00Z", "2026-07-21T16:00:00Z"]
+    assert {one.title for one in shown} == {"Card games"}
+    split = await ana.series.edit(series.slug, SeriesEdit("following", third, title="Chess"))
+    assert split.consequences.makes_new_series
+    assert {one.slug async for one in ana.series.mine(per_page=1)} == {series.slug, split.series.slug}
+    with pytest.raises(problems.Changed):
+        await ana.series.undo(split.series.slug, if_match=split.series.revision + 7)
+    await ana.series.undo(split.series.slug)
+    assert [one.slug async for one in ana.series.mine()] == [series.slug]
+
+
+async def test_dates_are_called_off_and_brought_back(ana: OpenMeet):
+    event = await ana.events.create(EVENT)
+    series = await ana.series.begin_with(event.slug, "FREQ=WEEKLY;COUNT=6")
+    names = [one.original_date for one in await ana.series.dates(series.slug)]
+    off = await ana.series.cancel(series.slug, "Holidays", Dates(from_date=names[1], to_date=names[3]))
+    assert off.dates_changed == 3
+    assert [one.status for one in await ana.series.dates(series.slug)] == ["scheduled"] + ["cancelled"] * 3 + [
+        "scheduled"
+    ] * 2
+    assert (await ana.series.reinstate(series.slug, Dates([names[2]]))).dates_changed == 1
+    assert (await ana.series.open_date(series.slug, names[5])).is_stored
+    assert (await ana.series.pause(series.slug, "Summer")).status == "paused"
+    assert (await ana.series.resume(series.slug)).status == "active"
+    await ana.series.unfollow(series.slug)
+
+
+async def test_drafts_and_who_can_come(weather: Weather, url: str, ana: OpenMeet):
+    draft = await ana.events.create(NewEvent("Chess", "2026-07-04T18:00", "Europe/Berlin", is_draft=True))
+    assert draft.is_draft
+    asked = await ana.events.set_joining(
+        draft.slug, Joining(needs_approval=True, questions=[Question("What do you eat?")])
+    )
+    assert asked.questions[0].question_id
+    assert await ana.events.joining(draft.slug) == asked
+    assert not (await ana.events.publish(draft.slug, if_match=draft.revision)).is_draft
+    async with await client_of(weather, url, "Ben") as ben:
+        assert (await ben.events.joining(draft.slug)).needs_approval
+    again = await ana.events.duplicate(draft.slug, "2026-08-04T18:00")
+    assert (again.title, again.starts_at, again.is_draft) == ("Chess", "2026-08-04T16:00:00Z", False)
+    assert (await ana.events.unpublish(again.slug)).is_draft
 
 
 async def test_a_lost_answer_is_asked_for_again_and_has_one_effect(weather: Weather, ana: OpenMeet):

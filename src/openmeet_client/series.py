@@ -1,0 +1,100 @@
+"""Events that come again: made, read, changed for one date or many, called off, taken back."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import msgspec
+
+from openmeet_client.model import (
+    ChangedSeries,
+    Consequences,
+    DatePage,
+    Dates,
+    EditedSeries,
+    NewSeries,
+    Series,
+    SeriesDate,
+    SeriesEdit,
+    SeriesPage,
+)
+from openmeet_client.transport import Query, Transport
+
+WHOLE = Dates()
+
+
+class AllSeries:
+    """Series. ``if_match``: a revision; a change of a series that was changed since raises Changed."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def mine(self, *, per_page: int = 100) -> AsyncIterator[Series]:
+        """Those that one hosts, all pages."""
+        query: Query = {"limit": per_page}
+        async for page in self._transport.pages("/api/series", SeriesPage, lambda page: page.cursor, query):
+            for series in page.series:
+                yield series
+
+    async def create(self, wanted: NewSeries) -> Series:
+        return await self._transport.change("POST", "/api/series", Series, wanted)
+
+    async def begin_with(self, event: str, recurrence: str) -> Series:
+        """One's own event becomes the first date of a new series."""
+        path = f"/api/events/{quote(event, safe='')}/series"
+        return await self._transport.change("POST", path, Series, {"recurrence": recurrence})
+
+    async def get(self, slug: str) -> Series:
+        return await self._transport.get(_series(slug), Series)
+
+    async def dates(self, slug: str, *, limit: int = 30) -> list[SeriesDate]:
+        """The coming dates, stored and computed ones."""
+        return (await self._transport.get(f"{_series(slug)}/dates", DatePage, {"limit": limit})).dates
+
+    async def open_date(self, slug: str, original_date: str) -> SeriesDate:
+        """The date with the slug of its event, which is stored now if it was only computed."""
+        path = f"{_series(slug)}/dates/{quote(original_date, safe='')}"
+        return await self._transport.change("POST", path, SeriesDate)
+
+    async def plan(self, slug: str, wanted: SeriesEdit) -> Consequences:
+        """What an edit would do; nothing is changed."""
+        return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, wanted)
+
+    async def edit(self, slug: str, wanted: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
+        """``following`` splits the series: the answer is the new one."""
+        return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
+
+    async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
+        """Take back the last edit, for ten minutes."""
+        return await self._transport.change("POST", f"{_series(slug)}/undo", Series, if_match=if_match)
+
+    async def cancel(
+        self, slug: str, reason: str = "", which: Dates = WHOLE, *, if_match: int | None = None
+    ) -> ChangedSeries:
+        body = {"reason": reason, **msgspec.to_builtins(which)}
+        return await self._transport.change("POST", f"{_series(slug)}/cancel", ChangedSeries, body, if_match=if_match)
+
+    async def reinstate(self, slug: str, which: Dates = WHOLE, *, if_match: int | None = None) -> ChangedSeries:
+        path = f"{_series(slug)}/reinstate"
+        return await self._transport.change("POST", path, ChangedSeries, which, if_match=if_match)
+
+    async def pause(self, slug: str, reason: str = "") -> Series:
+        """No dates are made until it is resumed."""
+        return await self._transport.change("POST", f"{_series(slug)}/pause", Series, {"reason": reason})
+
+    async def resume(self, slug: str) -> Series:
+        return await self._transport.change("POST", f"{_series(slug)}/resume", Series)
+
+    async def follow(self, slug: str, *, notifies: bool = True) -> None:
+        await self._transport.act("PUT", f"{_series(slug)}/follow", {"notifies": notifies})
+
+    async def unfollow(self, slug: str) -> None:
+        await self._transport.act("DELETE", f"{_series(slug)}/follow")
+
+    async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
+        """``keep_events``: coming dates stay as events of their own."""
+        query = {"keepEvents": "true" if keep_events else "false"}
+        await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
+
+
+def _series(slug: str) -> str:
+    return f"/api/series/{quote(slug, safe='')}"
