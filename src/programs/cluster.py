@@ -48,7 +48,7 @@ COUNTS: Mapping[str, int] = {
 OPENMEET_SCHEMA = "openmeet"
 NETWORK_SCHEMA = "openmeet_network"
 # A dozen processes share one server on one machine, which gives a hundred connections where nobody changed it.
-FEW_CONNECTIONS = "4"
+FEW_CONNECTIONS = "3"
 READY_SECONDS = 120.0
 _AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 30.0
