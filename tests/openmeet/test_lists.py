@@ -35,6 +35,7 @@ BOUNDED = {
     "/api/events/{slug}/bluesky-settings": "the event's record and its series': 2",
     "/api/me/series-found": "one for each pattern among one's single events",
     "/api/me/reading": "one for each repository that one signed in with",
+    "/api/me/records": "one for each repository that one signed in with",
     "/api/searches": "alerts.model.MAX_SEARCHES, 30",
     "/api/series/{slug}/dates": "a window, by from and to; following says where the next begins",
     "/api/series/{slug}/heirs": "series.handing_over.MOST_CANDIDATES, 200",
