@@ -137,7 +137,6 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "repository_sessions": "keys to the person's repository: they sign in there again",
     "first_reads": "how far this site has read the person's repository",
     "records": "copies of what stands in repositories",
-    "missed_revs": "which changes of repositories went unheard, for reading them again",
     "former_records": "what this site still owes to the person's repository",
     "group_former_records": "what this site still owes to a group's repository",
     "event_former_places": "where a date of a series was, for calendars that got it here",
