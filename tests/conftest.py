@@ -16,7 +16,7 @@ settings.register_profile("openmeet", deadline=None)
 settings.load_profile("openmeet")
 
 # Single tests that take minutes; journeys are groups, which xdist begins with by itself.
-LONG = ("tests/world/", "tests/attack/")
+LONG = ("tests/world/", "tests/attack/", "tests/witnesses/")
 
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[object, ...], Any] = {}

@@ -36,6 +36,8 @@ from tests.postgres_schemas import Emptied
 SERVER = "postgresql://postgres@127.0.0.1:5432/test"
 # How long a transaction may take is no fact about the code where machines are shared; tests of that limit set their own.
 PATIENT = {"transaction_seconds": 60.0, "reader_seconds": 60.0}
+# Of the hundred that a server has for all workers and what they start: a test may open several databases.
+CONNECTIONS = 4
 
 T = TypeVar("T")
 
@@ -157,7 +159,11 @@ async def make_database(
         else:
             schema = await emptied.borrow(url, package)
             schemas[schema] = package
-        opened.append(await open_database(url, schema=schema, clock=clock or hands, **(PATIENT | settings)))
+        opened.append(
+            await open_database(
+                url, schema=schema, clock=clock or hands, connections=CONNECTIONS, **(PATIENT | settings)
+            )
+        )
         return opened[-1]
 
     yield make

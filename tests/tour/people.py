@@ -81,6 +81,13 @@ async def query(url: str, method: str, **parameters: str) -> Any:
         return answer.json() if "json" in answer.headers["content-type"] else answer.content
 
 
+async def is_hosted(url: str, did: str) -> bool:
+    """Whether a PDS has that repository."""
+    async with httpx.AsyncClient(timeout=30) as http:
+        answer = await http.get(f"{url}/xrpc/com.atproto.repo.describeRepo", params={"repo": did})
+    return answer.is_success
+
+
 async def exported_dids(stage: Stage) -> set[str]:
     """Every DID that the directory knows."""
     async with httpx.AsyncClient() as http:
@@ -116,7 +123,9 @@ async def _publishes(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect(urlsplit(page.url).path == cast.event_page, "after the answer she is on her event's page")
 
     async def made() -> str | None:
-        return next(iter(await exported_dids(stage)), None)
+        # The directory knows of it a moment before the PDS has it.
+        did = next(iter(await exported_dids(stage)), None)
+        return did if did is not None and await is_hosted(stage.pds_url, did) else None
 
     cast.dora_did = await eventually(made)
     tell.expect(True, f"after her yes, and not before, her repository is made: {cast.dora_did}")

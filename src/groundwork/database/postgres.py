@@ -58,6 +58,7 @@ CONNECTIONS = 8
 # Waiting longer for a connection than a person waits for a page helps nobody.
 _ACQUIRE_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
+_NONE_LEFT_SECONDS = 0.2
 
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
 
@@ -298,7 +299,7 @@ class PostgresDatabase:
 
     async def _connect_once(self, begin: str) -> Connection:
         try:
-            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+            connection = await _as_soon_as_one_is_free(lambda: self._pool.acquire(timeout=_ACQUIRE_SECONDS))
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             raise DatabaseUnavailable("the database cannot be reached at the moment") from failure
         try:
@@ -343,6 +344,19 @@ class PostgresDatabase:
             raise
         else:
             await self._pool.release(connection)
+
+
+async def _as_soon_as_one_is_free(connect: Callable[[], Awaitable[T]]) -> T:
+    """A server that has no connection left has one again as soon as anybody lets go of theirs. Raises what ``connect`` raises last."""
+    loop = asyncio.get_running_loop()
+    gives_up_at = loop.time() + _ACQUIRE_SECONDS
+    while True:
+        try:
+            return await connect()
+        except asyncpg.TooManyConnectionsError:
+            if loop.time() >= gives_up_at:
+                raise
+        await asyncio.sleep(_NONE_LEFT_SECONDS * (0.5 + random.random()))  # noqa: S311 - no secret
 
 
 async def _commit(connection: Connection) -> None:
@@ -433,24 +447,26 @@ async def open_postgres(
     """Open a pool of connections for one schema. Raises DatabaseUnavailable where the server does not answer."""
     check_schema_name(schema)
     try:
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=connections,
-            connection_class=_PlainConnection,
-            statement_cache_size=512,
-            server_settings={
-                "search_path": "",
-                "timezone": "UTC",
-                # Statements here take milliseconds; compiling one, or starting processes for it, takes hundreds, and
-                # the planner begins with that where it believes that much will be read.
-                "jit": "off",
-                "max_parallel_workers_per_gather": "0",
-                # With the usual 4 MB a search for what many have forgets which rows those are, and reads whole pages.
-                "work_mem": "32MB",
-                # The last resort for a process that hangs with a transaction open.
-                "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
-            },
+        pool = await _as_soon_as_one_is_free(
+            lambda: asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                connection_class=_PlainConnection,
+                statement_cache_size=512,
+                server_settings={
+                    "search_path": "",
+                    "timezone": "UTC",
+                    # Statements here take milliseconds; compiling one, or starting processes for it, takes hundreds, and
+                    # the planner begins with that where it believes that much will be read.
+                    "jit": "off",
+                    "max_parallel_workers_per_gather": "0",
+                    # With the usual 4 MB a search for what many have forgets which rows those are, and reads whole pages.
+                    "work_mem": "32MB",
+                    # The last resort for a process that hangs with a transaction open.
+                    "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
+                },
+            )
         )
     except asyncpg.TooManyConnectionsError as failure:
         raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure

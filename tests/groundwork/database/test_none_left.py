@@ -1,0 +1,58 @@
+"""A PostgreSQL server that has no connection left for us: one that others let go of is waited for, and the reason is told."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from groundwork.clock import SystemClock
+from groundwork.database import postgres
+from groundwork.database.open_ import open_database
+from groundwork.database.transaction import DatabaseUnavailable
+
+
+@pytest.fixture
+async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
+    """The server for a role that may have one connection: it answers as it does when it has none left for anybody."""
+    role = f"scarce_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"create role {role} login connection limit 1")
+    parts = urlsplit(postgres_url)
+    yield parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
+    await connection.execute(f"drop role {role}")
+    await connection.close()
+
+
+async def test_one_that_becomes_free_is_taken(scarce_url: str):
+    """At the start, and when a pool wants one more."""
+    other = await asyncpg.connect(scarce_url)
+    opening = asyncio.create_task(open_database(scarce_url, clock=SystemClock()))
+    await asyncio.sleep(0.5)
+    assert not opening.done()
+    await other.close()
+    db = await opening
+    async with db.reader():
+        second = asyncio.create_task(_one_is_read(db))
+        await asyncio.sleep(0.5)
+        assert not second.done()
+    # The pool has its one back, and so has whoever waits for a second.
+    assert await second == 1
+    await db.close()
+
+
+async def _one_is_read(db: postgres.PostgresDatabase) -> int:
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select 1 as one")
+    assert row is not None
+    return int(row["one"])
+
+
+async def test_what_is_missing_is_said(scarce_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres, "_ACQUIRE_SECONDS", 0.3)
+    other = await asyncpg.connect(scarce_url)
+    with pytest.raises(DatabaseUnavailable, match="no connection left"):
+        await open_database(scarce_url, clock=SystemClock())
+    await other.close()
