@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
     parser.add_argument("--workers", type=int, default=4)
     workers = parser.parse_args().workers
-    status = _pytest("--cache-clear", "-n", str(workers), "--dist", "loadgroup")
+    status = _pytest("--cache-clear", "-n", str(workers))
     if status != _FAILED:
         return status
     failed = sorted(json.loads(LAST_FAILED.read_text(encoding="utf-8")))

@@ -9,13 +9,14 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.one_worker import OneWorker
 from tests.parts import PARTS, is_here, is_required
 
 # How long an example takes is no fact about the code: machines are shared.
 settings.register_profile("openmeet", deadline=None)
 settings.load_profile("openmeet")
 
-# Single tests that take minutes; journeys are groups, which xdist begins with by itself.
+# Single tests that take minutes; journeys are groups, with which the scheduler begins.
 LONG = ("tests/world/", "tests/attack/", "tests/witnesses/")
 
 _compile = jinja2.Environment.compile
@@ -50,6 +51,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [name for name in PARTS if is_required(name) and not is_here(name)]
     if missing:
         pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorker:
+    return OneWorker(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

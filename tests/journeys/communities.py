@@ -146,8 +146,8 @@ class Installation:
             await program.start()
 
     async def stop(self) -> None:
-        for program in reversed(self.programs):
-            assert await program.stop() == 0, program.said()[-2000:]
+        ended = [(program, await program.stop()) for program in reversed(self.programs)]
+        assert not any(code for _, code in ended), [program.said()[-2000:] for program, code in ended if code]
 
 
 @asynccontextmanager
@@ -198,6 +198,9 @@ async def running_communities(folder: Path, database_url: str) -> AsyncIterator[
         found = Installation(folder, servers, at, file, programs, ana, ben)
         found.communities["default"] = Community("default", "https://town.example", at)
         found.add("village")
-        stack.push_async_callback(found.stop)
+        # Whatever one of them says, none is left running.
+        for program in programs:
+            stack.push_async_callback(program.stop)
         await found.start()
         yield found
+        await found.stop()

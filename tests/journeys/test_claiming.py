@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.journeys.guests import account_on, password_of
 from tests.journeys.household import Up, get, running_up
@@ -14,8 +13,6 @@ from tests.openmeet.sign_in.doorway import where_of
 from tests.tour.watching import eventually
 from tests.witnesses.consent import allow
 from tests.world.oracle import RSVP
-
-pytestmark = pytest.mark.xdist_group("up")
 
 HANDLE = "zoe.test"
 

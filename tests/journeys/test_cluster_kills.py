@@ -4,15 +4,12 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-import pytest
-
 from tests.journeys.cluster_storm import KINDS, PATIENCE_SECONDS, started, storm
 from tests.parts import needs
 from tests.tour.watching import eventually
 
 
 @needs("rabbitmq", "redis", "postgresql")
-@pytest.mark.xdist_group("cluster")
 async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
     """Consumer, processor, publisher, web, PDS, scheduler: the canonical view is that of an undisturbed run."""
     report = await storm(tmp_path, postgres_url, rounds=1, seed=5)
@@ -22,7 +19,6 @@ async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
 
 
 @needs("rabbitmq", "redis", "postgresql")
-@pytest.mark.xdist_group("cluster")
 async def test_whoever_stops_it_while_it_starts_leaves_no_process(tmp_path: Path, postgres_url: str):
     folder = tmp_path / "cluster"
     async with started(folder, postgres_url) as (program, _, _):

@@ -8,9 +8,6 @@ import pytest
 from tests.journeys.communities import Community, Installation, running_communities
 from tests.tour.watching import eventually
 
-# Beside the cluster, their programs would ask PostgreSQL for more connections than it gives.
-pytestmark = pytest.mark.xdist_group("cluster")
-
 PRIVATE = {
     "title": "The surprise",
     "startsLocal": "2037-06-01T18:00",

@@ -18,8 +18,6 @@ from tests.journeys.strangers import read_repository
 from tests.journeys.stream import read_commits, whole_stream
 from tests.world.processes import DidNotStart
 
-pytestmark = pytest.mark.xdist_group("pds")
-
 NOTE = "com.example.note"
 # Says when the disk is full (True) and when there is room again (False).
 Fill = Callable[[Servers, bool], None]

@@ -35,7 +35,6 @@ async def trace(tmp_path: Path) -> list[Call]:
 
 
 @needs("strace")
-@pytest.mark.xdist_group("pds")
 async def test_synced_before_the_answer_and_before_the_firehose(trace: list[Call]):
     """What the write left in the database's files is forced to disk before the first byte of the answer leaves the
     process, and before the first byte of the frame does."""

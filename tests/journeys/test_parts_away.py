@@ -16,8 +16,6 @@ from tests.tour.stage import Stage, open_stage
 from tests.tour.watching import eventually
 from tests.world.oracle import RSVP
 
-pytestmark = pytest.mark.xdist_group("workers")
-
 # Shorter than anybody waits for a server of the network, longer than a busy machine takes.
 AT_ONCE_SECONDS = 9.0
 

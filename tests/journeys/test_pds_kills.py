@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.journeys.pds_storm import storm
 
 KILLS = 5
 
 
-@pytest.mark.xdist_group("pds")
 async def test_nothing_that_was_said_is_unsaid(tmp_path: Path):
     report = await storm(tmp_path, kills=KILLS, seed=1)
     assert report.acknowledged > KILLS, "else nothing was tried"

@@ -5,13 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 
 from tests.journeys.household import Up, get, running_up
 from tests.tour.watching import eventually
 from tests.world.oracle import EVENT, RSVP
-
-pytestmark = pytest.mark.xdist_group("up")
 
 START = "2037-06-06T18:00"
 

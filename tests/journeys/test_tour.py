@@ -4,10 +4,7 @@ import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE, STDOUT
 
-import pytest
 
-
-@pytest.mark.xdist_group("tour")
 async def test_the_tour_goes_as_it_should():
     """Its exit status says so; where not, everything that it printed is the failure."""
     process = await create_subprocess_exec(sys.executable, "-m", "tests.tour", stdout=PIPE, stderr=STDOUT)

@@ -16,8 +16,6 @@ from tests.parts import needs
 from tests.tour.watching import eventually
 from tests.world.processes import OPENMEET, free_port
 
-pytestmark = pytest.mark.xdist_group("up")
-
 EVENT = "community.lexicon.calendar.event"
 
 

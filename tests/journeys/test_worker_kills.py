@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.journeys.worker_storm import storm
 
 KILLS = 5
 
 
-@pytest.mark.xdist_group("workers")
 async def test_workers_may_die_at_any_moment(tmp_path: Path):
     report = await storm(tmp_path, kills=KILLS, seed=1)
     assert report.answers_here > KILLS, "else nothing was tried"

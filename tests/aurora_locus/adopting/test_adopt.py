@@ -35,7 +35,7 @@ from tests.parts import needs
 from tests.witnesses.conftest import json_lines, run
 from tests.world.processes import Program
 
-pytestmark = [needs("reference"), pytest.mark.xdist_group("reference")]
+pytestmark = needs("reference")
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
