@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -28,13 +28,14 @@ from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
 from programs import household
 from programs.balancer import balanced
+from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, Wishes, environment_of
 from programs.command_line import role
 from programs.household import Household
+from programs.platform_settings import read_installation_settings
 from programs.running import free_port, run_until_stopped, stopping
 
 app = role()
 
-HOST = "127.0.0.1"
 COUNTS: Mapping[str, int] = {
     "plc": 1,
     "pds": 2,
@@ -44,11 +45,6 @@ COUNTS: Mapping[str, int] = {
     "publisher": 2,
     "scheduler": 1,
 }
-# Beside the PDS's own, aurora_locus.
-OPENMEET_SCHEMA = "openmeet"
-NETWORK_SCHEMA = "openmeet_network"
-# A dozen processes share one server on one machine, which gives a hundred connections where nobody changed it.
-FEW_CONNECTIONS = "3"
 READY_SECONDS = 120.0
 _AGAIN_SECONDS = 1.0
 _STOP_SECONDS = 30.0
@@ -79,24 +75,11 @@ class Ready(msgspec.Struct, frozen=True):
     """What ``members.json`` in the folder holds; written anew whenever a member is started."""
 
     openmeet: str
+    communities: dict[str, str]
     pds: str
     plc: str
     admin_password: str
     members: dict[str, MemberShown]
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own."""
-
-    folder: Path
-    database: str
-    broker: str
-    cache: str
-    name: str
-    pds_port: int
-    web_port: int
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 @app.command()
@@ -117,9 +100,13 @@ def main(
     name: Annotated[str, typer.Option(help="What exchange and queues are called on the broker.")] = "cluster",
     pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = 3000,
     web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = 8080,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(help="One more community, by its name, at http://NAME.localhost:PORT; may be repeated."),
+    ] = None,
 ) -> None:
     """Start every part as a process of its own and keep them running until Ctrl-C."""
-    wishes = Wishes(data.absolute(), database, broker, cache, name, pds_port, web_port)
+    wishes = Wishes(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
 
     async def run() -> None:
         async with stopping() as stop, running(wishes, stop) as ready:
@@ -172,6 +159,7 @@ class _Shown:
     def ready(self) -> Ready:
         return Ready(
             openmeet=f"http://{HOST}:{self.wishes.web_port}",
+            communities={name: self.wishes.address_of(name) for name in self.wishes.communities},
             pds=f"http://localhost:{self.wishes.pds_port}",
             plc=next(one.ready_url.rpartition("/")[0] for one in self.members if one.role == "plc"),
             admin_password=self.home.admin_password,
@@ -207,8 +195,10 @@ def _members(wishes: Wishes, home: Household) -> tuple[list[Member], dict[str, l
     for kind, number in COUNTS.items():
         for index, port in enumerate(ports[kind]):
             path = {"plc": "/_health", "pds": "/xrpc/_health"}.get(kind, "/health/ready")
-            environment = _environment(wishes, home, kind, port, plc_url, keys) | wishes.environment
+            environment = environment_of(kind, wishes, home, port=port, plc_url=plc_url, keys=keys)
             name = f"{kind}-{index + 1}" if number > 1 else kind
+            if kind == "web":
+                read_installation_settings(None, environment)  # what cannot be is said before anything is started
             members.append(Member(name, kind, environment, f"http://{HOST}:{port}{path}"))
     return members, ports
 
@@ -219,52 +209,6 @@ def _keys(folder: Path) -> str:
     if not path.exists():
         private_file.write(path, fresh_key().encode())
     return path.read_text()
-
-
-def _environment(wishes: Wishes, home: Household, kind: str, port: int, plc_url: str, keys: str) -> dict[str, str]:
-    pds_url = f"http://localhost:{wishes.pds_port}"
-    match kind:
-        case "plc":
-            limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}
-            return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(wishes.folder / "plc"), **limits}
-        case "pds":
-            redis = urlsplit(wishes.cache)
-            return {
-                "PDS_HOSTNAME": "localhost",
-                "PDS_PORT": str(port),
-                "PDS_PUBLIC_URL": pds_url,
-                "PDS_DATA_DIRECTORY": str(wishes.folder / "pds"),
-                "PDS_DATABASE_URL": wishes.database,
-                "PDS_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
-                "PDS_SEALING_KEYS": keys,
-                "PDS_DID_PLC_URL": plc_url,
-                "PDS_DEV_MODE": "true",
-                "PDS_ADMIN_PASSWORD": home.admin_password,
-                "PDS_REDIS_SCRATCH_ADDRESS": f"{redis.hostname}:{redis.port or 6379}",
-            }
-        case _:
-            return {
-                "OPENMEET_PUBLIC_URL": f"http://{HOST}:{wishes.web_port}",
-                "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT": str(port),
-                "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
-                "OPENMEET_DATABASE_URL": wishes.database,
-                "OPENMEET_DATABASE_SCHEMA": OPENMEET_SCHEMA,
-                "OPENMEET_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
-                "OPENMEET_NETWORK_DATABASE_URL": wishes.database,
-                "OPENMEET_NETWORK_DATABASE_SCHEMA": NETWORK_SCHEMA,
-                "OPENMEET_BROKER_URL": wishes.broker,
-                "OPENMEET_BROKER_NAME": wishes.name,
-                "OPENMEET_CACHE_URL": wishes.cache,
-                "OPENMEET_SEALING_KEYS": keys,
-                "OPENMEET_DEV_MODE": "true",
-                "OPENMEET_DEV_MAILBOX": "true",
-                "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",
-                "OPENMEET_PDS_URL": pds_url,
-                "OPENMEET_PDS_ADMIN_PASSWORD": home.admin_password,
-                "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
-                "OPENMEET_PLC_URL": plc_url,
-                "OPENMEET_FIREHOSE_URLS": pds_url.replace("http", "ws", 1),
-            }
 
 
 async def _start(wishes: Wishes, member: Member) -> None:
@@ -335,9 +279,10 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
 def greeting(ready: Ready) -> str:
     """What a person sees when everything answers."""
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
+    communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())
     return f"""
 OpenMeet       {ready.openmeet}
-Aurora Locus   {ready.pds}   (operators: admin, {ready.admin_password})
+{communities}Aurora Locus   {ready.pds}   (operators: admin, {ready.admin_password})
 
 Processes; each may be killed, and is started again:
 {parts}

@@ -11,11 +11,12 @@ import yaml
 from aurora_locus.settings import Settings as PdsSettings
 from groundwork.settings import names_of
 from openmeet.settings import Settings
+from openmeet.tenants.configured import VARIABLE, read_tenants
 from programs.cli import ROLES
 from tests.parts import ROOT
 
 DEPLOY = ROOT / "deploy"
-KNOWN = names_of(Settings, "OPENMEET_") | names_of(PdsSettings, "PDS_")
+KNOWN = names_of(Settings, "OPENMEET_") | names_of(PdsSettings, "PDS_") | {VARIABLE}
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir() if path.suffix in {".service", ".target"})
 
 
@@ -43,9 +44,15 @@ def test_compose_starts_roles_that_exist():
 
 
 def test_compose_asks_for_what_the_page_names():
-    wanted = set(re.findall(r"\$\{([A-Z_]+)\}", (DEPLOY / "compose/compose.yml").read_text()))
+    wanted = set(re.findall(r"\$\{([A-Z_]+)", (DEPLOY / "compose/compose.yml").read_text()))
     named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/deployment.md").read_text()))
     assert wanted <= named
+
+
+@pytest.mark.parametrize("where", ["docs/deployment.md", "deploy/systemd/openmeet.env.example"])
+def test_communities_that_are_shown_as_an_example_are_understood(where: str):
+    (shown,) = re.findall(r"TENANTS='(.*)'", (ROOT / where).read_text())
+    assert list(read_tenants({}, {VARIABLE: shown})) == ["default", "village"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="missing part: systemd-analyze")

@@ -1,10 +1,11 @@
 """Every community of an installation and its settings: the default one, and one per table ``[[openmeet.tenants]]`` of the file.
 
-A table says what differs from the installation's own settings. What would let one community into another is never taken
+Where there is no file, as in containers, ``OPENMEET_TENANTS`` holds the same tables as a TOML list. A table says what differs from the installation's own settings. What would let one community into another is never taken
 over from there: databases, folders, who operates and moderates, whom mail is from. Nothing may be shared by two of them.
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parseaddr
@@ -20,6 +21,8 @@ from openmeet.tenants.model import DEFAULT_TENANT
 # The table of the settings file, and the key in it that holds the communities' own tables.
 TABLE: Final = "openmeet"
 KEY: Final = "tenants"
+# The same in the environment: [{ name = "village", public_url = "https://meet.village.net" }]
+VARIABLE: Final = f"{PREFIX}{KEY.upper()}"
 
 # What a table may say. Everything else is one thing for all: sources, broker, cache, keys, where the programs listen.
 OWN: Final = frozenset(
@@ -53,12 +56,10 @@ _NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
 
 def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Settings]:
     """The settings of every community by its name, the default one first. Raises ``SettingsRefused`` with every problem."""
-    own_tables = table.get(KEY, [])
+    own_tables = _own_tables(table, environment)
     base = read_settings(
         Settings, prefix=PREFIX, environment=environment, table={key: table[key] for key in table if key != KEY}
     )
-    if not isinstance(own_tables, list) or not all(isinstance(one, dict) for one in own_tables):
-        raise SettingsRefused([f"The settings file must name communities as tables [[{TABLE}.{KEY}]]."])
     found = {DEFAULT_TENANT: base}
     problems: list[str] = []
     for own in own_tables:
@@ -91,18 +92,52 @@ def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mappin
     return found
 
 
+def _own_tables(table: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One table per community beside the default one, from the file or the environment.
+
+    Elsewhere the environment goes before the file. Here both would each name some, and who is not named is forgotten by the
+    consumer: so one place says them all.
+    """
+    in_file = table.get(KEY, [])
+    if not _are_tables(in_file):
+        raise SettingsRefused([f"The settings file must name communities as tables [[{TABLE}.{KEY}]]."])
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        return list(in_file)
+    try:
+        read = tomllib.loads(f"{KEY} = {text}\n")
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsRefused([_NO_LIST.format(why=f": {error}")]) from None
+    if set(read) != {KEY} or not _are_tables(read[KEY]):
+        raise SettingsRefused([_NO_LIST.format(why="")])
+    if in_file and in_file != read[KEY]:
+        why = f"{VARIABLE} and the settings file both name communities, and not the same"
+        raise SettingsRefused([f"{why}: name all of them in one of the two."])
+    return list(read[KEY])
+
+
+_NO_LIST: Final = (
+    f"{VARIABLE} must be a TOML list of tables, like"
+    ' [{{ name = "village", public_url = "https://meet.village.net" }}]{why}.'
+)
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _name_of(own: Mapping[str, Any], taken: Mapping[str, Settings]) -> str:
     name = own.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         why = 'a name of small letters, digits and single hyphens, at most 31, like  name = "north-side"'
-        raise SettingsRefused([f"Each [[{TABLE}.{KEY}]] must have {why}; {name!r} is not."])
+        raise SettingsRefused([f"Each community ([[{TABLE}.{KEY}]]) must have {why}; {name!r} is not."])
     if name in taken:
         raise SettingsRefused([f"Two communities are called {name!r}: a name is one community's for good."])
     return name
 
 
 def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
-    where = f"Community {name} in the settings file"
+    where = f"Community {name} in the settings"
     if "public_url" not in own:
         raise SettingsRefused([f"{where} has no public_url: it is found by its host name."])
     kept_apart = replace(

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.settings import SettingsRefused
 from openmeet.settings import Settings
-from openmeet.tenants.configured import checked, read_tenants
+from openmeet.tenants.configured import VARIABLE, checked, read_tenants
 
 VILLAGE = {"name": "village", "public_url": "https://village.town.net", "site_name": "The village"}
 TOWN = {
@@ -96,7 +96,7 @@ def test_a_password_for_one_server_is_not_shown_to_another():
         ({"time_zone": "Mars"}, "Community village: OPENMEET_TIME_ZONE must be"),
         ({"port": 80}, "'port', which holds for the whole installation"),
         ({"colour": "red"}, "'colour', which is no setting here"),
-        ({"addresses_kept_days": "few"}, "addresses_kept_days (Community village in the settings file) is 'few'"),
+        ({"addresses_kept_days": "few"}, "addresses_kept_days (Community village in the settings) is 'few'"),
         ({"name": "Village"}, "'Village' is not"),
         ({"name": "a_b"}, "'a_b' is not"),
         ({"name": None}, "must have a name"),
@@ -118,7 +118,7 @@ def test_two_schemas_of_one_database_are_two_places_and_one_schema_is_one():
 def test_every_problem_is_said_at_once():
     said = refusal({**VILLAGE, "colour": "red"}, {"name": "hamlet"})
     assert "colour" in said
-    assert "Community hamlet in the settings file has no public_url" in said
+    assert "Community hamlet in the settings has no public_url" in said
 
 
 def test_names_are_given_once():
@@ -133,3 +133,46 @@ def test_proxies_that_name_communities_must_stand_in_front():
 def test_what_is_no_table_is_refused():
     with pytest.raises(SettingsRefused, match=r"\[\[openmeet.tenants\]\]"):
         read_tenants({**TOWN, "tenants": {"village": VILLAGE}}, {})
+
+
+LISTED = '[{ name = "village", public_url = "https://village.town.net", site_name = "The village" }]'
+
+
+def test_the_environment_names_the_same_communities_as_the_file():
+    """For containers, which have no file: one and the same tables, one and the same settings."""
+    assert repr(read_tenants(TOWN, {VARIABLE: LISTED})) == repr(read(VILLAGE))
+    assert list(read_tenants(TOWN, {VARIABLE: " "})) == ["default"]
+
+
+def test_a_list_may_have_lines_and_a_community_secrets_of_its_own():
+    text = """[
+      { name = "village", public_url = "https://village.net", mail_url = "smtp://v:secret@mail.village.net" },
+      { name = "hamlet", public_url = "https://hamlet.net", operators = ["mayor@hamlet.net"] },
+    ]"""
+    found = checked(read_tenants(TOWN, {VARIABLE: text}))
+    assert list(found) == ["default", "village", "hamlet"]
+    assert found["village"].mail_url.reveal() == "smtp://v:secret@mail.village.net"
+    assert found["hamlet"].operators == ("mayor@hamlet.net",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "village",
+        '{ name = "village" }',
+        '["village"]',
+        '[{ name = "village" ',
+        f'{LISTED}\nsite_name = "more than a list"',
+    ],
+)
+def test_what_is_no_list_of_tables_is_refused_with_an_example(text: str):
+    with pytest.raises(SettingsRefused, match=r"OPENMEET_TENANTS must be a TOML list of tables, like \[\{ name"):
+        read_tenants(TOWN, {VARIABLE: text})
+
+
+def test_two_places_do_not_name_different_communities():
+    """Whoever is named in the one that is passed over would be forgotten by the consumer."""
+    hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
+    with pytest.raises(SettingsRefused, match="both name communities, and not the same"):
+        read_tenants({**TOWN, "tenants": [hamlet]}, {VARIABLE: LISTED})
+    assert list(read_tenants({**TOWN, "tenants": [VILLAGE]}, {VARIABLE: LISTED})) == ["default", "village"]

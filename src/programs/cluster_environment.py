@@ -1,0 +1,111 @@
+"""What ``openmeet cluster`` tells each of its processes: the environment that a deployment would give it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from openmeet.tenants.configured import VARIABLE
+from programs.household import Household
+
+HOST = "127.0.0.1"
+# Beside the PDS's own, aurora_locus.
+OPENMEET_SCHEMA = "openmeet"
+NETWORK_SCHEMA = "openmeet_network"
+# A dozen processes share one server on one machine, which gives a hundred connections where nobody changed it.
+FEW_CONNECTIONS = "3"
+# Each further community is a pool in each of eight processes: they fit in with one connection less.
+FEWER_CONNECTIONS = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own.
+
+    ``communities``: names of those beside the default one. ``environment`` goes before what is made here, in every process.
+    """
+
+    folder: Path
+    database: str
+    broker: str
+    cache: str
+    name: str
+    pds_port: int
+    web_port: int
+    communities: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def address_of(self, community: str) -> str:
+        """Below ``localhost`` every name leads to this machine, in browsers and in curl."""
+        return f"http://{community}.localhost:{self.web_port}"
+
+
+def environment_of(kind: str, wishes: Wishes, home: Household, *, port: int, plc_url: str, keys: str) -> dict[str, str]:
+    """Of one process of this kind, which answers on this port; ``keys``: what all of them seal with."""
+    match kind:
+        case "plc":
+            own = _directory(wishes, port)
+        case "pds":
+            own = _pds(wishes, home, port, plc_url, keys)
+        case _:
+            listens = "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT"
+            own = {**_platform(wishes, home, plc_url, keys), listens: str(port)}
+    return own | wishes.environment
+
+
+def _directory(wishes: Wishes, port: int) -> dict[str, str]:
+    limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}
+    return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(wishes.folder / "plc"), **limits}
+
+
+def _pds(wishes: Wishes, home: Household, port: int, plc_url: str, keys: str) -> dict[str, str]:
+    redis = urlsplit(wishes.cache)
+    return {
+        "PDS_HOSTNAME": "localhost",
+        "PDS_PORT": str(port),
+        "PDS_PUBLIC_URL": _pds_url(wishes),
+        "PDS_DATA_DIRECTORY": str(wishes.folder / "pds"),
+        "PDS_DATABASE_URL": wishes.database,
+        "PDS_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
+        "PDS_SEALING_KEYS": keys,
+        "PDS_DID_PLC_URL": plc_url,
+        "PDS_DEV_MODE": "true",
+        "PDS_ADMIN_PASSWORD": home.admin_password,
+        "PDS_REDIS_SCRATCH_ADDRESS": f"{redis.hostname}:{redis.port or 6379}",
+    }
+
+
+def _platform(wishes: Wishes, home: Household, plc_url: str, keys: str) -> dict[str, str]:
+    return {
+        "OPENMEET_PUBLIC_URL": f"http://{HOST}:{wishes.web_port}",
+        "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
+        "OPENMEET_DATABASE_URL": wishes.database,
+        "OPENMEET_DATABASE_SCHEMA": OPENMEET_SCHEMA,
+        "OPENMEET_DATABASE_CONNECTIONS": FEWER_CONNECTIONS if wishes.communities else FEW_CONNECTIONS,
+        "OPENMEET_NETWORK_DATABASE_URL": wishes.database,
+        "OPENMEET_NETWORK_DATABASE_SCHEMA": NETWORK_SCHEMA,
+        "OPENMEET_BROKER_URL": wishes.broker,
+        "OPENMEET_BROKER_NAME": wishes.name,
+        "OPENMEET_CACHE_URL": wishes.cache,
+        "OPENMEET_SEALING_KEYS": keys,
+        "OPENMEET_DEV_MODE": "true",
+        "OPENMEET_DEV_MAILBOX": "true",
+        "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",
+        "OPENMEET_PDS_URL": _pds_url(wishes),
+        "OPENMEET_PDS_ADMIN_PASSWORD": home.admin_password,
+        "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
+        "OPENMEET_PLC_URL": plc_url,
+        "OPENMEET_FIREHOSE_URLS": _pds_url(wishes).replace("http", "ws", 1),
+        VARIABLE: f"[{', '.join(_community(wishes, name) for name in wishes.communities)}]",
+    }
+
+
+def _community(wishes: Wishes, name: str) -> str:
+    """Its table, inline; JSON's texts are TOML's as well."""
+    told = {"name": name, "public_url": wishes.address_of(name), "site_name": name.replace("-", " ").capitalize()}
+    return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in told.items()) + " }"
+
+
+def _pds_url(wishes: Wishes) -> str:
+    return f"http://localhost:{wishes.pds_port}"

@@ -1,0 +1,30 @@
+"""What ``openmeet cluster`` tells its processes of the communities that it serves."""
+
+from pathlib import Path
+
+from programs import household
+from programs.cluster_environment import HOST, Wishes, environment_of
+from programs.platform_settings import read_installation_settings
+
+
+def environment(folder: Path, *communities: str) -> dict[str, str]:
+    wishes = Wishes(
+        folder, "postgresql://db/cluster", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080, communities
+    )
+    return environment_of("web", wishes, household.make(3000), port=9000, plc_url="http://127.0.0.1:2582", keys="")
+
+
+def test_without_names_there_is_one_community(tmp_path: Path):
+    found = read_installation_settings(None, environment(tmp_path))
+    assert list(found) == ["default"]
+    assert found["default"].public_url == f"http://{HOST}:8080"
+
+
+def test_each_name_is_a_community_at_a_host_name_of_its_own(tmp_path: Path):
+    """With a schema and queues of its own, as every process of the cluster reads it."""
+    found = read_installation_settings(None, environment(tmp_path, "village", "north-side"))
+    assert list(found) == ["default", "village", "north-side"]
+    assert found["north-side"].public_url == "http://north-side.localhost:8080"
+    assert found["north-side"].site_name == "North side"
+    assert found["north-side"].database_schema == "tenant_north_side"
+    assert found["north-side"].broker_name == "mine-north-side"
