@@ -31,7 +31,7 @@ from tests.world.oracle import EVENT, RSVP, expect
 from tests.world.simulation_accounts import Accounts
 from tests.world.simulation_engines import Engine
 from tests.world.simulation_facts import look
-from tests.world.simulation_journal import Journal
+from tests.world.simulation_journal import Journal, message_line
 from tests.world.simulation_judge import check_end
 from tests.world.simulation_memory import Person, Said, event_record, rsvp_record
 from tests.world.simulation_network import LEASE, open_town
@@ -359,6 +359,7 @@ class Simulation(Accounts):
         kinds = self.operations
         chosen = self.chance.choices(list(kinds), weights=list(kinds.values()), k=count)
         seats, journal = checks.Seats(), Journal(self.town.db, self.note)
+        self.town.queue.tell = lambda message: self.note(message_line(message.body))
         for self.number, operation in enumerate(chosen, 1):
             self.town.clock.turn(self.chance.choice((SECOND // 100, SECOND, 10 * SECOND, MINUTE)))
             await operation()

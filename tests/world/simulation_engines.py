@@ -6,7 +6,7 @@ The PDSs and the directory are other people's servers; theirs are always files.
 import itertools
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,6 +55,8 @@ class RecordedQueue:
         self._queue = queue
         self._is_remote = is_remote
         self.memory: list[Message] = []
+        # Hears of each message that was settled.
+        self.tell: Callable[[Message], None] = lambda _message: None
 
     async def publish(self, messages: Sequence[Message], /) -> None:
         await self._queue.publish(messages)
@@ -82,6 +84,8 @@ class RecordedQueue:
 
     async def ack(self, deliveries: Sequence[Delivery], /) -> None:
         await self._queue.ack(deliveries)
+        for one in deliveries:
+            self.tell(one.message)
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
         await self._queue.retry(delivery, after_seconds, reason)

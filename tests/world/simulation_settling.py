@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 from groundwork.clock import DAY, HOUR
 from groundwork.database.transaction import Database
 from openmeet.debts.publications import Kind, try_again
+from openmeet.identities import circuits
 from openmeet.ingestion import tasks
 from tests.world.oracle import expect
 from tests.world.simulation_journal import Journal
 from tests.world.simulation_memory import Sort
-from tests.world.simulation_network import LEASE
+from tests.world.simulation_network import LEASE, Town
 
 if TYPE_CHECKING:
     from tests.world.simulation import Simulation
@@ -59,7 +60,18 @@ async def _until_nothing_is_owed(simulation: "Simulation", journal: Journal) -> 
         await _help(simulation)
         if not await _owed(town.db) and (await town.queue.depth()).waiting == 0:
             return
-    raise AssertionError(f"never settled: {left}")
+    raise AssertionError(f"never settled: {left}; {await _known_of_servers(town)}")
+
+
+async def _known_of_servers(town: Town) -> str:
+    """What the programs think of the servers that they would have to ask, and until when."""
+    now = town.clock.now()
+    async with town.db.reader() as reader:
+        kept = await circuits.known(reader)
+    there = {home.proxy.url: "away" if home.is_away else "busy" if home.is_busy else "there" for home in town.homes}
+    here = [town.network.circuits.of(url) for url in there]
+    told = [(one.service, one.state(now).value, one, town.network.circuits.may_try(one.service)) for one in here]
+    return f"servers {there}, at {now}, known here {told}, kept {kept}"
 
 
 async def _expect_no_gaps(simulation: "Simulation") -> None:
@@ -100,11 +112,11 @@ async def _help(simulation: "Simulation") -> None:
 async def _owed(db: Database) -> list[tuple[Any, ...]]:
     async with db.reader() as reader:
         publications = await reader.fetch(
-            "select kind, subject_id, user_id, state, attempts, reason, uri from publications"
+            "select kind, subject_id, user_id, state, attempts, reason, uri, due_at, leased_until from publications"
             f" where state in {UNFINISHED}"
         )
         debts = await reader.fetch(
             # Nobody of this world reads mail, and no program here sends any.
-            "select kind, subject, state, attempts, reason from debts where state in ('due', 'leased') and kind <> 'mail'"
+            "select kind, subject, state, attempts, reason, due_at from debts where state in ('due', 'leased') and kind <> 'mail'"
         )
     return [tuple(row) for row in [*publications, *debts]]
