@@ -149,6 +149,11 @@ async def remove(
         await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, edits=edits)
     elif last is not None:
         await _keep_unsent(tx, here, last)
+    event = await event_queries.by_record_uri(tx, uri)
+    if event is not None and event.deleted_at is not None:
+        # It was to go, and has gone: should a copy bring it back, that is an event of its author's.
+        await events.forget_record(tx, event.id)
+        return
     await events.remove_from_network(tx, uri=uri)
 
 

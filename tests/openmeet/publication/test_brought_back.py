@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HOUR
+from openmeet.attendance import hosting
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import Event
 from openmeet.records.collections import EVENT
 from openmeet.users.model import Caller
-from tests.openmeet.publication.test_recalls import agree, records, settle, withdraw
+from tests.openmeet.publication.test_recalls import agree, delete, records, settle, withdraw
 from tests.openmeet.town import Town
 
 
@@ -77,3 +78,29 @@ async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(to
     (now,) = await records(town, EVENT)
     assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
     assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+
+async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(town: Town):
+    """Deleted here while nobody may write for her, and in her repository by an older copy; a newer one has it again.
+
+    The repository is her word: what stands there is an event, and not one that is gone.
+    """
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    async with town.pds.registry.db.transaction() as tx:
+        await tx.execute("delete from sessions where did = :did", did=record["uri"].split("/")[2])
+    town.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
+    async with town.db.transaction() as tx:
+        await hosting.delete(tx, cleo, event.slug)
+    await settle(town, cleo)
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+    await delete(town, record)
+    await settle(town, cleo)
+    town.clock.turn(2 * DAY)
+    await bring_back(town, record)
+    await settle(town, cleo)
+    there = await known_events(town)
+    assert [(title, uri) for one, title, uri in there if one != event.id] == [("Tea", record["uri"])]
+    assert [uri for one, _, uri in there if one == event.id] == [None]
