@@ -71,7 +71,14 @@ class Journal:
                 old = self.known.get((table, fresh["id"]))
                 if old != fresh:
                     self.known[table, fresh["id"]] = fresh
+                if _said(old) != _said(fresh):
                     self.tell(f"  {table} {_named(fresh)}: {_changes(old or {}, fresh)}")
+
+
+def _said(row: dict[str, Any] | None) -> dict[str, Any]:
+    """What is worth a line: not that something was put off, or was paid once more."""
+    dull = {"due_at", "revision"} if (row or {}).get("state") == "paid" else {"due_at"}
+    return {key: value for key, value in (row or {}).items() if key not in dull}
 
 
 def _named(row: dict[str, Any]) -> str:

@@ -172,9 +172,14 @@ class Town:
         last = max(home.announced.keys() - home.lost_frames, default=0)
         stop = asyncio.Event()
         following = asyncio.create_task(follow_source(consumer, home.line.url, stop))
+        heard = -1
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while await self._cursor(home) < last:  # noqa: ASYNC110 - it moves in a database, which rings no bell
+            async with asyncio.timeout(None) as patience:
+                while (cursor := await self._cursor(home)) < last:
+                    if cursor > heard:
+                        # As long as something comes, a busy machine is waited for.
+                        heard = cursor
+                        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
                     await asyncio.sleep(0.002)
         finally:
             stop.set()
