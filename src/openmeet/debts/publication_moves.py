@@ -40,6 +40,15 @@ FIND_AGAIN = f"""
        and (state <> 'retracted' or taken_back_uri = :uri) and state <> 'sending' and state in ({GRAPH.sql_sources_of(State.DUE)})
 """
 
+# It went with somebody else's deletion, and is there again: whether it may be is decided like that of every other record.
+FIND_LOST = f"""
+    update publications
+       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
+           state = 'due', due_at = :now, changed_at = :now
+     where kind = :kind and subject_id = :subject_id and uri is null and was_lost = 1 and edits is null
+       and state in ({GRAPH.sql_sources_of(State.DUE)})
+"""
+
 
 async def find_again(
     tx: Transaction,
@@ -69,6 +78,19 @@ async def find_again(
         rev=rev,
         sent_revision=sent_revision,
         now=tx.now,
+    )
+    return changed == 1
+
+
+async def find_lost(
+    tx: Transaction, *, kind: Kind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
+) -> bool:
+    """The record of this promise, which somebody had deleted, is there again: this version is the one to start from.
+
+    False where nothing was lost, or what was typed here and never sent is to be made again first (``publication_leases.attach``).
+    """
+    changed = await tx.execute(
+        FIND_LOST, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
     )
     return changed == 1
 

@@ -12,7 +12,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe
 from openmeet.attendance import actions as attendance
-from openmeet.debts import former_records, publication_leases, publications
+from openmeet.debts import former_records, publication_leases, publication_moves, publications
 from openmeet.debts.former_records import Former
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publication_leases import Publication
@@ -215,7 +215,7 @@ async def owned_by_event(
     if event is None or owned is None or owned.uri is not None:
         return None
     if before is None and owned.edits is None:
-        return None
+        return await _owned_again(tx, now, event, owned)
     base = now if before is None else before
     await publication_leases.attach(
         tx,
@@ -233,6 +233,26 @@ async def owned_by_event(
     # What else is here was the record's own word of before, which nobody typed.
     _, ours, _ = await _sides(tx, here, now, said, found, event)
     return replace(found, merged=WAY.encode(ours))
+
+
+async def _owned_again(tx: Transaction, now: Version, event: Event, owned: Publication) -> Publication | None:
+    """The record of an event made here was deleted by somebody else, and is back. It is ours to write, and to take away, as before:
+    nothing that was typed here stands against what it says.
+    """
+    if event.origin is not Origin.HERE:
+        return None
+    is_found = await publication_moves.find_lost(
+        tx,
+        kind=owned.kind,
+        subject_id=owned.subject_id,
+        did=now.did,
+        uri=now.uri,
+        cid=now.cid,
+        body=now.body,
+        rev=now.rev,
+    )
+    found = await publication_leases.find(tx, owned.kind, owned.subject_id) if is_found else None
+    return None if found is None else replace(found, base_body=None)
 
 
 async def _catch_up(
@@ -308,7 +328,8 @@ async def _join(
     if event.record_uri != version.uri:
         # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
         await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
-    ours_before = ours if is_owed or edits else base
+    # Where nothing is agreed on, the row itself is what the record is compared with.
+    ours_before = ours if is_owed or edits or owned.base_body is None else base
     await events.apply_from_network(
         tx,
         uri=version.uri,

@@ -104,3 +104,60 @@ async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(town: Town)
     there = await known_events(town)
     assert [(title, uri) for one, title, uri in there if one != event.id] == [("Tea", record["uri"])]
     assert [uri for one, _, uri in there if one == event.id] == [None]
+
+
+async def lost_and_found(town: Town, cleo: Caller) -> tuple[Event, dict[str, Any]]:
+    """An event made here whose record an older copy of her repository took away, and a newer one has brought back."""
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await delete(town, record)
+    await settle(town, cleo)
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    await bring_back(town, record)
+    await town.listen(cleo.user_id)
+    assert await known_events(town) == [(event.id, "Tea", record["uri"])]
+    return event, record
+
+
+async def test_what_was_lost_and_is_back_can_be_made_private(town: Town):
+    """It is ours to take away, as before it was lost (invariant 3)."""
+    cleo = await town.connected()
+    event, _ = await lost_and_found(town, cleo)
+    await settle(town, cleo)
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    await town.revise(cleo, event.slug, title="Tea", visibility="private")
+    await settle(town, cleo)
+    assert await records(town, EVENT) == []
+    assert await known_events(town) == [(event.id, "Tea", None)]
+
+
+async def test_what_was_lost_says_what_it_says_when_it_is_back(town: Town):
+    """Another name in the copy is her newest word; what was said here was said before."""
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await delete(town, record)
+    await settle(town, cleo)
+    await bring_back(town, record, name="Coffee")
+    await settle(town, cleo)
+    assert await known_events(town) == [(event.id, "Coffee", record["uri"])]
+    (now,) = await records(town, EVENT)
+    assert now["value"]["name"] == "Coffee"
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+
+async def test_what_was_lost_and_is_back_without_consent_is_taken_back(town: Town):
+    """She does not agree any more when the copy brings it back: nothing of hers is public through us (invariant 11)."""
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await delete(town, record)
+    await settle(town, cleo)
+    await withdraw(town, cleo)
+    await bring_back(town, record)
+    await settle(town, cleo)
+    assert await records(town, EVENT) == []
+    assert await known_events(town) == [(event.id, "Tea", None)]
