@@ -7,6 +7,7 @@ from groundwork.database.transaction import Database
 from openmeet.debts.publications import Kind, try_again
 from openmeet.identities import circuits
 from openmeet.ingestion import tasks
+from tests.world.announced import Held
 from tests.world.oracle import expect
 from tests.world.simulation_journal import Journal
 from tests.world.simulation_memory import Sort
@@ -35,6 +36,8 @@ async def settle(simulation: "Simulation", journal: Journal) -> None:
         if person.application is not None and not person.application.is_gone:
             await person.application.take_note()
     await _until_nothing_is_owed(simulation, journal)
+    letters = await town.queue.dead_letters(limit=100)
+    expect(not letters, f"dead letters: {[(one.message.message_id, one.reason) for one in letters]}")
     await _expect_no_gaps(simulation)
     town.clock.turn(2 * DAY)
     await tasks.reconcile(town.db)
@@ -86,7 +89,24 @@ async def _expect_no_gaps(simulation: "Simulation") -> None:
         there = {f"at://{held.did}/{path}": cid for path, cid in held.calendar.items()}
         here = {uri: cid for uri, cid in seen.items() if uri.startswith(f"at://{held.did}/")}
         unknown, kept = sorted(there.items() - here.items()), sorted(here.items() - there.items())
-        expect(there == here, f"the stream lost commits, and nobody noticed: {unknown} is there, {kept} is here")
+        expect(
+            there == here,
+            f"the stream lost commits, and nobody noticed: {unknown} is there, {kept} is here;"
+            f" {await _heard_of(simulation.town, held)}",
+        )
+
+
+async def _heard_of(town: Town, held: Held) -> str:
+    """How far a repository is, was followed and was read, and which of its frames were refused."""
+    async with town.installation.reader() as reader:
+        followed = await reader.fetch("select rev, source from verified_repositories where did = :did", did=held.did)
+        refused = await reader.fetch("select seq, reason from rejected_frames where did = :did", did=held.did)
+        sources = await reader.fetch("select url, cursor, state, reason from sources order by url")
+    async with town.db.reader() as reader:
+        read = await reader.fetch("select * from repositories where did = :did", did=held.did)
+        debts = await reader.fetch("select * from debts where subject = :did", did=held.did)
+    told = {"followed": followed, "refused": refused, "sources": sources, "read": read, "debts": debts}
+    return f"it is at {held.rev}, " + ", ".join(f"{name} {[dict(one) for one in rows]}" for name, rows in told.items())
 
 
 async def _help(simulation: "Simulation") -> None:
