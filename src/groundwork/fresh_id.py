@@ -15,13 +15,23 @@ _last = 0
 
 def new_id(now: Instant) -> str:
     """A fresh identifier, 36 characters of lower-case hexadecimal with hyphens."""
+    return new_ids(now, 1)[0]
+
+
+def new_ids(now: Instant, count: int) -> list[str]:
+    """So many at once, growing."""
     global _last  # noqa: PLW0603  # "within one process" is what the guarantee is about
     milliseconds, microseconds = divmod(now, 1000)
     # Twelve bits of sub-millisecond fraction: 4096 steps for 1000 microseconds.
     wanted = (milliseconds << 12) | (microseconds * 4096 // 1000)
     with _lock:
-        _last = moment = max(wanted, _last + 1)
-    noise = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
-    value = ((moment >> 12) << 80) | (0x7 << 76) | ((moment & 0xFFF) << 64) | (0b10 << 62) | noise
-    text = f"{value:032x}"
+        first = max(wanted, _last + 1)
+        _last = first + count - 1
+    noise = os.urandom(8 * count)
+    return [_written(first + place, noise[8 * place : 8 * place + 8]) for place in range(count)]
+
+
+def _written(moment: int, noise: bytes) -> str:
+    random = int.from_bytes(noise) & 0x3FFF_FFFF_FFFF_FFFF
+    text = f"{((moment >> 12) << 80) | (0x7 << 76) | ((moment & 0xFFF) << 64) | (0b10 << 62) | random:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

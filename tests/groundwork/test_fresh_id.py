@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from groundwork.fresh_id import new_id
+from groundwork.fresh_id import new_id, new_ids
 
 NOW = Instant(1_795_000_000_123_456)
 
@@ -27,3 +27,11 @@ def test_grows_whatever_the_clock_does(instants):
     made = [new_id(Instant(instant)) for instant in instants]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4_000_000_000_000_000), st.integers(0, 9)), min_size=1, max_size=20))
+def test_many_at_once_grow_as_one_after_the_other_does(asked):
+    made = [one for instant, count in asked for one in (*new_ids(Instant(instant), count), new_id(Instant(instant)))]
+    assert made == sorted(made)
+    assert len(set(made)) == len(made) == sum(count + 1 for _, count in asked)
+    assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in made} == {(7, uuid.RFC_4122)}

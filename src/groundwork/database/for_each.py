@@ -9,9 +9,11 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 
-from groundwork.database.transaction import Reader, Row
+from groundwork.database.transaction import Reader, Row, Transaction
 
 _EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
+
+_WRITTEN = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+where 1 = 1\b")
 
 
 async def for_each(
@@ -30,11 +32,25 @@ async def for_each(
     return await reader.fetch(text, **{name: [row[name] for row in rows] for name in names}, **shared)
 
 
+async def write_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
+    """``for_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``, nothing returned.
+
+    SQLite runs it for all rows in one go.
+    """
+    if not rows:
+        return
+    if tx.engine == "sqlite":
+        await tx.execute_many(_with_values(sql), [{**row, **shared} for row in rows] if shared else rows)
+        return
+    text, names = _for_many(sql)
+    await tx.execute(text, **{name: [row[name] for row in rows] for name in names}, **shared)
+
+
 def inserting(table: str, columns: Mapping[str, str]) -> str:
     """``insert into`` a table from rows that have these columns (name to type)."""
-    names = ", ".join(columns)
+    names, given = ", ".join(columns), ", ".join(f"given.{name}" for name in columns)
     typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    return f"insert into {table} ({names}) select {names} from each({typed}) as given where 1 = 1"
+    return f"insert into {table} ({names}) select {given} from each({typed}) as given where 1 = 1"
 
 
 @functools.lru_cache(maxsize=256)
@@ -47,6 +63,18 @@ def _for_many(sql: str) -> tuple[str, tuple[str, ...]]:
     names = tuple(name for name, _ in columns)
     table = f"unnest({arrays}) as {found['name']} ({', '.join(names)})"
     return sql[: found.start()] + table + sql[found.end() :], names
+
+
+@functools.lru_cache(maxsize=256)
+def _with_values(sql: str) -> str:
+    """To ask for a row what it is to write would cost SQLite as much again as writing it."""
+    found = _WRITTEN.search(sql)
+    if found is None:
+        raise ValueError(
+            "the statement does not write a table of rows: insert … select … from each(…) as name where 1 = 1"
+        )
+    values = re.sub(rf"\b{found['name']}\.([a-z_]+)", r":\1", found["values"])
+    return f"{sql[: found.start()]}values ({values}) {sql[found.end() :]}"
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import for_each
+from groundwork.database.for_each import write_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.bell import ring
@@ -112,7 +112,7 @@ async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, In
         {"subject": subject, "revision": revision, "due_at": due_at} for subject, (revision, due_at) in newest.items()
     ]
     if rows:
-        await for_each(tx, OWE, rows, kind=str(kind), now=tx.now)
+        await write_each(tx, OWE, rows, kind=str(kind), now=tx.now)
         tx.after_commit(ring)
 
 
@@ -120,7 +120,7 @@ async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None
     """Owe what depends on the present alone (asking, reading): due now, and once more where somebody is paying it already."""
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
-        await for_each(tx, OWE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
+        await write_each(tx, OWE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
         tx.after_commit(ring)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from groundwork.database.for_each import for_each, inserting
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.for_each import inserting, write_each
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
 from groundwork.points import spot_in
 from openmeet.events.conditions import is_hidden
@@ -220,22 +221,20 @@ async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     return event_of(row) if row else None
 
 
+# Writing hundreds of rows as they are, with all their indexes, would cost PostgreSQL as much as changing them.
+_DATES = f"select {COLUMNS} from events where series_id = :series_id order by id"
+_DATES_HELD: Mapping[Engine, str] = {"sqlite": _DATES, "postgresql": f"{_DATES} for no key update"}
+
+
 async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
     """Every stored date of a series whose row is locked, locked too, in the order of their ids; deleted ones are among them."""
-    rows = await tx.fetch(
-        f"update events set id = id where id in (select id from events where series_id = :series_id order by id)"
-        f" returning {COLUMNS}",
-        series_id=series_id,
-    )
-    return sorted(map(event_of, rows), key=lambda event: event.id)
+    rows = await tx.fetch(_DATES_HELD[tx.engine], series_id=series_id)
+    return [event_of(row) for row in rows]
 
 
 async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """These events, locked too, in the order of their ids; of a series whose row is locked."""
-    await tx.execute(
-        "update events set id = id where id in (select id from events where id in :ids order by id)",
-        ids=list(event_ids),
-    )
+    await hold_each(tx, "events", "id", event_ids)
 
 
 async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
@@ -284,7 +283,7 @@ async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     if not events:
         return
     rows = [_values(event, search_text) for event, search_text in events]
-    await for_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
+    await write_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
 
 
 _NUMBERS = re.compile(

@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.for_each import write_each
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.fresh_id import new_ids
 from openmeet.debts.deliveries import owe_mails
 from openmeet.notifications import preferences
 from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
@@ -40,7 +41,8 @@ _LOCK_OPEN = """
 
 _OPEN = """
     insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
-    values (:id, :user_id, :subject, :due_at, null, :now)
+    select given.id, given.user_id, given.subject, given.due_at, null, cast(:now as bigint)
+      from each(id text, user_id text, subject text, due_at bigint) as given where 1 = 1
         on conflict (user_id, subject) where closed_at is null do nothing
 """
 
@@ -104,13 +106,17 @@ async def _for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, st
     await tx.execute_many(
         "update news_mails set closed_at = :now where id = :id", [{"id": one, "now": tx.now} for one in late.values()]
     )
-    fresh = {one.user_id: (new_id(tx.now), one) for one in news if one.user_id not in known or one.user_id in late}
-    await tx.execute_many(
+    opening = {one.user_id: one for one in news if one.user_id not in known or one.user_id in late}
+    ids = new_ids(tx.now, len(opening))
+    fresh = {user_id: (mail_id, one) for mail_id, (user_id, one) in zip(ids, opening.items(), strict=True)}
+    await write_each(
+        tx,
         _OPEN,
         [
-            {"id": mail_id, "user_id": user_id, "subject": one.subject, "due_at": one.due_at, "now": tx.now}
+            {"id": mail_id, "user_id": user_id, "subject": one.subject, "due_at": one.due_at}
             for user_id, (mail_id, one) in fresh.items()
         ],
+        now=tx.now,
     )
     mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
     now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}

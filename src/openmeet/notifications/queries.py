@@ -6,18 +6,31 @@ from dataclasses import dataclass
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.for_each import write_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.fresh_id import new_id, new_ids
 from openmeet.notifications.model import Kind, Notification, NotificationId, Particulars
 from openmeet.notifications.preferences import AT_ONCE
 from openmeet.users.model import UserId
 
-_INSERT = """
+_INTO = """
     insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, is_for_digest,
                                created_at, read_at, mail_id)
+"""
+_ONCE = "on conflict (user_id, kind, subject_id, subject_revision) do nothing"
+_INSERT = f"""
+    {_INTO}
     values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :is_for_digest, :now, null, :mail_id)
-        on conflict (user_id, kind, subject_id, subject_revision) do nothing
+    {_ONCE}
+"""
+_INSERT_EACH = f"""
+    {_INTO}
+    select given.id, given.user_id, cast(:kind as text), given.subject_id, given.revision, given.particulars, given.is_shown,
+           given.is_for_digest, cast(:now as bigint), null, given.mail_id
+      from each(id text, user_id text, subject_id text, revision bigint, particulars text, is_shown bigint,
+                is_for_digest bigint, mail_id text) as given where 1 = 1
+    {_ONCE}
 """
 
 _TOLD = """
@@ -75,26 +88,26 @@ async def told(tx: Transaction, kind: Kind, about: Sequence[tuple[UserId, str, i
 async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> None:
     """Tell each person; who was told already is not told again."""
     written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
-    kind_name = kind.value
-    await tx.execute_many(_INSERT, [_values(tx, kind_name, one, written[one.particulars]) for one in news])
+    ids = new_ids(tx.now, len(news))
+    rows = [_values(new, one, written[one.particulars]) for new, one in zip(ids, news, strict=True)]
+    await write_each(tx, _INSERT_EACH, rows, kind=kind.value, now=tx.now)
 
 
 def inserting(tx: Transaction, kind: Kind, news: News) -> Write:
     """``insert`` of one, as a part of what is written together."""
-    return Write(_INSERT, _values(tx, kind.value, news, msgspec.json.encode(news.particulars).decode()))
+    values = _values(new_id(tx.now), news, msgspec.json.encode(news.particulars).decode())
+    return Write(_INSERT, {**values, "kind": kind.value, "now": tx.now})
 
 
-def _values(tx: Transaction, kind_name: str, one: News, particulars: str) -> dict[str, object]:
+def _values(new: str, one: News, particulars: str) -> dict[str, object]:
     return {
-        "id": new_id(tx.now),
+        "id": new,
         "user_id": one.user_id,
-        "kind": kind_name,
         "subject_id": one.subject_id,
         "revision": one.revision,
         "particulars": particulars,
         "is_shown": int(one.is_shown),
         "is_for_digest": int(one.is_for_digest),
-        "now": tx.now,
         "mail_id": one.mail_id,
     }
 

@@ -42,9 +42,9 @@ from openmeet.series.model import Series
 from openmeet.series.tellings import About, News, Telling, TellingId
 from openmeet.users.model import UserId
 
-# How many people an act tells by itself, and how many a payer in one transaction: 40 and 200 ms on a laptop.
+# How many people an act tells by itself, and how many a payer in one transaction: 15 and 100 ms on a laptop.
 AT_ONCE = 100
-PIECE = 500
+PIECE = 1000
 
 # How many of somebody's other dates are named; of the rest their number is said.
 NAMED = 10

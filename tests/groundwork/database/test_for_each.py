@@ -3,7 +3,7 @@
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.for_each import for_each, inserting
+from groundwork.database.for_each import for_each, inserting, write_each
 from groundwork.database.transaction import Database, UniqueViolated
 from groundwork.errors import InvalidInput
 
@@ -13,6 +13,7 @@ PUT = """
         on conflict (id) do update set name = excluded.name where places.name < excluded.name
     returning id
 """
+WRITE = PUT.replace("returning id", "")
 NAMED = "select p.id from each(name text) as given join places p on p.name = given.name"
 
 
@@ -41,6 +42,31 @@ async def test_each_row_is_decided_about_by_itself(db):
         (2, "roof", None),
         (3, "garden!", b"\x00\xff"),
     ]
+
+
+async def test_rows_are_written_as_they_would_be_one_by_one(db):
+    async with db.transaction() as tx:
+        rows = [place(1, "yard"), place(2, "attic"), place(3, "garden", b"\x00\xff")]
+        await write_each(tx, WRITE, rows, ending="!")
+        await write_each(tx, inserting("places", {"id": "bigint", "name": "text"}), [{"id": 4, "name": "shed"}])
+        await write_each(tx, "no statement", [])
+    async with db.reader() as reader:
+        found = await reader.fetch("select id, name, picture from places order by id")
+    assert [(row["id"], row["name"], row["picture"] and bytes(row["picture"])) for row in found] == [
+        (1, "yard!", None),
+        (2, "roof", None),
+        (3, "garden!", b"\x00\xff"),
+        (4, "shed", None),
+    ]
+
+
+async def test_one_that_cannot_be_written_leaves_none(db):
+    statement = inserting("places", {"id": "bigint", "name": "text"})
+    with pytest.raises(UniqueViolated):
+        async with db.transaction() as tx:
+            await write_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
+    async with db.reader() as reader:
+        assert len(await reader.fetch("select id from places")) == 2
 
 
 async def test_rows_may_be_looked_for(db):
@@ -74,3 +100,6 @@ async def test_a_statement_without_rows_is_none(db):
     async with db.reader() as reader:
         with pytest.raises(ValueError, match="names no table of rows"):
             await for_each(reader, "select 1", [{"id": 1}])
+    async with db.transaction() as tx:
+        with pytest.raises(ValueError, match="table of rows"):
+            await write_each(tx, "insert into places (id, name) values (1, 'x')", [{"id": 1}])
