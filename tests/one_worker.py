@@ -5,6 +5,7 @@ and nothing says so; each test went to whichever worker was free.
 """
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # Programs that take much of the machine; of PostgreSQL's hundred connections those of "cluster" leave few.
 TOGETHER = {
@@ -29,3 +30,10 @@ class OneWorker(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """What has run is forgotten: after each test all that its worker was ever given is counted through."""
+        name = self._split_scope(self.registered_collections[node][item_index])
+        super().mark_test_complete(node, item_index, duration)
+        if all(self.assigned_work[node][name].values()):
+            del self.assigned_work[node][name]
