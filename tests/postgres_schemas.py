@@ -138,7 +138,8 @@ class Emptied:
             pass  # a new one is made
         # What comes of statements that are compiled is slower here than what they save.
         settings = {"jit": "off", "application_name": EMPTIER}
-        self._connections[url] = await asyncpg.connect(url, server_settings=settings)
+        # The question about all tables is longer than what asyncpg keeps by itself, and planning it takes longer than its answer.
+        self._connections[url] = await asyncpg.connect(url, server_settings=settings, max_cacheable_statement_size=0)
         return self._connections[url]
 
     async def _look(self, url: str, schema: str) -> _Fresh:
