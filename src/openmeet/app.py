@@ -188,11 +188,15 @@ def create_app(
     ``outgoing``: what fetches addresses that people give; without it nothing is fetched.
     ``engines``: what the synchronisation runs on; without it services are told that it is away.
     ``service_callers``: what reads the tokens of other apps' callers; without it all of them are strangers.
+    ``checks``: of every community that this program serves, each working without the others; without them of this one.
     ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
     routes: list[BaseRoute] = [
         *operations_routes(
-            metrics, checks or {"database": ready(tenant)}, metrics_token=settings.metrics_token.reveal()
+            metrics,
+            checks or {"database": ready(tenant)},
+            metrics_token=settings.metrics_token.reveal(),
+            each_serves_alone=True,
         ),
         *static_files.routes(),
         *media_pages.routes(),

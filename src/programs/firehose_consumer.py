@@ -3,19 +3,28 @@ once; and from labellers into the databases of those who chose them.
 """
 
 import asyncio
+import contextlib
+
+from prometheus_client import Counter
 
 from at_network.jetstream_stream import unpacker
 from at_protocol.sync.verify import FULL, LIGHT
+from groundwork.database.late import until_opened
+from groundwork.errors import Unavailable
+from groundwork.telemetry.logs import log
 from openmeet.firehose import audience, consumer
 from openmeet.firehose.consumer import Consumer
 from openmeet.firehose.counting import counting
 from openmeet.firehose.delivery import Delivering
+from openmeet.firehose.interests import Interests
 from openmeet.firehose.jetstream import follow_jetstream
 from openmeet.firehose.labellers import Labelling, counter_of, follow_labellers
 from openmeet.firehose.upstreams import upstreams
 from openmeet.firehose.verification import Verifier
-from programs.platform import Installation
+from programs.platform import Installation, Platform
 from programs.worker import worker_role
+
+_AGAIN_SECONDS = 5.0
 
 
 async def work(installation: Installation, stop: asyncio.Event) -> None:
@@ -43,15 +52,31 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     unpack = None if dictionary is None else unpacker(dictionary)
     labels = counter_of(platform.metrics)
     await asyncio.gather(
-        *(
-            follow_labellers(
-                Labelling(one.db, one.network.http, one.clock, one.network.dids, labels), one.settings.labellers, stop
-            )
-            for one in installation.platforms
-        ),
+        *(_community(installation, one, known, labels, stop) for one in installation.platforms),
         consumer.run(following, list(sources), stop),
         *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
     )
+
+
+async def _community(
+    installation: Installation, own: Platform, known: Interests, labels: Counter, stop: asyncio.Event
+) -> None:
+    """What takes a community's own database, as soon as that is there: its place among those who hear, its labellers."""
+    is_new = own.tenant.name not in known.seated
+    labelling = Labelling(own.db, own.network.http, own.clock, own.network.dids, labels)
+    while await until_opened(own.db, stop):
+        try:
+            if is_new:
+                await audience.seat_late(installation.default.installation, own.tenant, known)
+                is_new = False
+            await follow_labellers(labelling, own.settings.labellers, stop)
+        except Unavailable as away:
+            # Of one community alone: what everybody hears of is read on.
+            log.warning("labellers.wait", tenant=own.tenant.name, reason=away.why)
+        else:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
 
 
 app = worker_role(work, "Follow the sources until stopped.")

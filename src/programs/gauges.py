@@ -8,6 +8,7 @@ from prometheus_client import Gauge
 
 from groundwork.clock import SECOND
 from groundwork.database.gauges import show_wal
+from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Failure
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
@@ -22,6 +23,7 @@ from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import discrepancies
 from openmeet.ingestion.comparing import Discrepancy
 from openmeet.legacy import queries as legacy_queries
+from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
 EVERY_SECONDS = 10.0
@@ -44,6 +46,7 @@ class Gauges:
     circuits: Gauge
     shadows: Gauge
     migrated: Gauge
+    away: Gauge
 
 
 def registered(metrics: Metrics) -> Gauges:
@@ -68,6 +71,7 @@ def registered(metrics: Metrics) -> Gauges:
             "shadow_accounts", "People known by their DID alone, and those of them who came", ["tenant", "state"]
         ),
         metrics.gauge("series_migrated", "Series brought in from the older model", ["tenant"]),
+        away_gauge(metrics),
     )
 
 
@@ -81,13 +85,22 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     show_wal(default.metrics, databases)
     while not stop.is_set():
         for platform in installation.platforms:
-            try:
-                await read(platform, gauges)
-            except Failure as away:
-                log.warning("gauges.not_read", tenant=platform.tenant.name, reason=away.why)
+            await show(platform, gauges)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVERY_SECONDS):
                 await stop.wait()
+
+
+async def show(platform: Platform, gauges: Gauges) -> None:
+    """Set every gauge of a community; where a store is away the gauges stay, and one says it if it is the database."""
+    away = gauges.away.labels(platform.tenant.name)
+    try:
+        await read(platform, gauges)
+    except Failure as failure:
+        away.set(isinstance(failure, DatabaseUnavailable))
+        log.warning("gauges.not_read", tenant=platform.tenant.name, reason=failure.why)
+    else:
+        away.set(0)
 
 
 async def read(platform: Platform, gauges: Gauges) -> None:

@@ -15,8 +15,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import SQLITE, open_database
+from groundwork.database.open_ import SQLITE
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.mail.address import parse_address
@@ -35,6 +34,7 @@ from openmeet.ingestion.intake import origin_of
 from openmeet.records.results import results_of
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.model import DEFAULT_TENANT, Tenant
+from programs.community_databases import open_databases
 from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command
 from programs.shared import Shared, open_shared
@@ -79,10 +79,17 @@ class Installation:
 
 @asynccontextmanager
 async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Installation]:
-    """Migrate and open everything; ``settings``: by the community's name, the default one first."""
+    """Migrate and open everything; ``settings``: by the community's name, the default one first.
+
+    A community whose database does not answer is there and refuses until it does, unless none answers.
+    """
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(open_shared(settings, clock))
-        platforms = [await stack.enter_async_context(_open_site(name, one, shared)) for name, one in settings.items()]
+        databases = await stack.enter_async_context(open_databases(settings, clock, shared.metrics))
+        platforms = [
+            await stack.enter_async_context(_open_site(name, one, shared, databases[name]))
+            for name, one in settings.items()
+        ]
         yield Installation(tuple(platforms))
 
 
@@ -94,13 +101,9 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
 
 
 @asynccontextmanager
-async def _open_site(name: str, settings: Settings, shared: Shared) -> AsyncIterator[Platform]:
+async def _open_site(name: str, settings: Settings, shared: Shared, db: Database) -> AsyncIterator[Platform]:
     clock = shared.clock
     async with AsyncExitStack() as stack:
-        url, schema = settings.tenant_database_url, settings.database_schema
-        await migrate(url, schema, "openmeet")
-        db = await open_database(url, schema=schema, clock=clock, connections=settings.database_connections)
-        stack.push_async_callback(db.close)
         queue = await open_queue_alone(name, settings, clock)
         stack.push_async_callback(queue.close)
         cache = open_cache(settings.cache_url, prefix=name, clock=clock)
@@ -165,7 +168,12 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
     settings = named(found, tenant)
 
     async def run() -> None:
-        async with open_shared(found, SystemClock()) as shared, _open_site(tenant, settings, shared) as platform:
+        clock = SystemClock()
+        async with (
+            open_shared(found, clock) as shared,
+            open_databases({tenant: settings}, clock, shared.metrics) as databases,
+            _open_site(tenant, settings, shared, databases[tenant]) as platform,
+        ):
             await work(platform)
 
     run_command(run)

@@ -1,6 +1,6 @@
 """``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 from starlette.routing import Route
@@ -11,6 +11,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
+from groundwork.telemetry.health import Check
 from openmeet.app import create_app
 from openmeet.browsing import group_network_pages
 from openmeet.claiming import actions as claiming
@@ -25,7 +26,9 @@ from openmeet.personal_calendar.fetching import Outgoing
 from openmeet.publication.payer import pay_now
 from openmeet.publication.preview import preview
 from openmeet.site import mailbox
+from openmeet.tenants.health import check_name, checks_of
 from openmeet.tenants.hosts import Hosts
+from openmeet.tenants.model import DEFAULT_TENANT
 from openmeet.users.model import UserId
 from openmeet.xrpc.callers import service_callers
 from programs.command_line import SettingsFile, role
@@ -61,15 +64,21 @@ def main(settings_file: SettingsFile = None) -> None:
 
 async def sites(installation: Installation) -> Hosts:
     """Every community's site, each under its own host name."""
+    checks = checks_of(one.tenant for one in installation.platforms)
     return Hosts(
-        {one.tenant.name: await site(one) for one in installation.platforms},
+        {one.tenant.name: await site(one, checks) for one in installation.platforms},
         {one.settings.public_host: one.tenant.name for one in installation.platforms},
         proxies_name_tenant=installation.default.settings.proxies_name_tenant,
     )
 
 
-async def site(platform: Platform) -> Application:
-    """One community's site over an open platform."""
+async def site(platform: Platform, checks: Mapping[str, Check] | None = None) -> Application:
+    """One community's site over an open platform; ``checks``: of every community that the program serves."""
+    own = check_name(platform.tenant.name)
+    # The default community's operators are the installation's; what others are called is nobody else's business.
+    others = {
+        name: one for name, one in (checks or {}).items() if name != own and platform.tenant.name == DEFAULT_TENANT
+    }
 
     async def with_password(db: Database, identifier: str, password: str) -> UserId:
         return await sign_in_with_password(
@@ -92,7 +101,8 @@ async def site(platform: Platform) -> Application:
         publish_first=publish_first,
         more_pages=await _more_pages(platform),
         counters=platform.counters,
-        engines=Engines(platform.installation, platform.queue, platform.here),
+        engines=Engines(platform.installation, platform.queue, platform.here, others),
+        checks=dict(checks or {}),
         service_callers=service_callers(platform.settings, platform.network),
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
     )

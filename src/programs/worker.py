@@ -9,11 +9,11 @@ from typing import Any
 import typer
 
 from groundwork.clock import SystemClock
+from groundwork.database.late import until_opened
 from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
-from openmeet.tenants.health import ready
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.health import checks_of
 from programs import gauges
 from programs.command_line import SettingsFile, role, say
 from programs.platform import Installation, Platform, open_installation
@@ -24,12 +24,19 @@ Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
 
 
 def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]]) -> Work:
-    """The same work for every community, side by side: one whose database or PDS is slow holds up nobody else."""
+    """The same work for every community, side by side: one whose database or PDS is slow holds up nobody else.
+
+    Where a database is still away, the work begins when it is there: what is queued waits, and is not tried in vain.
+    """
+
+    async def for_one(platform: Platform, stop: asyncio.Event) -> None:
+        if await until_opened(platform.db, stop):
+            await work(platform, stop)
 
     async def for_all(installation: Installation, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             for platform in installation.platforms:
-                group.create_task(work(platform, stop), name=f"for {platform.tenant.name}")
+                group.create_task(for_one(platform, stop), name=f"for {platform.tenant.name}")
 
     return for_all
 
@@ -69,8 +76,8 @@ async def watched(installation: Installation) -> AsyncIterator[None]:
     if not settings.operations_port:
         yield
         return
-    checks = {_check_name(one.tenant.name): ready(one.tenant) for one in installation.platforms}
-    routes = operations_routes(metrics, checks, metrics_token=settings.metrics_token.reveal())
+    checks = checks_of(one.tenant for one in installation.platforms)
+    routes = operations_routes(metrics, checks, metrics_token=settings.metrics_token.reveal(), each_serves_alone=True)
     serving = await serve(Application(routes, metrics), settings.host, settings.operations_port)
     over = asyncio.Event()
     watching = asyncio.create_task(gauges.work(installation, over), name="gauges")
@@ -80,7 +87,3 @@ async def watched(installation: Installation) -> AsyncIterator[None]:
         over.set()
         await watching
         await serving.stop()
-
-
-def _check_name(tenant: str) -> str:
-    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from groundwork.database.late import opened
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.postgres import PostgresDatabase, PostgresTransaction
 from groundwork.database.transaction import (
@@ -60,6 +61,7 @@ async def in_turn(db: Database, row: str, work: Work[T]) -> T:
     What it raises undoes it alone. It awaits its transaction and nothing else, and must bear being called again: so it is when
     the group in which it had its turn was lost before its commit.
     """
+    db = opened(db)
     if not isinstance(db, PostgresDatabase):
         return await in_one_hop(db, work)
     require_none_open()

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.telemetry.health import OK, look
 from openmeet.administration import trouble
 from openmeet.administration.operators import operator_of
 from openmeet.administration.standing import standing
@@ -67,6 +68,7 @@ async def show(request: Request) -> Response:
             "standing": found,
             "now": found.now,
             "servers": found.failing_servers,
+            "away": [name for name, said in (await look(engines.others)).checks.items() if said != OK],
             "conflicts": conflicts,
             "disagreements": disagreements,
             "disagreement_words": DISAGREEMENT_WORDS,

@@ -48,6 +48,19 @@ class Interests:
         """All tenants that are interested in anything: who gets hints about a DID that is followed."""
         return frozenset().union(*self.collections.values(), *self.dids.values())
 
+    @property
+    def seated(self) -> frozenset[str]:
+        """Who has a place: an author's records alone are no place (``audience``)."""
+        return frozenset().union(*self.collections.values())
+
+    def hear_everything(self, tenant: str) -> None:
+        """From now on in this process; what is stored is somebody else's."""
+        wanted = {collection for _, _, collection in everything_for(tenant)}
+        self.collections = {
+            one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
+            for one in {*self.collections, *wanted}
+        }
+
 
 def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] = ()) -> Interests:
     """From (tenant, kind, value)."""

@@ -1,7 +1,7 @@
 """What services hand in, as JSON: batches of records for those who run processors elsewhere, single ones from other systems."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, InvalidInput, Unavailable
 from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
 from groundwork.queue.contract import Message, Queue
+from groundwork.telemetry.health import Check
 from openmeet.access.edge import service_of
 from openmeet.ingestion import handing_in
 from openmeet.ingestion.events import Here
@@ -39,11 +40,15 @@ _EVENT_URI: Final = f"at://{_DID}/community.lexicon.calendar.event/3lqw2jz5u7k2a
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What the synchronisation runs on, given by ``programs/``: sources and cursors, the queue, who we are."""
+    """What the synchronisation runs on, given by ``programs/``: sources and cursors, the queue, who we are.
+
+    ``others``: what tells whether other communities' databases answer, where that is this one's operators' business.
+    """
 
     installation: Database
     queue: Queue
     here: Here
+    others: Mapping[str, Check] = field(default_factory=dict)
 
 
 class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):

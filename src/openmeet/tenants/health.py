@@ -1,7 +1,9 @@
 """Whether a tenant's site can work: asked by every program for its operators, so it imports none of the site."""
 
+from collections.abc import Iterable
+
 from groundwork.telemetry.health import Check
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.model import DEFAULT_TENANT, Tenant
 
 
 def ready(tenant: Tenant) -> Check:
@@ -12,3 +14,12 @@ def ready(tenant: Tenant) -> Check:
             await reader.fetch_one("select 1")
 
     return check
+
+
+def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
+    """The same of several, each by what it looks at: ``database``, ``database of village``."""
+    return {check_name(one.name): ready(one) for one in tenants}
+
+
+def check_name(tenant: str) -> str:
+    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -1,6 +1,6 @@
 """The site with what the synchronisation runs on, an operator's browser and somebody else's."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -8,8 +8,10 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
+from groundwork.http.application import Application
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.telemetry.health import Check
 from openmeet.ingestion import processor
 from openmeet.ingestion.api import Engines
 from openmeet.ingestion.processor import Processor
@@ -30,6 +32,11 @@ class Bench:
     client: httpx.AsyncClient
     stranger: httpx.AsyncClient
     clock: HandClock
+    app: Application
+
+    def give_others(self, others: Mapping[str, Check]) -> None:
+        """The site's operators are the installation's: these are the other communities' databases."""
+        self.app.state.engines = Engines(self.installation, self.queue, HERE, others)
 
     async def bury(self, body: bytes = b"\xffnonsense") -> None:
         """A message that nobody can read becomes a dead letter."""
@@ -51,4 +58,4 @@ async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: H
     async with site.browser() as client, site.browser() as stranger:
         await sign_up(client, OPERATOR, "Olga")
         await sign_up(stranger, "ana@example.org", "Ana")
-        yield Bench(db, installation, queue, client, stranger, clock)
+        yield Bench(db, installation, queue, client, stranger, clock, site.app)

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.queue.contract import Message
 from openmeet.access import services
 from openmeet.administration.pages import RECORD_WORDS
@@ -41,6 +42,22 @@ async def test_a_quiet_site_says_so(bench: Bench):
     assert shown.status_code == HTTPStatus.OK
     for sentence in ("None is set.", "None was given up.", "Every server takes what it is sent.", "found none"):
         assert sentence in shown.text
+
+
+async def test_a_community_whose_database_is_away_is_named(bench: Bench):
+    """To the default community's operators, who are the installation's; looked at when somebody asks."""
+    away = True
+
+    async def check() -> None:
+        if away:
+            raise DatabaseUnavailable("the database does not answer yet")
+
+    bench.give_others({"database of village": check})
+    shown = await bench.client.get("/operating")
+    assert "Databases that do not answer" in shown.text
+    assert "Database of village" in shown.text
+    away = False
+    assert "Databases that do not answer" not in (await bench.client.get("/operating")).text
 
 
 async def test_everything_that_needs_somebody_is_there(bench: Bench):

@@ -1,0 +1,137 @@
+"""What a start makes of databases that do not answer, one by one and all together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.tour.watching import eventually
+from tests.world.processes import free_port
+
+from groundwork.clock import HandClock
+from groundwork.database.late import LateDatabase, until_opened
+from groundwork.database.transaction import DatabaseUnavailable
+from groundwork.errors import Refused
+from groundwork.telemetry.health import look
+from groundwork.telemetry.metrics import Metrics
+from openmeet.settings import Settings
+from openmeet.tenants.configured import read_tenants
+from openmeet.tenants.health import checks_of
+from programs import community_databases, gauges
+from programs.balancer import balanced
+from programs.community_databases import open_databases
+from programs.platform import open_installation, open_platform
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(community_databases, "AGAIN_SECONDS", 0.1)
+
+
+def settings_of(folder: Path, *, village: str, schema: str = "", **town: object) -> dict[str, Settings]:
+    base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **town}
+    own = {
+        "name": "village",
+        "public_url": "http://village.example",
+        "database_url": village,
+        "database_schema": schema,
+    }
+    return read_tenants({**base, "tenants": [own]}, {})
+
+
+def behind(door: int, postgres_url: str) -> str:
+    server = urlsplit(postgres_url)
+    return server._replace(netloc=f"{server.username}@{HOST}:{door}").geturl()
+
+
+async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: str, clock: HandClock) -> None:
+    """Until then whoever asks is refused, the check and the gauge name it, and the other community's database works."""
+    door = free_port()
+    found = settings_of(tmp_path, village=behind(door, postgres_url), schema="village_away")
+    async with open_installation(found, clock) as installation:
+        town, village = installation.platforms
+        checks = checks_of(one.tenant for one in installation.platforms)
+        with pytest.raises(DatabaseUnavailable):
+            async with village.db.reader():
+                pass
+        assert (await look(checks)).checks == {
+            "database": "ok",
+            "database of village": "the database does not answer yet",
+        }
+        shown = gauges.registered(town.metrics)
+        assert 'openmeet_databases_away{tenant="village"} 1.0' in town.metrics.exposition().decode()
+        stop = asyncio.Event()
+        waiting = asyncio.create_task(until_opened(village.db, stop))
+        async with balanced(HOST, door, [urlsplit(postgres_url).port or 5432]):
+            assert await asyncio.wait_for(waiting, 60)
+            assert (await look(checks)).is_ready
+            await gauges.read(village, shown)
+            async with village.db.transaction() as tx:
+                await tx.execute("update debts set due_at = 0 where kind = 'none'")
+
+            async def is_told() -> bool:
+                return 'openmeet_databases_away{tenant="village"} 0.0' in town.metrics.exposition().decode()
+
+            await eventually(is_told)
+
+
+async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
+    tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(community_databases, "PATIENCE_SECONDS", 0.2)
+    async with silent_server() as port:
+        found = settings_of(tmp_path, village=f"postgresql://me@{HOST}:{port}/nothing")
+        async with open_databases(found, clock, Metrics("openmeet")) as databases:
+            assert isinstance(databases["village"], LateDatabase)
+            async with databases["default"].reader() as reader:
+                assert await reader.fetch("select 1 as one")
+            stop = asyncio.Event()
+            stop.set()
+            assert not await until_opened(databases["village"], stop)
+
+
+async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Path, clock: HandClock) -> None:
+    """It is tried again, and found when the right one was put in its place."""
+    file = tmp_path / "village.db"
+    file.write_bytes(b"something else entirely" * 200)
+    async with open_databases(settings_of(tmp_path, village=f"sqlite://{file}"), clock, Metrics("openmeet")) as found:
+        late = found["village"]
+        assert isinstance(late, LateDatabase)
+        file.unlink()
+        assert await asyncio.wait_for(until_opened(late, asyncio.Event()), 30)
+
+
+async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandClock) -> None:
+    """Nothing could be served: whoever starts it, or a service manager, is to know."""
+    away = f"postgresql://me@{HOST}:{free_port()}/nothing"
+    found = settings_of(tmp_path, village=away, database_url=f"{away}2")
+    with pytest.raises(DatabaseUnavailable):
+        async with open_databases(found, clock, Metrics("openmeet")):
+            pass
+    alone = read_tenants({"data_directory": str(tmp_path), "dev_mailbox": True, "database_url": away}, {})["default"]
+    with pytest.raises(DatabaseUnavailable):
+        async with open_platform(alone, clock):
+            pass
+
+
+async def test_a_database_that_cannot_be_meant_stops_the_start(tmp_path: Path, clock: HandClock) -> None:
+    """No waiting mends the settings."""
+    found = settings_of(tmp_path, village="mysql://db/village")
+    with pytest.raises((Refused, ValueError)):
+        async with open_databases(found, clock, Metrics("openmeet")):
+            pass
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[int]:
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(keep, HOST, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
