@@ -94,7 +94,7 @@ async def save(request: Request) -> Response:
 
 
 async def show_cancel(request: Request) -> Response:
-    event, told = await _own(request)
+    event, told = await _own(request, Act.CANCEL)
     return page(
         request,
         "attendance/cancel.html",
@@ -103,7 +103,7 @@ async def show_cancel(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    event, told = await _own(request)
+    event, told = await _own(request, Act.CANCEL)
     typed = await read_form(request)
     try:
         reason = rules.check_reason(typed.get("reason", ""))

@@ -144,6 +144,7 @@ def view_of(
         "co_hosts": co_hosts,
         "is_co_host": standing is Standing.CO_HOST,
         "can_edit": hosting_rules.may(standing, Act.EDIT) and not event.is_read_only,
+        "is_former": standing is Standing.FORMER,
         "can_cancel": hosting_rules.may(standing, Act.CANCEL) and not event.is_read_only,
         "can_delete": hosting_rules.may(standing, Act.DELETE) and not event.is_read_only,
         "group": group,

@@ -64,6 +64,7 @@ async def show_series(request: Request) -> Response:
         names = await shown_names(reader, [series.owner_id])
         going = None if viewer is None else await following.going_of(reader, series.id, viewer)
         can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+        can_end = not series.is_read_only and await agenda.may_host(reader, series, viewer)
         undo = await undoing.open_undo(reader, series) if can_edit else None
         waits = can_edit and await _waits_for_its_owner(reader, series)
         offer = await handing_over.offered(reader, series.id) if viewer else None
@@ -100,6 +101,7 @@ async def show_series(request: Request) -> Response:
         "following": follows,
         "is_standing": going is not None,
         "can_edit": can_edit,
+        "can_end": can_end,
         "kept_back": kept_back,
         "labelled": labelled,
         "undo": None if undo is None else series_view.undo_of(undo, series),

@@ -171,7 +171,7 @@ async def cancel(
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Bring a cancelled event back as it was."""
-    before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
+    before = await lock_hosted(tx, caller, slug, expected_revision)
     if not before.is_cancelled:
         return before
     status = await queries.status_before(tx, before.id)

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.events import queries, seeing
+from openmeet.events import queries, rules, seeing
+from openmeet.events.hosting_rules import Act
 from openmeet.events.model import Details, Event, EventSlug
 from openmeet.users.model import Caller
 
@@ -21,7 +22,8 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     event = await queries.by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_editable(reader, event, caller.user_id)
+    await seeing.must_be_allowed(reader, event, caller.user_id, Act.COPY)
+    rules.must_be_changeable(event)
     return event
 
 

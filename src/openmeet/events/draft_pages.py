@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, PreconditionFailed
 from openmeet.events import draft_queries, drafts, landing, queries, rules, seeing
 from openmeet.events.model import Details, Event, EventSlug, Visibility
 from openmeet.events.pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
@@ -65,6 +65,10 @@ async def save(request: Request) -> Response:
     except InvalidForm as wrong:
         shown = {**values_of(submission_of(typed)), **typed, **answered(typed, PAST, wrong)}
         return form_page(request, typed_again(shown, wrong), event=event, status=400)
+    except Forbidden as wrong:
+        # Its group lets them publish nothing any more: what they typed is theirs to copy.
+        shown = {**values_of(submission_of(typed)), **typed}
+        return form_page(request, Typed(shown, {"": wrong.why}), event=event, status=403)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)

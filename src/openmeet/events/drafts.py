@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, Refused
 from openmeet.debts import publications
-from openmeet.events import draft_queries, queries, rules
+from openmeet.events import draft_queries, hosting_rules, queries, rules, seeing
 from openmeet.events.actions import lock_hosted, owe_look
 from openmeet.events.hosting_rules import Act
 from openmeet.events.model import MAX_DESCRIPTION, MAX_TITLE, Details, Event, EventId, EventSlug, GroupOfEvent, Status
@@ -138,6 +138,8 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
         return await _stays(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
         return await _stays(tx, event, typed, "Its start is over.")
+    if not hosting_rules.may(await seeing.standing_of(tx, event, event.author_id), Act.PUBLISH_DRAFT):
+        return await _stays(tx, event, typed, hosting_rules.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True
 

@@ -2,9 +2,10 @@
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.events.model import Event, EventId, GroupOfEvent
+from openmeet.events.rules import Access, access_by
 from openmeet.groups import actions, rules
 from openmeet.groups.model import Group, GroupId, GroupSlug
-from openmeet.groups.queries import role_in
+from openmeet.groups.queries import is_deleted, role_in
 from openmeet.groups.rules import Action
 from openmeet.users.model import UserId
 
@@ -16,6 +17,27 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     group, mine = await actions.visible(reader, GroupSlug(slug), caller)
     rules.must_be_allowed(mine.role if mine else None, Action.CREATE_EVENT)
     return of_event(group)
+
+
+async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserId) -> bool:
+    """Whether this person may make events in a group, now. What was made in one that is deleted is its host's alone."""
+    if group is None:
+        return True
+    role = await role_in(reader, group.id, who)
+    return rules.may(role, Action.CREATE_EVENT) or (role is None and await is_deleted(reader, group.id))
+
+
+async def lets_its_author(reader: Reader, event: Event) -> bool:
+    """Whether the group of an event, if any, has its author say there what it says.
+
+    A draft and a date of a series, whose rule makes more of them, ask for the right to make events in the group. A single event
+    that is out may have been handed to somebody without it: only who left the group, or was removed, is past saying.
+    """
+    if event.group is None:
+        return True
+    if event.is_draft or event.place_in_series is not None:
+        return await may_make_events(reader, event.group, event.author_id)
+    return access_by(await role_in(reader, event.group.id, event.author_id)) is not Access.SHUT_OUT
 
 
 async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:

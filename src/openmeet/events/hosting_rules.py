@@ -14,6 +14,7 @@ class Standing(StrEnum):
     """How somebody stands towards an event, apart from any answer of theirs."""
 
     AUTHOR = "author"
+    FORMER = "former"  # made it in a group that lets them make no events any more
     CO_HOST = "co_host"
     GROUP = "group"  # runs the group that it belongs to
     NOBODY = "nobody"
@@ -24,6 +25,8 @@ class Act(StrEnum):
 
     SEE = "see"  # also a draft, a private event, the exact address, the link and the door
     EDIT = "edit"
+    KEEP_DRAFT = "keep_draft"  # write on at what is not published
+    COPY = "copy"
     CANCEL = "cancel"
     DECIDE_ANSWERS = "decide_answers"
     MESSAGE = "message"
@@ -35,17 +38,26 @@ class Act(StrEnum):
     PUBLISH_RECORD = "publish_record"  # and take it back: it stands in the author's repository
 
 
+_AUTHOR: Final = frozenset(Act) - {Act.LEAVE}
+# What others read under the name of a group: who may publish nothing in it any more calls it off, gives it away, or keeps it for themselves.
+_PUBLISHING: Final = frozenset({Act.EDIT, Act.PUBLISH_DRAFT, Act.CHOOSE_HOSTS})
+
 # What is not named here is forbidden. Those who run a group see what its events let them see; editing shows them the rest.
 ALLOWED: Final[dict[Standing, frozenset[Act]]] = {
-    Standing.AUTHOR: frozenset(Act) - {Act.LEAVE},
-    Standing.CO_HOST: frozenset({Act.SEE, Act.EDIT, Act.CANCEL, Act.DECIDE_ANSWERS, Act.MESSAGE, Act.LEAVE}),
-    Standing.GROUP: frozenset({Act.EDIT, Act.CANCEL, Act.DELETE}),
+    Standing.AUTHOR: _AUTHOR,
+    Standing.FORMER: _AUTHOR - _PUBLISHING,
+    Standing.CO_HOST: frozenset(
+        {Act.SEE, Act.EDIT, Act.KEEP_DRAFT, Act.COPY, Act.CANCEL, Act.DECIDE_ANSWERS, Act.MESSAGE, Act.LEAVE}
+    ),
+    Standing.GROUP: frozenset({Act.EDIT, Act.KEEP_DRAFT, Act.COPY, Act.CANCEL, Act.DELETE}),
     Standing.NOBODY: frozenset(),
 }
 
 _WORDS: Final = {
     Act.SEE: "see all of this event",
     Act.EDIT: "change this event",
+    Act.KEEP_DRAFT: "change this draft",
+    Act.COPY: "copy this event",
     Act.CANCEL: "cancel this event",
     Act.DECIDE_ANSWERS: "decide about answers to this event",
     Act.MESSAGE: "write to those who answered this event",
@@ -56,6 +68,10 @@ _WORDS: Final = {
     Act.HAND_OVER: "hand this event over",
     Act.PUBLISH_RECORD: "publish this event from its author's repository",
 }
+
+NOT_IN_ITS_GROUP: Final = (
+    "You may not make events in its group any more. You can still make a copy that is in no group."
+)
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
@@ -68,7 +84,9 @@ def may(standing: Standing, act: Act) -> bool:
 def must_be_allowed(standing: Standing, act: Act) -> None:
     """Forbidden, in words, unless the standing allows it."""
     if not may(standing, act):
-        if act is Act.EDIT:
+        if standing is Standing.FORMER:
+            raise Forbidden(NOT_IN_ITS_GROUP)
+        if act in {Act.EDIT, Act.KEEP_DRAFT, Act.COPY}:
             raise Forbidden("Only those who host this event can change it.")
         raise Forbidden(f"You may not {_WORDS[act]}.")
 

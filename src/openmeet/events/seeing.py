@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader
-from openmeet.events import hosting_rules, rules
+from openmeet.events import grouping, hosting_rules, rules
 from openmeet.events.host_queries import hosted_among
 from openmeet.events.hosting_rules import Act, Standing
 from openmeet.events.model import Event, EventId, Visibility
@@ -72,7 +72,7 @@ async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> St
     if viewer is None:
         return Standing.NOBODY
     if viewer == event.author_id:
-        return Standing.AUTHOR
+        return Standing.AUTHOR if await grouping.lets_its_author(reader, event) else Standing.FORMER
     if await hosted_among(reader, viewer, [event.id]):
         return Standing.CO_HOST
     role = await role_in(reader, event.group.id if event.group else None, viewer)
@@ -107,5 +107,5 @@ async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: Act
 
 async def must_be_editable(reader: Reader, event: Event, caller: UserId, act: Act = Act.EDIT) -> None:
     """Forbidden unless the caller may do this to the event; Refused where it is only a copy of the network's, or gone."""
-    await must_be_allowed(reader, event, caller, act)
+    await must_be_allowed(reader, event, caller, Act.KEEP_DRAFT if event.is_draft and act is Act.EDIT else act)
     rules.must_be_changeable(event)

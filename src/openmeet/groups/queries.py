@@ -225,6 +225,11 @@ async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | No
     return (await roles_in(reader, [group_id], user_id)).get(group_id)
 
 
+async def is_deleted(reader: Reader, group_id: GroupId) -> bool:
+    row = await reader.fetch_one("select deleted_at from groups where id = :id", id=group_id)
+    return row is None or row["deleted_at"] is not None
+
+
 async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, Role]:
     """``role_in`` for several groups at once."""
     if not group_ids:

@@ -63,7 +63,7 @@ async def choose_for_series(
     _, found = await merged_into_series(tx, caller, slug)
     conflict = _named(found, field, theirs_rev)
     values = own_series.WAY.decode_edits(_values(conflict, choice))
-    series = await actions.lock_own(tx, caller, slug)
+    series = await actions.lock_to_change(tx, caller, slug)
     plan = await own_series.plan_of(tx, series, values)
     if plan is not None:
         series = await actions.apply(tx, series, plan)

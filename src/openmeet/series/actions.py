@@ -128,27 +128,38 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
 async def lock_own(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """A series that the caller may change, locked: their own, or one of a group that they run.
+    """A series that the caller looks after, locked: their own, or one of a group that they run.
+
+    To call it off, to hand it over, for its people; what makes or changes dates asks ``lock_to_change``.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
     series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
-    await agenda.must_be_editable(tx, series, caller.user_id)
+    await agenda.must_be_hosted(tx, series, caller.user_id)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed("This series was changed since you opened it.")
     return replace(series, changed_by=caller.user_id)
 
 
+async def lock_to_change(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """``lock_own`` for what says something new: Forbidden, too, for a host who may make no events in its group any more."""
+    series = await lock_own(tx, caller, slug, expected_revision=expected_revision)
+    await agenda.must_be_editable(tx, series, caller.user_id)
+    return series
+
+
 async def lock_for_undo(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_own`` for the series whose last act made this one, or else for this one."""
+    """``lock_to_change`` for the series whose last act made this one, or else for this one."""
     series = await queries.by_slug(tx, slug)
     found = None if series is None else await undoing.open_undo(tx, series)
     if series is None or found is None or found.series_id == series.id:
-        return await lock_own(tx, caller, slug, expected_revision=expected_revision)
+        return await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     first = await reread(tx, found.series_id)
-    locked = await lock_own(tx, caller, first.slug)
+    locked = await lock_to_change(tx, caller, first.slug)
     # The tag that was sent is the half's.
     await lock_own(tx, caller, slug, expected_revision=expected_revision)
     return locked

@@ -12,6 +12,7 @@ from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
 from openmeet.events import rules, seeing
 from openmeet.events.differing import details_in
+from openmeet.events.grouping import may_make_events
 from openmeet.events.host_queries import hosts_series
 from openmeet.events.model import Details, Event, EventId, Visibility
 from openmeet.events.rules import Access
@@ -94,7 +95,16 @@ async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
 
 async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
     """Raises Forbidden, and Refused (``ReadOnly``) of a copy."""
+    await must_be_hosted(reader, series, viewer)
     if not await may_edit(reader, series, viewer):
+        raise Forbidden(
+            "You may not make events in its group any more. You can still cancel dates or the whole series."
+        )
+
+
+async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None:
+    """As ``must_be_editable``, for what says nothing new in its group: to call it off, to hand it over, to look after its people."""
+    if not await may_host(reader, series, viewer):
         raise Forbidden("Only the host of this series can change it.")
     if series.is_read_only:
         raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
@@ -121,11 +131,19 @@ async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool
 
 
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether this person may change it: its host, and who may change events of others in its group."""
-    if viewer is None or viewer == series.owner_id:
-        return viewer is not None
-    group_id = None if series.group is None else series.group.id
-    return group_rules.may(await role_in(reader, group_id, viewer), Action.EDIT_ANY_EVENT)
+    """Whether this person may change what it says and when it is: its host, as long as they may make events in its group, and who may
+
+    change events of others there.
+    """
+    if viewer is not None and viewer == series.owner_id:
+        return await may_make_events(reader, series.group, viewer)
+    role = await role_in(reader, None if series.group is None else series.group.id, viewer)
+    return group_rules.may(role, Action.EDIT_ANY_EVENT)
+
+
+async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether it is this person's to look after: its host, and who may change events of others in its group."""
+    return (viewer is not None and viewer == series.owner_id) or await may_edit(reader, series, viewer)
 
 
 async def between(

@@ -84,6 +84,7 @@ async def change(request: Request) -> Response:
             case Act.CANCEL:
                 await calling_off.cancel_dates(tx, series, names, reason, tells=tells)
             case Act.REINSTATE:
+                await agenda.must_be_editable(tx, series, caller_of(request).user_id)
                 await calling_off.reinstate_dates(tx, series, names, tells=tells)
             case Act.REMOVE:
                 await calling_off.remove_dates(tx, series, names, tells=tells)
@@ -93,7 +94,7 @@ async def change(request: Request) -> Response:
 async def add(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         try:
             local = parse_local(typed.get("extra", ""), "extra")
             skipped = instead_of(local, series.zone_name)

@@ -69,7 +69,7 @@ def routes() -> list[Route]:
 async def show_edit(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, _slug(request))
+        series = await actions.lock_to_change(tx, caller, _slug(request))
         name = await _date(request, tx, series)
         event = await queries.date_of(tx, series.id, name)
     details = usual_at(series, name) if event is None else details_in(event)
@@ -88,7 +88,7 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     shown = {**values_of(submission_of(typed)), **typed}
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, _slug(request))
+        series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))
         event = await queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back"):

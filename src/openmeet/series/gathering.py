@@ -10,6 +10,7 @@ from openmeet.attendance import joining_queries
 from openmeet.events import owing, seeing
 from openmeet.events.dates import revise_dates
 from openmeet.events.differing import details_in, differing
+from openmeet.events.grouping import may_make_events
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.recurrence import expansion
@@ -35,6 +36,8 @@ async def begin_with(
     Raises NotFound, Forbidden, Refused (a copy, already a date of a series, no start) and RuleRefused.
     """
     event = await _lock_free(tx, caller, slug)
+    if not await may_make_events(tx, event.group, caller.user_id):
+        raise Forbidden("You may not make events in its group.")
     timing = repeating(event)
     expansion.check_asked(timing.pattern)
     series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)

@@ -65,14 +65,14 @@ async def repeat(request: Request) -> Response:
 
 async def show_add(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         return await _add_page(request, tx, series, EMPTY)
 
 
 async def add(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         try:
             if not typed.get("event"):
                 raise InvalidForm({"event": "Choose an event."})  # noqa: TRY301  # said beside the field, as the refusal

@@ -15,7 +15,7 @@ async def leads_to(reader: Reader, series: Series, other: Series | None, viewer:
     if other is None or other.deleted_at is not None or not await agenda.may_see(reader, other, viewer):
         return None
     is_told = other.visibility is not Visibility.UNLISTED or series.visibility is not Visibility.PUBLIC
-    return other if is_told or await agenda.may_edit(reader, other, viewer) else None
+    return other if is_told or await agenda.may_host(reader, other, viewer) else None
 
 
 async def behind(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:

@@ -47,7 +47,7 @@ _KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of the
 async def plan(request: Request) -> Response:
     body = await read_json(request, EditWanted)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
+        series = await _to_change(request, tx)
         found = await _plan(tx, series, body)
         shown = await showing.consequences(tx, series, found)
     return json_response(shown, headers=etag_of(series.revision))
@@ -56,7 +56,7 @@ async def plan(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     body = await read_json(request, EditWanted)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
+        series = await _to_change(request, tx)
         found = await _plan(tx, series, body)
         # Counted before it is done: afterwards nothing differs any more.
         done = await showing.consequences(tx, series, found)
@@ -81,7 +81,7 @@ async def cancel(request: Request) -> Response:
 async def reinstate(request: Request) -> Response:
     body = await read_json(request, Reinstatement)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
+        series = await _to_change(request, tx)
         names = await _named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await actions.resume(tx, series)
@@ -100,7 +100,7 @@ async def pause(request: Request) -> Response:
 
 async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series, _ = await actions.resume(tx, await _own(request, tx))
+        series, _ = await actions.resume(tx, await _to_change(request, tx))
         return await answer(request, tx, series)
 
 
@@ -115,7 +115,7 @@ async def remove(request: Request) -> Response:
 async def add_date(request: Request) -> Response:
     body = await read_json(request, ExtraDate)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
+        series = await _to_change(request, tx)
         (at,) = wanted.dates_in([body.starts_local], series.zone_name, "startsLocal")
         skipped = instead_of(at, series.zone_name)
         if skipped is not None:
@@ -135,7 +135,7 @@ async def undo(request: Request) -> Response:
 async def add(request: Request) -> Response:
     body = await read_json(request, EventAdded)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
+        series = await _to_change(request, tx)
         return await answer(request, tx, await gathering.add(tx, caller_of(request), series, EventSlug(body.event)))
 
 
@@ -150,6 +150,12 @@ async def delete(request: Request) -> Response:
 
 async def _own(request: Request, tx: Transaction) -> Series:
     return await actions.lock_own(
+        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+    )
+
+
+async def _to_change(request: Request, tx: Transaction) -> Series:
+    return await actions.lock_to_change(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
 

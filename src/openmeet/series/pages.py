@@ -117,7 +117,7 @@ async def pause(request: Request) -> Response:
 
 async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         await actions.resume(tx, series)
     return go(_path(series), said="series_resumed")
 

@@ -14,8 +14,8 @@ from openmeet.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Series:
-    """Show this picture. Raises as ``actions.lock_own``."""
-    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    """Show this picture. Raises as ``actions.lock_to_change``."""
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, picture)
 
 
@@ -23,7 +23,7 @@ async def describe(
     tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
 ) -> Series:
     """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
-    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     before = series.template.picture
     if before is None:
         raise Refused("This series has no picture yet.", name="NoPicture")
@@ -32,7 +32,7 @@ async def describe(
 
 async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
     """Show none. Raises as ``put``."""
-    series = await actions.lock_own(tx, caller, slug, expected_revision=expected_revision)
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, None)
 
 

@@ -81,7 +81,7 @@ def _occurrence(call: Call, series: Series, line: Line, view: EventView | None) 
 
 async def _view(call: Call, series: Series) -> SeriesView:
     template, pattern, length = series.template, series.timing.pattern, series.timing.length
-    is_host = await agenda.may_edit(call.reader, series, call.viewer)
+    is_host = await agenda.may_host(call.reader, series, call.viewer)
     place = template.venue if is_host else public_place(template.venue, template.place_audience)
     names = await shown_names(call.reader, [series.owner_id])
     return SeriesView(

@@ -7,9 +7,13 @@ from openmeet.events.grouping import of_event
 from openmeet.groups import actions, announcements, queries, running
 from openmeet.groups.model import Role
 from openmeet.groups.rules import Action
+from openmeet.series import actions as series
+from openmeet.series.model import Template
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
+from openmeet.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, person, site_on
 
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
@@ -117,6 +121,54 @@ async def test_every_role_with_every_action(make_sqlite, clock, role, visibility
         action: _expected(action, role, is_hidden=is_hidden, is_public=visibility == "public") for action in asked
     }
     assert {action: status for action, status in found.items() if status not in expected[action]} == {}
+
+
+def what_they_made(event, draft, series):
+    """What says something new in the group: by the hand of whoever made it there, whatever their role was then."""
+    later = {"startsLocal": "2026-12-05T18:00"}
+    edit = {"scope": "all", "title": "Otherwise"}
+    return {
+        "publish a draft": ("POST", f"/api/events/{draft}/publish", {}),
+        "plan an edit": ("POST", f"/api/series/{series}/plan", edit),
+        "edit a series": ("POST", f"/api/series/{series}/edit", edit),
+        "undo it": ("POST", f"/api/series/{series}/undo", None),
+        "add a date": ("POST", f"/api/series/{series}/dates", later),
+        "bring a series back": ("POST", f"/api/series/{series}/resume", None),
+        "let an event come again": ("POST", f"/api/events/{event}/series", {"recurrence": "FREQ=WEEKLY"}),
+    }
+
+
+def what_ends_it(series):
+    """What takes something away: always theirs."""
+    return {
+        "cancel a series": ("POST", f"/api/series/{series}/cancel", {"reason": "No more."}),
+        "delete a series": ("DELETE", f"/api/series/{series}?keepEvents=false", None),
+    }
+
+
+@pytest.mark.parametrize("role", [*Role, None])
+async def test_what_somebody_made_in_the_group_asks_for_their_role_of_now(make_sqlite, clock, role):
+    """Whoever may make events there goes on with what they made; who may not any more only ends it."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        group, _, _, token = await furnished(tx, role, "public")
+        session = await tx.fetch_one("select user_id from sessions where kind = 'api'")
+        caller = Caller(UserId(session["user_id"]), "Carl")
+        inside = of_event(group)
+        event = await events.create(tx, caller, details(), group=inside)
+        draft = await events.create(tx, caller, details(), group=inside, is_draft=True)
+        made = await series.create(tx, caller, Template("Practice"), weekly(), group=inside)
+    goes_on, ends = what_they_made(event.slug, draft.slug, made.slug), what_ends_it(made.slug)
+    found = {}
+    async with site.browser() as browser:
+        for name, (method, path, body) in (goes_on | ends).items():
+            answer = await browser.request(method, path, json=body, headers={"authorization": f"Bearer {token}"})
+            found[name] = answer.status_code
+    may = LETTERS[role] in TABLE[Action.CREATE_EVENT]
+    wrong = {name: found[name] for name in goes_on if (found[name] in {200, 201}) is not may}
+    assert wrong == {}
+    assert {found[name] for name in goes_on} <= ({200, 201} if may else {403})
+    assert {found[name] for name in ends} <= {200, 204}
 
 
 def _expected(action: Action, role: Role | None, *, is_hidden: bool, is_public: bool) -> set[int]:

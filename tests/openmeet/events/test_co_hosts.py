@@ -56,21 +56,23 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
 
 
 # Written out once more, by hand: one letter per standing that may.
-# a author, c co-host, g who runs its group
+# a author, f author whom the group lets make no events any more, c co-host, g who runs its group
 TABLE = {
-    Act.SEE: "ac",
+    Act.SEE: "afc",
     Act.EDIT: "acg",
-    Act.CANCEL: "acg",
-    Act.DECIDE_ANSWERS: "ac",
-    Act.MESSAGE: "ac",
+    Act.KEEP_DRAFT: "afcg",
+    Act.COPY: "afcg",
+    Act.CANCEL: "afcg",
+    Act.DECIDE_ANSWERS: "afc",
+    Act.MESSAGE: "afc",
     Act.PUBLISH_DRAFT: "a",
     Act.LEAVE: "c",
-    Act.DELETE: "ag",
+    Act.DELETE: "afg",
     Act.CHOOSE_HOSTS: "a",
-    Act.HAND_OVER: "a",
-    Act.PUBLISH_RECORD: "a",
+    Act.HAND_OVER: "af",
+    Act.PUBLISH_RECORD: "af",
 }
-LETTERS = {Standing.AUTHOR: "a", Standing.CO_HOST: "c", Standing.GROUP: "g", Standing.NOBODY: "n"}
+LETTERS = {Standing.AUTHOR: "a", Standing.FORMER: "f", Standing.CO_HOST: "c", Standing.GROUP: "g", Standing.NOBODY: "n"}
 
 
 @pytest.mark.parametrize("act", Act)
