@@ -1,19 +1,23 @@
 """A group as a calendar file and as a feed: what everybody who sees the group may read, and never a link to join.
 
+In the calendar each of its series is one event with its rule, and one more for each date that differs or is cancelled.
 Source: RFC 5545 by ``calendars``. The same group is the same bytes, so its tag holds.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, Instant
+from openmeet.browsing import series_feed
 from openmeet.browsing.feeds import Feed
 from openmeet.calendars.of_event import written
 from openmeet.calendars.topics import FROM_NETWORK
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import Event
+from openmeet.calendars.writing import WrittenEvent, write_calendar
+from openmeet.events.model import Event, EventId
 from openmeet.groups.model import Group
+from openmeet.recurrence import expansion
+from openmeet.series.model import Series
 
 # Calendars keep what they have read: what is long over need not be said again.
 PAST = 366 * DAY
@@ -22,10 +26,21 @@ MOST = 2_000
 NEWEST = 50
 
 
-def calendar_of(group: Group, events: Sequence[Event], public_url: str) -> bytes:
-    """The file. Events of others whom the group follows say so in their text."""
+@dataclass(frozen=True, slots=True)
+class WholeSeries:
+    """``stored``: its dates since some time, and all that the reader may not see. ``seen``: which of them the reader may see."""
+
+    series: Series
+    stored: Sequence[Event]
+    seen: frozenset[EventId]
+
+
+def calendar_of(
+    group: Group, series: Sequence[WholeSeries], events: Sequence[Event], now: Instant, public_url: str
+) -> bytes:
+    """The file of these series and of events beside them. Events of others whom the group follows say so in their text."""
     host = urlsplit(public_url).hostname or "localhost"
-    entries = []
+    entries = [entry for one in series for entry in _of_series(one, now, public_url)]
     for event in events:
         address = f"{public_url}/events/{quote(event.slug)}"
         description = event.description
@@ -37,6 +52,14 @@ def calendar_of(group: Group, events: Sequence[Event], public_url: str) -> bytes
             marks = () if is_own(group, event) else (FROM_NETWORK,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))
     return write_calendar(entries, name=group.details.name)
+
+
+def _of_series(one: WholeSeries, now: Instant, public_url: str) -> list[WrittenEvent]:
+    """None of what is over for longer than calendars are told, or has no date that the reader may see."""
+    found = series_feed.entries(one.series, one.stored, now, public_url, seen=one.seen)
+    if not found or len(found) > 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
+        return found
+    return []
 
 
 def feed_of(group: Group, public_url: str, kind: str) -> Feed:

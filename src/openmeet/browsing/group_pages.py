@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.browsing import cursors, feeds, group_feed, group_queries, group_view, month_grid
+from openmeet.browsing.group_calendar import calendar_file
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.browsing.group_queries import between_in_group, past_in_group, shown_in_group
 from openmeet.browsing.queries import position_of
@@ -141,10 +141,13 @@ async def serve_calendar(request: Request) -> Response:
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
-        start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
-        found = await between_in_group(reader, seen.group.id, start, end, group_feed.MOST, member=seen.member)
-        changed = feeds.changed_at(found, reader.now, seen.group.updated_at)
-    file = group_feed.calendar_of(seen.group, found, request.app.state.settings.public_url)
+        file, changed = await calendar_file(
+            reader,
+            seen.group,
+            request.app.state.settings.public_url,
+            member=seen.member,
+            runs=seen.may(Action.EDIT_ANY_EVENT),
+        )
     return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(seen.group.slug)}.ics")
 
 

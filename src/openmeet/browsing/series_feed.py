@@ -6,7 +6,7 @@ file of the older one has them, too, under their own name. Who follows both has 
 The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -17,7 +17,7 @@ from openmeet.calendars.of_event import geo_of, location_of
 from openmeet.calendars.topics import topics_of
 from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import NOWHERE, Details, Event, Mode, Venue, Visibility, public_place
+from openmeet.events.model import NOWHERE, Details, Event, EventId, Mode, Venue, Visibility, public_place
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until
@@ -32,14 +32,27 @@ PAST = 366 * DAY
 
 def calendar_of(parts: Sequence[tuple[Series, Sequence[Event]]], now: Instant, public_url: str) -> bytes:
     """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out."""
-    entries = [entry for series, stored in parts for entry in _entries(series, stored, now, public_url)]
-    return write_calendar(entries, name=parts[0][0].template.title)
+    found = [entry for series, stored in parts for entry in entries(series, stored, now, public_url)]
+    return write_calendar(found, name=parts[0][0].template.title)
 
 
-def _entries(series: Series, stored: Sequence[Event], now: Instant, public_url: str) -> list[WrittenEvent]:
-    recent = [event for event in stored if event.starts_at is not None and event.starts_at > now - PAST]
-    shown = [event for event in recent if not event.is_gone and event.visibility is not Visibility.PRIVATE]
-    hidden = [event for event in recent if event not in shown]
+def entries(
+    series: Series,
+    stored: Sequence[Event],
+    now: Instant,
+    public_url: str,
+    *,
+    seen: Collection[EventId] | None = None,
+) -> list[WrittenEvent]:
+    """The series with its rule, and each date that differs or is cancelled; nothing of dates that the reader may not see.
+
+    ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` has every other one, however long it
+    is over: the rule would show it again.
+    """
+    seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
+    told = [event for event in stored if not event.is_gone and event.id in seen]
+    hidden = [event for event in stored if event.is_gone or event.id not in seen]
+    shown = [event for event in told if event.starts_at is not None and event.starts_at > now - PAST]
     names = {_original(event) for event in shown}
     pattern = series.timing.pattern
     if series.status is not SeriesStatus.ACTIVE:

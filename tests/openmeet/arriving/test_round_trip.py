@@ -208,12 +208,16 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
 async def test_a_feed_of_many_events_comes_back_the_same(
     db: Database, away: Database, ana: Caller, clock: HandClock, kind: str
 ) -> None:
-    _, events = await home_events(db, ana)
+    series, events = await home_events(db, ana)
     async with db.transaction() as tx:
         group = await group_by(tx, ana)
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
-            file = group_feed.calendar_of(group, ours, URL)
+            whole = group_feed.WholeSeries(
+                series, [event for event in ours if event.place_in_series], frozenset(event.id for event in ours)
+            )
+            single = [event for event in ours if event.place_in_series is None]
+            file = group_feed.calendar_of(group, [whole], single, tx.now, URL)
         elif kind == "search":
             file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, URL)
         else:

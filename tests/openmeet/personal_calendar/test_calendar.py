@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
 
+import icalendar
 import pytest
+import recurring_ical_events
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,8 +28,12 @@ from openmeet.personal_calendar.conflicts import conflicts
 from openmeet.personal_calendar.entries import all_of
 from openmeet.personal_calendar.fetching import Outgoing, checked_url
 from openmeet.personal_calendar.model import MOST_FAILURES, REFRESH_EVERY, Health, Itself, Kind, Span
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions as series_actions
+from openmeet.series.model import Template
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import event_by, person
 
 CHOIR = """BEGIN:VCALENDAR
@@ -331,6 +337,21 @@ async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None
             file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example", host="m.example")
             status += [line for line in file.decode().splitlines() if line.startswith("STATUS")]
     assert status == ["STATUS:TENTATIVE", "STATUS:CONFIRMED"]
+
+
+async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Database) -> None:
+    """As a calendar program reads it: neither the rule nor any other date."""
+    async with db.transaction() as tx:
+        ana, ben = await people(tx)
+        start = local_of(Instant(tx.now + 7 * DAY), "Europe/Berlin").replace(tzinfo=None, microsecond=0)
+        timing = weekly("FREQ=WEEKLY", start)
+        series = await series_actions.create(tx, ana, Template("Practice"), timing)
+        one = (await dates(tx, series))[2]
+        await attendance.answer(tx, ben, one.slug, Reply.GOING)
+        file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), (2040, 1, 1))
+    assert [entry["DTSTART"].dt.timestamp() * 1_000_000 for entry in found] == [one.starts_at]
+    assert b"RRULE:FREQ=WEEKLY" not in file
 
 
 async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -> None:

@@ -1,0 +1,61 @@
+"""What stands in the calendar file of a group for one reader: its series, each whole, and the events beside them.
+
+However many series there are, they are read by the same few statements. What is followed from the network stays single dates: of a
+rule that somebody elsewhere keeps, the group promises nothing.
+"""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.browsing import feeds, group_feed
+from openmeet.browsing.group_feed import WholeSeries
+from openmeet.browsing.group_queries import between_in_group, dates_in_group, series_in_group
+from openmeet.events.model import Event, Visibility
+from openmeet.groups.model import Group, GroupId
+from openmeet.moderation.distance import blockers_of
+from openmeet.series.model import Series
+from openmeet.users.model import UserId
+
+
+async def calendar_file(
+    reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
+) -> tuple[bytes, Instant]:
+    """The file, and when it changed. ``member``: who reads, where they are in the group; ``runs``: and it is theirs to run."""
+    start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
+    series = await _whole_series(reader, group.id, start, member=member, runs=runs)
+    single = await between_in_group(
+        reader, group.id, start, end, group_feed.MOST, member=member, besides=[one.series.id for one in series]
+    )
+    file = group_feed.calendar_of(group, series, single, reader.now, public_url)
+    told = [*single, *(event for one in series for event in one.stored if event.id in one.seen)]
+    since = max([group.updated_at, *(one.series.updated_at for one in series)])
+    return file, feeds.changed_at(told, reader.now, since)
+
+
+async def _whole_series(
+    reader: Reader, group_id: GroupId, since: Instant, *, member: UserId | None, runs: bool
+) -> list[WholeSeries]:
+    """The series of the group that this reader may see, with their dates from ``since`` on."""
+    known = await series_in_group(reader, group_id)
+    blockers = await blockers_of(reader, {one.owner_id for one in known}, member)
+    series = [one for one in known if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)]
+    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in series}
+    for event, is_seen in await dates_in_group(reader, group_id, list(dates), since, member=member):
+        assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
+        dates[event.place_in_series.series_id].append((event, is_seen))
+    return [
+        WholeSeries(
+            one,
+            [event for event, _ in dates[one.id]],
+            frozenset(event.id for event, is_seen in dates[one.id] if is_seen),
+        )
+        for one in series
+    ]
+
+
+def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
+    """As the group's lists show its dates: to strangers what is public in it, to members all but what its host keeps from them."""
+    if member is None:
+        return not series.is_hidden and series.template.visibility is Visibility.PUBLIC
+    if member == series.owner_id:
+        return True
+    return not series.is_hidden and not (is_kept_away and series.visibility is Visibility.PRIVATE)

@@ -1,0 +1,169 @@
+"""The calendar file of a group, as a second library reads it: series with their rules, and nothing that a reader may not see."""
+
+from datetime import datetime
+
+import icalendar
+import pytest
+import recurring_ical_events
+
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.transaction import Database, Transaction
+from openmeet.browsing.group_calendar import calendar_file
+from openmeet.events import actions as events
+from openmeet.events import grouping
+from openmeet.events.model import Event, Visibility
+from openmeet.groups.model import Group
+from openmeet.series import actions, agenda, calling_off
+from openmeet.series.model import Series, Template
+from openmeet.users.model import Caller, UserId
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import NOW, dates, locked, weekly
+from tests.openmeet.site_under_test import details, person
+
+URL = "http://openmeet.test"
+YEAR = 400 * DAY
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", clock=clock)
+
+
+async def file_for(tx: Transaction, group: Group, who: Caller | None) -> bytes:
+    reader = None if who is None else who.user_id
+    file, _ = await calendar_file(tx, group, URL, member=reader, runs=False)
+    return file
+
+
+def shown_in(file: bytes) -> dict[tuple[str, datetime], str]:
+    """Title and start of every date that a calendar program shows, with its status."""
+    last = datetime.fromtimestamp((NOW + YEAR) / 1_000_000)  # noqa: DTZ006  # a year, give or take a day
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2025, 1, 1), last)
+    shown = {(str(one["SUMMARY"]), one["DTSTART"].dt): str(one["STATUS"]) for one in found}
+    assert len(shown) == len(found), "each date is there once"
+    return shown
+
+
+async def series_in(
+    tx: Transaction, ana: Caller, group: Group, title: str, visibility: Visibility = Visibility.PUBLIC
+) -> Series:
+    template = Template(title, visibility=visibility)
+    return await actions.create(tx, ana, template, weekly(), group=grouping.of_event(group))
+
+
+async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
+    await tx.execute("update events set visibility = :to where id = :id", to=visibility.value, id=event.id)
+
+
+async def planned(tx: Transaction, series: Series, viewer: UserId) -> dict[tuple[str, datetime], str]:
+    """What our own list of the series says of the year to come."""
+    lines = await agenda.between(tx, series, viewer, tx.now, Instant(tx.now + YEAR), limit=1_000)
+    statuses = {True: "CANCELLED", False: "CONFIRMED"}
+    return {
+        (line.details.title, datetime.fromtimestamp(line.details.starts_at / 1_000_000).astimezone()): statuses[
+            line.event is not None and line.event.is_cancelled
+        ]
+        for line in lines
+    }
+
+
+async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        series, other = [await series_in(tx, ana, group, title) for title in ("Practice", "Openings")]
+        second, third, fourth = (await dates(tx, series))[1:4]
+        last = await locked(tx, ana, series)
+        await calling_off.cancel_dates(tx, last, [place_of(second)], "ill")
+        await calling_off.remove_dates(tx, last, [place_of(third)])
+        await tx.execute("update events set title = 'With guests' where id = :id", id=fourth.id)
+        outing = details(title="Outing", starts="2026-12-05T18:00", ends="2026-12-05T20:00")
+        await events.create(tx, ana, outing, group=grouping.of_event(group))
+        file = await file_for(tx, group, None)
+        series = await actions.reread(tx, series.id)
+        expected = {**await planned(tx, series, ana.user_id), **await planned(tx, other, ana.user_id)}
+    text = file.decode()
+    assert (text.count("BEGIN:VTIMEZONE"), text.count("RRULE:FREQ=WEEKLY"), text.count("RECURRENCE-ID")) == (1, 2, 2)
+    found = {key: status for key, status in shown_in(file).items() if key[0] != "Outing"}
+    assert len(found) > 100, "not the stored dates alone"
+    assert set(shown_in(file)) - set(found), "single events are there, too"
+    assert found == expected
+    assert ("With guests", fourth.starts_at) in {(title, at.timestamp() * 1e6) for title, at in found}
+
+
+def place_of(event: Event) -> str:
+    assert event.place_in_series is not None
+    return event.place_in_series.original_date
+
+
+async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Database, clock: HandClock) -> None:
+    """However long they are over; who may see them has them."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        series = await series_in(tx, ana, group, "Practice")
+        inner = (await dates(tx, series))[1]
+        await show(tx, inner, Visibility.PRIVATE)
+        await tx.execute("update events set title = 'Secret' where id = :id", id=inner.id)
+    for days in (0, 380):
+        clock.turn(days * DAY)
+        async with db.transaction() as tx:
+            theirs, mine = await file_for(tx, group, None), await file_for(tx, group, ben)
+        starts = {at.timestamp() * 1e6 for _, at in shown_in(theirs)}
+        assert inner.starts_at not in starts
+        assert b"Secret" not in theirs
+        assert len(starts) > 50
+        assert inner.starts_at in {at.timestamp() * 1e6 for _, at in shown_in(mine)}
+
+
+async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> None:
+    """A date of it that everybody may see stands alone, and says nothing of the others."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        kept_away = await member(tx, group, ana, "Cleo")
+        series = await series_in(tx, ana, group, "Practice", Visibility.PRIVATE)
+        openly = (await dates(tx, series))[2]
+        assert shown_in(await file_for(tx, group, None)) == {}
+        await show(tx, openly, Visibility.PUBLIC)
+        assert [at.timestamp() * 1e6 for _, at in shown_in(await file_for(tx, group, None))] == [openly.starts_at]
+        assert b"RRULE:FREQ=WEEKLY" not in await file_for(tx, group, None)
+        assert len(shown_in(await file_for(tx, group, ben))) > 50
+        await tx.execute(
+            "insert into person_blocks (user_id, blocked_id, created_at) values (:host, :blocked, :now)",
+            host=ana.user_id,
+            blocked=kept_away.user_id,
+            now=tx.now,
+        )
+        assert b"RRULE:FREQ=WEEKLY" not in await file_for(tx, group, kept_away)
+
+
+async def test_what_ended_long_ago_is_not_told(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        timing = weekly("FREQ=WEEKLY;COUNT=3")
+        await actions.create(tx, ana, Template("Course"), timing, group=grouping.of_event(group))
+        assert len(shown_in(await file_for(tx, group, None))) == 3
+    clock.turn(400 * DAY)
+    async with db.transaction() as tx:
+        assert b"VEVENT" not in await file_for(tx, group, None)
+
+
+async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -> None:
+    counts = []
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        for number in range(20):
+            await series_in(tx, ana, group, f"Practice {number}")
+            if number in {0, 19}:
+                counting = Counting(tx)
+                await calendar_file(counting, group, URL, member=None, runs=False)
+                counts.append(counting.statements)
+    assert counts[0] == counts[1]
