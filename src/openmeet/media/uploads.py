@@ -1,11 +1,18 @@
 """A form with a picture in it, as a browser sends it."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from groundwork.errors import InvalidInput
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany
+from openmeet.media import actions
+from openmeet.media.edge import store_of
 from openmeet.media.model import MAX_UPLOAD_BYTES, Picture
-from openmeet.site.forms import Typed
+from openmeet.media.words import check_alt
+from openmeet.site.forms import Typed, typed_again
+from openmeet.tenants.edge import database_of
 
 _LABELS = {"picture": "Picture", "alt": "What is in the picture?"}
 
@@ -22,6 +29,40 @@ async def sent(request: Request) -> tuple[bytes, str]:
     if "\x00" in text:
         raise InvalidInput("", "The form contains a character that cannot be kept.")
     return body, text
+
+
+async def save_sent(
+    request: Request,
+    user_id: str,
+    put: Callable[[Transaction, Picture], Awaitable[object]],
+    describe: Callable[[Transaction, str], Awaitable[object]],
+) -> tuple[Typed, int] | None:
+    """Put up the picture that this person sent; without one, write other words beside the one that is there.
+
+    None where that is done, else what the form shows again, and the status. Raises what ``put`` and ``describe`` raise, but
+    for ``NoPicture``: that is a field left empty.
+    """
+    db = database_of(request)
+    body, alt_text = await sent(request)
+    typed = {"alt": alt_text}
+    try:
+        alt = check_alt(alt_text)
+        if body:
+            key, made = await actions.keep(db, store_of(request), user_id, body)
+            async with db.transaction() as tx:
+                await put(tx, Picture(key, alt, made.width, made.height))
+        else:
+            async with db.transaction() as tx:
+                await describe(tx, alt)
+    except InvalidForm as wrong:
+        return typed_again(typed, wrong), 400
+    except (TooLarge, TooMany) as refused:
+        return Typed(typed, {"picture": refused.why}), 413 if isinstance(refused, TooLarge) else 429
+    except Refused as refused:
+        if refused.name != "NoPicture":
+            raise
+        return Typed(typed, {"picture": "Choose a picture."}), 400
+    return None
 
 
 def form_of(
