@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.browsing.moving_records_pages import did_of, move_all
 from openmeet.series import moving_records
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
@@ -60,7 +59,9 @@ async def show(request: Request) -> Response:
 async def move(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, MoveWanted)
-    events, series = await move_all(database_of(request), caller.user_id, did_of(wanted.did))
+    events, series = await moving_records.move_all(
+        database_of(request), caller.user_id, moving_records.account(wanted.did)
+    )
     return json_response(RecordsMoved(events, series))
 
 

@@ -8,9 +8,10 @@ records of groups, which have ways of their own, and what its author wrote in an
 from dataclasses import dataclass, replace
 from typing import Final
 
-from at_protocol.syntax.did import Did
-from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound, Refused
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidInput, NotFound, Refused
 from openmeet.debts import former_records
 from openmeet.debts.publications import Kind
 from openmeet.events import owners
@@ -67,6 +68,28 @@ async def held(reader: Reader, user_id: UserId) -> list[Held]:
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], Kind(row["kind"])): int(row["n"]) for row in rows}
     return [Held(one, counted.get((one.did, Kind.EVENT), 0), counted.get((one.did, Kind.SERIES), 0)) for one in mine]
+
+
+def account(text: str) -> Did:
+    """The account that is named. Raises InvalidInput."""
+    try:
+        return parse_did(text)
+    except Malformed:
+        raise InvalidInput("from", "Choose one of your accounts.") from None
+
+
+async def move_all(db: Database, user_id: UserId, source: Did) -> tuple[int, int]:
+    """Events and series that were moved. Interrupted, what is done is done, and the same again does the rest. Raises as ``move_some``."""
+    numbers: dict[Kind, int] = {}
+    # Series first: the records of their dates name theirs.
+    for kind in (Kind.SERIES, Kind.EVENT):
+        after: str | None = ""
+        while after is not None:
+            async with db.transaction() as tx:
+                moved = await move_some(tx, user_id, source, kind, after)
+            numbers[kind] = numbers.get(kind, 0) + moved.number
+            after = moved.after
+    return numbers[Kind.EVENT], numbers[Kind.SERIES]
 
 
 async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Kind, after: str = "") -> Moved:
