@@ -59,7 +59,7 @@ class Page:
             return list(found), None
         page = list(found[: self.limit])
         number, row_id = mark(page[-1])
-        return page, base64url.encode(f"{number}.{row_id}".encode())
+        return page, packed(f"{number}.{row_id}")
 
     def among(self, everything: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
         """``cut`` of a list that was read whole, the newest first."""
@@ -76,14 +76,23 @@ def paging(request: Request) -> Page:
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
     cursor = request.query_params.get("cursor", "")
-    return Page(int(text), _unpack(cursor) if cursor else None)
+    if not cursor:
+        return Page(int(text))
+    found = unpacked(_MARK, cursor)
+    return Page(int(text), (int(found[1]), found[2]))
 
 
-def _unpack(cursor: str) -> tuple[int, str]:
+def packed(text: str) -> str:
+    """A cursor that says this."""
+    return base64url.encode(text.encode())
+
+
+def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
+    """What a cursor says, by the form that it has. Raises InvalidInput (``InvalidCursor``) for one that was not made here."""
     try:
-        found = _MARK.fullmatch(base64url.decode(cursor).decode("ascii"))
+        found = form.fullmatch(base64url.decode(cursor).decode("ascii"))
     except (Malformed, UnicodeDecodeError):
         found = None
     if found is None:
         raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
-    return int(found[1]), found[2]
+    return found
