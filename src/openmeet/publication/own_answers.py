@@ -7,11 +7,8 @@ that one is to be changed. Nothing is written about an event whose answers are n
 from urllib.parse import unquote, urlsplit
 
 from at_network.xrpc_client import XrpcClient
-from at_protocol.data import json_form
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
-from at_protocol.lexicon.catalog import Catalog
-from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
@@ -26,6 +23,7 @@ from openmeet.identities.model import Identity
 from openmeet.identities.network import Network
 from openmeet.identities.reading import prove_record
 from openmeet.publication.client import list_rsvps
+from openmeet.publication.own_writing import checked, own_uri
 from openmeet.publication.sending import delete_record, get_record, put_record
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
@@ -33,8 +31,6 @@ from openmeet.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, 
 
 # As they are chosen on the page, and the tokens that are written.
 CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
-
-_catalog = Catalog()
 
 
 async def subject_at(db: Database, network: Network, address: str, public_url: str) -> AtUri:
@@ -72,7 +68,7 @@ async def create(db: Database, network: Network, identity: Identity, subject: At
         previous=None,
     )
     try:
-        await put_record(agent, uri, _checked(record), swap=None)
+        await put_record(agent, uri, checked(RSVP, record, "event"), swap=None)
     except Conflict:
         return await _stands(agent, uri, token)
     return uri
@@ -80,7 +76,7 @@ async def create(db: Database, network: Network, identity: Identity, subject: At
 
 async def read_own(db: Database, network: Network, identity: Identity, rkey: str) -> tuple[str, str]:
     """What an answer's record there says: (the event's uri, which of ``CHOICES``, or the word that it has). Raises NotFound."""
-    current = await get_record(await agent_for(db, network, identity), _uri(identity, rkey))
+    current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
     if current is None:
         raise NotFound("There is no such record in your repository.")
     return _said(current.record)
@@ -89,7 +85,7 @@ async def read_own(db: Database, network: Network, identity: Identity, rkey: str
 async def edit(db: Database, network: Network, identity: Identity, rkey: str, choice: str) -> None:
     """Answer otherwise there; fields of other apps stay. Raises Conflict when it changed meanwhile."""
     agent = await agent_for(db, network, identity)
-    uri, token = _uri(identity, rkey), _token(choice)
+    uri, token = own_uri(identity, RSVP, rkey), _token(choice)
     current = await get_record(agent, uri)
     if current is None:
         raise NotFound("There is no such record in your repository.")
@@ -102,12 +98,12 @@ async def edit(db: Database, network: Network, identity: Identity, rkey: str, ch
         previous=current.record,
     )
     if record != current.record:
-        await put_record(agent, uri, _checked(record), swap=current.cid)
+        await put_record(agent, uri, checked(RSVP, record, "event"), swap=current.cid)
 
 
 async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
     """Take an answer out of the repository."""
-    await delete_record(await agent_for(db, network, identity), _uri(identity, rkey), expected=None)
+    await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), expected=None)
 
 
 async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:
@@ -173,19 +169,3 @@ def _token(choice: str) -> str:
     if choice not in CHOICES:
         raise InvalidInput("answer", "Choose an answer.")
     return CHOICES[choice]
-
-
-def _checked(record: dict[str, Value]) -> dict[str, Value]:
-    try:
-        validate_record(_catalog, str(RSVP), record)
-        json_form.to_json(record)
-    except Malformed as wrong:
-        raise InvalidInput("event", f"Other apps could not read this: {wrong.why}.") from None
-    return record
-
-
-def _uri(identity: Identity, rkey: str) -> AtUri:
-    try:
-        return parse_at_uri(f"at://{identity.did}/{RSVP}/{rkey}")
-    except Malformed:
-        raise NotFound("There is no such record in your repository.") from None

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from at_network.xrpc_client import XrpcClient
-from at_protocol.data import json_form
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
-from at_protocol.lexicon.catalog import Catalog
-from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.tid import TidClock
@@ -27,6 +24,7 @@ from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
 from openmeet.identities.network import Network
 from openmeet.publication.own_form import Form, form_of, written
+from openmeet.publication.own_writing import checked, own_uri
 from openmeet.publication.sending import delete_record, get_record, put_record
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
@@ -37,8 +35,6 @@ from openmeet.records.reading import Unmappable
 PAGE = 100
 # Later than every rev that a clock can make: everything that is known.
 _ANY_REV = "zzzzzzzzzzzzz"
-
-_catalog = Catalog()
 
 
 class Whereabouts(StrEnum):
@@ -96,7 +92,8 @@ async def list_own(db: Database, network: Network, identity: Identity) -> list[O
 async def read_own(network: Network, identity: Identity, rkey: str, zone: str) -> Standing:
     """An event's record as it stands there. Raises NotFound, and Refused where it cannot be changed without loss."""
     current = await get_record(
-        XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits), _uri(identity, rkey)
+        XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits),
+        own_uri(identity, EVENT, rkey),
     )
     if current is None:
         raise NotFound("There is no such record in your repository.")
@@ -110,11 +107,11 @@ async def create(
 
     Raises InvalidInput, NotSignedIn, Forbidden (not allowed), and what their server fails with.
     """
-    uri = _uri(identity, key or tids.next(network.clock.now()))
+    uri = own_uri(identity, EVENT, key or tids.next(network.clock.now()))
     record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
     record = written(record, None, wanted, zone)
     try:
-        await put_record(await agent_for(db, network, identity), uri, _checked(record), swap=None)
+        await put_record(await agent_for(db, network, identity), uri, checked(EVENT, record, "name"), swap=None)
     except Conflict:
         return uri  # the same form, sent twice
     return uri
@@ -128,7 +125,7 @@ async def edit(
     ``version``: the CID that the form was opened for; empty: whatever stands there. Raises Conflict when it changed meanwhile.
     """
     agent = await agent_for(db, network, identity)
-    uri = _uri(identity, rkey)
+    uri = own_uri(identity, EVENT, rkey)
     current = await get_record(agent, uri)
     if current is None:
         raise NotFound("There is no such record in your repository.")
@@ -138,12 +135,14 @@ async def edit(
     if record == current.record:
         return
     # What another app wrote need not be valid; their server judges it.
-    await put_record(agent, uri, _checked(record) if _is_valid(current.record) else record, swap=current.cid)
+    await put_record(
+        agent, uri, checked(EVENT, record, "name") if _is_valid(current.record) else record, swap=current.cid
+    )
 
 
 async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
     """Take an event out of the repository."""
-    await delete_record(await agent_for(db, network, identity), _uri(identity, rkey), expected=None)
+    await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
 
 
 async def _known(
@@ -202,23 +201,7 @@ def _said(uri: AtUri, value: object) -> tuple[str, Instant | None]:
 
 def _is_valid(record: dict[str, Value]) -> bool:
     try:
-        _checked(record)
+        checked(EVENT, record, "name")
     except InvalidInput:
         return False
     return True
-
-
-def _checked(record: dict[str, Value]) -> dict[str, Value]:
-    try:
-        validate_record(_catalog, str(EVENT), record)
-        json_form.to_json(record)
-    except Malformed as wrong:
-        raise InvalidInput("name", f"Other apps could not read this: {wrong.why}.") from None
-    return record
-
-
-def _uri(identity: Identity, rkey: str) -> AtUri:
-    try:
-        return parse_at_uri(f"at://{identity.did}/{EVENT}/{rkey}")
-    except Malformed:
-        raise NotFound("There is no such record in your repository.") from None
