@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
@@ -28,7 +27,9 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions, attending, calling_off, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
+from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
+from tests.openmeet.series.histories import OnDatabases, run_histories
 from tests.openmeet.site_under_test import person
 
 # 2026-11-20 12:00 UTC and the Tuesday after it, without a word of ours.
@@ -67,10 +68,8 @@ class Past:
     about: Any
 
 
-class Histories(RuleBasedStateMachine):
+class Histories(OnDatabases):
     """Each rule does the same to the model and to a real database."""
-
-    fresh: Fresh
 
     @initialize()
     def begin(self) -> None:
@@ -87,7 +86,7 @@ class Histories(RuleBasedStateMachine):
 
     async def _open(self) -> Database:
         url, schema = await self.fresh()
-        db = await open_database(url, schema=schema, clock=self.clock)
+        db = await open_database(url, schema=schema, clock=self.clock, **PATIENT)
         async with db.transaction() as tx:
             self.host = await person(tx, "Ana")
             self.people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dan")}
@@ -101,15 +100,6 @@ class Histories(RuleBasedStateMachine):
         """An act on this half begins: it can be undone, and nothing before it."""
         lists = (self.model, self.halves, self.titles, self.series, self.is_off, self.standing)
         self.past = Past(*deepcopy(lists), self.series[half])
-
-    def run(self, work: Any) -> Any:
-        self.clock.turn(SECOND)
-
-        async def inside() -> Any:
-            async with self.db.transaction() as tx:
-                return await work(tx)
-
-        return self.loop.run_until_complete(inside())
 
     def half_of(self, week: int) -> int:
         return max(number for number, first in enumerate(self.halves) if first <= week)
@@ -395,21 +385,6 @@ class Histories(RuleBasedStateMachine):
             (week.starts.isoformat(), week.zone, week.title, week.is_off, week.going) for week in self.model
         ]
 
-    def teardown(self) -> None:
-        if hasattr(self, "db"):
-            self.loop.run_until_complete(self.db.close())
-            self.loop.close()
-
 
 def test_histories(fresh: Fresh, engine: Engine) -> None:
-    async def another(_machine: Histories) -> tuple[str, str]:
-        return await fresh()
-
-    machine = type("Machine", (Histories,), {"fresh": another}).TestCase
-    machine.settings = settings(
-        max_examples=30 if engine == "sqlite" else 6,
-        stateful_step_count=20,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    machine().runTest()
+    run_histories(Histories, fresh, engine, steps=20)

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
@@ -30,8 +29,10 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions, gathering, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import plan_all, plan_following
+from tests.databases import PATIENT
 from tests.openmeet.series import plain_repetition
 from tests.openmeet.series.conftest import Fresh
+from tests.openmeet.series.histories import OnDatabases, run_histories
 from tests.openmeet.series.plain_repetition import Meeting, Shape, after_new_rule
 from tests.openmeet.site_under_test import details, person
 
@@ -81,10 +82,8 @@ def timing_of(shape: Shape) -> Timing:
     )
 
 
-class Rules(RuleBasedStateMachine):
+class Rules(OnDatabases):
     """Series of one host, each a list of dates; the meetings of each by the ids of their events."""
-
-    fresh: Fresh
 
     @initialize(shape=shapes(), is_there=st.booleans(), going=st.sets(NAMES))
     def begin(self, shape: Shape, is_there: bool, going: set[str]) -> None:
@@ -95,7 +94,7 @@ class Rules(RuleBasedStateMachine):
         self.titles: dict[str, str] = {}
         self.meetings: dict[str, dict[str, Meeting]] = {}
         url, schema = self.loop.run_until_complete(self.fresh())
-        self.db: Database = self.loop.run_until_complete(open_database(url, schema=schema, clock=self.clock))
+        self.db: Database = self.loop.run_until_complete(open_database(url, schema=schema, clock=self.clock, **PATIENT))
         series, first = self.run(lambda tx: self._begin(tx, shape, is_there=is_there, going=going))
         names = self.run(lambda tx: self._names(tx, series))
         known = {first: Meeting(shape.start, "Practice", going=set(going))} if first else {}
@@ -113,15 +112,6 @@ class Rules(RuleBasedStateMachine):
             await attendance.answer(tx, self.people[name], event.slug, Reply.GOING)
         made = await gathering.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
         return made.id, event.id
-
-    def run(self, work: Any) -> Any:
-        self.clock.turn(SECOND)
-
-        async def inside() -> Any:
-            async with self.db.transaction() as tx:
-                return await work(tx)
-
-        return self.loop.run_until_complete(inside())
 
     async def _held(self, tx: Any, series: str) -> list[Any]:
         return [held.event for held in await queries.stored(tx, series) if not held.event.is_gone]
@@ -303,24 +293,9 @@ class Rules(RuleBasedStateMachine):
             for key, one in some.items()
         }
 
-    def teardown(self) -> None:
-        if hasattr(self, "db"):
-            self.loop.run_until_complete(self.db.close())
-            self.loop.close()
-
 
 def test_histories_of_rules(fresh: Fresh, engine: Engine) -> None:
-    async def another(_machine: Rules) -> tuple[str, str]:
-        return await fresh()
-
-    machine = type("Machine", (Rules,), {"fresh": another}).TestCase
-    machine.settings = settings(
-        max_examples=30 if engine == "sqlite" else 6,
-        stateful_step_count=15,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    machine().runTest()
+    run_histories(Rules, fresh, engine, steps=15)
 
 
 def test_the_plain_model_imports_nothing_of_ours() -> None:

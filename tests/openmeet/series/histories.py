@@ -1,0 +1,51 @@
+"""Histories at random on a database of their own each, on both engines."""
+
+import asyncio
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine
+
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database, Engine
+from tests.openmeet.series.conftest import Fresh
+
+
+class OnDatabases(RuleBasedStateMachine):
+    """A machine whose first step makes ``loop``, ``clock`` and ``db``."""
+
+    fresh: Fresh
+    loop: asyncio.AbstractEventLoop
+    clock: HandClock
+    db: Database
+
+    def run(self, work: Any) -> Any:
+        """Do this in a transaction of its own, a second later than what was done before."""
+        self.clock.turn(SECOND)
+
+        async def inside() -> Any:
+            async with self.db.transaction() as tx:
+                return await work(tx)
+
+        return self.loop.run_until_complete(inside())
+
+    def teardown(self) -> None:
+        if hasattr(self, "db"):
+            self.loop.run_until_complete(self.db.close())
+            self.loop.close()
+
+
+def run_histories(machine: type[OnDatabases], fresh: Fresh, engine: Engine, *, steps: int) -> None:
+    """Few on PostgreSQL, where each of them empties a schema."""
+
+    async def another(_machine: OnDatabases) -> tuple[str, str]:
+        return await fresh()
+
+    case = type("Machine", (machine,), {"fresh": another}).TestCase
+    case.settings = settings(
+        max_examples=30 if engine == "sqlite" else 6,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    case().runTest()
