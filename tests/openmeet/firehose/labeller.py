@@ -15,6 +15,7 @@ from at_protocol.sync import frames
 from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
 from at_protocol.syntax.did import Did
 from openmeet.firehose.labellers import Labelling, follow_labeller
+from tests.openmeet.firehose.one_path import answering
 
 
 @dataclass
@@ -71,16 +72,8 @@ def document_of(did: Did, key: str, url: str) -> dict[str, object]:
 
 @asynccontextmanager
 async def serving(labeller: Labeller) -> AsyncIterator[Labeller]:
-    app = web.Application()
-    app.router.add_get("/xrpc/com.atproto.label.subscribeLabels", labeller.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    labeller.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with answering("/xrpc/com.atproto.label.subscribeLabels", labeller.answer) as labeller.url:
         yield labeller
-    finally:
-        await runner.cleanup()
 
 
 async def cursor_of(labelling: Labelling, did: str) -> int:

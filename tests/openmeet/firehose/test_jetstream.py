@@ -25,6 +25,7 @@ from openmeet.firehose.progress import SourceState
 from openmeet.records.collections import EVENT
 from openmeet.records.message import Hint, HintKind, RecordMessage, decode
 from tests.openmeet.firehose.conftest import Bench
+from tests.openmeet.firehose.one_path import answering
 from tests.openmeet.town import Town
 from tests.parts import fixture_path, needs
 
@@ -76,16 +77,8 @@ class Server:
 
 @asynccontextmanager
 async def serving(server: Server) -> AsyncIterator[Server]:
-    app = web.Application()
-    app.router.add_get("/subscribe", server.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with answering("/subscribe", server.answer) as server.url:
         yield server
-    finally:
-        await runner.cleanup()
 
 
 async def follow_until(

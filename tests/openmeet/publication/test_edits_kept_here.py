@@ -1,5 +1,7 @@
 """What is edited here and not written into the record that is there: nobody's edit elsewhere takes it away (invariant 6)."""
 
+from typing import Any
+
 from groundwork.clock import MINUTE
 from openmeet.attendance import hosting
 from openmeet.debts.publications import Kind
@@ -34,9 +36,8 @@ async def decided(town: Town, uri: str) -> list[tuple[str, str, str, Side]]:
     return [(one.decision.field, one.decision.ours, one.decision.theirs, one.decision.result) for one in found]
 
 
-async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(town: Town):
-    """Her app's record is narrowed and renamed here, then renamed there: both names stand, and what gave way is on record."""
-    cleo = await town.connected()
+async def tea_of_another_app(town: Town, cleo: Caller) -> tuple[dict[str, Any], Event]:
+    """The record that another app of hers wrote, and the event that it became here."""
     app = await town.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
@@ -48,6 +49,13 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(town: Tow
         assert row is not None
         event = await by_id(reader, row["id"])
     assert event is not None
+    return record, event
+
+
+async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(town: Town):
+    """Her app's record is narrowed and renamed here, then renamed there: both names stand, and what gave way is on record."""
+    cleo = await town.connected()
+    record, event = await tea_of_another_app(town, cleo)
     await revise(town, cleo, event, title="Tea at ours", visibility="unlisted")
     await settle(town, cleo)
     assert (await town.record(record["uri"]))["name"] == "Tea"
@@ -67,17 +75,7 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(town: Tow
 async def test_names_in_the_record_follow_each_other_where_only_other_words_were_given_here(town: Town):
     """Described here before any record was hers to write: each later name of the record is taken, the description stays."""
     cleo = await town.connected()
-    app = await town.stranger("cleo")
-    did = (await app.query("com.atproto.server.getSession"))["did"]
-    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
-    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await settle(town, cleo)
-    (record,) = await records(town, EVENT)
-    async with town.db.reader() as reader:
-        row = await reader.fetch_one("select id from events")
-        assert row is not None
-        event = await by_id(reader, row["id"])
-    assert event is not None
+    record, event = await tea_of_another_app(town, cleo)
     await revise(town, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
     await settle(town, cleo)
     for name in ("Coffee", "Cocoa", "Milk"):
@@ -114,24 +112,14 @@ async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_come
 async def test_what_may_not_be_sent_outlives_a_record_of_another_app(town: Town):
     """Described here without a yes to publishing, then deleted in her app and brought back there under an older name: both stand."""
     cleo = await town.connected()
-    app = await town.stranger("cleo")
-    did = (await app.query("com.atproto.server.getSession"))["did"]
-    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
-    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await settle(town, cleo)
-    (record,) = await records(town, EVENT)
-    async with town.db.reader() as reader:
-        row = await reader.fetch_one("select id from events")
-        assert row is not None
-        event = await by_id(reader, row["id"])
-    assert event is not None
+    record, event = await tea_of_another_app(town, cleo)
     await withdraw(town, cleo)
     await revise(town, cleo, event, title="Tea", description="In the garden.")
     await settle(town, cleo)
     await delete(town, record)
     await settle(town, cleo)
     assert (await shown(town, event)).is_gone
-    _, _, _, _, rkey = record["uri"].split("/")
+    _, _, did, _, rkey = record["uri"].split("/")
     app = await town.stranger("cleo")
     older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
     await app.procedure("com.atproto.repo.putRecord", older)
