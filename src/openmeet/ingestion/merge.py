@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any, Final
 
+from groundwork.clock import Instant
 from openmeet.events.about import Accessibility, Tickets
 from openmeet.events.model import NOWHERE, Event, Link, NetworkEvent, Origin, Status, Venue
 from openmeet.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
@@ -12,11 +13,13 @@ from openmeet.ingestion.three_way import Facts, Policy, Side, Way, by_most_recen
 DETAILS: tuple[str, ...] = ("tickets", "accessibility", "categories", "tags", "languages")
 
 # Fields that change together: the text of an instant is nothing without the instant.
+_BEGINNING: Final = ("starts_at", "starts_text", "is_all_day")
+_END: Final = ("ends_at", "ends_text")
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("name",),
     ("description",),
-    ("starts_at", "starts_text", "is_all_day"),
-    ("ends_at", "ends_text"),
+    _BEGINNING,
+    _END,
     ("time_zone",),
     ("mode",),
     ("status",),
@@ -74,6 +77,16 @@ def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[V
             return None
         parts[part] = their if mine == old else mine
     return (Venue(**parts), *theirs[1:])
+
+
+def ends_too_early(starts_at: Instant | None, ends_at: Instant | None) -> bool:
+    """Whether this end cannot be that of something with this beginning."""
+    return ends_at is not None and (starts_at is None or ends_at < starts_at)
+
+
+def _contradicting(event: NetworkEvent) -> tuple[tuple[str, ...], ...]:
+    # One side moved the event, the other said how long it is: neither meant an end before the beginning, or none.
+    return (_BEGINNING, _END) if ends_too_early(event.starts_at, event.ends_at) else ()
 
 
 def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) -> NetworkEvent:
@@ -140,4 +153,4 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-WAY: Final = Way(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown)
+WAY: Final = Way(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)

@@ -86,7 +86,8 @@ class Way(Generic[T]):
     """How values of one kind are merged.
 
     ``groups``: fields that change together; the first of each gives it its name and says whether it changed. ``reversible``: those
-    that a person can put the other way round. ``decide`` (name, before, ours, theirs, facts): whose value stands where both
+    that a person can put the other way round. ``contradicting``: groups whose values contradict each other; where sides were
+    mixed, one side gives them all. ``decide`` (name, before, ours, theirs, facts): whose value stands where both
     sides changed it differently, and which that is; it is asked about the first field of a group. ``shown``: a value for people.
     """
 
@@ -95,6 +96,7 @@ class Way(Generic[T]):
     reversible: frozenset[str]
     decide: Callable[[str, Any, Any, Any, Facts], tuple[Policy, Side, Any]]
     shown: Callable[[object], str] = str
+    contradicting: Callable[[T], tuple[tuple[str, ...], ...]] = lambda _: ()
 
     def edits_between(self, base: T, ours: T) -> dict[str, Any]:
         """The fields that were edited here, with our values: what ``merge`` takes as our side."""
@@ -124,7 +126,27 @@ class Way(Generic[T]):
             elif side is Side.BOTH:
                 result = replace(result, **{field: value})
             decisions.append(self.decision(group, was, edits, theirs, policy, side))
-        return Merged(result, tuple(decisions))
+        return self._without_contradiction(base, edits, theirs, facts, Merged(result, tuple(decisions)))
+
+    def _without_contradiction(
+        self, base: T, edits: Mapping[str, Any], theirs: T, facts: Facts, mixed: Merged[T]
+    ) -> Merged[T]:
+        groups = self.contradicting(mixed.value)
+        if not groups or self.contradicting(theirs) or self.contradicting(replace(base, **edits)):
+            return mixed
+        names = [name for group in groups for name in group]
+        ours = {name: getattr(base, name) for name in names} | {name: edits[name] for name in names if name in edits}
+        field = groups[0][0]
+        policy, side, _ = self.decide(field, getattr(base, field), ours[field], getattr(theirs, field), facts)
+        one_side = ours if side is Side.OURS else {name: getattr(theirs, name) for name in names}
+        kept = [one for one in mixed.decisions if one.field not in names]
+        # Whichever of them a person puts the other way round, all of them follow.
+        kept += [
+            self.decision((*group, *names), getattr(base, group[0]), ours, theirs, policy, side)
+            for group in groups
+            if ours[group[0]] != getattr(theirs, group[0])
+        ]
+        return Merged(replace(mixed.value, **one_side), tuple(kept))
 
     def decision(
         self, group: tuple[str, ...], was: object, ours: Mapping[str, Any], theirs: T, policy: Policy, side: Side

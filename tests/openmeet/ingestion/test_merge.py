@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
-from openmeet.ingestion.merge import GROUPS, WAY
+from openmeet.ingestion.merge import GROUPS, WAY, ends_too_early
 from openmeet.ingestion.three_way import Facts, Merged, Policy, Side, encode_edits
 
 BASE = NetworkEvent(
@@ -142,6 +142,47 @@ def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[Netwo
         result = WAY.merge(BASE, edits, version, FACTS)
         since = current = result.value
     assert result == merged(ours, theirs[-1])
+
+
+moments = st.sampled_from([None, *map(Instant, (5, 1_000_000, 2_000_000, 3_000_000))])
+versions = st.builds(changed, starts_at=moments, ends_at=moments)
+
+
+@given(base=versions, ours=versions, theirs=versions, origin=st.sampled_from(Origin))
+@settings(max_examples=300, deadline=None)
+def test_no_end_before_the_beginning(base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: Origin):
+    """One side moved it, the other said how long it is: neither meant an end before the beginning, and what gave way is on record."""
+    assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
+    facts = dataclasses.replace(FACTS, origin=origin)
+    result = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
+    times = result.value.starts_at, result.value.ends_at
+    assert not ends_too_early(*times)
+    on_record = {one.field: WAY.decode_edits(one.theirs_values or b"") for one in result.decisions}
+    for field, now, mine, their in zip(
+        ("starts_at", "ends_at"), times, (ours.starts_at, ours.ends_at), (theirs.starts_at, theirs.ends_at), strict=True
+    ):
+        assert now in {mine, their}
+        if now not in {their, getattr(base, field)}:
+            assert their == getattr(base, field) or field in on_record
+        if now == mine != their and mine == getattr(base, field):
+            # Theirs alone had changed it: it gave way to what the other field says.
+            assert {"starts_at", "ends_at"} <= on_record[field].keys()
+
+
+def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
+    base = changed(ends_at=Instant(2_000_000))
+    ours = dataclasses.replace(base, ends_at=Instant(2_500_000))
+    theirs = dataclasses.replace(base, starts_at=Instant(8_000_000), ends_at=Instant(9_000_000))
+    result = WAY.merge(base, WAY.edits_between(base, ours), theirs, FACTS)
+    assert (result.value.starts_at, result.value.ends_at) == (1_000_000, 2_500_000)
+    assert [(one.field, one.result, one.theirs) for one in result.decisions] == [
+        ("starts_at", Side.OURS, "8000000"),
+        ("ends_at", Side.OURS, "9000000"),
+    ]
+    # Either of them, the other way round, is the move as it was meant.
+    for one in result.decisions:
+        wanted = WAY.decode_edits(one.theirs_values or b"")
+        assert (wanted["starts_at"], wanted["ends_at"]) == (8_000_000, 9_000_000)
 
 
 @given(event=events)

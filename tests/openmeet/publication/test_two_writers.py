@@ -12,8 +12,9 @@ import pytest
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.tid import TidClock
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, HOUR, SECOND, Instant
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
@@ -22,13 +23,15 @@ from openmeet.events import actions as events
 from openmeet.events.model import Event
 from openmeet.events.queries import by_record_uri
 from openmeet.events.rules import check
+from openmeet.events.saying import local_text
 from openmeet.events.submissions import submission_of, values_of_event
 from openmeet.firehose.counting import counting
 from openmeet.firehose.delivery import Delivering
 from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.ingestion import conflicts
+from openmeet.ingestion import conflicts, reviewing
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor
+from openmeet.ingestion.three_way import Side
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.users.model import Caller
@@ -66,11 +69,14 @@ class Writers:
             await events.revise(tx, self.cleo, event.slug, details)
 
     async def in_the_app(self, field: str, value: str) -> None:
+        await self.in_the_app_all({field: value})
+
+    async def in_the_app_all(self, values: dict[str, str]) -> None:
         """A careful app: it changes what it read, and nothing else."""
         record = await self.town.record(self.uri)
         cid = record.pop("cid")
         wish = {"repo": self.did, "collection": self.collection, "rkey": self.rkey, "swapRecord": cid}
-        await self.app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, field: value}})
+        await self.app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, **values}})
 
     async def send(self) -> None:
         await self.town.pay()
@@ -150,6 +156,45 @@ async def test_every_order_of_three_edits_of_page_and_app(town: Town):
         was_read = order.index(second) > delivered(order, first)
         assert was_read or {here, there} <= await kept(writers), f"{said}: {lost} is lost without a trace"
         assert rounds <= 3, f"{said}: {rounds} rounds"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 1, 1, 0), (1, 0, 0, 1), (1, 0, 1, 0)], ids=str)
+async def test_a_longer_evening_here_and_another_day_there(town: Town, order: tuple[int, ...]):
+    """Neither side's beginning meets the other's end: both sides agree on times that somebody meant, and the host can have the others."""
+    cleo = await town.connected("cleo")
+    app = await town.stranger("cleo")
+    writers = await published(town, cleo, app, "Evening")
+    was = await writers.event()
+    assert was.starts_at is not None
+    await writers.on_the_page("ends", local_text(Instant(was.starts_at + 2 * HOUR), was.time_zone))
+    await settle(writers)
+    longer = local_text(Instant(was.starts_at + 3 * HOUR), was.time_zone)
+    starts, ends = (format_datetime(Instant(was.starts_at + 7 * DAY + more)) for more in (0, 2 * HOUR))
+    edits: list[Step] = [
+        lambda: writers.on_the_page("ends", longer),
+        lambda: writers.in_the_app_all({"startsAt": starts, "endsAt": ends}),
+    ]
+    deliveries: list[Step] = [writers.send, writers.hear]
+    mentioned: set[int] = set()
+    for one in order:
+        town.clock.turn(SECOND)
+        await (deliveries if one in mentioned else edits)[one]()
+        mentioned.add(one)
+    await settle(writers)
+    event, record = await writers.event(), await town.record(writers.uri)
+    assert (event.starts_at, event.ends_at) == (was.starts_at, was.starts_at + 3 * HOUR)
+    assert [record[key] for key in ("startsAt", "endsAt")] == [
+        format_datetime(one) for one in (event.starts_at, event.ends_at) if one is not None
+    ]
+    async with town.db.reader() as reader:
+        (found, *_) = await conflicts.of_record(reader, writers.uri)
+    async with town.db.transaction() as tx:
+        await reviewing.choose(
+            tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=Side.THEIRS
+        )
+    await settle(writers)
+    record = await town.record(writers.uri)
+    assert (record["startsAt"], record["endsAt"]) == (starts, ends)
 
 
 def delivered(order: tuple[int, ...], edit: int) -> int:
