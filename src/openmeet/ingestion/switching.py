@@ -1,6 +1,7 @@
 """What follows from switching a flag: what waited for it goes on, what was passed over is read."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import owe
@@ -14,6 +15,12 @@ KNOWN_REPOSITORIES = "select did from identities union select did from repositor
 
 OWN_SERIES = """
     select id, user_id, revision from event_series where is_read_only = 0 and deleted_at is null order by id
+"""
+
+# Those among whose events a series is looked for: people who sign in here with what they wrote them with.
+AUTHORS: Final = """
+    select distinct i.user_id from identities i join events e on e.author_id = i.user_id
+     where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by i.user_id
 """
 
 _OUT = {Flag.EVENTS_OUT: Kind.EVENT, Flag.RSVPS_OUT: Kind.RSVP}
@@ -55,6 +62,9 @@ async def switch(
         await publications.look_again_at_all(tx, Kind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
         await owe_series(tx)
+    if is_on and flag is Flag.DETECTION:
+        rows = await tx.fetch(AUTHORS)
+        await owe.owe_many(tx, Debt.DETECT_SERIES, [(row["user_id"], int(tx.now), tx.now) for row in rows])
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.look_again_at_all(tx, kind)
     if is_on and flag in _IN:

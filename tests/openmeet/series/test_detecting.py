@@ -14,6 +14,7 @@ from openmeet.attendance.model import Reply
 from openmeet.flags import actions as flags
 from openmeet.flags.model import Flag
 from openmeet.identities import actions as identities
+from openmeet.ingestion import switching
 from openmeet.ingestion.apply import apply
 from openmeet.records.message import RecordMessage
 from openmeet.records.older_meta import named_series
@@ -365,3 +366,19 @@ async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db
         db, *(event(1, f"tea{n}", 40 + n, f"Tea {n}", startsAt=at(d), openMeetMeta=meta) for n, d in enumerate(dates))
     )
     assert [(found.id, found.state) for found in await looked(db, ana)] == [(one.id, S.REFUSED)]
+
+
+async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Database, ana: Caller):
+    """Of who signs in here; of strangers nothing is looked through."""
+    async with db.transaction() as tx:
+        await switching.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
+    await take(db, *weekly(6), event(2, "walk", 9))
+    assert await looked(db, ana) == []
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts where kind = 'detect_series'")  # they were paid while it was off
+    async with db.transaction() as tx:
+        await switching.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
+    async with db.reader() as reader:
+        owed = await reader.fetch("select subject from debts where kind = 'detect_series'")
+    assert [row["subject"] for row in owed] == [ana.user_id]
+    assert len(await looked(db, ana)) == 1
