@@ -61,6 +61,8 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
         return False
     if message.did not in await _repositories_of(tx, event):
         return False
+    if await event_queries.by_record_uri(tx, message.uri) is not None:
+        return False  # it came back once before, and is an event of its own since
     is_back = await publication_moves.taken_back_uri(tx, Kind.EVENT, event.id) == message.uri
     if reach_of(event) is Reach.NOTHING and not is_back:
         return False

@@ -161,3 +161,28 @@ async def test_what_was_lost_and_is_back_without_consent_is_taken_back(town: Tow
     await settle(town, cleo)
     assert await records(town, EVENT) == []
     assert await known_events(town) == [(event.id, "Tea", None)]
+
+
+async def test_what_became_an_event_of_its_own_stays_that(town: Town):
+    """It came back when hers had another record already, and is an event beside it. Gone and back once more, it is still that one:
+    the mark that it bears is hers, and its key is not.
+    """
+    cleo = await town.connected()
+    event, record = await taken_back(town, cleo)
+    await agree(town, cleo)
+    await settle(town, cleo)
+    await bring_back(town, record)
+    await settle(town, cleo)
+    (other,) = [one for one, _, uri in await known_events(town) if uri == record["uri"]]
+    assert other != event.id
+    await delete(town, record)
+    await withdraw(town, cleo)
+    await settle(town, cleo)
+    assert await records(town, EVENT) == []
+    await agree(town, cleo)
+    await bring_back(town, record)
+    await town.listen(cleo.user_id)
+    assert (other, "Tea", record["uri"]) in await known_events(town)
+    await settle(town, cleo)
+    assert len(await known_events(town)) == 2
+    assert len(await records(town, EVENT)) == 2
