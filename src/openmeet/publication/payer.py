@@ -114,7 +114,7 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
             await _hold(publisher, held, why)
         case Leave():
             if is_retracting:
-                await settling.forget(publisher, held)
+                await _stop_taking_back(publisher, held)
             else:
                 async with publisher.db.transaction() as tx:
                     await leases.leave(tx, held)
@@ -157,6 +157,21 @@ async def _start_over(publisher: Publisher, held: Publication) -> None:
         return
     async with publisher.db.transaction() as tx:
         await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
+
+
+async def _stop_taking_back(publisher: Publisher, held: Publication) -> None:
+    """Nothing is owed any more, whatever the repository says. But a delete may be on its way, and what is left there must be somebody's:
+    what we wrote goes first, what its author wrote in another app stays with its promise.
+    """
+    if held.uri is None or held.kind not in {Kind.EVENT, Kind.RSVP}:
+        await settling.forget(publisher, held)
+        return
+    async with publisher.db.reader() as reader:
+        event = await event_queries.by_id(reader, EventId(held.subject_id)) if held.kind is Kind.EVENT else None
+    if event is not None and event.is_record_of_author:
+        await settling.give_back(publisher, held, State.DUE, reason="")
+    else:
+        await _start_over(publisher, held)
 
 
 async def _hold(publisher: Publisher, held: Publication, why: str) -> None:

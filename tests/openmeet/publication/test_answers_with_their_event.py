@@ -117,3 +117,24 @@ async def test_public_again_before_the_answer_is_gone(town: Town):
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert row["record_uri"] == uri
+
+
+async def test_taking_back_ends_where_nothing_is_owed_any_more(town: Town):
+    """While an answer is being taken back its event is public again, and then gone: nothing is left that nobody here knows of."""
+    ben, event, uri = await answered(town)
+    await revise(town, ben, event, visibility="unlisted")
+    async with town.db.transaction() as tx:
+        held = [one for one in await publication_taking.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        for one in held:
+            await leases.start_retracting(tx, one)
+    await revise(town, ben, event, visibility="public")
+    record = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    _, _, did, collection, rkey = record.split("/")
+    client = await town.own_client(await town.identity(ben.user_id))
+    await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+    await town.listen(ben.user_id)
+    town.clock.turn(10 * MINUTE)
+    await pay_all(town)
+    (answer,) = held
+    assert (await town.standing(Kind.RSVP, answer.subject_id)).uri is None
+    assert await absent(town, uri)
