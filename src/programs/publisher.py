@@ -58,6 +58,7 @@ from openmeet.records.message import RecordMessage, encode
 from openmeet.records.older_meta import named_series
 from openmeet.series.detecting import detection_payer
 from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.series.left_groups import left_group_payer
 from openmeet.series.standing import standing_payer
 from openmeet.series.telling import telling_payer
 from openmeet.sign_in.letters import code_composer
@@ -134,6 +135,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), here.believed, count_unknown)),
         Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here, count_unknown, spend_on_host)),
         Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
+        Debt.LEFT_GROUP: Paying(left_group_payer(db)),
         Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
         Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),

@@ -62,6 +62,7 @@ from openmeet.publication import rounds
 from openmeet.publication.late import late_create_payer
 from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
+from openmeet.series.left_groups import left_group_payer
 from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from plc_directory.app import open_directory
@@ -157,6 +158,7 @@ class Town:
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
                 Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
                 Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),

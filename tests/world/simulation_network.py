@@ -53,6 +53,7 @@ from openmeet.publication.publisher import Publisher
 from openmeet.records.message import RecordMessage, encode
 from openmeet.records.older_meta import named_series
 from openmeet.series.detecting import detection_payer
+from openmeet.series.left_groups import left_group_payer
 from openmeet.series.standing import standing_payer
 from openmeet.series.telling import telling_payer
 from plc_directory.app import open_directory
@@ -254,6 +255,7 @@ class Town:
                 Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
                 Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),
                 Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),
+                Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
                 Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
                 Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),

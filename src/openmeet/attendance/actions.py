@@ -68,17 +68,19 @@ async def answer(
     nothing. ``tells_host`` False: the host knows, because it was given long ago. ``is_single`` False: one of many answers at once,
     or somebody who gets another letter about it: no mail brings its entry for the calendar. Raises NotFound (no such event, or not
     theirs to see), Refused (cancelled, over, closed, removed, no place for more people) and InvalidForm (what the host asks
-    is missing or wrong).
+    is missing or wrong). Taking back what one answered is always possible.
     """
     begun = await beginning.of_answer(tx, slug, caller.user_id)
     if begun is None:
         raise NotFound("There is no such event.")
     event, mine, joining = begun.event, begun.mine, begun.joining
-    if not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
+    act = OF_REPLY[reply]
+    # Who has an answer may always take it back, whatever became of their sight of the event.
+    takes_back = act is Act.DECLINE and rules.is_invited(mine)
+    if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
-    act = OF_REPLY[reply]
     if begun.is_unwelcome and act is not Act.DECLINE:
         raise Refused("You cannot answer to this event.", name="NotWelcome")
     standing = Standing(

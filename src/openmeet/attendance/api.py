@@ -25,7 +25,7 @@ from openmeet.users.model import Caller
 
 StatusName = Literal["attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"]
 ModeName = Literal["in_person", "online"]
-ThroughName = Literal["page", "api", "mail", "network", "host", "clock"]
+ThroughName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
 
 # Words of older clients beside ours.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]

@@ -26,6 +26,7 @@ _THROUGH: Mapping[Through, str] = {
     Through.MAIL: "by a link in a mail",
     Through.NETWORK: "by a record in their repository",
     Through.HOST: "as host",
+    Through.GROUP: "by itself, as they are not in the group of the event any more",
     Through.CLOCK: "by itself, as a place became free or an offer ended",
 }
 

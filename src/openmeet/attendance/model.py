@@ -63,6 +63,7 @@ class Through(StrEnum):
     NETWORK = "network"
     HOST = "host"
     CLOCK = "clock"
+    GROUP = "group"
 
 
 class AnswerMode(StrEnum):

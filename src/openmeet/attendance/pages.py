@@ -72,8 +72,15 @@ async def answer(request: Request) -> Response:
         response = go(f"/sign-in?next={quote(click, safe='')}")
         note_click(request, response, click)
         return response
-    async with database_of(request).reader() as reader:
-        event, mine, joining = await _seen(reader, request)
+    try:
+        async with database_of(request).reader() as reader:
+            event, mine, joining = await _seen(reader, request)
+    except NotFound:
+        if reply is not Reply.DECLINED:
+            raise
+        # Their place at what they see no more is theirs to give back; without one it is as absent as before.
+        await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply))
+        return go("/my/events", said=SAID.get(AttendanceStatus.DECLINED, ""))
     try:
         wishes = answer_form.wishes_of(typed, answer_form.fields_of(event, joining, mine))
         saved = await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))

@@ -11,6 +11,7 @@ class Debt(StrEnum):
     REFRESH_IDENTITY = "refresh_identity"  # a DID marked stale by a hint
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that parked answers wait for, be it that it is here and opened to more people
     WAITING_ANSWERS = "waiting_answers"  # a person who has got in somewhere, with whatever answers of theirs wait
+    LEFT_GROUP = "left_group"  # a person who is out of a group, with what they answered to events that they see no more
     PROVE_RECORD = "prove_record"  # the at-uri of a record of which something unsigned says otherwise than is known
     WEBHOOK = "webhook"  # a message to an address that somebody registered
     BACKFILL = "backfill"  # a DID whose repository is read whole; behind it, collections where only those are read

@@ -250,6 +250,9 @@ async def put(
     if after in INSIDE and before not in INSIDE:
         # What they answered elsewhere to events of the group may have waited for this.
         await owe(tx, Debt.WAITING_ANSWERS, saved.user_id, int(tx.now))
+    elif before in INSIDE and after not in INSIDE:
+        # They hold places at events that they see no more; others may wait for them.
+        await owe(tx, Debt.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved

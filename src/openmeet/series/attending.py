@@ -74,7 +74,7 @@ async def answer_all(
 
 async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
     """The caller goes to no later dates by themselves. ``withdraws``: nor to those there are; how many that was. Raises NotFound."""
-    series = await _lock(tx, caller, slug)
+    series = await _lock_to_stop(tx, caller, slug)
     await following.go_no_more(tx, series.id, caller.user_id)
     if not withdraws:
         return 0
@@ -93,6 +93,14 @@ async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """Several events are locked below: the series' lock keeps this from meeting a change of the same dates halfway."""
     await agenda.visible(tx, slug, caller.user_id)
     return await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+
+
+async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
+    """``_lock``, also where they see the series no more and still go to its dates: that is always theirs to end."""
+    known = await queries.by_slug(tx, slug)
+    if known is None or await following.going_of(tx, known.id, caller.user_id) is None:
+        return await _lock(tx, caller, slug)
+    return await queries.lock(tx, known.id) or known
 
 
 async def _coming(tx: Transaction, series: Series) -> list[Event]:

@@ -1,0 +1,159 @@
+"""Who is out of a group keeps no place at what they see no more, and can always give back a place that they hold."""
+
+import pytest
+
+from groundwork.errors import NotFound
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import history, queries
+from openmeet.attendance.model import AttendanceStatus, Reply, Through
+from openmeet.events import actions, grouping
+from openmeet.groups import actions as groups
+from openmeet.groups import running
+from openmeet.series import actions as series_actions
+from openmeet.series import attending, following, left_groups
+from openmeet.series import queries as series_queries
+from openmeet.series.model import Template
+from openmeet.users.model import Caller, UserId
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import weekly
+from tests.openmeet.site_under_test import api_session, details, person, sign_up, site_on
+
+GOING, DECLINED = AttendanceStatus.ATTENDING, AttendanceStatus.DECLINED
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+async def due(tx):
+    rows = await tx.fetch("select subject from debts where kind = 'left_group' and state = 'due' order by subject")
+    return [row["subject"] for row in rows]
+
+
+@pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
+async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
+    """The history says why; what they host themselves, and what everybody sees, keeps their answer."""
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga, visibility="private")
+        gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
+        inside = grouping.of_event(group)
+        event = await actions.create(tx, olga, details(capacity="1"), group=inside)
+        own = await actions.create(tx, gil, details(), group=inside)
+        elsewhere = await actions.create(tx, olga, details())
+        for one in (event, own, elsewhere):
+            await attendance.answer(tx, gil, one.slug, Reply.GOING)
+        assert (await attendance.answer(tx, nan, event.slug, Reply.GOING)).status is AttendanceStatus.WAITLISTED
+        match way:
+            case "leaves":
+                await groups.leave(tx, gil, group.slug)
+            case "removed":
+                await running.remove(tx, olga, group.slug, gil.user_id)
+            case "banned":
+                await running.ban(tx, olga, group.slug, gil.user_id)
+        assert await due(tx) == [gil.user_id]
+    assert [await left_groups.end_answers(db, gil.user_id) for _ in range(2)] == [1, 0]
+    async with db.reader() as reader:
+        mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
+        assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
+        last = (await history.of_answer(reader, mine[event.id].id))[-1]
+        assert (last.through, last.before, last.after) == (Through.GROUP, GOING, DECLINED)
+        next_one = await queries.find(reader, event.id, nan.user_id)
+        assert next_one.status is GOING or next_one.offered_until is not None
+
+
+async def test_a_public_group_takes_no_place_from_who_leaves(db):
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga)
+        gil = await member(tx, group, olga, "Gil")
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await groups.leave(tx, gil, group.slug)
+    assert await left_groups.end_answers(db, gil.user_id) == 0
+
+
+async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga, visibility="private")
+        gil = await member(tx, group, olga, "Gil")
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await groups.leave(tx, gil, group.slug)
+        link = await running.invite_by_link(tx, olga, group.slug, uses=1)
+        await running.accept(tx, gil, link.id)
+    assert await left_groups.end_answers(db, gil.user_id) == 0
+
+
+async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga, visibility="private")
+        gil = await member(tx, group, olga, "Gil")
+        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
+        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        stored = [held.event.id for held in await series_queries.stored(tx, series.id)]
+        await running.remove(tx, olga, group.slug, gil.user_id)
+    assert await left_groups.end_answers(db, gil.user_id) == len(stored)
+    async with db.reader() as reader:
+        assert await following.going_of(reader, series.id, gil.user_id) is None
+        assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}
+
+
+async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
+    """Nobody else learns that there is such an event, and no other answer is taken."""
+    async with db.transaction() as tx:
+        olga, eve = await person(tx, "Olga"), await person(tx, "Eve")
+        group = await group_by(tx, olga, visibility="private")
+        gil = await member(tx, group, olga, "Gil")
+        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        stored = len(await series_queries.stored(tx, series.id))
+        await running.remove(tx, olga, group.slug, gil.user_id)
+        for who, reply in ((gil, Reply.GOING), (gil, Reply.INTERESTED), (eve, Reply.DECLINED)):
+            with pytest.raises(NotFound):
+                await attendance.answer(tx, who, event.slug, reply)
+        given_back = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
+        again = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
+        with pytest.raises(NotFound):
+            await attending.stop(tx, eve, series.slug, withdraws=True)
+        assert await attending.stop(tx, gil, series.slug, withdraws=True) == stored
+    assert (given_back.status, again.revision) == (DECLINED, given_back.revision)
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+async def test_it_is_given_back_by_page_and_by_api(make_sqlite, clock, way):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as browser:
+        headers = {} if way == "page" else await api_session(browser, "gil@example.org", "Gil")
+        if way == "page":
+            await sign_up(browser, "gil@example.org", "Gil")
+        async with site.db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where display_name = 'Gil'")
+            gil, olga = Caller(UserId(row["id"]), "Gil"), await person(tx, "Olga")
+            group = await group_by(tx, olga, visibility="private")
+            event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        path = f"/events/{event.slug}/answer"
+
+        async def decline():
+            if way == "page":
+                return await browser.post(path, data={"reply": "declined"})
+            return await browser.put(f"/api{path}", json={"reply": "declined"}, headers=headers)
+
+        assert (await decline()).status_code == 404, "nothing to give back"
+        async with site.db.transaction() as tx:
+            link = await running.invite_by_link(tx, olga, group.slug, uses=1)
+            await running.accept(tx, gil, link.id)
+            await attendance.answer(tx, gil, event.slug, Reply.GOING)
+            await running.remove(tx, olga, group.slug, gil.user_id)
+        given_back = await decline()
+        assert given_back.status_code == (303 if way == "page" else 200)
+        if way == "page":
+            assert given_back.headers["location"].startswith("/my/events")
+            assert (await browser.get(given_back.headers["location"])).status_code == 200
+        async with site.db.reader() as reader:
+            assert (await queries.find(reader, event.id, gil.user_id)).status is DECLINED
