@@ -201,7 +201,7 @@ def _places(old: Pattern, new: Pattern, coming: Iterable[Held], now: Instant) ->
     dates = [one.original for one in expansion.between(new, *window)]
     # Dates that are over already stay what they were: nobody is moved into the past.
     ahead = [date for date in dates if _instant(new, date) > now]
-    return remap(names, ahead)
+    return remap(names, ahead, apart={name for name in names if not expansion.is_date_of(old, name)})
 
 
 def _instant(pattern: Pattern, local: datetime) -> Instant:

@@ -47,6 +47,31 @@ def test_one_date_alone() -> None:
 _DATES = st.lists(st.integers(0, 400).map(lambda hours: TUESDAY + timedelta(hours=hours * 3)), max_size=15, unique=True)
 
 
+def test_a_date_apart_takes_no_meetings_place() -> None:
+    tuesdays, wednesdays, thursdays = (weekly(TUESDAY + timedelta(days=days), 3) for days in range(3))
+    found = remap([*tuesdays, *wednesdays], thursdays, apart=tuesdays)
+    assert found == dict(zip(wednesdays, thursdays, strict=True)) | dict.fromkeys(tuesdays)
+    later = [at + timedelta(hours=1) for at in tuesdays]
+    assert remap(tuesdays, later, apart=tuesdays) == dict(zip(tuesdays, later, strict=True)), "its day is a date again"
+    noon = [at.replace(hour=12) for at in tuesdays]
+    assert remap([*tuesdays, *noon], later, apart=noon) == dict(zip(tuesdays, later, strict=True)) | dict.fromkeys(noon)
+
+
+@given(old=_DATES, apart=_DATES, new=_DATES)
+def test_dates_apart_get_nothing_but_their_own_day(
+    old: list[datetime], apart: list[datetime], new: list[datetime]
+) -> None:
+    """And that only where it is no meeting's that the rule named."""
+    of_rule = [date for date in old if date not in apart]
+    found = remap([*of_rule, *apart], new, apart=apart)
+    alone = remap(of_rule, [date for date in new if date not in apart])
+    of_that_day = {place for date, place in alone.items() if place is not None and place.date() == date.date()}
+    for date in apart:
+        place = found[date]
+        assert place == date if date in new else place is None or place.date() == date.date()
+        assert place == date or place not in of_that_day
+
+
 @given(old=_DATES, new=_DATES)
 def test_nobody_is_sent_to_two_meetings_nor_two_meetings_to_one(old: list[datetime], new: list[datetime]) -> None:
     found = remap(old, new)

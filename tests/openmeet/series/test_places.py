@@ -1,6 +1,7 @@
 """How people get into the dates of a series, and their answers, through splits; on both engines."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from openmeet.events.model import Event
 from openmeet.series import actions, attending, queries
 from openmeet.series.plan import plan_following
 from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import re_rule
 from tests.openmeet.series.test_actions import NOW, begin, dates, locked
 from tests.openmeet.site_under_test import person
 
@@ -48,6 +50,33 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         assert moved.id == third.id
         assert (await joining_queries.of_event(tx, moved)).questions == (DIET,)
         assert await answers.by_id(tx, mine.id) == mine
+
+
+async def test_a_date_that_an_older_rule_left_behind_takes_the_place_of_no_other(db: Database) -> None:
+    """Tuesdays and Wednesdays, then Wednesdays alone, then Thursdays: who goes on a Wednesday goes on the Thursday behind it."""
+    async with db.transaction() as tx:
+        _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
+        ben = await person(tx, "Ben")
+        for one in await dates(tx, series):
+            await attendance.answer(tx, ben, one.slug, Reply.GOING)
+        series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=WE")
+        before = {one.id: one for one in await dates(tx, series)}
+        series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TH")
+        after = await dates(tx, series)
+        day = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in after}
+        was = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in before.values()}
+        # The start of a series counts whether or not its rule names it.
+        moved = [
+            one
+            for one in after
+            if one.id in was
+            and datetime.fromisoformat(original_of(before[one.id])).date() > series.timing.pattern.start.date()
+        ]
+    assert {(was[one.id], day[one.id]) for one in moved} == {("Tue", "Tue"), ("Wed", "Thu")}
+    thursdays = [one for one in after if day[one.id] == "Thu"]
+    assert thursdays
+    assert all(one.starts_local == original_of(one) for one in thursdays), "at the hour of the rule"
+    assert all(one.starts_local == before[one.id].starts_local for one in moved if day[one.id] == "Tue")
 
 
 def original_of(event: Event) -> str:
