@@ -101,12 +101,14 @@ def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Iterab
             # What follows a stray date nobody has said.
             event.overrides.and_following and not is_stray,
             _reason(event),
+            event.standing,
         )
 
 
 def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:
     return (
-        event.pattern.start == original
+        event.standing is None
+        and event.pattern.start == original
         and event.length == master.length
         and replace(typed, starts="", ends="") == replace(usual, starts="", ends="")
     )

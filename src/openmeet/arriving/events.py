@@ -13,7 +13,9 @@ from openmeet.arriving.event_page import understand_page
 from openmeet.arriving.lookalikes import lookalikes
 from openmeet.arriving.model import ZONE, Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
 from openmeet.events import drafts
+from openmeet.events.dates import let_date_stand
 from openmeet.events.model import Details, Visibility
+from openmeet.events.queries import lock_for_update
 from openmeet.events.rules import Submission, check
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -159,6 +161,10 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
     if change.and_following:
         return await _following(tx, locked, change, details, stored)
     await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
+    if change.standing is not None:
+        date = await lock_for_update(tx, event.id)
+        assert date is not None  # noqa: S101  # stored above
+        await let_date_stand(tx, date, change.standing)
     return whole
 
 

@@ -67,13 +67,17 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One date of a series that differs, or is called off. ``original`` is its name; ``and_following``: from there on."""
+    """One date of a series that differs, or is called off. ``original`` is its name; ``and_following``: from there on.
+
+    ``standing``: how it stood, where it was one of ours: planned, put off; it stands so again.
+    """
 
     original: str
     typed: Submission
     is_cancelled: bool
     and_following: bool
     reason: str = ""
+    standing: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant
 from openmeet.browsing.feeds import Feed
-from openmeet.calendars.of_event import geo_of, location_of
+from openmeet.calendars.of_event import SAID, UNSURE, geo_of, location_of
 from openmeet.calendars.topics import topics_of
 from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.differing import details_in, differing
@@ -89,7 +89,7 @@ def entries(
     others = [
         _exception(series, event, head, public_url)
         for event in shown
-        if event.is_cancelled or differing(details_in(event), _usual(series, event))
+        if event.is_cancelled or event.status in SAID or differing(details_in(event), _usual(series, event))
     ]
     return [head, *others]
 
@@ -144,6 +144,8 @@ def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str
         coordinates=geo_of(_place(details)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
+        is_tentative=event.status in UNSURE,
+        standing=event.status if event.status in SAID else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=max(event.revision, series.revision),
         categories=topics_of(details.categories, details.tags),

@@ -15,8 +15,9 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series.dates import original_of
 from openmeet.site.texts import one_line
 
-# What a file of ours says beside STATUS.
+# What a file of ours says beside STATUS; what of that is not sure.
 SAID = frozenset({Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED})
+UNSURE = frozenset({Status.PLANNED, Status.POSTPONED})
 
 
 def uid_of(event: Event, host: str) -> str:
@@ -78,7 +79,7 @@ def written(
         coordinates=geo_of(where),
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
-        is_tentative=event.status in {Status.PLANNED, Status.POSTPONED},
+        is_tentative=event.status in UNSURE,
         standing=event.status if event.status in SAID else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=event.revision,

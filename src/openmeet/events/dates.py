@@ -120,6 +120,12 @@ async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *
     return await _save_changed(tx, dates, found, by)
 
 
+async def let_date_stand(tx: Transaction, date: Event, status: Status) -> Event:
+    """How a locked date of a series stands, where that came back from elsewhere: planned, put off. As it is then."""
+    (saved,) = await _save_changed(tx, [date], [_next(tx, replace(date, status=status))], None)
+    return saved
+
+
 async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> list[Event]:
     """``reinstate`` for locked dates of a series that the caller may change; as they are then, in their order."""
     statuses = await queries.statuses_before(tx, [one.id for one in dates if one.is_cancelled])

@@ -57,6 +57,26 @@ SUMMARY:Choir
 STATUS:CANCELLED
 COMMENT:The conductor is ill.
 END:VEVENT
+BEGIN:VEVENT
+UID:choir
+RECURRENCE-ID;TZID=Europe/Berlin:20260404T180000
+DTSTART;TZID=Europe/Berlin:20260404T180000
+DURATION:PT2H
+SUMMARY:Choir
+LOCATION:Church\\, Main Street
+CATEGORIES:Music,a cappella
+DESCRIPTION:Sing\\, please.
+STATUS:TENTATIVE
+X-OPENMEET-STATUS:postponed
+END:VEVENT
+BEGIN:VEVENT
+UID:choir
+RECURRENCE-ID;TZID=Europe/Berlin:20260411T180000
+DTSTART;TZID=Europe/Berlin:20260412T180000
+DURATION:PT2H
+SUMMARY:Choir
+X-OPENMEET-STATUS:rescheduled
+END:VEVENT
 END:VCALENDAR
 """
 
@@ -154,6 +174,8 @@ def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
             repr(one.event.mode),
             one.event.categories,
             one.event.is_cancelled,
+            one.event.is_tentative,
+            repr(one.event.standing),
             one.event.comment,
         )
         for one in instances(events, Instant(now - 30 * DAY), Instant(now + 300 * DAY))
@@ -201,6 +223,8 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
         file = series_feed.calendar_of([(series, [one for one in events if one.place_in_series])], tx.now, URL)
     said = said_by(file, clock.now())
     assert len(said) == 5
+    assert b"STATUS:TENTATIVE\r\nX-OPENMEET-STATUS:postponed" in file
+    assert b"X-OPENMEET-STATUS:rescheduled" in file
     assert said_by(await there_and_back(away, file), clock.now()) == said
 
 
