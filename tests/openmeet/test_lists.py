@@ -18,6 +18,9 @@ from openmeet.moderation.model import Reason, Subject, Thing
 from openmeet.recurrence.pattern import pattern
 from openmeet.safety import actions as safety
 from openmeet.series import actions as series
+from openmeet.series import detections
+from openmeet.series.detection import Found
+from openmeet.series.detections import DetectionState
 from openmeet.series.model import Template
 from openmeet.sign_in.actions import open_session
 from openmeet.sign_in.model import SessionKind
@@ -33,7 +36,6 @@ BOUNDED = {
     "/api/events/{slug}/answer": "answers to questions: attendance.joining.MAX_QUESTIONS, 10",
     "/api/events/{slug}/joining": "attendance.joining.MAX_QUESTIONS, 10",
     "/api/events/{slug}/bluesky-settings": "the event's record and its series': 2",
-    "/api/me/series-found": "one for each pattern among one's single events",
     "/api/me/reading": "one for each repository that one signed in with",
     "/api/me/records": "one for each repository that one signed in with",
     "/api/searches": "alerts.model.MAX_SEARCHES, 30",
@@ -104,6 +106,9 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
         await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=events[0].id)
         await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=made[0].id)
         await tx.execute("update groups set external_id = :uri where id = :id", uri=uri, id=groups[0].id)
+        for number in range(3):
+            pattern_found = Found(f"tea {number}", None, ZONE, ((events[0].id, FIRST),), (), 0.9)
+            await detections.put(tx, host.user_id, pattern_found, DetectionState.SUGGESTED, None)
         session = await open_session(tx, host.user_id, SessionKind.API)
     assert mine is not None
     async with site.browser() as client:
@@ -131,6 +136,7 @@ async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncCl
         ("/api/events/{event}/decisions", "decisions"),
         ("/api/series/{series}/merged", "decisions"),
         ("/api/groups/{group}/merged", "decisions"),
+        ("/api/me/series-found", "found"),
     ):
         address = path.format(**names)
         whole = await client.get(address)

@@ -21,7 +21,7 @@ from openmeet.ingestion.three_way import Side
 from openmeet.series.model import SeriesSlug
 from openmeet.site.etags import etag_of
 from openmeet.site.operations import Operation
-from openmeet.site.paging import CURSOR, LIMIT, paging
+from openmeet.site.paging import CURSOR, LIMIT, MAX_LIMIT, Page, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
@@ -71,32 +71,35 @@ class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     keep: Literal["yours", "theirs"]
 
 
-def _lister(decisions_of: Callable[[Reader, Caller, str], Awaitable[list[Conflict]]]) -> Answering:
+DecisionsOf = Callable[[Reader, Caller, str, Page], Awaitable[list[Conflict]]]
+
+
+def _lister(decisions_of: DecisionsOf) -> Answering:
     async def list_them(request: Request) -> Response:
         page = paging(request)
         async with database_of(request).reader() as reader:
-            everything = await decisions_of(reader, caller_of(request), request.path_params["slug"])
-        found, cursor = page.among(everything, _mark)
-        return json_response(DecisionList([_decision(one) for one in found], cursor))
+            found = await decisions_of(reader, caller_of(request), request.path_params["slug"], page)
+        return json_response(_listed(found, page))
 
     return list_them
 
 
-def _chooser(choose: Choose, decisions_of: Callable[[Reader, Caller, str], Awaitable[list[Conflict]]]) -> Answering:
+def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     async def choose_one(request: Request) -> Response:
         wanted = await read_json(request, ChoiceWanted)
         caller = caller_of(request)
         choice = Choice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
         async with database_of(request).transaction() as tx:
             slug = await choose(tx, caller, request.path_params["slug"], choice)
-            found = await decisions_of(tx, caller, slug)
-        return json_response(DecisionList([_decision(one) for one in found]))
+            found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
+        return json_response(_listed(found, Page(MAX_LIMIT)))
 
     return choose_one
 
 
-def _mark(one: Conflict) -> tuple[int, str]:
-    return one.decided_at, f"{one.decision.field}.{one.theirs_rev}.{one.uri}"
+def _listed(found: list[Conflict], page: Page) -> DecisionList:
+    some, cursor = page.cut(found, lambda one: one.mark)
+    return DecisionList([_decision(one) for one in some], cursor)
 
 
 def _decision(one: Conflict) -> DecisionShown:
@@ -114,16 +117,16 @@ def _decision(one: Conflict) -> DecisionShown:
     )
 
 
-async def _of_event(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
-    return (await reviewing.merged(reader, caller, EventSlug(slug)))[1]
+async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await reviewing.merged(reader, caller, EventSlug(slug), page))[1]
 
 
-async def _of_group(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
-    return (await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug)))[1]
+async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
 
 
-async def _of_series(reader: Reader, caller: Caller, slug: str) -> list[Conflict]:
-    return (await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug)))[1]
+async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
 
 
 async def choose(request: Request) -> Response:

@@ -1,10 +1,13 @@
 """What disagreed and what was chosen: the table that the host reads, and may reverse."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import NotFound
 from openmeet.ingestion.three_way import Decision, Policy, Side
+from openmeet.site.paging import Page
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
@@ -14,11 +17,17 @@ PUT = """
         on conflict (uri, field, theirs_rev) do nothing
 """
 
-LIST = """
-    select uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at,
-           ours_values, theirs_values, choice
-      from conflicts where uri = :uri order by decided_at desc, field
-"""
+_COLUMNS = (
+    "uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at, ours_values,"
+    " theirs_values, choice"
+)
+LIST = f"select {_COLUMNS} from conflicts where uri = :uri order by decided_at desc, field"
+LIST_OF_SEVERAL = f"select {_COLUMNS} from conflicts where uri in :uris"
+# What one decision is called among those of a moment.
+_NAME = "field || '.' || theirs_rev || '.' || uri"
+FIND = (
+    f"select {_COLUMNS} from conflicts where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
+)
 
 COUNT = "select count(*) as n from conflicts where uri = :uri"
 
@@ -67,6 +76,11 @@ class Conflict:
     reviewed_at: Instant | None
     choice: Side | None
 
+    @property
+    def mark(self) -> tuple[int, str]:
+        """By what lists of decisions are in order."""
+        return self.decided_at, f"{self.decision.field}.{self.theirs_rev}.{self.uri}"
+
 
 @dataclass(frozen=True, slots=True)
 class Brought:
@@ -111,27 +125,23 @@ async def keep(
 
 async def of_record(reader: Reader, uri: str) -> list[Conflict]:
     """Decisions about one record, newest first."""
-    return [
-        Conflict(
-            row["uri"],
-            row["theirs_rev"],
-            row["ours_revision"],
-            Decision(
-                row["field"],
-                row["base"],
-                row["ours"],
-                row["theirs"],
-                Policy(row["policy"]),
-                Side(row["result"]),
-                _bytes(row["ours_values"]),
-                _bytes(row["theirs_values"]),
-            ),
-            Instant(row["decided_at"]),
-            None if row["reviewed_at"] is None else Instant(row["reviewed_at"]),
-            None if row["choice"] is None else Side(row["choice"]),
-        )
-        for row in await reader.fetch(LIST, uri=uri)
-    ]
+    return [_conflict(row) for row in await reader.fetch(LIST, uri=uri)]
+
+
+async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Conflict]:
+    """Decisions about these records, newest first."""
+    if not uris:
+        return []
+    statement = f"{LIST_OF_SEVERAL}{page.clause('decided_at', _NAME)}"
+    return [_conflict(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
+
+
+async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> Conflict:
+    """The decision about this field of one of these records. Raises NotFound."""
+    rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
+    if not rows:
+        raise NotFound("There is no such decision.")
+    return _conflict(rows[0])
 
 
 async def count_open(reader: Reader) -> int:
@@ -193,3 +203,24 @@ def _brought(row: Row) -> Brought:
 
 def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
+
+
+def _conflict(row: Row) -> Conflict:
+    return Conflict(
+        row["uri"],
+        row["theirs_rev"],
+        row["ours_revision"],
+        Decision(
+            row["field"],
+            row["base"],
+            row["ours"],
+            row["theirs"],
+            Policy(row["policy"]),
+            Side(row["result"]),
+            _bytes(row["ours_values"]),
+            _bytes(row["theirs_values"]),
+        ),
+        Instant(row["decided_at"]),
+        None if row["reviewed_at"] is None else Instant(row["reviewed_at"]),
+        None if row["choice"] is None else Side(row["choice"]),
+    )

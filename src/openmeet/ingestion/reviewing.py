@@ -12,17 +12,26 @@ from openmeet.ingestion.conflicts import Conflict
 from openmeet.ingestion.merge import WAY
 from openmeet.ingestion.three_way import Side
 from openmeet.notifications.model import Kind
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import Caller
 
 
-async def merged(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, list[Conflict]]:
+async def merged(reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE) -> tuple[Event, list[Conflict]]:
     """What was decided about the caller's event, newest first. Raises NotFound, Forbidden."""
+    event = await _editable(reader, caller, slug)
+    return event, await conflicts.of_records(reader, _uris(event), page)
+
+
+async def _editable(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
     await seeing.must_be_editable(reader, event, caller.user_id)
-    found = [] if event.record_uri is None else await conflicts.of_record(reader, event.record_uri)
-    return event, found
+    return event
+
+
+def _uris(event: Event) -> list[str]:
+    return [] if event.record_uri is None else [event.record_uri]
 
 
 async def choose(
@@ -33,10 +42,8 @@ async def choose(
     Attendees hear of what changes for them. Raises NotFound (no such event, no such decision), Forbidden, and Refused
     where a value cannot be put back.
     """
-    before, found = await merged(tx, caller, slug)
-    conflict = next((one for one in found if (one.decision.field, one.theirs_rev) == (field, theirs_rev)), None)
-    if conflict is None:
-        raise NotFound("There is no such decision.")
+    before = await _editable(tx, caller, slug)
+    conflict = await conflicts.named(tx, _uris(before), field, theirs_rev)
     values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
     if values is None or choice is Side.BOTH:
         raise Refused("This cannot be put the other way here. Edit the event instead.", name="NotReversible")

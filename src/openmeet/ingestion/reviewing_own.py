@@ -12,6 +12,7 @@ from openmeet.ingestion.conflicts import Conflict
 from openmeet.ingestion.three_way import Side
 from openmeet.series import actions, agenda, queries
 from openmeet.series.model import Series, SeriesSlug
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import Caller
 
 # What the group's own repository said of its members, too.
@@ -23,45 +24,58 @@ _OF_MEMBERS = """
 """
 
 
-async def merged_into_group(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[Conflict]]:
+async def merged_into_group(
+    reader: Reader, caller: Caller, slug: GroupSlug, page: Page = WHOLE
+) -> tuple[Group, list[Conflict]]:
     """What was decided about a group that the caller may change, newest first. Raises NotFound, Forbidden."""
+    group, uris = await _group_to_change(reader, caller, slug)
+    return group, await conflicts.of_records(reader, uris, page)
+
+
+async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
     group, mine = await groups.visible(reader, slug, caller.user_id)
     rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
     uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
     if group.network.record_uri is not None:
         uris.append(group.network.record_uri)
-    found = [one for uri in uris for one in await conflicts.of_record(reader, uri)]
-    return group, sorted(found, key=lambda one: one.decided_at, reverse=True)
+    return group, uris
 
 
 async def choose_for_group(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: Side
 ) -> Group:
     """Have this side of a decision: an edit by the caller, published like any other. Raises as ``reviewing.choose``."""
-    group, found = await merged_into_group(tx, caller, slug)
-    conflict = _named(found, field, theirs_rev)
+    group, uris = await _group_to_change(tx, caller, slug)
+    conflict = await conflicts.named(tx, uris, field, theirs_rev)
     values = own_groups.WAY.decode_edits(_values(conflict, choice))
     after = await group_hosting.revise(tx, caller, group.slug, own_groups.details_with(group.details, values))
     await conflicts.mark_reviewed(tx, conflict, choice)
     return after
 
 
-async def merged_into_series(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[Conflict]]:
+async def merged_into_series(
+    reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
+) -> tuple[Series, list[Conflict]]:
     """The same of a series. Raises NotFound, Forbidden."""
+    series, uris = await _series_to_change(reader, caller, slug)
+    return series, await conflicts.of_records(reader, uris, page)
+
+
+async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[str]]:
     series = await queries.by_slug(reader, slug)
     if series is None or series.deleted_at is not None or not await agenda.may_see(reader, series, caller.user_id):
         raise NotFound("There is no such series.")
     if not await agenda.may_edit(reader, series, caller.user_id):
         raise Forbidden("Only the host of this series can change it.")
-    return series, [] if series.record_uri is None else await conflicts.of_record(reader, series.record_uri)
+    return series, [] if series.record_uri is None else [series.record_uri]
 
 
 async def choose_for_series(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: Side
 ) -> Series:
     """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
-    _, found = await merged_into_series(tx, caller, slug)
-    conflict = _named(found, field, theirs_rev)
+    _, uris = await _series_to_change(tx, caller, slug)
+    conflict = await conflicts.named(tx, uris, field, theirs_rev)
     values = own_series.WAY.decode_edits(_values(conflict, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await own_series.plan_of(tx, series, values)
@@ -69,13 +83,6 @@ async def choose_for_series(
         series = await actions.apply(tx, series, plan)
     await conflicts.mark_reviewed(tx, conflict, choice)
     return series
-
-
-def _named(found: list[Conflict], field: str, theirs_rev: str) -> Conflict:
-    conflict = next((one for one in found if (one.decision.field, one.theirs_rev) == (field, theirs_rev)), None)
-    if conflict is None:
-        raise NotFound("There is no such decision.")
-    return conflict
 
 
 def _values(conflict: Conflict, choice: Side) -> bytes:

@@ -19,8 +19,7 @@ from groundwork.outbox.pay import Payer
 from openmeet.events.actions import take_away
 from openmeet.events.differing import details_in, differing
 from openmeet.events.model import Event, EventId, Origin
-from openmeet.events.queries import by_id as event_by_id
-from openmeet.events.queries import lock_dates, lock_for_update
+from openmeet.events.queries import lock_dates, lock_for_update, several
 from openmeet.flags.model import Flag
 from openmeet.flags.queries import switches
 from openmeet.recurrence import expansion
@@ -144,13 +143,18 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> De
     return one
 
 
-async def title_for(reader: Reader, one: Detection) -> str:
-    """What it is called, or would be."""
-    series = None if one.series_id is None else await queries.by_id(reader, one.series_id)
-    if series is not None:
-        return series.template.title
-    events = [await event_by_id(reader, EventId(event_id)) for event_id, _ in one.found.dates]
-    return title_of([event.title for event in events if event is not None] or [""])
+async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
+    """Each with what it is called, or would be, and its series, which may be gone."""
+    series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
+    single = [one for one in found if one.series_id not in series]
+    named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
+    titles = {event.id: event.title for event in await several(reader, list(dict.fromkeys(named)))}
+    known = []
+    for one in found:
+        its = None if one.series_id is None else series.get(one.series_id)
+        said = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
+        known.append((one, title_of(said or [""]) if its is None else its.template.title, its))
+    return known
 
 
 async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:

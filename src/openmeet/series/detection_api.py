@@ -6,15 +6,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.recurrence import sentence
 from openmeet.recurrence.rule import format_rule
-from openmeet.series import detecting, detections, queries
+from openmeet.series import detecting, detections
 from openmeet.series.dates import original_text
 from openmeet.series.detections import Detection, DetectionId
+from openmeet.series.model import Series
 from openmeet.site.operations import Operation
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
@@ -43,9 +44,10 @@ class FoundShown(msgspec.Struct, rename="camel"):
 
 
 class FoundList(msgspec.Struct, rename="camel"):
-    """What was found, the surest first."""
+    """What was found, the surest first; ``cursor`` is null on the last page."""
 
     found: list[FoundShown]
+    cursor: str | None = None
 
 
 class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -56,9 +58,12 @@ class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 async def list_found(request: Request) -> Response:
     caller = caller_of(request)
+    wanted = paging(request)
     async with database_of(request).reader() as reader:
-        found = [await _shown(reader, one) for one in await detections.of_person(reader, caller.user_id)]
-    return json_response(FoundList(found))
+        rows = await detections.of_person(reader, caller.user_id, wanted)
+        some, cursor = wanted.cut(rows, lambda one: one.mark)
+        found = [_shown(*one) for one in await detecting.titles_for(reader, some)]
+    return json_response(FoundList(found, cursor))
 
 
 async def answer_found(request: Request) -> Response:
@@ -71,16 +76,16 @@ async def answer_found(request: Request) -> Response:
         one = await detections.find(tx, detection_id, caller.user_id)
         if one is None:
             raise NotFound("There is no such series among your events.")
-        shown = await _shown(tx, one)
+        (known,) = await detecting.titles_for(tx, [one])
+        shown = _shown(*known)
     return json_response(shown)
 
 
-async def _shown(reader: Reader, one: Detection) -> FoundShown:
-    series = None if one.series_id is None else await queries.by_id(reader, one.series_id)
+def _shown(one: Detection, title: str, series: Series | None) -> FoundShown:
     return FoundShown(
         id=one.id,
         state=one.state.value,
-        title=await detecting.title_for(reader, one),
+        title=title,
         rule=format_rule(one.found.rule) if one.found.rule else "",
         sentence=sentence.describe(one.found.pattern),
         time_zone=one.found.zone_name,
@@ -99,6 +104,7 @@ OPERATIONS = (
         "Series found among one's single events from elsewhere",
         list_found,
         {200: FoundList},
+        parameters=(CURSOR, LIMIT),
     ),
     Operation(
         "POST",

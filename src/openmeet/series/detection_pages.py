@@ -1,5 +1,6 @@
 """What was found among one's single events, for its author to say: yes, a series; no, single events; and to take either back."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -10,8 +11,9 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.recurrence import expansion, sentence
 from openmeet.recurrence.wall_time import instant_of, local_of
-from openmeet.series import detecting, detections, queries
+from openmeet.series import detecting, detections
 from openmeet.series.detections import Detection, DetectionId
+from openmeet.series.model import Series
 from openmeet.site import times
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
@@ -37,8 +39,8 @@ async def show_found(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await detections.of_person(reader, caller.user_id)
         context = {
-            "asked": [await _shown(reader, one) for one in found if one.is_open],
-            "decided": [await _shown(reader, one) for one in found if not one.is_open],
+            "asked": await _shown(reader, [one for one in found if one.is_open]),
+            "decided": await _shown(reader, [one for one in found if not one.is_open]),
         }
     return page(request, "series/found.html", context)
 
@@ -59,15 +61,18 @@ async def answer(request: Request) -> Response:
     return go("/my/series/found", said=_SAID[does])
 
 
-async def _shown(reader: Reader, one: Detection) -> dict[str, object]:
+async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
+    return [_entry(*known, reader.now) for known in await detecting.titles_for(reader, some)]
+
+
+def _entry(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
     found = one.found
-    series = await queries.by_id(reader, one.series_id) if one.series_id else None
     last = instant_of(found.dates[-1][1], found.zone_name)
-    ahead = expansion.following(found.pattern, Instant(max(last + 1, reader.now)), _NEXT)
+    ahead = expansion.following(found.pattern, Instant(max(last + 1, now)), _NEXT)
     return {
         "id": one.id,
         "state": one.state,
-        "title": await detecting.title_for(reader, one),
+        "title": title,
         "sentence": sentence.describe(found.pattern),
         "is_certain": one.is_certain,
         "is_named": found.is_named,

@@ -18,6 +18,7 @@ from openmeet.recurrence.rule import format_rule, parse_rule
 from openmeet.series.dates import original_of, original_text
 from openmeet.series.detection import CERTAIN, MOST_EVENTS, Found
 from openmeet.series.model import SeriesId
+from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 from openmeet.users.reassigning import hand_over
 
@@ -42,6 +43,11 @@ class Detection:
     state: DetectionState
     series_id: SeriesId | None
     found: Found
+
+    @property
+    def mark(self) -> tuple[int, str]:
+        """By what the list is in order."""
+        return round(self.found.confidence * 1000), self.id
 
     @property
     def is_open(self) -> bool:
@@ -72,11 +78,12 @@ async def sighted(reader: Reader, user_id: UserId) -> list[Event]:
     return [event_of(row) for row in rows]
 
 
-async def of_person(reader: Reader, user_id: UserId) -> list[Detection]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Detection]:
     """What was found among a person's events, the surest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from series_detections where user_id = :user_id order by confidence desc, key",
+        f"select {_COLUMNS} from series_detections where user_id = :user_id{page.clause('confidence', 'id')}",
         user_id=user_id,
+        **page.values,
     )
     return [_detection(row) for row in rows]
 

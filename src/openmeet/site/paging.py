@@ -61,11 +61,6 @@ class Page:
         number, row_id = mark(page[-1])
         return page, packed(f"{number}.{row_id}")
 
-    def among(self, everything: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
-        """``cut`` of a list that was read whole, the newest first."""
-        ordered = sorted(everything, key=mark, reverse=True)
-        return self.cut([one for one in ordered if self.after is None or mark(one) < self.after], mark)
-
 
 WHOLE: Final = Page(None)
 
