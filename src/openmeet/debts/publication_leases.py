@@ -173,11 +173,11 @@ KEEP_EDITS = """
     update publications set edits = :edits, merged = null where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# What was typed before that was never sent, and the record is there again.
+# What was typed before that was never sent, and the record is there again. Whoever looked meanwhile had nothing to write it into.
 OWE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
-     where uri = :uri and state = 'retracted'
+     where uri = :uri and (state = 'retracted' or (state = 'withheld' and edits is not null))
 """
 
 # What is leased, blocked or conflicted stays so; what waited for this message is due.

@@ -312,7 +312,9 @@ async def _join(
         edits = WAY.decode_edits(owned.edits) if owned.edits is not None else {}
         since = WAY.decode(owned.merged) if owned.merged is not None else base
         edits.update(WAY.edits_between(since, ours))
-    elif owned.base_body is not None and (_stays_here(event) or owned.state is State.RETRACTED):
+    elif owned.base_body is not None and (
+        _stays_here(event) or owned.state is State.RETRACTED or owned.edits is not None
+    ):
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
         edits = WAY.edits_between(base, ours) if owned.edits is None else WAY.decode_edits(owned.edits)
         # What was void with a record that somebody deleted, and that is there again, is owed again.

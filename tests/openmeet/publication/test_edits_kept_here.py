@@ -133,6 +133,36 @@ async def test_what_may_not_be_sent_outlives_a_record_of_another_app(town: Town)
     assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
 
 
+async def test_a_yes_while_the_record_is_gone_gives_up_nothing(town: Town):
+    """As above, but she agrees before the record is back: there is nothing to write by then, and what she typed still is hers."""
+    cleo = await town.connected()
+    app = await town.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        event = await by_id(reader, row["id"])
+    assert event is not None
+    await withdraw(town, cleo)
+    await revise(town, cleo, event, title="Tea at ours")
+    await settle(town, cleo)
+    await delete(town, record)
+    await settle(town, cleo)
+    await agree(town, cleo)
+    await settle(town, cleo)
+    _, _, _, _, rkey = record["uri"].split("/")
+    app = await town.stranger("cleo")
+    older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": record["value"]}
+    await app.procedure("com.atproto.repo.putRecord", older)
+    await settle(town, cleo)
+    assert (await shown(town, event)).title == "Tea at ours"
+    assert (await town.record(record["uri"]))["name"] == "Tea at ours"
+
+
 async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(town: Town):
     """The author's app renames what a co-host has renamed here: the co-host's name waits on, and goes out with the yes."""
     ana, ben, event, uri = await with_co_host(town)
