@@ -37,6 +37,7 @@ from openmeet.records.own_entries import Earlier
 from openmeet.records.seen import Seen
 from openmeet.records.sentence import sentence_in, without
 from openmeet.records.series_part import series_part
+from openmeet.users.model import UserId
 
 # How long an author's events are left alone before a series is looked for among them.
 QUIET: Final = MINUTE
@@ -111,7 +112,7 @@ async def take_over(
             # Once it is quiet for a moment: what comes in a row is looked through together.
             quiet = Instant(tx.now + QUIET)
             await owe(tx, Debt.DETECT_SERIES, author_id, int(tx.now), due_at=quiet)
-        return await events.apply_from_network(
+        return await _say(
             tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, here)
         )
     event = await event_queries.lock_for_update(tx, EventId(owned.subject_id))
@@ -119,6 +120,15 @@ async def take_over(
         raise LookupError(f"publication of an event that is not here: {owned.subject_id}")
     await _join(tx, here, version, read, owned, event)
     return event.id
+
+
+async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+    """``events.apply_from_network``; answers that were left alone while the event was gone are told now that it is back."""
+    before = await event_queries.by_record_uri(tx, uri)
+    event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
+    if before is not None and before.removed_at is not None:
+        await attendance.decide_records_anew(tx, event_id)
+    return event_id
 
 
 async def remove(
@@ -332,7 +342,7 @@ async def _join(
         await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Where nothing is agreed on, the row itself is what the record is compared with.
     ours_before = ours if is_owed or edits or owned.base_body is None else base
-    await events.apply_from_network(
+    await _say(
         tx,
         uri=version.uri,
         cid=version.cid,

@@ -7,6 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe_many
+from openmeet.attendance import actions as attendance
 from openmeet.chat import queries as chat
 from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
@@ -91,6 +92,9 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
     )
     changed = await event_actions.apply_each_from_network(tx, list(records.values()), known)
     of_uri = {after.record_uri: (before, after) for before, after in changed}
+    # Answers that were left alone while their event was gone are told now that it is back.
+    back = [after.id for before, after in changed if before is not None and before.removed_at is not None]
+    await attendance.decide_all_records_anew(tx, back)
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
     await parking.follow_record(

@@ -138,3 +138,29 @@ async def test_taking_back_ends_where_nothing_is_owed_any_more(town: Town):
     (answer,) = held
     assert (await town.standing(Kind.RSVP, answer.subject_id)).uri is None
     assert await absent(town, uri)
+
+
+async def test_an_answer_to_what_was_gone_for_a_while_is_told(town: Town):
+    """Another app of the host's deletes the event's record before the answer is sent, and brings it back: the answer goes out then."""
+    ben, cleo = await town.person("Ben"), await town.connected()
+    event = await town.event(ben)
+    await pay_all(town)
+    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    value = await town.record(uri)
+    value.pop("cid")
+    answer = await town.answer(cleo, event.slug)
+    _, _, did, collection, rkey = uri.split("/")
+    client = await town.own_client(await town.identity(ben.user_id))
+    where = {"repo": did, "collection": collection, "rkey": rkey}
+    await client.procedure("com.atproto.repo.deleteRecord", where)
+    await town.listen(ben.user_id)
+    await pay_all(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).uri is None
+    town.clock.turn(MINUTE)
+    await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
+    await town.listen(ben.user_id)
+    town.clock.turn(10 * MINUTE)
+    await pay_all(town)
+    told = (await town.standing(Kind.RSVP, answer.id)).uri
+    assert told is not None
+    assert (await town.record(told))["subject"]["uri"] == uri
