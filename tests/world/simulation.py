@@ -67,9 +67,7 @@ class Report:
 
 @dataclass
 class Simulation(Accounts):
-    """What can happen in one run. ``is_lossy``: the streams lose commits for good."""
-
-    is_lossy: bool = True
+    """What can happen in one run."""
 
     # --- on OpenMeet --------------------------------------------------------------------------------------------
 
@@ -344,7 +342,7 @@ class Simulation(Accounts):
             self.come_back: 0.5,
             self.change_handle: 0.3,
             self.move_house: 0.5,
-            self.stream_loses: 3 if self.is_lossy else 0,
+            self.stream_loses: 3,
             self.stream_is_cut_or_not: 0.7,
             self.keep_copy: 1.2,
             self.turn_back: 0.7,
@@ -402,13 +400,12 @@ async def simulate(
     operations: int,
     engine: Engine = Engine.FILES,
     server: str = SERVER,
-    is_lossy: bool = True,
     tell: Callable[[int], None] = lambda _number: None,
 ) -> Report:
     """One run from a seed. ``server``: a PostgreSQL database in which schemas may be made. ``tell`` hears how far it is."""
     random.seed(seed)  # what the programs themselves leave to chance: back-off
     async with open_town(folder, engine, server) as town:
-        simulation = Simulation(town, random.Random(seed), is_lossy=is_lossy)
+        simulation = Simulation(town, random.Random(seed))
         try:
             return await simulation.run(operations, tell)
         except Exception as wrong:
