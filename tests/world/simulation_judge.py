@@ -3,7 +3,7 @@
 Nothing of OpenMeet's own reasoning, and none of its code, is used to say what should be there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tests.world.oracle import EVENT, RSVP, Change, expect, moment_of
@@ -115,6 +115,7 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
     Words are never lost to somebody else's edit of the same field (the design: free text keeps what was typed by hand), so what
     was given here and never sent is what is shown, however the record changed meanwhile.
     """
+    said_by_records = sorted([*facts.changes, *simulation.memory.brought], key=lambda one: one.rev)
     uris: dict[str, list[str]] = {}
     for uri, ids in simulation.memory.ids.items():
         for event_id in ids:
@@ -122,25 +123,32 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
     for row in facts.events.values():
         if row["removed_at"] is not None or row["deleted_at"] is not None:
             continue
-        versions = [one for one in facts.changes if one.uri in uris.get(row["id"], []) and one.value is not None]
+        versions = [one for one in said_by_records if one.uri in uris.get(row["id"], []) and one.value is not None]
         for column, name in GIVEN.items():
             said = [str((one.value or {}).get(name, "")) for one in versions]
             given = simulation.memory.given.get(row["id"], {}).get(column)
             record = facts.records.get(row["record_uri"] or "")
-            if given is not None and given not in said:
-                allowed = {given}
-            elif record is not None:
-                allowed = {str((record.value or {}).get(name, ""))}
-            else:
-                # Taken back: a version of somebody's application, made meanwhile, may or may not have been heard of.
-                since = 0 if given is None else said.index(given)
-                allowed = {*said[since:], "" if given is None else given}
+            stands = None if record is None else str((record.value or {}).get(name, ""))
+            allowed = words_allowed(said, given, stands)
             shown = row[column] or ""
             expect(shown in allowed, f"{row['id']} has the {column} {shown!r} here, not {sorted(allowed)}")
             is_told = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
             if record is not None and is_told and not row["is_read_only"]:
                 there = str((record.value or {}).get(name, ""))
                 expect(shown == there, f"{record.uri} has the {column} {there!r} there and {shown!r} here")
+
+
+def words_allowed(said: Sequence[str], given: str | None, stands: str | None) -> set[str]:
+    """What an event may be called that was ``given`` a name here last, and whose record has ``said`` these, in this order, copies that
+    were brought in among them. ``stands``: what the record says now, None where it was taken back.
+    """
+    if given is not None and given not in said:
+        return {given}
+    if stands is not None:
+        return {stands}
+    # Taken back: a version that was made or brought in meanwhile may or may not have been heard of.
+    since = 0 if given is None else said.index(given)
+    return {*said[since:], "" if given is None else given}
 
 
 def _effective(facts: "Facts") -> dict[tuple[str, str], list[Change]]:

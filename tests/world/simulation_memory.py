@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tests.world.announced import Held
-from tests.world.oracle import EVENT, RSVP
+from tests.world.oracle import EVENT, RSVP, Change
 
 if TYPE_CHECKING:
     from openmeet.users.model import Caller
@@ -75,6 +75,8 @@ class Memory:
     ids: dict[str, list[str]] = field(default_factory=dict)
     # What came back with an older copy of a repository: its owner's word, whoever had written it first.
     restored: set[str] = field(default_factory=set)
+    # The versions that it brought, as of its commit: nobody announces them.
+    brought: list[Change] = field(default_factory=list)
     # (repository, rev, event's record) of answers that a copy changed by that commit: nobody announces what it did.
     unannounced: list[tuple[str, str, str]] = field(default_factory=list)
     # (repository, event) of which a copy brought several answers.
@@ -94,6 +96,8 @@ class Memory:
         for uri, (old, new) in sorted(changed.items()):
             if new is not None:
                 self.restored.add(uri)
+                _, _, _, collection, rkey = uri.split("/")
+                self.brought.append(Change(after.did, collection, rkey, after.rev, new))
             if uri.split("/")[3] == RSVP:
                 about = [one["subject"]["uri"] for one in (old, new) if one is not None]
                 self.answers += [Said(person, one, None) for one in about]
