@@ -122,6 +122,14 @@ async def uri_of(reader: Reader, kind: Kind, subject_id: str) -> str | None:
     return None if row is None else row["uri"]
 
 
+async def holders_in(reader: Reader, kind: Kind, did: str) -> frozenset[str]:
+    """Whose records of this kind stand, or stood, in one repository."""
+    rows = await reader.fetch(
+        "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
+    )
+    return frozenset(row["user_id"] for row in rows)
+
+
 async def rename(
     tx: Transaction, kind: Kind, subject_id: str, *, to: tuple[Kind, str], user_id: str, revision: int
 ) -> None:

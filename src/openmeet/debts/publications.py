@@ -227,9 +227,9 @@ TRY_ALL_OF = f"""
 _RECALL = """
     update publications
        set is_recalled = 1, changed_at = :now,
-           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then 'due'
+           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
                         else state end,
-           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying') then :now
+           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
                          else due_at end
 """
 RECALL_ALL_OF = f"{_RECALL} where user_id = :user_id"

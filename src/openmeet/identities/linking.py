@@ -3,6 +3,7 @@
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
+from openmeet.debts import doubts
 from openmeet.identities import queries, recovery_key_queries
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.users import queries as users
@@ -37,6 +38,8 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
             name="LastWayIn",
         )
     await queries.delete(tx, did, user_id)
+    # Whatever of ours still arrives there stays, too: nothing is looked for in it that might be another person's soon.
+    await doubts.erase(tx, did)
     left = [one for one in mine if one.did != did and one.can_write]
     if found.is_default and left:
         await queries.make_default(tx, user_id, left[0].did)

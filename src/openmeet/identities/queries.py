@@ -90,7 +90,7 @@ DELETE = "delete from identities where did = :did"
 
 # Nobody is asked for a second yes who still has another repository.
 FORGET_CONSENT = """
-    update consents set publishing = 0, handle = '', revision = revision + 1
+    update consents set publishing = 0, handle = '', answered_at = null, revision = revision + 1
      where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
 """
 

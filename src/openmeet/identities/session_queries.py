@@ -26,6 +26,12 @@ PUT = """
 
 FIND = f"select {COLUMNS} from repository_sessions where did = :did"
 
+# A session is used for the person who opened it: its DID may be somebody else's by now, and the session theirs.
+FIND_OF = f"""
+    select {COLUMNS} from repository_sessions
+     where did = :did and exists (select 1 from identities i where i.did = :did and i.user_id = :user_id)
+"""
+
 OF_USER = f"""
     select {COLUMNS} from repository_sessions
      where did in (select did from identities where user_id = :user_id) order by did
@@ -90,6 +96,12 @@ async def put(tx: Transaction, new: NewSession) -> None:
 
 async def find(reader: Reader, did: str) -> SealedSession | None:
     row = await reader.fetch_one(FIND, did=did)
+    return None if row is None else session_of(row)
+
+
+async def find_of(reader: Reader, did: str, user_id: str) -> SealedSession | None:
+    """The session of a DID, as long as that is this person's."""
+    row = await reader.fetch_one(FIND_OF, did=did, user_id=user_id)
     return None if row is None else session_of(row)
 
 

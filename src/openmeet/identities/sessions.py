@@ -65,7 +65,7 @@ class Session:
 async def open_session(db: Database, network: Network, identity: Identity) -> Session:
     """The session in which we act for a DID. Raises NotSignedIn where its person has to sign in (again)."""
     async with db.reader() as reader:
-        stored = await session_queries.find(reader, identity.did)
+        stored = await session_queries.find_of(reader, identity.did, identity.user_id)
         account = await queries.custodial_account(reader, identity.user_id)
     if stored is not None and not stored.needs_login:
         kept = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
@@ -93,7 +93,7 @@ async def renew(db: Database, network: Network, identity: Identity, session: Ses
     patience = time.monotonic() + _WAIT_SECONDS
     while True:
         async with db.transaction() as tx:
-            stored = await session_queries.find(tx, identity.did)
+            stored = await session_queries.find_of(tx, identity.did, identity.user_id)
             if stored is None or stored.needs_login:
                 raise NotSignedIn(SIGN_IN_AGAIN)
             if stored.version != session.stored.version:

@@ -10,6 +10,7 @@ from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.attendance.model import Attendance
+from openmeet.debts.publication_leases import Publication
 from openmeet.events.model import Event
 from openmeet.groups.model import Group
 from openmeet.groups.promotion import Share
@@ -97,6 +98,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """It stands where we may not write: as it is, until its person connects that repository again, or agrees again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class LetGo:
     """It stands where nothing can be written any more: it is forgotten as it is, and decided anew."""
 
@@ -116,9 +124,12 @@ class Pause:
 
 
 RECALLED = "You took it back from the network."
+NOT_AGREED = "You have not agreed to publishing."
+SPEAKER_NOT_AGREED = "Who speaks for the group has not agreed to publishing."
+ELSEWHERE = "Sign in with the account it is in."
 
 Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain
-Decision = Publish | Hold | Wait | Leave | LetGo | Return | Pause
+Decision = Publish | Hold | Wait | Leave | Stay | LetGo | Return | Pause
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
@@ -127,3 +138,11 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
     if did is not None:
         return next((one for one in mine if one.did == did), None)
     return mine[0] if mine else None
+
+
+async def home_of(reader: Reader, user_id: UserId, owed: Publication) -> Identity | Hold | Stay:
+    """The same for a promise: what was taken back out of a repository that they let go of begins anew in another."""
+    identity = await repository_for(reader, user_id, owed.did)
+    if identity is None and owed.may_be_out_there:
+        return Stay(ELSEWHERE)
+    return identity or await repository_for(reader, user_id, None) or Hold("You have no repository yet.")

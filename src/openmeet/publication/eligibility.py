@@ -18,12 +18,16 @@ from openmeet.groups import queries as group_queries
 from openmeet.groups.promotion import Share, share_of
 from openmeet.identities import preferences
 from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import Identity
 from openmeet.identities.preferences import Preferences
 from openmeet.moderation import standing
 from openmeet.moderation.model import State
 from openmeet.publication import groups, memberships
 from openmeet.publication.decision import (
+    ELSEWHERE,
+    NOT_AGREED,
     RECALLED,
+    SPEAKER_NOT_AGREED,
     Decision,
     Hold,
     Leave,
@@ -33,7 +37,9 @@ from openmeet.publication.decision import (
     PublishRsvp,
     PublishSeries,
     Return,
+    Stay,
     Wait,
+    home_of,
     repository_for,
 )
 from openmeet.publication.former import decide_former
@@ -64,6 +70,10 @@ _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 async def decide(reader: Reader, owed: Publication, flags: Switchboard) -> Decision:
     """What the present says about a promise."""
     wanted = await _wanted(reader, owed)
+    if wanted in (Hold(NOT_AGREED), Hold(SPEAKER_NOT_AGREED)) and owed.may_be_out_there and not owed.is_recalled:
+        consent = await identity_queries.consent(reader, UserId(owed.user_id))
+        # Their yes ended with the account that they disconnected: they were not asked again, and took nothing back.
+        return wanted if consent.answered_at is not None else Stay(NOT_AGREED)
     if not isinstance(wanted, Publish):
         return wanted
     flag = FLAG_OF[owed.kind]
@@ -103,7 +113,7 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
                     return Leave("It is for fewer people here. Its record stays until its author deletes that, too.")
                 return Hold(_kept_here(event))
             if not consent.is_given:
-                return Hold("You have not agreed to publishing.")
+                return Hold(NOT_AGREED)
             if not wishes.writes_events:
                 return Hold("You do not want your events published.")
             if owed.is_recalled:
@@ -154,7 +164,7 @@ async def _to_its_home(reader: Reader, event: Event, owed: Publication) -> Decis
             return Wait("The group's repository is being made.")
         identity = of_group or identity
     if identity is None:
-        return Hold("You have no repository yet.")
+        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold("You have no repository yet.")
     if is_moving and owed.uri is None and identity.did == event.record_did:
         return Return(event.record_uri or "")
     return PublishEvent(event, identity)
@@ -207,7 +217,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
     if attendance.is_private:
         return Hold("You keep it private that you go there.")
     if not agreed:
-        return Hold("You have not agreed to publishing.")
+        return Hold(NOT_AGREED)
     if not wishes.writes_answers:
         return Hold("You do not want your answers published.")
     if owed.is_recalled:
@@ -226,10 +236,8 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
         return Hold("The event's record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
-    identity = await repository_for(reader, UserId(owed.user_id), owed.did)
-    if identity is None:
-        return Hold("You have no repository yet.")
-    return PublishRsvp(attendance, event, identity, token)
+    home = await home_of(reader, UserId(owed.user_id), owed)
+    return PublishRsvp(attendance, event, home, token) if isinstance(home, Identity) else home
 
 
 async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
@@ -243,10 +251,10 @@ async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> 
     if series.policy is Policy.NONE:
         return Hold("No date of this series is published.")
     if not agreed:
-        return Hold("You have not agreed to publishing.")
+        return Hold(NOT_AGREED)
     if owed.is_recalled:
         return Hold(RECALLED)
     if series.awaits_owner:
         return Leave("Somebody else changed it; its owner has not said yes to that yet.")
-    identity = await repository_for(reader, UserId(owed.user_id), owed.did)
-    return Hold("You have no repository yet.") if identity is None else PublishSeries(series, identity)
+    home = await home_of(reader, UserId(owed.user_id), owed)
+    return PublishSeries(series, home) if isinstance(home, Identity) else home

@@ -18,7 +18,17 @@ from openmeet.debts.publications import Kind
 from openmeet.events import queries as events
 from openmeet.events.model import EventId
 from openmeet.events.promotion import Reach, reach, reach_of
-from openmeet.publication.decision import RECALLED, Decision, Hold, Leave, LetGo, PublishPlain, Wait, repository_for
+from openmeet.publication.decision import (
+    NOT_AGREED,
+    RECALLED,
+    Decision,
+    Hold,
+    Leave,
+    LetGo,
+    PublishPlain,
+    Wait,
+    repository_for,
+)
 from openmeet.records import seen
 from openmeet.records.collections import EVENT, SERIES
 from openmeet.records.event_writing import says_little
@@ -38,7 +48,7 @@ async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> D
     if why_not or not agreed or owed.is_recalled:
         if former.is_authors:
             return Leave("It was written elsewhere, and stays until its author deletes it.")
-        return Hold(why_not or (RECALLED if agreed else "You have not agreed to publishing."))
+        return Hold(why_not or (RECALLED if agreed else NOT_AGREED))
     if goes_on_at is None or goes_on_at == owed.subject_id:
         return Wait("There is no new record yet.")
     identity = await repository_for(reader, UserId(owed.user_id), owed.did or "")

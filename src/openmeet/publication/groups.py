@@ -23,16 +23,21 @@ from openmeet.groups.promotion import Share, share_of, speaker_of
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import Identity
 from openmeet.publication.decision import (
+    ELSEWHERE,
+    NOT_AGREED,
     RECALLED,
+    SPEAKER_NOT_AGREED,
     Decision,
     Hold,
     Leave,
     LetGo,
     PublishGroup,
     PublishPlain,
+    Stay,
     Wait,
     repository_for,
 )
+from openmeet.publication.holders import repository_to_clear
 from openmeet.records.collections import GROUP, GROUP_EVENT
 from openmeet.records.group import Reference, write_former
 from openmeet.records.group_statements import write_group_event
@@ -57,12 +62,12 @@ async def decide_group(reader: Reader, owed: Publication) -> Decision:
         return Leave(why) if owed.may_be_out_there else Hold(why)
     speaker = speaker_of(group)
     if not (await identity_queries.consent(reader, speaker)).is_given:
-        return Hold("Who speaks for the group has not agreed to publishing.")
+        return Hold(SPEAKER_NOT_AGREED)
     if owed.is_recalled:
         return Hold(RECALLED)
     identity = await repository_for(reader, speaker, owed.did if owed.may_be_out_there else None)
     if identity is None:
-        return Hold("There is no repository to write it to yet.")
+        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold("There is no repository to write it to yet.")
     backups = await named_backups(reader, group)
     before = await network.newest_former(reader, group.id)
     predecessor = None if before is None else Reference(*before)
@@ -76,7 +81,7 @@ async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> D
     if group is None or group.deleted_at is not None:
         return Hold("The group was deleted.")
     if not agreed:
-        return Hold("You have not agreed to publishing.")
+        return Hold(NOT_AGREED)
     if owed.is_recalled or share_of(group) is Share.NOTHING:
         return Hold("The group is off the network.")
     goes_on_at = group.network.record_uri
@@ -128,11 +133,10 @@ async def where_the_group_speaks(reader: Reader, group: Group, owed: Publication
         return Hold(why) if owed.may_be_out_there else Wait(why)
     did = parse_at_uri(uri).authority
     if owed.may_be_out_there and owed.did not in {None, did}:
-        before = await identity_queries.find(reader, owed.did or "")
-        if before is None or not before.can_write:
+        if await repository_to_clear(reader, owed) is None:
             return LetGo("The group speaks elsewhere now.")
         return Hold("The group speaks elsewhere now.")
     if not (await identity_queries.consent(reader, speaker_of(group))).is_given:
-        return Hold("Who speaks for the group has not agreed to publishing.")
+        return Hold(SPEAKER_NOT_AGREED)
     identity = await repository_for(reader, speaker_of(group), did)
     return Wait("The group's record is about to move.") if identity is None else identity

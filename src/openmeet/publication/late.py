@@ -17,6 +17,7 @@ from openmeet.debts import doubts, publication_leases
 from openmeet.debts.doubts import Doubts
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.agents import agent_for
+from openmeet.identities.model import Identity
 from openmeet.publication import settling, writing
 from openmeet.publication.publisher import Publisher
 from openmeet.publication.sending import delete_version
@@ -41,6 +42,8 @@ async def look(publisher: Publisher, uri: AtUri) -> None:
     async with publisher.db.reader() as reader:
         doubt = await doubts.of_uri(reader, str(uri))
         owned = await publication_leases.find_by_uri(reader, str(uri))
+        # Read with the doubt, which ends when its person lets go of the account: of whoever has that later nothing is deleted.
+        identity = await identity_queries.find(reader, parse_did(uri.authority))
     if doubt is None or owned is not None:
         return  # a publication that holds the key knows what to do with whatever comes
     try:
@@ -48,15 +51,13 @@ async def look(publisher: Publisher, uri: AtUri) -> None:
     except NotFound:
         there = None  # no repository, or one that is not served at present: nobody can read it there
     if there is not None and there.cid in doubt.cids:
-        there = await _take_away(publisher, uri, there.cid)
+        there = await _take_away(publisher, identity, uri, there.cid)
         log.warning("publication.late_create_taken_away", uri=str(uri))
     await _note(publisher, uri, doubt, there)
 
 
-async def _take_away(publisher: Publisher, uri: AtUri, cid: str) -> RecordMessage | None:
+async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str) -> RecordMessage | None:
     """Delete exactly this version; that it is gone, as a message."""
-    async with publisher.db.reader() as reader:
-        identity = await identity_queries.find(reader, parse_did(uri.authority))
     if identity is None or not identity.can_write:
         raise Unavailable("Its person has to sign in with the account it is in.")
     try:

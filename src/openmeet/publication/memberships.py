@@ -20,11 +20,14 @@ from openmeet.groups.people import members_by_ids
 from openmeet.groups.promotion import Share, share_of
 from openmeet.identities.model import Identity
 from openmeet.publication.decision import (
+    ELSEWHERE,
+    NOT_AGREED,
     RECALLED,
     Decision,
     Hold,
     Leave,
     PublishPlain,
+    Stay,
     Wait,
     repository_for,
 )
@@ -51,7 +54,7 @@ async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) 
     if standing.role not in INSIDE and not asks:
         return Hold("You are not in this group.")
     if not agreed:
-        return Hold("You have not agreed to publishing.")
+        return Hold(NOT_AGREED)
     if owed.is_recalled:
         return Hold(RECALLED)
     if not group.is_read_only and share_of(group) is not Share.ALL:
@@ -62,7 +65,7 @@ async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) 
         return Hold(why) if owed.may_be_out_there else Wait(why)
     identity = await repository_for(reader, UserId(owed.user_id), owed.did if owed.may_be_out_there else None)
     if identity is None:
-        return Hold("You have no repository yet.")
+        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold("You have no repository yet.")
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_membership(uri, now, previous)

@@ -24,13 +24,13 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import NOT_ALLOWED, SWITCHED_OFF, Kind, State, look_again
 from openmeet.events import queries as event_queries
 from openmeet.events.model import EventId
-from openmeet.identities import queries as identity_queries
 from openmeet.identities.agents import agent_for, is_not_allowed
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.sessions import note_refused
 from openmeet.publication import settling, writing
 from openmeet.publication.client import take_away
 from openmeet.publication.decision import (
+    ELSEWHERE,
     Hold,
     Leave,
     LetGo,
@@ -42,9 +42,11 @@ from openmeet.publication.decision import (
     PublishRsvp,
     PublishSeries,
     Return,
+    Stay,
     Wait,
 )
 from openmeet.publication.eligibility import decide
+from openmeet.publication.holders import repository_to_clear
 from openmeet.publication.publisher import (
     CHANGED_ELSEWHERE,
     INGESTED_AFTER,
@@ -118,6 +120,8 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
             else:
                 async with publisher.db.transaction() as tx:
                     await leases.leave(tx, held)
+        case Stay(why):
+            await settling.give_back(publisher, held, State.BLOCKED, reason=why)
         case LetGo():
             await settling.forget(publisher, held)
         case Return(uri):
@@ -194,9 +198,9 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
         return
     uri = parse_at_uri(taking_back.uri)
     async with publisher.db.reader() as reader:
-        identity = await identity_queries.find(reader, taking_back.did)
-    if identity is None or not identity.can_write:
-        await settling.give_back(publisher, taking_back, State.BLOCKED, reason="Sign in with the account it is in.")
+        identity = await repository_to_clear(reader, taking_back)
+    if identity is None:
+        await settling.give_back(publisher, taking_back, State.BLOCKED, reason=ELSEWHERE)
         return
     try:
         client = await agent_for(publisher.db, publisher.network, identity)

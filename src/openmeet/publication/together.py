@@ -25,12 +25,12 @@ from openmeet.debts import publication_leases as leases
 from openmeet.debts.doubts import Sent
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
-from openmeet.identities import queries as identity_queries
 from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
 from openmeet.publication import settling, writing
 from openmeet.publication.decision import Hold, Publish
 from openmeet.publication.eligibility import decide
+from openmeet.publication.holders import repository_to_clear
 from openmeet.publication.in_doubt import until_answered
 from openmeet.publication.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.publication.sending import Applied, Stored, apply_writes
@@ -109,8 +109,8 @@ async def _write_of(publisher: Publisher, held: Publication) -> _Write | None:
         if isinstance(decision, Hold) and held.uri is not None and held.did is not None:
             if held.kind in KEYS_COME_AGAIN:
                 return None  # a delete that names no version could meet the next answer
-            identity = await identity_queries.find(reader, held.did)
-            if identity is None or not identity.can_write:
+            identity = await repository_to_clear(reader, held)
+            if identity is None:
                 return None
             return _Delete(held, identity, parse_at_uri(held.uri))
     if held.state is State.RETRACTING or not isinstance(decision, Publish):

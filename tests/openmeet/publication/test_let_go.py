@@ -1,0 +1,284 @@
+"""An account that somebody disconnected: what stands there stays as it is, whoever has the account afterwards (invariant 5)."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE, SECOND, HandClock
+from groundwork.errors import NotSignedIn
+from openmeet.attendance.model import Reply
+from openmeet.debts import doubts, publications
+from openmeet.debts.doubts import Sent
+from openmeet.debts.publications import Kind, State
+from openmeet.events.model import Event
+from openmeet.flags.model import Flag
+from openmeet.groups import succession
+from openmeet.groups.model import Role
+from openmeet.identities import actions as identities
+from openmeet.identities import linking
+from openmeet.identities.agents import agent_for
+from openmeet.identities.connecting import sign_in_with_password
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.series import actions as series
+from openmeet.series.dates import template_in
+from openmeet.series.model import Timing
+from openmeet.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.publication.test_groups import event_in, found, let_in, pay, show, turn
+from tests.openmeet.publication.test_moving_records import move, second_account
+from tests.openmeet.town import Town, details, open_town
+
+
+@pytest.fixture
+async def town(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def new_series(town: Town, host: Caller) -> None:
+    timing = Timing(
+        pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")),
+        timedelta(hours=2),
+    )
+    async with town.db.transaction() as tx:
+        await series.create(tx, host, template_in(details()), timing)
+    await pay(town)
+
+
+async def one_of_each(town: Town) -> tuple[Caller, Did]:
+    """Somebody, and the older of their two accounts, in which a record of every kind stands."""
+    await turn(town, Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS)
+    cleo, dan = await town.connected("cleo"), await town.connected("dan")
+    account = (await town.identity(cleo.user_id)).did
+    await town.event(cleo, title="Moved away")
+    await new_series(town, cleo)
+    await second_account(town, cleo)
+    await move(town, cleo, account)
+    async with town.db.transaction() as tx:
+        await linking.switch(tx, cleo.user_id, account)
+    await town.event(cleo)
+    await new_series(town, cleo)
+    hosted = await town.event(dan, title="Chess")
+    await pay(town)
+    await town.answer(cleo, hosted.slug)
+    group = await found(town, cleo)
+    await let_in(town, cleo, group, dan)
+    for one in (dan, cleo):
+        await show(town, one, group)
+    await event_in(town, cleo, group)
+    given_away = await found(town, cleo, name="Given away")
+    await let_in(town, cleo, given_away, dan, Role.ADMIN)
+    async with town.db.transaction() as tx:
+        await succession.offer(tx, cleo, given_away.slug, dan.user_id)
+        await succession.accept_offer(tx, dan, given_away.slug)
+    await pay(town)
+    return cleo, account
+
+
+async def everything_in(town: Town, did: Did) -> dict[str, object]:
+    """What an account's repository holds: uri -> CID."""
+    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+    named = (await client.query("com.atproto.repo.describeRepo", {"repo": did}))["collections"]
+    assert isinstance(named, list)
+    held: dict[str, object] = {}
+    for collection in named:
+        answer = await client.query(
+            "com.atproto.repo.listRecords", {"repo": did, "collection": str(collection), "limit": 100}
+        )
+        held |= {str(one["uri"]): one["cid"] for one in answer["records"]}  # type: ignore[index, union-attr]
+    return held
+
+
+async def promised_in(town: Town, did: Did) -> set[Kind]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select kind from publications where did = :did and uri is not null", did=did)
+    return {Kind(row["kind"]) for row in rows}
+
+
+async def sign_in_as_somebody_else(town: Town, cleo: Caller, did: Did) -> Caller:
+    """Disconnected by the one; another person signs in with it, and agrees to publishing what is theirs."""
+    async with town.db.transaction() as tx:
+        await linking.unlink(tx, cleo.user_id, did)
+    town.clock.turn(5 * SECOND)
+    other = await town.connected_as("cleo")
+    assert other.user_id != cleo.user_id
+    return other
+
+
+async def test_nothing_in_it_is_touched_for_whoever_had_it_before(town: Town):
+    """Of every kind; whatever becomes of what the records are about, or their author says of publishing."""
+    cleo, account = await one_of_each(town)
+    assert await promised_in(town, account) == set(Kind)
+    before = await everything_in(town, account)
+    await sign_in_as_somebody_else(town, cleo, account)
+
+    async def looked_at_again() -> None:
+        async with town.db.transaction() as tx:
+            for kind in Kind:
+                await publications.look_again_at_all(tx, kind)
+
+    async def edited() -> None:
+        async with town.db.transaction() as tx:
+            await tx.execute(
+                "update publications set state = 'due', revision = revision + 1, due_at = :now"
+                " where did = :did and uri is not null",
+                did=account,
+                now=tx.now,
+            )
+
+    async def taken_back() -> None:
+        async with town.db.transaction() as tx:
+            await identities.withdraw(tx, cleo.user_id)
+            await publications.wake_all_of(tx, cleo.user_id)
+
+    async def vanished() -> None:
+        async with town.db.transaction() as tx:
+            rows = await tx.fetch(
+                "select kind, subject_id, user_id, revision from publications where did = :did and uri is not null",
+                did=account,
+            )
+            for kind in Kind:
+                owed = [(row["subject_id"], row["user_id"], row["revision"] + 1) for row in rows if row["kind"] == kind]
+                await publications.owe_retractions(tx, kind=kind, owed=owed, records={})
+            await tx.execute("update events set deleted_at = :now", now=tx.now)
+            await tx.execute("update groups set deleted_at = :now", now=tx.now)
+
+    for attack in (looked_at_again, edited, taken_back, vanished):
+        await attack()
+        await pay(town)
+        town.clock.turn(MINUTE)
+        await pay(town)
+        assert await everything_in(town, account) == before, attack.__name__
+
+
+async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(town: Town):
+    """Meanwhile the page asks its author to sign in, and no second record is made in their other account."""
+    cleo = await town.connected("cleo")
+    account = (await town.identity(cleo.user_id)).did
+    event, hosted = await town.event(cleo), await town.event(await town.connected("dan"), title="Chess")
+    await pay(town)
+    answer = await town.answer(cleo, hosted.slug)
+    await pay(town)
+    work = await second_account(town, cleo)
+    async with town.db.transaction() as tx:
+        await linking.unlink(tx, cleo.user_id, account)
+    before = await everything_in(town, account)
+    await town.revise(cleo, event.slug, title="Coffee")
+    await town.answer(cleo, hosted.slug, Reply.DECLINED)
+    await pay(town)
+    for kind, subject in ((Kind.EVENT, event.id), (Kind.RSVP, answer.id)):
+        standing = await town.standing(kind, subject)
+        assert standing.state is State.BLOCKED
+        assert standing.words(town.clock.now(), is_allowed=True) == "sign in again to publish"
+    assert await everything_in(town, account) == before
+    assert await everything_in(town, work) == {}
+    async with town.db.transaction() as tx:
+        await identities.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
+    await sign_in_with_password(town.db, town.network, identifier="cleo.town.test", password="a long password")
+    await pay(town)
+    for kind, subject, said in ((Kind.EVENT, event.id, "Coffee"), (Kind.RSVP, answer.id, None)):
+        standing = await town.standing(kind, subject)
+        assert standing.state is State.PUBLISHED
+        record = await town.record(standing.uri or "")
+        assert record.get("name") == said
+    assert record["status"].endswith("#notgoing")
+
+
+async def last_account_let_go(town: Town) -> tuple[Caller, Did, Event]:
+    """Somebody who can sign in by e-mail disconnects the only account that they had; their event is public there."""
+    cleo = await town.connected("cleo")
+    account = (await town.identity(cleo.user_id)).did
+    event = await town.event(cleo)
+    await pay(town)
+    async with town.db.transaction() as tx:
+        await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=cleo.user_id)
+        await linking.unlink(tx, cleo.user_id, account)
+    await town.revise(cleo, event.slug, title="Coffee")
+    await pay(town)
+    async with town.db.transaction() as tx:
+        await identities.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
+    await sign_in_with_password(town.db, town.network, identifier="cleo.town.test", password="a long password")
+    await pay(town)
+    return cleo, account, event
+
+
+@pytest.mark.parametrize("says", ["nothing", "yes", "no"])
+async def test_a_yes_that_ended_with_the_account_is_no_no(town: Town, says: str):
+    """Connected again, its records are as they were until their author says yes or no."""
+    cleo, account, event = await last_account_let_go(town)
+    (uri,) = await everything_in(town, account)
+    assert (await town.record(uri))["name"] == "Tea in the park"
+    async with town.db.transaction() as tx:
+        if says == "yes":
+            await identities.agree(tx, cleo.user_id, handle="cleo.town.test")
+        elif says == "no":
+            await identities.withdraw(tx, cleo.user_id)
+    await pay(town)
+    if says == "no":
+        assert await everything_in(town, account) == {}
+    else:
+        assert (await town.record(uri))["name"] == ("Coffee" if says == "yes" else "Tea in the park")
+        assert (await town.standing(Kind.EVENT, event.id)).uri == uri
+
+
+async def test_what_was_taken_back_before_is_published_in_the_account_that_is_left(town: Town):
+    """An answer that was private for a while: its old home is gone, and it has another."""
+    cleo, dan = await town.connected("cleo"), await town.connected("dan")
+    account = (await town.identity(cleo.user_id)).did
+    hosted = await town.event(dan, title="Chess")
+    await pay(town)
+    answer = await town.answer(cleo, hosted.slug)
+    await pay(town)
+    async with town.db.transaction() as tx:
+        await publications.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await pay(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
+    work = await second_account(town, cleo)
+    async with town.db.transaction() as tx:
+        await linking.unlink(tx, cleo.user_id, account)
+        await publications.try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await pay(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
+    assert list(await everything_in(town, work)) == [(await town.standing(Kind.RSVP, answer.id)).uri]
+
+
+async def test_an_agent_of_the_one_is_none_of_the_other(town: Town):
+    """Also one that was made before, when it wants fresh tokens."""
+    cleo = await town.connected("cleo")
+    identity = await town.identity(cleo.user_id)
+    await second_account(town, cleo)
+    before = await agent_for(town.db, town.network, identity)
+    other = await sign_in_as_somebody_else(town, cleo, identity.did)
+    with pytest.raises(NotSignedIn):
+        await agent_for(town.db, town.network, identity)
+    town.clock.turn(3 * 60 * MINUTE)
+    with pytest.raises(NotSignedIn):
+        await before.query("com.atproto.server.getSession")
+    theirs = await agent_for(town.db, town.network, await town.identity(other.user_id))
+    assert (await theirs.query("com.atproto.server.getSession"))["did"] == identity.did
+
+
+async def test_nothing_is_looked_for_in_it_any_more(town: Town):
+    """A create whose answer was lost may arrive there after the account was let go: whoever has it then keeps it."""
+    cleo = await town.connected("cleo")
+    account = (await town.identity(cleo.user_id)).did
+    event = await town.event(cleo)
+    await pay(town)
+    await second_account(town, cleo)
+    (uri,) = held = await everything_in(town, account)
+    async with town.db.transaction() as tx:
+        await doubts.remember(tx, Sent(uri, str(held[uri]), None), did=account)
+        await doubts.look_now(tx, uri)
+        await tx.execute("update publications set uri = null, state = 'withheld' where subject_id = :id", id=event.id)
+    await sign_in_as_somebody_else(town, cleo, account)
+    await town.pay_debts()
+    assert await everything_in(town, account) == held
+    async with town.db.reader() as reader:
+        assert await doubts.of_uri(reader, uri) is None
