@@ -44,7 +44,7 @@ from openmeet.publication.decision import (
 )
 from openmeet.publication.former import decide_former
 from openmeet.records import seen
-from openmeet.records.collections import EVENT
+from openmeet.records.collections import EVENT, RSVP
 from openmeet.records.event_writing import says_little
 from openmeet.records.rsvp import Silence, told
 from openmeet.series import queries as series_queries
@@ -236,8 +236,24 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
         return Hold("The event's record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
-    home = await home_of(reader, UserId(owed.user_id), owed)
+    answered = await _where_they_answered(reader, owed, event.record_uri)
+    home = answered or await home_of(reader, UserId(owed.user_id), owed)
     return PublishRsvp(attendance, event, home, token) if isinstance(home, Identity) else home
+
+
+async def _where_they_answered(reader: Reader, owed: Publication, subject_uri: str) -> Identity | None:
+    """The account of theirs that holds the answer that counts, where nothing was written from here yet: that one is changed.
+
+    A second one in another account would leave the first there, and other apps would go on showing it.
+    """
+    if owed.may_be_out_there:
+        return None
+    theirs = [one for one in await identity_queries.of_user(reader, UserId(owed.user_id)) if one.can_write]
+    if len(theirs) < 2:
+        return None
+    dids = [one.did for one in theirs]
+    known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    return next((one for one in theirs if known and one.did == known[0].did), None)
 
 
 async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:

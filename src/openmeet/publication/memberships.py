@@ -63,15 +63,19 @@ async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) 
     if uri is None:
         why = "The group has no record."
         return Hold(why) if owed.may_be_out_there else Wait(why)
-    identity = await repository_for(reader, UserId(owed.user_id), owed.did if owed.may_be_out_there else None)
+    # What they wrote in another app is the one to change, in whichever account of theirs: never a second one.
+    said = None if standing.statement_uri is None else parse_at_uri(standing.statement_uri)
+    did = owed.did if owed.may_be_out_there else None if said is None else said.authority
+    identity = await repository_for(reader, UserId(owed.user_id), did)
+    if identity is None and owed.may_be_out_there:
+        return Stay(ELSEWHERE)
+    identity = identity or await repository_for(reader, UserId(owed.user_id), None)
     if identity is None:
-        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold("You have no repository yet.")
+        return Hold("You have no repository yet.")
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_membership(uri, now, previous)
 
-    # What they wrote in another app is the one to change: never a second one.
-    said = None if standing.statement_uri is None else parse_at_uri(standing.statement_uri)
     if said is not None and said.rkey is not None and (said.authority, said.collection) == (identity.did, MEMBERSHIP):
         return PublishPlain(identity, MEMBERSHIP, said.rkey, write)
     return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
