@@ -28,11 +28,18 @@ from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, NotSig
 from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.identities import authorization_queries, client_keys, session_queries, sessions
+from openmeet.identities import authorization_queries, client_keys, queries, session_queries, sessions
 from openmeet.identities.model import NewSession, SealedSession, SessionKind
 from openmeet.identities.naming import FIELD, Named, Server, text_of
 from openmeet.identities.network import Network
-from openmeet.identities.permissions import Feature, granted_features, scope_for
+from openmeet.identities.permissions import (
+    SCOPES,
+    Feature,
+    features_in,
+    granted_features,
+    refused_features,
+    scope_for,
+)
 from openmeet.users.model import UserId
 
 LIFE = 10 * MINUTE
@@ -95,12 +102,15 @@ class ComingBack:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Somebody holds this DID: their verified handle (or ``""``), their PDS, and the session, ready to be stored."""
+    """Somebody holds this DID: their verified handle (or ``""``), their PDS, and the session, ready to be stored.
+
+    ``session``: None where the one that is kept lives, and lets us do more.
+    """
 
     did: Did
     handle: str
     pds_url: str
-    session: NewSession
+    session: NewSession | None
     purpose: Purpose
     user_id: UserId | None
     next_path: str
@@ -200,7 +210,8 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
         raise
     known = await _known(db, tokens.did)
-    asked_before = known.asked_scope.split() if known is not None else []
+    # Only a refusal is carried over: what was granted before and not asked for this time is no refusal.
+    said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
     session = NewSession(
         tokens.did,
         SessionKind.OAUTH,
@@ -211,18 +222,48 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
         client_key_id=pending.client_key_id,
         scope=tokens.scope,
         # What was refused once stays known as refused, until it is asked for again and granted.
-        asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *asked_before])),
+        asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
         access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
     )
+    keeps = known is not None and known.pds_url == pds and _lets_do_more(known, session)
+    keeps = keeps and await _is_alive(db, network, tokens.did)
+    if keeps:
+        await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
     return Proven(
         tokens.did,
         handle,
         pds,
-        session,
+        None if keeps else session,
         pending.purpose,
         UserId(pending.user_id) if pending.user_id else None,
         pending.next_path,
     )
+
+
+def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
+    """Whether a session may do all that the new one may, and something that was not asked for this time.
+
+    Who names a server alone is known only when they come back: they were asked for no more than everybody is at first.
+    """
+    if known.kind is not SessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
+        return False
+    before, after = set(granted_features(known)), set(features_in(new.scope))
+    return after <= before and not before <= set(features_in(new.asked_scope))
+
+
+async def _is_alive(db: Database, network: Network, did: Did) -> bool:
+    """Whether the session that we have for a DID still lives at its server: it is refreshed."""
+    async with db.reader() as reader:
+        identity = await queries.find(reader, did)
+    if identity is None:
+        return False
+    try:
+        session = await sessions.open_session(db, network, identity)
+        await sessions.renew(db, network, identity, session)
+    except Failure as failure:
+        log.info("authorization.session_not_kept", did=did, reason=failure.name)
+        return False
+    return True
 
 
 async def revoke_tokens(

@@ -60,12 +60,24 @@ def standing(session: SealedSession, feature: Feature) -> Standing:
     """Whether records of a feature may be written with a session. One by password may do everything."""
     if session.kind is SessionKind.PASSWORD:
         return Standing.GRANTED
-    granted = read_grant(session.scope)
-    if all(granted.may_write(each, writing) for each in COLLECTIONS[feature] for writing in EVERY_WRITING):
+    if feature in features_in(session.scope):
         return Standing.GRANTED
-    asked = read_grant(session.asked_scope)
-    was_asked = all(asked.may_write(each, writing) for each in COLLECTIONS[feature] for writing in EVERY_WRITING)
-    return Standing.REFUSED if was_asked else Standing.NOT_ASKED
+    return Standing.REFUSED if feature in features_in(session.asked_scope) else Standing.NOT_ASKED
+
+
+def features_in(scope: str) -> list[Feature]:
+    """What a scope lets be written, in the order of asking."""
+    grant = read_grant(scope)
+    return [
+        feature
+        for feature, collections in COLLECTIONS.items()
+        if all(grant.may_write(each, writing) for each in collections for writing in EVERY_WRITING)
+    ]
+
+
+def refused_features(session: SealedSession) -> list[Feature]:
+    """What the person was asked for and said no to."""
+    return [feature for feature in Feature if standing(session, feature) is Standing.REFUSED]
 
 
 def granted_features(session: SealedSession) -> list[Feature]:

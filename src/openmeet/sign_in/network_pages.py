@@ -172,9 +172,10 @@ def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, 
 async def _finish_sign_in(request: Request, offered: NetworkSignIn, proven: Proven) -> Response:
     db = database_of(request)
     async with db.transaction() as tx:
-        replaced = await session_queries.find(tx, proven.did)
+        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, None)
-        await session_queries.put(tx, proven.session)
+        if proven.session is not None:
+            await session_queries.put(tx, proven.session)
         session = await actions.open_session(tx, whose.user_id, SessionKind.BROWSER)
         user = await by_id(tx, whose.user_id)
     _give_back_later(offered, request, replaced)
@@ -196,10 +197,11 @@ async def _finish_for(request: Request, offered: NetworkSignIn, proven: Proven, 
     if caller is None or caller.user_id != proven.user_id:
         raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
     async with database_of(request).transaction() as tx:
-        replaced = await session_queries.find(tx, proven.did)
+        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         # Also what was allowed a moment ago wakes what waited for it.
         whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, caller.user_id)
-        await session_queries.put(tx, proven.session)
+        if proven.session is not None:
+            await session_queries.put(tx, proven.session)
         if proven.purpose is Purpose.LINK and not whose.decide_at:
             # From now on new records go there (whoever links an account of their own wants it used).
             await queries.make_default(tx, caller.user_id, proven.did)

@@ -13,8 +13,9 @@ from openmeet.flags.model import Flag
 from openmeet.flags.switchboard import MAX_AGE
 from openmeet.groups import actions as groups
 from openmeet.groups import publishing
-from openmeet.identities import actions
-from openmeet.identities.permissions import Feature
+from openmeet.identities import actions, agents
+from openmeet.identities.leaving import give_back
+from openmeet.identities.permissions import Feature, Standing, standing
 from openmeet.ingestion.switching import switch
 from openmeet.publication import rounds
 from openmeet.recurrence.pattern import parse_date, pattern
@@ -116,3 +117,43 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
         wanted = {Kind.EVENT, *KINDS.values()}
         assert {kind for kind in wanted if State.PUBLISHED in after[kind]} == wanted
         assert all(State.BLOCKED not in some for some in after.values())
+
+
+async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_away(door_on_each: Door):
+    """Who it is shows only on the way back: less was asked for, and nothing refused."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        await permit(door, browser, Feature.SERIES)
+        await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
+    async with door.browser() as browser:
+        back = await door.let_in(browser, "ana", typed=door.town.pds_url)
+        assert back.status_code == 303
+        assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
+    kept = await door.stored("ana")
+    assert [standing(kept, feature) for feature in OPTIONAL] == [Standing.GRANTED, Standing.REFUSED, Standing.NOT_ASKED]
+    client = await agents.agent_for(door.db, door.network, await door.identity("ana"))
+    assert (await client.query("com.atproto.server.getSession"))["did"] == kept.did
+
+
+async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_on_each: Door):
+    """Signed in anew by the server's address, after its server ended the wider one: asked for once it is needed."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        await permit(door, browser, Feature.SERIES)
+        await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
+        # Ended there, without a word to us.
+        before = await door.stored("ana")
+        await give_back(door.db, door.network, before)
+        await door.let_in(browser, "ana", typed=door.town.pds_url)
+    after = await door.stored("ana")
+    assert (after.needs_login, after.sealed == before.sealed) == (False, False)
+    assert [standing(after, feature) for feature in Feature] == [
+        Standing.GRANTED,
+        Standing.NOT_ASKED,
+        Standing.REFUSED,
+        Standing.NOT_ASKED,
+    ]
