@@ -10,6 +10,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.browsing import cursors, feeds, group_feed, group_queries, group_view, month_grid
 from openmeet.browsing.group_calendar import calendar_file
+from openmeet.browsing.group_calendar_pages import url_for
 from openmeet.browsing.group_edge import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.browsing.group_queries import between_in_group, past_in_group, shown_in_group
 from openmeet.browsing.queries import position_of
@@ -108,6 +109,8 @@ async def show_events(request: Request) -> Response:
             "month": None,
             "is_later": position is not None,
             "has_feed": group_feed_is_open(seen),
+            "is_member": seen.member is not None,
+            "own_feed": "" if seen.member is None else await url_for(reader, request, seen.group, seen.member),
         }
         if is_month:
             context["month"] = await _month(reader, request, seen)

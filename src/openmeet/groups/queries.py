@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.groups import owing
 from openmeet.groups.model import (
+    INSIDE,
     Group,
     GroupDetails,
     GroupId,
@@ -273,7 +274,19 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
         network_role=membership.network_role.value if membership.network_role else "",
         now=tx.now,
     )
+    if membership.role not in INSIDE:
+        await close_calendar(tx, membership.group_id, membership.user_id)
     await owing.owe_member(tx, membership)
+
+
+async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """The address by which a person reads the group's calendar opens nothing any more, whatever becomes of their standing."""
+    await tx.execute(
+        "update group_calendar_feeds set serial = serial + 1, token_hash = null"
+        " where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
 
 
 def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role) -> Membership:

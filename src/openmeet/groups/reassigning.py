@@ -10,7 +10,7 @@ from typing import Final
 from groundwork.database.transaction import Transaction
 from openmeet.debts import publication_moves, publications
 from openmeet.debts.publications import Kind
-from openmeet.groups import doors, people, queries
+from openmeet.groups import calendar_feeds, doors, people, queries
 from openmeet.groups.model import Act, Membership, Role
 from openmeet.groups.promotion import speaker_of
 from openmeet.users.model import UserId
@@ -56,6 +56,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
             merged += 1
     await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
     await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
+    await calendar_feeds.reassign(tx, from_user)
     # A key protects one person's form from being sent twice: it protects nobody's any more.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:

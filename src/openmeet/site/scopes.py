@@ -39,7 +39,7 @@ SCOPE_WORDS: Final = {
     Scope.PROFILE: "Change your profile, what you hear of, searches that you keep and the calendars you subscribe to; report, block and mute for you",
     Scope.WEBHOOKS: "Register addresses that are told what happens",
     Scope.MODERATION: "Moderate this site, where you are a moderator",
-    Scope.CALENDAR_ADDRESS: "See, renew and close the secret address of your calendar",
+    Scope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups'",
     Scope.OPERATING: "See how the synchronisation stands, where you run this site",
 }
 
@@ -129,6 +129,9 @@ EXCEPTIONS: Final = {
     "getModerationPolicy": Scope.MODERATION,
     # Who knows the address reads the calendar without any token: seeing it is more than reading.
     "showMyFeed": Scope.CALENDAR_ADDRESS,
+    "showGroupFeed": Scope.CALENDAR_ADDRESS,
+    "renewGroupFeed": Scope.CALENDAR_ADDRESS,
+    "closeGroupFeed": Scope.CALENDAR_ADDRESS,
 }
 
 

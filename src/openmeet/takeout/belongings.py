@@ -111,6 +111,7 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "claims": "which rows of this site turned out to be one person",
     "sessions": "browsers that are signed in here",
     "calendar_feeds": "the hash of an address that works here alone",
+    "group_calendar_feeds": "hashes of addresses that work here alone",
     "mail_links": "hashes of links that work here alone",
     "idempotency_keys": "answers to programs, kept for a day",
     "imports": "files that were looked at, kept for a week",

@@ -46,6 +46,8 @@ class Planted:
     hidden: set[str] = field(default_factory=set)
     # The secret address of one's own calendar.
     feeds: dict[Viewer, str] = field(default_factory=dict)
+    # And those of the calendars of groups, of who is in them and of who was.
+    group_feeds: dict[Viewer, list[str]] = field(default_factory=dict)
 
     def secret(self, name: str, *for_whom: Viewer, host: bool = True) -> str:
         """A new marked word; it is for the host, too, unless that is said otherwise."""
@@ -73,6 +75,8 @@ class Planted:
         """The parameters with which this viewer walks."""
         if first_word == "calendar" and viewer in self.feeds:
             yield {"token": self.feeds[viewer]}
+        if first_word == "group-calendars":
+            yield from ({"token": token} for token in self.group_feeds.get(viewer, []))
         for values in self.addresses.get(first_word, []):
             if viewer in self.told.get(values.get("slug", ""), EVERYBODY):
                 yield values

@@ -16,8 +16,9 @@ from openmeet.events import co_hosts, drafts, grouping, pictures
 from openmeet.events.model import Details, Event, GroupOfEvent, Visibility
 from openmeet.events.rules import Submission
 from openmeet.groups import actions as groups
-from openmeet.groups import announcements, running
+from openmeet.groups import announcements, calendar_feeds, running
 from openmeet.groups import pictures as group_pictures
+from openmeet.groups import queries as group_queries
 from openmeet.guests import actions as guests
 from openmeet.media.model import Picture
 from openmeet.messages import actions as messages
@@ -66,6 +67,7 @@ async def _people(tx: Transaction, town: Planted) -> None:
         town.tokens[viewer] = (browser.token, program.token)
         town.feeds[viewer] = await feed.open_feed(tx, CODE_KEY, user_id)
     town.addresses["calendar"] = []
+    town.addresses["group-calendars"] = []
 
 
 async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> None:
@@ -164,6 +166,10 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
         for viewer in (MEMBER, FORMER):
             link = await running.invite_by_link(tx, ana, group.slug, uses=1)
             await running.accept(tx, town.callers[viewer], link.id)
+        for viewer in (HOST, MEMBER, FORMER):
+            mine = await group_queries.find_member(tx, group.id, town.callers[viewer].user_id)
+            token = await calendar_feeds.renew(tx, CODE_KEY, group, mine)
+            town.group_feeds.setdefault(viewer, []).append(token)
         alt = town.secret(f"{name}alt", *meant) if is_secret else "Singers."
         await group_pictures.put(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, town.secret(f"{name}news", *meant))

@@ -58,6 +58,13 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
             # Calendars are copied to other places, so that even one's own says what everybody knows.
             assert in_calendar & {"venue", "street", "north", "east", "door", "link"} == set()
+        if viewer in {HOST, MEMBER, FORMER}:
+            in_calendars = [
+                look.found.get(f"GET /group-calendars/{token}.ics", ()) for token in town.group_feeds[viewer]
+            ]
+            # Whoever was removed had an address, too.
+            assert all("eventtitle" in " ".join(found) for found in in_calendars) is (viewer is not FORMER)
+            assert viewer is not FORMER or not any(in_calendars)
     async with site.browser() as operator:
         metrics = await operator.get("/metrics", headers={"authorization": "Bearer for metrics"})
     # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.

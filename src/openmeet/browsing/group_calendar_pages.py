@@ -1,0 +1,77 @@
+"""A group in a member's own calendar program: the secret address, made, made anew and closed; and what it answers."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.browsing import feeds
+from openmeet.browsing.group_calendar import calendar_file
+from openmeet.browsing.group_edge import path_of, slug_of
+from openmeet.groups import actions, calendar_feeds, rules
+from openmeet.groups.model import Group
+from openmeet.groups.rules import Action
+from openmeet.site.forms import read_form
+from openmeet.site.frame import go
+from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+from openmeet.users.model import UserId
+
+
+def routes() -> list[Route]:
+    return [Route("/groups/{slug}/calendar", change, methods=["POST"])]
+
+
+def open_routes() -> list[Route]:
+    """To be served without asking who the viewer is: calendar programs have no session."""
+    return [Route("/group-calendars/{token}.ics", serve, methods=["GET"])]
+
+
+async def change(request: Request) -> Response:
+    """Make the secret address, another one, or none."""
+    caller = caller_of(request)
+    act = (await read_form(request)).get("act", "")
+    async with database_of(request).transaction() as tx:
+        group, mine = await actions.lock_visible(tx, caller, slug_of(request))
+        match act:
+            case "open" | "renew":
+                await calendar_feeds.renew(tx, request.app.state.code_key, group, mine)
+            case "close":
+                await calendar_feeds.close(tx, group.id, caller.user_id)
+            case _:
+                raise InvalidInput("act", "Choose one of: open, renew, close.")
+    said = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act]
+    return go(f"{path_of(group)}/events", said=said)
+
+
+async def serve(request: Request) -> Response:
+    settings = request.app.state.settings
+    async with database_of(request).reader() as reader:
+        found = await calendar_feeds.reader_of(reader, request.path_params["token"])
+        if found is None:
+            raise NotFound("This calendar has no such address any more.")
+        group, mine = found
+        file, changed = await calendar_file(
+            reader,
+            group,
+            settings.public_url,
+            member=mine.user_id,
+            runs=rules.may(mine.role, Action.EDIT_ANY_EVENT),
+        )
+    answer = feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
+    answer.headers["x-robots-tag"] = "noindex, nofollow"
+    return answer
+
+
+async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str:
+    """The address that works for a member; empty where they have none."""
+    return shown(request, await calendar_feeds.token_of(reader, request.app.state.code_key, group.id, member))
+
+
+def shown(request: Request, token: str) -> str:
+    """The whole address of a token, empty of none."""
+    public_url: str = request.app.state.settings.public_url
+    return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""
