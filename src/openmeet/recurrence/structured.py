@@ -19,6 +19,13 @@ _NUMBERS: Final = {
     "bySecond": "BYSECOND",
     "bySetPosition": "BYSETPOS",
 }
+_COUNTED: Final = (("interval", Code.BAD_INTERVAL), ("count", Code.BAD_COUNT))
+_NAMES_OF_DAY: Final = frozenset({"day", "nthOfPeriod"})
+_EXAMPLES: Final = {
+    "frequency": "one of daily, weekly, monthly, yearly",
+    "until": "a date such as 20261224, 20261224T180000 or 20261224T170000Z",
+    "firstDayOfWeek": "one of mo, tu, we, th, fr, sa, su",
+}
 _NAMES: Final = frozenset({"frequency", "interval", "count", "until", "byDay", "firstDayOfWeek", *_NUMBERS})
 
 
@@ -52,20 +59,45 @@ def to_json(rule: Rule) -> dict[str, Any]:
 
 
 def from_json(value: Mapping[str, Any]) -> Rule:
-    """The rule of such an object. Raises RuleRefused as ``parse_rule`` does, through which it goes."""
-    unknown = sorted(value.keys() - _NAMES)
-    if unknown:
-        raise RuleRefused(Code.UNKNOWN_PART, unknown[0][:30], f"A rule has no member {unknown[0][:30]!r}.")
-    parts = [f"FREQ={value['frequency']}"] if "frequency" in value else []
-    parts += [f"{name.upper()}={value[name]}" for name in ("interval", "count", "until") if name in value]
+    """The rule of such an object. Raises RuleRefused as ``parse_rule`` does, through which it goes.
+
+    Whatever is no member, or of another type than it has there, is refused: left out or read as text, it would be another rule.
+    """
+    _known_only(value, _NAMES, "A rule")
+    parts = [f"FREQ={_word(value, 'frequency', Code.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
+    parts += [f"{name.upper()}={_number(value[name], code, name)}" for name, code in _COUNTED if name in value]
+    if "until" in value:
+        parts.append(f"UNTIL={_word(value, 'until', Code.BAD_UNTIL)}")
     for name, part in _NUMBERS.items():
         if name in value:
-            parts.append(f"{part}={','.join(map(str, _list(value, name)))}")
+            numbers = (_number(one, Code(f"BAD_{part}"), name) for one in _list(value, name))
+            parts.append(f"{part}={','.join(map(str, numbers))}")
     if "byDay" in value:
         parts.append(f"BYDAY={','.join(_day(day) for day in _list(value, 'byDay'))}")
     if "firstDayOfWeek" in value:
-        parts.append(f"WKST={value['firstDayOfWeek']}")
+        parts.append(f"WKST={_word(value, 'firstDayOfWeek', Code.BAD_WKST)}")
     return parse_rule(";".join(parts) or "COUNT=1")
+
+
+def _known_only(value: Mapping[str, Any], known: frozenset[str], whole: str) -> None:
+    unknown = sorted(value.keys() - known)
+    if unknown:
+        raise RuleRefused(Code.UNKNOWN_PART, unknown[0][:30], f"{whole} has no member {unknown[0][:30]!r}.")
+
+
+def _word(value: Mapping[str, Any], name: str, code: Code) -> str:
+    """A text that cannot end the part of the rule that it stands in."""
+    word = value[name]
+    if not isinstance(word, str) or not word.isascii() or not word.isalnum():
+        raise RuleRefused(code, name, f"{name} must be {_EXAMPLES[name]}.")
+    return word
+
+
+def _number(number: Any, code: Code, name: str) -> int:
+    # JSON's true is an int to Python.
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RuleRefused(code, name, f"{name} takes whole numbers only.")
+    return number
 
 
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
@@ -76,6 +108,12 @@ def _list(value: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _day(day: Any) -> str:
-    if not isinstance(day, dict) or not isinstance(day.get("day"), str):
-        raise RuleRefused(Code.BAD_BYDAY, "byDay", 'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}.')
-    return f"{day.get('nthOfPeriod', '')}{day['day']}"
+    if not isinstance(day, dict) or not isinstance(day.get("day"), str) or day["day"].upper() not in DAYS:
+        raise RuleRefused(
+            Code.BAD_BYDAY,
+            "byDay",
+            'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}; day is one of mo, tu, we, th, fr, sa, su.',
+        )
+    _known_only(day, _NAMES_OF_DAY, "A day of byDay")
+    nth = _number(day["nthOfPeriod"], Code.BAD_BYDAY, "nthOfPeriod") if "nthOfPeriod" in day else ""
+    return f"{nth}{day['day']}"
