@@ -77,12 +77,15 @@ class AllSeries:
         path = f"{_series(slug)}/reinstate"
         return await self._transport.change("POST", path, ChangedSeries, which, if_match=if_match)
 
-    async def pause(self, slug: str, reason: str = "") -> Series:
+    async def pause(self, slug: str, reason: str = "", *, is_silent: bool = False, if_match: int | None = None) -> Series:
         """No dates are made until it is resumed."""
-        return await self._transport.change("POST", f"{_series(slug)}/pause", Series, {"reason": reason})
+        body = {"reason": reason, "isSilent": is_silent}
+        return await self._transport.change("POST", f"{_series(slug)}/pause", Series, body, if_match=if_match)
 
-    async def resume(self, slug: str) -> Series:
-        return await self._transport.change("POST", f"{_series(slug)}/resume", Series)
+    async def resume(self, slug: str, *, is_silent: bool = False, if_match: int | None = None) -> Series:
+        """A paused one makes dates again; of a cancelled one come back those that were cancelled with it."""
+        body = {"isSilent": is_silent}
+        return await self._transport.change("POST", f"{_series(slug)}/resume", Series, body, if_match=if_match)
 
     async def follow(self, slug: str, *, notifies: bool = True) -> None:
         await self._transport.act("PUT", f"{_series(slug)}/follow", {"notifies": notifies})

@@ -233,8 +233,11 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
     return saved
 
 
-async def resume(tx: Transaction, series: Series) -> tuple[Series, int]:
-    """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many."""
+async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tuple[Series, int]:
+    """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many.
+
+    ``tells`` False: the host chose to stay silent.
+    """
     if series.status is SeriesStatus.ACTIVE:
         return series, 0
     before = await undoing.look(tx, series)
@@ -242,15 +245,16 @@ async def resume(tx: Transaction, series: Series) -> tuple[Series, int]:
     back, news = 0, list[News]()
     match series.status:
         case SeriesStatus.CANCELLED:
-            back, news = await calling_off.bring_back_with_series(tx, saved)
+            back, news = await calling_off.bring_back_with_series(tx, saved, tells=tells)
         case SeriesStatus.PAUSED:
-            news = await telling.of_status(tx, saved, Kind.SERIES_RESUMED, "")
+            news = await telling.of_status(tx, saved, Kind.SERIES_RESUMED, "") if tells else []
     made = await storing.store_window(tx, saved)
-    if series.status is SeriesStatus.CANCELLED:
+    if series.status is SeriesStatus.CANCELLED and tells:
         news = [*news, *telling.of_new_dates(saved, made)]
     await owing.owe_by_policy(tx, saved.id)
     await owing.look_at_published(tx, saved.id)
-    await undoing.keep(tx, before, Act.RESUME, untold=await telling.tell(tx, saved, news))
+    untold = await telling.tell(tx, saved, news)
+    await undoing.keep(tx, before, Act.RESUME, is_silent=not tells, untold=untold)
     return await reread(tx, series.id), back
 
 

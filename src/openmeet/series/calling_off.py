@@ -79,7 +79,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
     return saved, len(changed)
 
 
-async def bring_back_with_series(tx: Transaction, series: Series) -> tuple[int, list[News]]:
+async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[News]]:
     """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
     with_it = await queries.cancelled_with_series(tx, series.id)
     coming = [
@@ -87,7 +87,7 @@ async def bring_back_with_series(tx: Transaction, series: Series) -> tuple[int, 
         for event in await lock_dates(tx, series.id)
         if event.id in with_it and not event.is_gone and not event.is_over(tx.now)
     ]
-    changed, news = await _reinstate(tx, series, coming, tells=True)
+    changed, news = await _reinstate(tx, series, coming, tells=tells)
     await seats_changed(tx, changed)
     return len(changed), news
 

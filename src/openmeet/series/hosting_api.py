@@ -30,6 +30,7 @@ from openmeet.series.shapes import (
     ExtraDate,
     Reason,
     Reinstatement,
+    Resumption,
     SeriesShown,
 )
 from openmeet.site import times
@@ -84,7 +85,7 @@ async def reinstate(request: Request) -> Response:
         series = await _to_change(request, tx)
         names = await _named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
-            series, count = await actions.resume(tx, series)
+            series, count = await actions.resume(tx, series, tells=not body.is_silent)
             return await _changed(request, tx, series, count)
         count = await calling_off.reinstate_dates(tx, series, names, tells=not body.is_silent)
         return await _changed(request, tx, series, count)
@@ -99,8 +100,9 @@ async def pause(request: Request) -> Response:
 
 
 async def resume(request: Request) -> Response:
+    body = await read_json(request, Resumption, is_optional=True)
     async with database_of(request).transaction() as tx:
-        series, _ = await actions.resume(tx, await _to_change(request, tx))
+        series, _ = await actions.resume(tx, await _to_change(request, tx), tells=not body.is_silent)
         return await answer(request, tx, series)
 
 
@@ -280,9 +282,10 @@ OPERATIONS = (
         "Go on after a pause or a cancellation",
         resume,
         {200: SeriesShown},
-        None,
+        Resumption,
         (IF_MATCH,),
         failures=_FAILURES,
+        body_is_optional=True,
     ),
     Operation(
         "POST",

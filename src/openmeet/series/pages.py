@@ -116,9 +116,10 @@ async def pause(request: Request) -> Response:
 
 
 async def resume(request: Request) -> Response:
+    typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
-        await actions.resume(tx, series)
+        await actions.resume(tx, series, tells=not typed.get("is_silent"))
     return go(_path(series), said="series_resumed")
 
 

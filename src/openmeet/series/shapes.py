@@ -336,6 +336,12 @@ class Reason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     is_silent: bool = False
 
 
+class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How a series goes on; without a body, those whom it concerns are told."""
+
+    is_silent: bool = False
+
+
 class Changed(msgspec.Struct, rename="camel"):
     """The series afterwards, and how many dates were changed."""
 

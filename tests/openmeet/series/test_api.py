@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import DAY
 from openmeet.series.model import Policy
-from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make
+from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, told
 
 
 async def test_a_series_made_is_read_back(client, ana):
@@ -355,3 +355,22 @@ async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
     assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
     found = await dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})
     assert [(one["originalDate"], one["isOver"]) for one in found] == [(FIRST, True), (SECOND, True)]
+
+
+@pytest.mark.parametrize("verb", ["reinstate", "resume"])
+@pytest.mark.parametrize("stop", ["cancel", "pause"])
+async def test_a_series_that_goes_on_in_silence_tells_nobody(client, ana, ben, stop, verb):
+    """Neither who answered nor who follows it; with a word, both hear."""
+    made = await make(client, ana)
+    opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
+    await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
+    await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=ben)
+    await ask(client, ana, made, stop, {"isSilent": True})
+    before = await told(client, ben)
+    back = await ask(client, ana, made, verb, {"isSilent": True})
+    assert back.status_code == 200, back.text
+    assert await told(client, ben) == before
+    await ask(client, ana, made, "undo")
+    assert await told(client, ben) == before, "nobody is told that it was taken back, either"
+    await ask(client, ana, made, verb, {})
+    assert await told(client, ben) == before + 1

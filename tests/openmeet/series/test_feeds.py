@@ -134,7 +134,7 @@ async def test_a_series_that_rests_has_its_stored_dates_in_a_calendar_and_no_mor
     await ana.post(f"{path}/pause", data={"reason": "Summer"})
     days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
     assert (len(days), days[-1]) == (9, "2026-04-28T18:00")
-    await ana.post(f"{path}/resume")
+    await ana.post(f"{path}/resume", data={"is_silent": ""})
     assert len(starts_in((await ana.get(f"{path}.ics")).content)) == 17
 
 

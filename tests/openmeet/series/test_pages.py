@@ -333,7 +333,7 @@ async def test_cancel_some_then_all_and_bring_back(ana, site: Site) -> None:
     assert "<s><time" in shown
     await ana.post(f"{path}/cancel", data={"which": "all", "reason": "No trainer"})
     assert "This series is cancelled." in (await ana.get(path)).text
-    await ana.post(f"{path}/resume")
+    await ana.post(f"{path}/resume", data={"is_silent": ""})
     statuses = [status for _, _, status in await stored(site, await only(site))]
     assert (statuses[1], {*statuses[:1], *statuses[2:]}) == ("cancelled", {"scheduled"}), "called off by itself before"
 
