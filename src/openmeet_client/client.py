@@ -6,6 +6,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+import msgspec
+from msgspec import UNSET
+
 from openmeet_client.model import (
     Answer,
     Event,
@@ -111,11 +114,20 @@ class Events:
 
     async def joining(self, slug: str) -> Joining:
         """Who can come and how."""
-        return await self._transport.get(f"{_event(slug)}/joining", Joining)
+        found, revision = await self._transport.get_revision(f"{_event(slug)}/joining", Joining)
+        return msgspec.structs.replace(found, revision=revision)
 
-    async def set_joining(self, slug: str, wanted: Joining) -> Joining:
-        """Replace it; what is asked keeps its answers where its ``question_id`` stays."""
-        return await self._transport.change("PUT", f"{_event(slug)}/joining", Joining, wanted)
+    async def set_joining(
+        self, slug: str, wanted: Joining, *, for_series: bool = False, if_match: int | None = None
+    ) -> Joining:
+        """Replace it; what is asked keeps its answers where its ``question_id`` stays. ``if_match``: the ``revision`` that was read.
+
+        ``for_series``: for every date of its series that has no settings of its own.
+        """
+        path = f"{_event(slug)}/joining{'?scope=series' if for_series else ''}"
+        body = msgspec.structs.replace(wanted, revision=UNSET)
+        found, revision = await self._transport.change_revision("PUT", path, Joining, body, if_match=if_match)
+        return msgspec.structs.replace(found, revision=revision)
 
 
 class Answers:

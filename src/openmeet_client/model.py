@@ -51,7 +51,10 @@ class Question(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Joining(msgspec.Struct, rename="camel"):
-    """Who can come and how. None is no limit, or no end of answers; ``foreign_answers`` None is what fits."""
+    """Who can come and how. None is no limit, or no end of answers; ``foreign_answers`` None is what fits.
+
+    ``revision`` is of what was read, and is not sent.
+    """
 
     limit_in_person: int | None = None
     limit_online: int | None = None
@@ -64,6 +67,7 @@ class Joining(msgspec.Struct, rename="camel"):
     foreign_answers: Literal["count", "need_approval", "apart"] | None = None
     takes_guests: bool = True
     questions: list[Question] = []
+    revision: int | UnsetType | None = UNSET
 
 
 class Counts(msgspec.Struct, rename="camel"):

@@ -77,7 +77,9 @@ class AllSeries:
         path = f"{_series(slug)}/reinstate"
         return await self._transport.change("POST", path, ChangedSeries, which, if_match=if_match)
 
-    async def pause(self, slug: str, reason: str = "", *, is_silent: bool = False, if_match: int | None = None) -> Series:
+    async def pause(
+        self, slug: str, reason: str = "", *, is_silent: bool = False, if_match: int | None = None
+    ) -> Series:
         """No dates are made until it is resumed."""
         body = {"reason": reason, "isSilent": is_silent}
         return await self._transport.change("POST", f"{_series(slug)}/pause", Series, body, if_match=if_match)

@@ -49,12 +49,24 @@ class Transport:
         body, _ = await self._ask("GET", path, None, query, {})
         return msgspec.json.decode(body, type=shape)
 
+    async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
+        """The same of what does not say its revision itself, with the one that its tag names."""
+        body, tag = await self._ask("GET", path, None, None, {})
+        return msgspec.json.decode(body, type=shape), _revision(tag)
+
     async def change(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> T:
         """One effect, however often it has to be sent. ``if_match``: only while this revision is the newest."""
-        found, _ = await self._ask(method, path, body, None, _headers(if_match))
-        return msgspec.json.decode(found, type=shape)
+        found, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
+        return found
+
+    async def change_revision(
+        self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
+    ) -> tuple[T, int | None]:
+        """The same, with the revision that it has now by its tag."""
+        found, tag = await self._ask(method, path, body, None, _headers(if_match))
+        return msgspec.json.decode(found, type=shape), _revision(tag)
 
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
@@ -76,7 +88,8 @@ class Transport:
 
     async def _ask(
         self, method: str, path: str, body: object, query: Query | None, headers: Mapping[str, str]
-    ) -> tuple[bytes, int]:
+    ) -> tuple[bytes, str]:
+        # The body, and the tag.
         sent: dict[str, Any] = {"params": {name: value for name, value in (query or {}).items() if value is not None}}
         sent["headers"] = dict(headers)
         if body is not None:
@@ -96,7 +109,7 @@ class Transport:
                 lost = str(failure) or lost
             else:
                 if response.status < 400:  # no failure
-                    return found, response.status
+                    return found, response.headers.get("etag", "")
                 if is_last or response.status not in _WORTH_RETRYING:
                     raise problem_of(response.status, found)
                 asked = response.headers.get("retry-after", "")
@@ -104,6 +117,12 @@ class Transport:
             if not is_last:
                 await self._wait(wait)
         raise NoAnswer(lost)
+
+
+def _revision(tag: str) -> int | None:
+    """The number at the head of a tag: ``"3-9f2c41d07b3e"``."""
+    number = tag.strip('"').partition("-")[0]
+    return int(number) if number.isdecimal() else None
 
 
 def _headers(if_match: int | None) -> dict[str, str]:

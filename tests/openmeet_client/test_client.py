@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
@@ -14,6 +15,7 @@ from groundwork.http.server import serve
 from openmeet_client import problems
 from openmeet_client.client import OpenMeet
 from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Question, SeriesEdit
+from openmeet_client.problems import Changed
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
@@ -152,8 +154,13 @@ async def test_dates_are_called_off_and_brought_back(ana: OpenMeet):
     ] * 2
     assert (await ana.series.reinstate(series.slug, Dates([names[2]]))).dates_changed == 1
     assert (await ana.series.open_date(series.slug, names[5])).is_stored
-    assert (await ana.series.pause(series.slug, "Summer")).status == "paused"
-    assert (await ana.series.resume(series.slug)).status == "active"
+    paused = await ana.series.pause(series.slug, "Summer", is_silent=True)
+    assert paused.status == "paused"
+    with pytest.raises(Changed):
+        await ana.series.pause(series.slug, "Winter", if_match=series.revision)
+    with pytest.raises(Changed):
+        await ana.series.resume(series.slug, if_match=series.revision)
+    assert (await ana.series.resume(series.slug, if_match=paused.revision)).status == "active"
     await ana.series.unfollow(series.slug)
 
 
@@ -165,6 +172,12 @@ async def test_drafts_and_who_can_come(weather: Weather, url: str, ana: OpenMeet
     )
     assert asked.questions[0].question_id
     assert await ana.events.joining(draft.slug) == asked
+    wider = await ana.events.set_joining(
+        draft.slug, msgspec.structs.replace(asked, max_party=3), if_match=asked.revision
+    )
+    assert wider.max_party == 3
+    with pytest.raises(Changed):
+        await ana.events.set_joining(draft.slug, asked, if_match=asked.revision)
     assert not (await ana.events.publish(draft.slug, if_match=draft.revision)).is_draft
     async with await client_of(weather, url, "Ben") as ben:
         assert (await ben.events.joining(draft.slug)).needs_approval

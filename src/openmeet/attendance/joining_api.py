@@ -71,8 +71,8 @@ async def show(request: Request) -> Response:
         ):
             raise NotFound("There is no such event.")
         joining = await joining_queries.of_event(reader, event)
-        own = await joining_queries.of_subject(reader, event.id)
-    return json_response(_shown(joining), headers=etag_of(own.revision if own else 0))
+        revision = await joining_queries.revision_of(reader, event)
+    return json_response(_shown(joining), headers=etag_of(revision))
 
 
 # They stay where a replace does not name them.
@@ -100,8 +100,8 @@ async def save(request: Request) -> Response:
             expected_revision=expected_revision(request),
         )
         lowering.must_be_confirmed(request, lowered)
-        own = await joining_queries.of_subject(tx, event.id)
-    return json_response(_shown(saved), headers=etag_of(own.revision if own else 0))
+        revision = await joining_queries.revision_of(tx, event)
+    return json_response(_shown(saved), headers=etag_of(revision))
 
 
 def _submission(wanted: JoiningShown) -> JoiningSubmission:

@@ -42,8 +42,8 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await managing.hosted(reader, caller_of(request), _slug(request))
         joining = await joining_queries.of_event(reader, event)
-        own = await joining_queries.of_subject(reader, event.id)
-    return _page(request, event, Typed(_values(joining, own)), _rows_of(joining))
+        revision = await joining_queries.revision_of(reader, event)
+    return _page(request, event, Typed(_values(joining, revision)), _rows_of(joining))
 
 
 async def save(request: Request) -> Response:
@@ -77,8 +77,8 @@ async def save(request: Request) -> Response:
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
-            own = await joining_queries.of_subject(reader, event.id)
-        kept = {**typed, "revision": str(own.revision if own else 0)}
+            revision = await joining_queries.revision_of(reader, event)
+        kept = {**typed, "revision": str(revision)}
         why = "Somebody else saved these settings since you opened this page. What you typed is kept; save again to have it so."
         return _page(request, event, Typed(kept, {"": why}), rows, status=409)
     return go(f"/events/{event.slug}", said="joining_saved")
@@ -132,7 +132,7 @@ def _rows_of(joining: Joining) -> list[dict[str, str]]:
     return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
 
 
-def _values(joining: Joining, own: Joining | None) -> dict[str, str]:
+def _values(joining: Joining, revision: int) -> dict[str, str]:
     return {
         "limit_in_person": "" if joining.limit_in_person is None else str(joining.limit_in_person),
         "limit_online": "" if joining.limit_online is None else str(joining.limit_online),
@@ -144,7 +144,7 @@ def _values(joining: Joining, own: Joining | None) -> dict[str, str]:
         "list_audience": joining.list_audience.value,
         "foreign_answers": joining.foreign_answers.value if joining.foreign_answers else "",
         "takes_guests": "yes" if joining.takes_guests else "",
-        "revision": str(own.revision if own else 0),
+        "revision": str(revision),
         "scope": "event",
     }
 

@@ -7,6 +7,7 @@ import msgspec
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.attendance.joining import DEFAULT, ForeignAnswers, Joining, ListAudience, Question
 from openmeet.events.model import Event, EventId
+from openmeet.site.etags import joint_revision
 
 COLUMNS = (
     "subject_id, limit_in_person, limit_online, needs_approval, closes_hours_before, max_party, asks_names, is_members_only,"
@@ -38,6 +39,17 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Jo
         or DEFAULT
         for event in events
     }
+
+
+async def revision_of(reader: Reader, event: Event) -> int:
+    """What a tag of these settings names: those of the event itself, and those of its series, which an edit for all dates replaces."""
+    place = event.place_in_series
+    subjects = [event.id] if place is None else [event.id, place.series_id]
+    rows = await reader.fetch(
+        "select subject_id, revision from joining_settings where subject_id in :subjects order by subject_id",
+        subjects=subjects,
+    )
+    return joint_revision(*((row["subject_id"], row["revision"]) for row in rows))
 
 
 async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.attendance import (
@@ -224,11 +225,14 @@ async def change_joining(
 ) -> Joining:
     """Replace how people get in, of this event or of every date of its series without settings of its own.
 
-    Whoever fits now moves up. ``expected_revision``: of the event's own settings, 0 where it has none. Raises PreconditionFailed.
+    Whoever fits now moves up. ``expected_revision``: as ``joining_queries.revision_of`` has it. Raises PreconditionFailed.
     """
+    seen = await hosted(tx, caller, slug)
+    if for_series and seen.place_in_series is not None:
+        # Before its dates, as everybody does: another date's edit for all of them waits here.
+        await hold(tx, "event_series", "id", seen.place_in_series.series_id)
     event = await lock_hosted(tx, caller, slug)
-    own = await joining_queries.of_subject(tx, event.id)
-    if expected_revision is not None and expected_revision != (own.revision if own else 0):
+    if expected_revision is not None and expected_revision != await joining_queries.revision_of(tx, event):
         raise PreconditionFailed("Somebody else saved these settings meanwhile.")
     if not for_series or event.place_in_series is None:
         saved = await joining_queries.put(tx, event.id, wanted)

@@ -52,10 +52,13 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            event = await _own(tx, request)
-            series = await record_settings.series_around(tx, caller, event)
+            event, series = await record_settings.lock(
+                tx,
+                caller,
+                await _own(tx, request),
+                expected_revision=revision_in_form(typed.get("revision", "")),
+            )
             record = _record(event, typed)
-            _must_be_as_shown(event, typed)
             if series is not None:
                 # The series is locked before its dates, by everybody.
                 for_all = record if typed.get("scope") == "series" else None
@@ -68,7 +71,8 @@ async def save(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             event = await _own(reader, request)
             series = await record_settings.series_around(reader, caller, event)
-            again = typed_again({**_values(event, series), **typed, "revision": str(event.revision)}, problem)
+            now = str(record_settings.revision_of(event, series))
+            again = typed_again({**_values(event, series), **typed, "revision": now}, problem)
             return await _page(request, reader, event, series, again, status=wrong_status(wrong))
     return go(f"/events/{event.slug}/publishing", said="record_settings_saved")
 
@@ -98,11 +102,6 @@ def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
     )
 
 
-def _must_be_as_shown(event: Event, typed: dict[str, str]) -> None:
-    if revision_in_form(typed.get("revision", "")) not in {None, event.revision}:
-        raise PreconditionFailed("This event was changed since you opened this form. Look again, and save.")
-
-
 def _policy(typed: dict[str, str]) -> Policy:
     try:
         return Policy(typed.get("policy", ""))
@@ -123,7 +122,7 @@ def _values(event: Event, series: Series | None) -> dict[str, str]:
         "answers": "yes" if event.record.takes_answers else "",
         "policy": "" if series is None else series.policy.value,
         "scope": "event",
-        "revision": str(event.revision),
+        "revision": str(record_settings.revision_of(event, series)),
     }
 
 

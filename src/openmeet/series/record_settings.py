@@ -20,6 +20,7 @@ from openmeet.events.queries import by_id, by_slug, lock_dates
 from openmeet.identities.queries import consent
 from openmeet.series import actions, queries, saving
 from openmeet.series.model import Policy, Series, SeriesId, SeriesSlug
+from openmeet.site.etags import joint_revision
 from openmeet.users.model import Caller
 
 # Dates that one request looks at: those that are stored ahead, and some that are over.
@@ -49,6 +50,28 @@ async def series_around(reader: Reader, caller: Caller, event: Event) -> Series 
         return None
     series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
     return series if series is not None and series.owner_id == caller.user_id else None
+
+
+def revision_of(event: Event, series: Series | None) -> int:
+    """What a tag of an event's settings names; of a date also its series, whose choice of dates stands beside them."""
+    if series is None:
+        return event.revision
+    return joint_revision((event.id, event.revision), (series.id, series.revision))
+
+
+async def lock(
+    tx: Transaction, caller: Caller, event: Event, *, expected_revision: int | None
+) -> tuple[Event, Series | None]:
+    """An event and the caller's series that it is a date of, both locked before anything is decided. Raises as
+    ``change_event``, and PreconditionFailed.
+    """
+    series = await series_around(tx, caller, event)
+    if series is not None:
+        series = await actions.lock_own(tx, caller, series.slug)
+    locked = await events.lock_hosted(tx, caller, event.slug, None, Act.PUBLISH_RECORD)
+    if expected_revision is not None and expected_revision != revision_of(locked, series):
+        raise PreconditionFailed("This was changed since you opened it. Look again, and save.")
+    return locked, series
 
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound, PreconditionFailed
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.actions import decide_records_anew
@@ -181,9 +181,7 @@ async def save_settings(request: Request) -> Response:
                 tx, caller, series.slug, record, policy, expected_revision=expected
             )
             return await _series_shown(tx, saved)
-        around = await record_settings.series_around(tx, caller, event)
-        if expected is not None and event.revision != expected:
-            raise PreconditionFailed("This event was changed since you opened it.")
+        event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
         if around is None and (policy is not None or wanted.for_series):
             raise InvalidInput("seriesPolicy", "This event is no date of a series of yours.")
         if around is not None and (policy is not None or wanted.for_series):
@@ -251,7 +249,7 @@ async def _event_shown(reader: Reader, event: Event, series: Series | None) -> R
         _name(reach(event.own_visibility, event.group, record)),
         await _standings(reader, [event]),
     )
-    return json_response(shown, headers=etag_of(event.revision))
+    return json_response(shown, headers=etag_of(record_settings.revision_of(event, series)))
 
 
 async def _series_shown(reader: Reader, series: Series) -> Response:

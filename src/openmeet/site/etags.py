@@ -35,6 +35,18 @@ def etag_of(revision: int) -> dict[str, str]:
     return {"etag": f'"{revision}"'}
 
 
+def joint_revision(*revised: tuple[str, int]) -> int:
+    """One number in the place of a revision, for what several rows decide together: (id, revision) of each that there is; 0 for none.
+
+    It is another one as soon as one of them has a new revision, or another row takes its place. It does not grow.
+    """
+    if not revised:
+        return 0
+    digest = hashlib.sha256("\n".join(f"{name} {revision}" for name, revision in revised).encode()).digest()
+    # Seven bytes: at most seventeen digits.
+    return int.from_bytes(digest[:7])
+
+
 def revision_in_form(text: str) -> int | None:
     """The revision that a form brings back hidden; None where there is none. PreconditionFailed for what never was one."""
     if not text:

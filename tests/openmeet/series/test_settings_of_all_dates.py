@@ -1,0 +1,124 @@
+"""Settings that one date shows and that hold for all: whoever saves them on what they read loses nobody else's. On both engines."""
+
+import asyncio
+
+from tests.openmeet.series.by_api import dates, make
+from tests.openmeet.site_under_test import inputs_of, sign_up
+
+
+async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
+    made = await make(client, ana, **changes)
+    first, second, *_ = await dates(client, made)
+    return made, f"/api/events/{first['slug']}", f"/api/events/{second['slug']}"
+
+
+async def test_how_people_get_into_all_dates_is_saved_on_what_was_read(client, ana):
+    """Be it read at a date that has no settings of its own, at another one, or while there were none at all."""
+    _, first, second = await two_dates(client, ana)
+    nothing = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
+    for_all = {"scope": "series"}
+    saved = await client.put(f"{second}/joining", json={"maxParty": 2}, params=for_all, headers=ana)
+    assert saved.status_code == 200
+    stale = await client.put(
+        f"{first}/joining", json={"maxParty": 9}, params=for_all, headers=ana | {"if-match": nothing}
+    )
+    assert stale.status_code == 412
+    read = await client.get(f"{first}/joining", headers=ana)
+    assert read.json()["maxParty"] == 2
+    fresh = await client.put(
+        f"{first}/joining", json={"maxParty": 3}, params=for_all, headers=ana | {"if-match": read.headers["etag"]}
+    )
+    assert fresh.status_code == 200
+    stale = await client.put(
+        f"{second}/joining", json={"maxParty": 9}, params=for_all, headers=ana | {"if-match": saved.headers["etag"]}
+    )
+    assert stale.status_code == 412
+    again = await client.put(
+        f"{first}/joining", json={"maxParty": 4}, params=for_all, headers=ana | {"if-match": fresh.headers["etag"]}
+    )
+    assert (again.status_code, again.json()["maxParty"]) == (200, 4)
+
+
+async def test_own_settings_that_came_and_went_are_not_those_that_were_read(client, ana):
+    """A date's own settings give way to those of all dates, and come again: their revision begins anew, their tag does not."""
+    _, first, _ = await two_dates(client, ana)
+    own = await client.put(f"{first}/joining", json={"maxParty": 2}, headers=ana)
+    await client.put(f"{first}/joining", json={"maxParty": 3}, params={"scope": "series"}, headers=ana)
+    await client.put(f"{first}/joining", json={"maxParty": 4}, headers=ana)
+    stale = await client.put(f"{first}/joining", json={"maxParty": 9}, headers=ana | {"if-match": own.headers["etag"]})
+    assert stale.status_code == 412
+    assert (await client.get(f"{first}/joining", headers=ana)).json()["maxParty"] == 4
+
+
+async def test_two_who_save_for_all_dates_at_once_are_one_who_did_and_one_who_hears(client, ana):
+    """Each at another date, each with the tag that was read before."""
+    _, first, second = await two_dates(client, ana)
+    tag = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]
+    answers = await asyncio.gather(
+        *(
+            client.put(
+                f"{path}/joining", json={"maxParty": most}, params={"scope": "series"}, headers=ana | {"if-match": tag}
+            )
+            for path, most in ((first, 2), (second, 3))
+        )
+    )
+    assert sorted(one.status_code for one in answers) == [200, 412]
+    (kept,) = [one.json()["maxParty"] for one in answers if one.status_code == 200]
+    assert (await client.get(f"{first}/joining", headers=ana)).json()["maxParty"] == kept
+
+
+async def test_the_form_for_all_dates_is_saved_on_what_it_showed(site, client, ana):
+    """What was typed is kept, and saving again has it so."""
+    _, first, second = await two_dates(client, ana)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        page = f"{first.removeprefix('/api')}/joining"
+        form = inputs_of((await browser.get(page)).text) | {"scope": "series", "max_party": "5"}
+        await client.put(f"{second}/joining", json={"maxParty": 2}, params={"scope": "series"}, headers=ana)
+        stale = await browser.post(page, data=form)
+        assert stale.status_code == 409
+        assert "Somebody else saved these settings" in stale.text
+        again = form | {"revision": inputs_of(stale.text)["revision"]}
+        assert (await browser.post(page, data=again)).status_code == 303
+    assert (await client.get(f"{second}/joining", headers=ana)).json()["maxParty"] == 5
+
+
+async def test_which_dates_are_published_is_saved_on_what_was_read(client, ana):
+    """The choice belongs to the series: a tag that was read at one date is stale once it was made at another."""
+    _, first, second = await two_dates(client, ana)
+    tag = (await client.get(f"{first}/bluesky-settings", headers=ana)).headers["etag"]
+    saved = await client.post(f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana)
+    assert saved.status_code == 200
+    stale = await client.post(
+        f"{first}/bluesky-settings", json={"seriesPolicy": "none"}, headers=ana | {"if-match": tag}
+    )
+    assert stale.status_code == 412
+    read = await client.get(f"{first}/bluesky-settings", headers=ana)
+    assert read.json()["seriesPolicy"] == "window"
+    fresh = await client.post(
+        f"{first}/bluesky-settings",
+        json={"seriesPolicy": "none", "detailsLevel": "minimal", "forSeries": True},
+        headers=ana | {"if-match": read.headers["etag"]},
+    )
+    assert (fresh.status_code, fresh.json()["seriesPolicy"]) == (200, "none")
+    stale = await client.post(
+        f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana | {"if-match": saved.headers["etag"]}
+    )
+    assert stale.status_code == 412
+    after = await client.post(
+        f"{first}/bluesky-settings", json={"detailsLevel": "full"}, headers=ana | {"if-match": fresh.headers["etag"]}
+    )
+    assert after.status_code == 200
+
+
+async def test_the_page_of_a_record_keeps_a_choice_made_at_another_date(site, client, ana):
+    """It sends which dates are published with every save."""
+    _, first, second = await two_dates(client, ana)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        page = f"{first.removeprefix('/api')}/publishing"
+        form = inputs_of((await browser.get(page)).text) | {"publishes": "full", "policy": "next", "scope": "event"}
+        await client.post(f"{second}/bluesky-settings", json={"seriesPolicy": "window"}, headers=ana)
+        stale = await browser.post(page, data=form)
+        assert (stale.status_code, "was changed since you opened it" in stale.text) == (412, True)
+    assert (await client.get(f"{first}/bluesky-settings", headers=ana)).json()["seriesPolicy"] == "window"
