@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import replace
+from urllib.parse import quote
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -40,7 +41,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     waiting = {entry.key for entry in listed if entry.kind is Kind.WAITING}
     files = []
     for event in events:
-        one = written(event, host=host, url=f"{public_url}/events/{event.slug}", description=event.description)
+        one = written(event, host=host, url=f"{public_url}/events/{quote(event.slug)}", description=event.description)
         if one is not None:
             # Whether somebody has a place is not sure before they have one (RFC 5545, section 3.8.1.11).
             files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
+from urllib.parse import quote
 
 import icalendar
 import pytest
@@ -352,6 +353,17 @@ async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Dat
     found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), (2040, 1, 1))
     assert [entry["DTSTART"].dt.timestamp() * 1_000_000 for entry in found] == [one.starts_at]
     assert b"RRULE:FREQ=WEEKLY" not in file
+
+
+async def test_addresses_in_the_feed_are_in_the_letters_of_addresses(db: Database) -> None:
+    """URL is a URI (RFC 5545, section 3.8.4.6), whatever letters the title has."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="お茶の時間")
+        assert not event.slug.isascii()
+        file = await feed.file_of(tx, ana.user_id, name="", public_url="https://m.example", host="m.example")
+    unfolded = file.replace(b"\r\n ", b"").decode()
+    assert f"\r\nURL:https://m.example/events/{quote(event.slug)}\r\n" in unfolded
 
 
 async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -> None:
