@@ -16,9 +16,9 @@ from openmeet.events.model import Details, Event
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.remapping import remap
-from openmeet.recurrence.rule import Weekday
+from openmeet.recurrence.rule import Until, Weekday
 from openmeet.recurrence.splitting import split
-from openmeet.recurrence.wall_time import instant_of
+from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series.dates import details_of, keeping, original_of, original_text
 from openmeet.series.model import Held, Scope, Series, Template, Timing
 
@@ -144,9 +144,11 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
                 name="EditTheRule",
             )
         by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
-        rule = replace(rule, by_day=by_day)
-    if rule is not None and rule.until is not None and not rule.until.is_utc:
-        rule = replace(rule, until=replace(rule.until, at=rule.until.at + shift))
+        # Of every second week, Saturday and Sunday stay in one week as Sunday and Monday: the week begins a day later, too.
+        first = (rule.week_start + days) % 7 if rule.interval > 1 and len(by_day) > 1 else rule.week_start
+        rule = replace(rule, by_day=by_day, week_start=first)
+    if rule is not None and rule.until is not None:
+        rule = replace(rule, until=_later(rule.until, shift, days, pattern.zone_name or "UTC"))
     return Timing(
         Pattern(
             pattern.start + shift,
@@ -158,6 +160,16 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
         ),
         length,
     )
+
+
+def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
+    """The end that lets in as many dates when each begins ``shift`` later, and with it ``days`` later on the calendar."""
+    if until.is_date:
+        return replace(until, at=until.at + timedelta(days=days))
+    if not until.is_utc:
+        return replace(until, at=until.at + shift)
+    wall = local_of(instant_of(until.at, "UTC"), zone).replace(tzinfo=None)
+    return replace(until, at=local_of(instant_of(wall + shift, zone), "UTC").replace(tzinfo=None))
 
 
 def _plan(

@@ -1,0 +1,53 @@
+"""Every date of a series moved by as much: none is lost at its end, and none comes."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundwork.clock import Instant
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern, pattern
+from openmeet.recurrence.rule import DAYS, parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.series.model import Timing
+from openmeet.series.plan import moved
+
+START = datetime.fromisoformat("2026-11-24T18:00")
+ENDS = ["COUNT=7", "UNTIL=20261230", "UNTIL=20261229T170000Z", "UNTIL=20261229T180000"]
+SHIFTS = st.builds(timedelta, days=st.integers(-6, 6), hours=st.integers(-23, 23), minutes=st.sampled_from([0, 30]))
+
+
+def names(made: Pattern) -> list[datetime]:
+    end = instant_of(START + timedelta(days=400), "UTC")
+    return [one.original for one in expansion.between(made, Instant(0), end)]
+
+
+@pytest.mark.parametrize("end", ENDS[1:])
+@pytest.mark.parametrize("hours", [-19, -1, 1, 7, -24, 24])
+def test_the_last_date_stays_the_last(end: str, hours: int) -> None:
+    """An end is a day, an instant or a time of the wall clock; earlier or later by hours or a day, as many dates come before it."""
+    before = pattern(START, "Europe/Berlin", parse_rule(f"FREQ=WEEKLY;{end}"))
+    by = timedelta(hours=hours)
+    after = moved(Timing(before, None), START, START + by, None).pattern
+    assert names(after) == [name + by for name in names(before)]
+    assert len(names(after)) == 6
+
+
+@given(
+    st.sampled_from(["DAILY", "WEEKLY"]),
+    st.integers(1, 3),
+    st.lists(st.sampled_from(DAYS), max_size=4, unique=True),
+    st.sampled_from(ENDS),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Tokyo"]),
+    SHIFTS,
+)
+def test_all_dates_move_by_as_much(
+    freq: str, interval: int, days: list[str], end: str, zone: str, by: timedelta
+) -> None:
+    """Also of every second week, over the border of a week."""
+    named = f";BYDAY={','.join(days)}" if days and freq == "WEEKLY" else ""
+    before = pattern(START, zone, parse_rule(f"FREQ={freq};INTERVAL={interval};{end}{named}"))
+    after = moved(Timing(before, None), START, START + by, None).pattern
+    assert names(after) == [name + by for name in names(before)]
