@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from openmeet.arriving.continuing import continued, rest_of
 from openmeet.arriving.model import MOST_EVENTS, Change, Found, Understood
 from openmeet.calendars.instances import masters
 from openmeet.calendars.model import ReadEvent
@@ -15,9 +16,11 @@ from openmeet.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, M
 from openmeet.events.rules import Submission
 from openmeet.events.tags import joined
 from openmeet.events.web_address import is_web_address
-from openmeet.recurrence.pattern import format_dates
+from openmeet.recurrence.pattern import Pattern, format_dates
 from openmeet.recurrence.sentence import describe
+from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.site.texts import one_line
+from openmeet.site.times import day
 
 
 def understand(data: bytes, zone: str, *, is_chosen: bool = False) -> Understood:
@@ -59,6 +62,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
     pattern = master.pattern
     repeats = bool(pattern.rule or pattern.added) and master.overrides is None
     length = master.length
+    changes, doubts = _changes(master, group, zone) if repeats else ((), ())
     return Found(
         uid=master.uid,
         typed=submission_of(master, zone),
@@ -69,8 +73,8 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
         minutes=None if length is None else round(length / timedelta(minutes=1)),
         is_cancelled=master.is_cancelled,
         reason=_reason(master),
-        changes=tuple(_changes(master, group, zone)) if repeats else (),
-        warnings=(*_doubts_about_zones(group, zone), *master.warnings),
+        changes=changes,
+        warnings=(*_doubts_about_zones(group, zone), *doubts, *master.warnings),
         standing=master.standing,
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
@@ -84,25 +88,59 @@ def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
         yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
 
 
-def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Iterable[Change]:
-    """By their dates. Where the file has no series but its dates, only what sets one apart from the rest."""
+def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """By their dates, and what cannot be said of them. Where the file has no series but its dates, only what sets one apart from the rest.
+
+    A file names dates as the series has them at first (RFC 5545, section 3.8.4.4); behind "this and following" dates at another time, ours
+    are named by that.
+    """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
     named = {name_in(master.pattern, event): event for event in newest_of(group)}
+    found: list[Change] = []
+    doubts: list[str] = []
+    shift, current = timedelta(0), master.pattern
     for original, event in sorted(named.items()):
         assert event.overrides is not None  # noqa: S101  # chosen by it
+        name = original + shift
         typed = submission_of(event, zone)
         if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
             continue
-        yield Change(
-            original.isoformat(timespec="seconds"),
-            typed,
-            event.is_cancelled,
-            # What follows a stray date nobody has said.
-            event.overrides.and_following and not is_stray,
-            _reason(event),
-            event.standing,
+        # What follows a stray date nobody has said.
+        and_following = event.overrides.and_following and not is_stray
+        found.append(
+            Change(
+                name.isoformat(timespec="seconds"),
+                typed,
+                event.is_cancelled,
+                and_following,
+                _reason(event),
+                event.standing,
+            )
         )
+        rest = rest_of(current, name) if and_following else None
+        if rest is None:
+            continue
+        starts = _start_in(master.pattern, event, zone)
+        made = continued(rest, name, starts, event.length)
+        if made is None or event.pattern.is_all_day is not master.pattern.is_all_day:
+            current = rest
+            doubts.append(
+                f"From {day(name)} on it takes place at another time, which its rule cannot say: that date is moved alone, and those"
+                " behind it stay as they were. Change the rule afterwards."
+            )
+            continue
+        shift, current = starts - original, made.pattern
+    return tuple(found), tuple(doubts)
+
+
+def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
+    """When a change begins, on the clock of its series."""
+    starts = event.pattern.start
+    own, theirs = event.pattern.zone_name or zone, series.zone_name or zone
+    if own == theirs or series.is_all_day or event.pattern.is_all_day:
+        return starts
+    return local_of(instant_of(starts, own), theirs).replace(tzinfo=None, fold=0)
 
 
 def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound
 from openmeet.arriving import queries
 from openmeet.arriving.calendar_file import understand
+from openmeet.arriving.continuing import continued, rest_of
 from openmeet.arriving.event_page import understand_page
 from openmeet.arriving.lookalikes import lookalikes
 from openmeet.arriving.model import ZONE, Change, Found, Import, ImportId, Medium, Outcome, Standing, Understood
@@ -19,13 +20,14 @@ from openmeet.events.queries import lock_for_update
 from openmeet.events.rules import Submission, check
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.wall_time import is_zone
+from openmeet.recurrence.wall_time import is_zone, local_of
 from openmeet.series import actions as series
 from openmeet.series import calling_off, storing
 from openmeet.series import queries as series_queries
-from openmeet.series.dates import details_of, original_of, template_in
-from openmeet.series.model import Held, Policy, Series, Timing
-from openmeet.series.plan import plan_following, plan_one
+from openmeet.series.dates import original_of, template_in
+from openmeet.series.model import Policy, Series, Timing
+from openmeet.series.plan import plan_all, plan_following, plan_one
+from openmeet.series.wanted import length_in
 from openmeet.users.model import Caller, UserId
 
 
@@ -129,17 +131,22 @@ async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
     )
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
     whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=Policy.NONE)
-    parts = [whole]
+    part = whole
+    # By the ids of the parts; None of what takes place.
+    of_whole = found.reason if found.is_cancelled else None
+    reasons = {whole.id: of_whole}
     for change in found.changes:
-        after = await _change(tx, parts[-1], change)
-        if after.id != whole.id:
-            parts.append(after)
-    if found.is_cancelled:
-        # Last: a series that is called off makes no dates any more, and these would be lost with what sets them apart.
-        for part in {part.id: part for part in parts}.values():
-            locked = await series_queries.lock(tx, part.id)
+        part = await _change(tx, part, change)
+        if change.and_following and change.is_cancelled:
+            reasons[part.id] = change.reason
+        else:
+            reasons.setdefault(part.id, of_whole)
+    # Last: a series that is called off makes no dates any more, and these would be lost with what sets them apart.
+    for part_id, reason in reasons.items():
+        if reason is not None:
+            locked = await series_queries.lock(tx, part_id)
             assert locked is not None  # noqa: S101  # made above
-            await calling_off.cancel(tx, locked, found.reason, tells=False)
+            await calling_off.cancel(tx, locked, reason, tells=False)
     return whole
 
 
@@ -147,19 +154,19 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
     """One date that differs, or is off; or everything from there on. The series that later changes are about."""
     locked = await series_queries.lock(tx, whole.id)
     assert locked is not None  # noqa: S101  # made in this transaction
+    if change.and_following:
+        return await _following(tx, locked, change)
     try:
         event = await storing.vivify(tx, locked, change.original)
     except NotFound:
         # An exception to a date that the rule does not name is an exception to nothing.
         return whole
-    if change.is_cancelled and not change.and_following:
+    if change.is_cancelled:
         await calling_off.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
         return whole
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await series_queries.stored(tx, locked.id)
     held = next(one for one in stored if one.event.id == event.id)
-    if change.and_following:
-        return await _following(tx, locked, change, details, stored)
     await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
     if change.standing is not None:
         date = await lock_for_update(tx, event.id)
@@ -168,18 +175,28 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
     return whole
 
 
-async def _following(
-    tx: Transaction, whole: Series, change: Change, details: Details, stored: Sequence[Held]
-) -> Series:
-    usual = details_of(whole.template, whole.timing, original_of(change.original))
-    if details.starts_at != usual.starts_at:
-        # A file that moves what follows says nothing of the rule: the words are taken, the days stay.
-        details = replace(details, starts_at=usual.starts_at, starts_local=usual.starts_local, ends_at=usual.ends_at)
-    try:
-        plan = plan_following(whole, change.original, template_in(details), None, stored, tx.now)
-    except Refused:
+async def _following(tx: Transaction, whole: Series, change: Change) -> Series:
+    """The series goes on as the file says, as another one behind a split; where its rule cannot say the times, that date alone is moved."""
+    name = original_of(change.original)
+    rest = rest_of(whole.timing.pattern, name)
+    if rest is None:
         return whole
-    return await series.apply(tx, whole, plan, tells=False)
+    details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
+    length = length_in(details)
+    starts = local_of(details.starts_at, whole.zone_name).replace(tzinfo=None)
+    is_alike = details.is_all_day is whole.timing.pattern.is_all_day
+    made = continued(rest, name, starts, length) if is_alike else None
+    timing = made or Timing(rest, length if is_alike else whole.timing.length)
+    stored = await series_queries.stored(tx, whole.id)
+    template = template_in(details)
+    if rest is whole.timing.pattern:
+        plan = plan_all(whole, template, timing, stored, tx.now)
+    else:
+        plan = plan_following(whole, change.original, template, timing, stored, tx.now)
+    behind = await series.apply(tx, whole, plan, tells=False)
+    if made is None:
+        await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
+    return behind
 
 
 def _checked(typed: Submission) -> Details:

@@ -61,7 +61,7 @@ def name_in(series: Pattern, change: ReadEvent) -> datetime:
         return original.replace(hour=0, minute=0, second=0)
     if change.overrides is not None and change.overrides.is_day:
         return _date_on(series, original)
-    if change.pattern.is_all_day or change.pattern.zone_name == series.zone_name:
+    if change.pattern.zone_name == series.zone_name:
         return original
     return local_of(_moment(change.pattern, original), series.zone_name or "UTC").replace(tzinfo=None, fold=0)
 

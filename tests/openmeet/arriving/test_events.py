@@ -23,7 +23,6 @@ from openmeet.series.model import Series, SeriesSlug
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import FIXTURES
 
 HOST = "openmeet.test"
 URL = f"https://{HOST}"
@@ -189,22 +188,6 @@ def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:
         for one in instances(calendar.events, Instant(now - 400 * DAY), Instant(now + 400 * DAY))
         if not one.event.is_cancelled or one.original is not None
     ]
-
-
-CALENDARS = {path.name: path.read_bytes() for path in sorted((FIXTURES / "data" / "ics").glob("*.ics"))}
-
-
-@pytest.mark.parametrize("name", CALENDARS)
-async def test_calendars_of_other_programs(make_sqlite: MakeDatabase, clock: HandClock, name: str) -> None:
-    """Google, Outlook and Apple: everything that is understood is brought in, and once."""
-    db = await make_sqlite("openmeet", clock=clock)
-    async with db.transaction() as tx:
-        ana = await person(tx, "Ana")
-    content = CALENDARS[name]
-    whole = understand(content, "UTC")
-    outcome = await brought(db, ana, content)
-    assert len(outcome.made) + len(outcome.left_out) == len(whole.events) > 0
-    assert (await brought(db, ana, content)).made == []
 
 
 def test_a_hundred_thousand_lines_are_bounded() -> None:
