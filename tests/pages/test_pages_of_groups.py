@@ -9,7 +9,7 @@ from openmeet.events import actions as events
 from openmeet.events.grouping import of_event
 from openmeet.flags.actions import switch
 from openmeet.flags.model import Flag
-from openmeet.groups import actions, announcements, pictures, publishing, running, succession
+from openmeet.groups import actions, announcements, calendar_feeds, pictures, publishing, queries, running, succession
 from openmeet.groups.model import GroupSlug, Role
 from openmeet.groups.network import by_record
 from openmeet.groups.rules import token_of
@@ -60,6 +60,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     await running.invite_by_mail(tx, ana, group.slug, "somebody.with.a.very.long.address@subdomain.example.org")
     await running.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     await succession.offer(tx, ana, group.slug, ben.user_id)
+    await calendar_feeds.renew(tx, CODE_KEY, group, await queries.find_member(tx, group.id, ana.user_id))
     empty = await group_by(tx, ana, name="Quiet readers", visibility="private")
     offered = await group_by(tx, ben, name="Chess club")
     await actions.join(tx, ana, offered.slug)
@@ -86,6 +87,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
         "group": path,
         "empty group": f"/groups/{empty.slug}",
         "events": f"{path}/events",
+        "no events": f"/groups/{empty.slug}/events",
         "month": f"{path}/events?view=month&month=2026-03",
         "past": f"{path}/events?view=past",
         "picture": f"{path}/picture",

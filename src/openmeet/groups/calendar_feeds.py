@@ -13,6 +13,7 @@ from openmeet.groups import queries, rules
 from openmeet.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.groups.rules import Action
 from openmeet.users.model import UserId
+from openmeet.users.reassigning import hand_over_unique
 
 
 async def token_of(reader: Reader, key: bytes, group_id: GroupId, user_id: UserId) -> str:
@@ -71,9 +72,13 @@ async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | No
     return group, mine
 
 
-async def reassign(tx: Transaction, from_user: UserId) -> None:
-    """Two people turned out to be one: addresses of the one who goes open nothing; the other makes one where they want it."""
-    await tx.execute("delete from group_calendar_feeds where user_id = :user_id", user_id=from_user)
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Two people turned out to be one: addresses of the one who goes open nothing; those of the other stay."""
+    await tx.execute(
+        "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
+        user_id=from_user,
+    )
+    await hand_over_unique(tx, "group_calendar_feeds", "user_id", ("group_id",), from_user, to_user)
 
 
 def _token(key: bytes, group_id: GroupId, user_id: UserId, serial: int) -> str:

@@ -56,7 +56,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
             merged += 1
     await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
     await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
-    await calendar_feeds.reassign(tx, from_user)
+    await calendar_feeds.reassign(tx, from_user, to_user)
     # A key protects one person's form from being sent twice: it protects nobody's any more.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:
