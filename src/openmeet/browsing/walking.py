@@ -111,12 +111,12 @@ class _Search:
             return
         seen: Seen | None = None
         is_common, length = True, _FIRST
+        last = await self._last_some(low)
         while not self.is_full() and (question.until is None or low[0] < question.until):
             grains = _stretch(low[0], length)
-            until = grains.stop * GRAIN
             missing = self.limit - len(self.found)
-            end = await self._end_of_some(low)
-            if is_common or end is None or end[0] >= until:
+            if is_common or last is None or low >= last:
+                end = await self._end_of_some(low)
                 await self._walk(low)
                 if end is None or self.is_full():
                     return
@@ -125,11 +125,11 @@ class _Search:
             else:
                 assert seen is not None  # noqa: S101  # the first are always walked
                 await self._look_up(low, grains, seen)
-                low = (until, "")
+                low = (grains.stop * GRAIN, "")
             found = missing - (self.limit - len(self.found))
             missing -= found
             is_common = is_common and found * _WALKS >= missing
-            if low[0] >= until:
+            if low[0] >= grains.stop * GRAIN:
                 # Twice what should do: a longer stretch costs less than one more.
                 enough = 2 * length * missing // found + 1 if found else _MOST
                 length = min(length * _GROWTH, enough, _MOST)
@@ -139,6 +139,19 @@ class _Search:
         clauses, values = self._next(low)
         row = await self.reader.fetch_one(
             f"select e.starts_at, e.id from events e where {clauses} order by e.starts_at, e.id limit 1 offset :before",
+            **values,
+            before=_SOME - 1,
+        )
+        return None if row is None else (row["starts_at"], row["id"])
+
+    async def _last_some(self, low: Low) -> Low | None:
+        """Where the last few hundred events begin: fewer are not worth looking up. None: there are not so many."""
+        clauses, values = self._next(low)
+        row = await self.reader.fetch_one(
+            f"""
+            select e.starts_at, e.id from events e where {clauses}
+             order by e.starts_at desc, e.id desc limit 1 offset :before
+            """,
             **values,
             before=_SOME - 1,
         )
