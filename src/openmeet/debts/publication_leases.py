@@ -303,11 +303,14 @@ async def confirm(
     )
 
 
-async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes) -> bool:
-    """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was."""
+async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
+    """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was.
+
+    ``is_over``: the record is known to have gone since; then only the send that is fixed now is told by it.
+    """
     if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
-    if await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
+    if not is_over and await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
         return True
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 

@@ -60,7 +60,12 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is not None and message.cid is not None and message.body is not None:
         is_echo = await publication_leases.settle_by_echo(
-            tx, uri=message.uri, cid=message.cid, rev=message.rev, body=message.body
+            tx,
+            uri=message.uri,
+            cid=message.cid,
+            rev=message.rev,
+            body=message.body,
+            is_over=await _is_over(tx, message, known),
         )
         if is_echo or message.cid == owned.base_cid:
             _tell_of_return(owned, message)
@@ -78,6 +83,13 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
     ((outcome),) = await many_answers.put_each(tx, batch, [many_answers.Put(reading, known, is_echo=is_echo)])
     return outcome
+
+
+async def _is_over(tx: Transaction, message: RecordMessage, known: Seen | None) -> bool:
+    """Whether the record is known to have gone since: an old message that comes again agrees on nothing (invariant 10)."""
+    if known is None:
+        return await seen.is_history(tx, message.did, message.rev)
+    return known.standing is Standing.TOMBSTONE and known.rev >= message.rev
 
 
 async def _take_away(tx: Transaction, reading: Reading) -> Outcome:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
 from openmeet.attendance.model import Reply
 from openmeet.debts.doubts import forget_old
@@ -17,8 +20,12 @@ from openmeet.debts.publications import Kind, State, recall, try_again
 from openmeet.events.model import Event
 from openmeet.identities import actions as identities
 from openmeet.ingestion import conflicts
+from openmeet.ingestion.apply import apply
+from openmeet.ingestion.readings import Outcome
 from openmeet.publication import rounds
+from openmeet.records import seen
 from openmeet.records.collections import EVENT, RSVP
+from openmeet.records.message import Operation, RecordMessage
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_late import (
@@ -329,6 +336,53 @@ async def test_a_publisher_that_dies_leaves_the_doubt(town: Town, cleo: Caller):
     town.clock.turn(DAY + HOUR)
     async with town.db.transaction() as tx:
         assert await forget_old(tx) == 1
+
+
+@on_one_engine
+async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_comes_again(town: Town, cleo: Caller):
+    """Its reply was lost, so it stays in doubt; the key is to be written anew when the stream repeats the old commit (invariant 10)."""
+    ana = await town.person()
+    event = await town.event(ana, title="Tea")
+    await town.pay()
+    await settle(town, ana)
+    await write_something(town, cleo)
+    answer = await town.answer(cleo, event.slug, Reply.GOING)
+    town.proxy.loses = lambda request: request.path.endswith(("putRecord", "applyWrites"))
+    await town.pay()
+    town.proxy.loses = never
+    await settle(town, cleo)
+    uri = (await town.standing(Kind.RSVP, answer.id)).uri or ""
+    async with town.db.reader() as reader:
+        old = await seen.find(reader, uri)
+    assert old is not None
+    async with town.db.transaction() as tx:
+        await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await pay_all(town)
+    await settle(town, cleo)
+    await write_something(town, cleo)
+    async with town.db.transaction() as tx:
+        await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await send_into_the_void(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).uri == uri
+    again = RecordMessage(
+        parse_did(old.did),
+        RSVP,
+        parse_record_key(old.rkey),
+        parse_tid(old.rev),
+        Operation.CREATE,
+        old.cid,
+        old.body,
+        True,
+    )
+    async with town.db.transaction() as tx:
+        assert await apply(tx, town.processor.here, [again]) == [Outcome.KNOWN]
+        row = await tx.fetch_one("select record_uri from attendances where id = :id", id=answer.id)
+    assert row is not None
+    assert row["record_uri"] is None
+    await town.proxy.deliver()
+    await settle(town, cleo)
+    assert await said(town) == (["notgoing"], ["declined"])
 
 
 @on_one_engine
