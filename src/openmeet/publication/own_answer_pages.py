@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
 from openmeet.publication import own_answers
-from openmeet.publication.own_edge import HERE, leads_to_allowing, mine
+from openmeet.publication.own_edge import HERE, leads_to_allowing, mine, of_account
 from openmeet.sign_in.network import network_sign_in
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -43,7 +43,7 @@ async def write_new(request: Request) -> Response:
         await own_answers.create(db, network, identity, subject, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey="")
-    return go(HERE, said="own_written")
+    return go(HERE + of_account(request), said="own_written")
 
 
 async def show_one(request: Request) -> Response:
@@ -68,7 +68,7 @@ async def write_one(request: Request) -> Response:
         )
     except Failure as failure:
         return await _again(request, typed, failure, rkey=rkey)
-    return go(HERE, said="own_written")
+    return go(HERE + of_account(request), said="own_written")
 
 
 async def delete_one(request: Request) -> Response:
@@ -78,7 +78,7 @@ async def delete_one(request: Request) -> Response:
         await own_answers.delete(database_of(request), network_sign_in(request).network, identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
-    return go(HERE, said="own_deleted")
+    return go(HERE + of_account(request), said="own_deleted")
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
@@ -101,5 +101,11 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
 
 async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200) -> Response:
     identity, _ = await mine(request)
-    context = {"typed": typed, "identity": identity, "rkey": rkey, "path_of": quote(rkey)}
+    context = {
+        "typed": typed,
+        "identity": identity,
+        "rkey": rkey,
+        "path_of": quote(rkey),
+        "of_account": of_account(request),
+    }
     return page(request, "publication/own_answer.html", context, status=status)

@@ -1,6 +1,7 @@
 """Whose records ``/me/atproto`` shows, and where somebody is sent whose server does not let us write."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,15 +22,27 @@ HERE: Final = "/me/atproto"
 
 
 async def mine(request: Request) -> tuple[Identity, str]:
-    """The caller's identity and zone. Raises NotFound for people without an identity of their own."""
-    caller = caller_of(request)
+    """The account that the caller chose (``account``, a DID), or theirs for new records; and their zone.
+
+    Raises NotFound for people without an account of their own, and for one that is not theirs.
+    """
+    caller, chosen = caller_of(request), request.query_params.get("account", "")
     async with database_of(request).reader() as reader:
-        identity = await _identity(reader, caller.user_id)
+        accounts = await accounts_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
-    if identity is None:
+    if not accounts:
         raise NotFound("Connect an AT Protocol account first: this page shows what stands at its server.")
+    identity = next((one for one in accounts if chosen in {"", one.did}), None)
+    if identity is None:
+        raise NotFound("This account is not yours here.")
     settings: Settings = request.app.state.settings
     return identity, (person.time_zone if person else None) or settings.time_zone
+
+
+def of_account(request: Request) -> str:
+    """What stands behind the path of each page about the account that was chosen; empty where none was."""
+    chosen = request.query_params.get("account", "")
+    return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
 def leads_to_allowing(failure: Failure) -> Response | None:
@@ -37,5 +50,6 @@ def leads_to_allowing(failure: Failure) -> Response | None:
     return go("/settings/identity") if isinstance(failure, NotSignedIn) or is_not_allowed(failure) else None
 
 
-async def _identity(reader: Reader, user_id: UserId) -> Identity | None:
-    return next((one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url), None)
+async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
+    """The accounts whose repositories can be shown, that for new records first."""
+    return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]

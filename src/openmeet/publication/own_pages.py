@@ -2,7 +2,8 @@
 
 import secrets
 from dataclasses import asdict
-from urllib.parse import quote
+from typing import Final
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,14 +14,20 @@ from groundwork.clock import Instant
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
 from openmeet.identities.model import Identity
 from openmeet.publication import own_answer_pages, own_repository
-from openmeet.publication.own_edge import HERE, leads_to_allowing, mine
+from openmeet.publication.own_edge import HERE, accounts_of, leads_to_allowing, mine, of_account
 from openmeet.publication.own_form import MODES, STATUSES, Form
+from openmeet.publication.own_repository import list_page
+from openmeet.records.collections import EVENT, RSVP
 from openmeet.recurrence import wall_time
 from openmeet.sign_in.network import network_sign_in
 from openmeet.site import times
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
+from openmeet.users.edge import caller_of
+
+# The lists of the page, each with a place of its own, by the parameter that says where it goes on.
+_SECTIONS: Final = {"events": EVENT, "answers": RSVP}
 
 _tids = TidClock(secrets.randbelow(1024))
 
@@ -41,14 +48,25 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     """What stands there, and what of it has not come back yet."""
     identity, zone = await mine(request)
-    network = network_sign_in(request).network
-    records = await own_repository.list_own(database_of(request), network, identity)
-    waits = any(one.whereabouts is not own_repository.Whereabouts.HERE for one in records)
+    db, network = database_of(request), network_sign_in(request).network
+    async with db.reader() as reader:
+        accounts = await accounts_of(reader, caller_of(request).user_id)
+    after = {collection: request.query_params.get(name, "") for name, collection in _SECTIONS.items()}
+    pages = {
+        name: await list_page(db, network, identity, collection, after[collection])
+        for name, collection in _SECTIONS.items()
+    }
+    records = [one for some in pages.values() for one in some.records]
     context = {
         "identity": identity,
-        "records": records,
+        "accounts": accounts,
+        "of_account": of_account(request),
+        "pages": pages,
+        "older": {name: some.older and _address(request, {name: some.older}) for name, some in pages.items()},
+        "newest": {name: _address(request, {name: ""}) if request.query_params.get(name) else "" for name in pages},
         "when": {one.uri: _when(one.starts_at, zone) for one in records if one.starts_at},
-        "waits": waits,
+        "waits": any(one.whereabouts is not own_repository.Whereabouts.HERE for one in records),
+        "again": _address(request, {}),
     }
     return page(request, "publication/own_records.html", context)
 
@@ -67,7 +85,7 @@ async def write_new(request: Request) -> Response:
         await own_repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
-    return go(HERE, said="own_written")
+    return go(HERE + of_account(request), said="own_written")
 
 
 async def show_one(request: Request) -> Response:
@@ -91,7 +109,7 @@ async def write_one(request: Request) -> Response:
         await own_repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey=rkey)
-    return go(HERE, said="own_written")
+    return go(HERE + of_account(request), said="own_written")
 
 
 async def delete_one(request: Request) -> Response:
@@ -101,7 +119,14 @@ async def delete_one(request: Request) -> Response:
         await own_repository.delete(database_of(request), network_sign_in(request).network, identity, rkey)
     except Failure as failure:
         return _again(request, identity, {}, zone, failure, rkey=rkey)
-    return go(HERE, said="own_deleted")
+    return go(HERE + of_account(request), said="own_deleted")
+
+
+def _address(request: Request, changed: dict[str, str]) -> str:
+    """Where other pages of its lists stand."""
+    known = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
+    asked = {name: value for name, value in known.items() if value}
+    return f"{HERE}?{urlencode(asked)}" if asked else HERE
 
 
 def _again(
@@ -131,6 +156,7 @@ def _form(request: Request, identity: Identity, typed: Typed, zone: str, *, rkey
         "zone": zone,
         "rkey": rkey,
         "path_of": quote(rkey),
+        "of_account": of_account(request),
         "modes": [("", "Not said"), *MODES.items()],
         "statuses": [("", "Not said"), *STATUSES.items()],
     }

@@ -5,7 +5,7 @@ what was last seen of it: it waits to come back. Editing changes those fields th
 other as it stands there, to the letter: also what the form shows shorter, or by another clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
@@ -27,14 +28,16 @@ from openmeet.publication.own_form import Form, form_of, written
 from openmeet.publication.own_writing import checked, own_uri
 from openmeet.publication.sending import delete_record, get_record, put_record
 from openmeet.records import seen
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.records.collections import EVENT
 from openmeet.records.event import read_event
 from openmeet.records.reading import Unmappable
 
-# A page of the newest; whoever has more finds them through search.
+# The most that servers give at once.
 PAGE = 100
 # Later than every rev that a clock can make: everything that is known.
 _ANY_REV = "zzzzzzzzzzzzz"
+# Between the last key of a page and the cursor of its server; no key has one.
+_BEHIND_THE_KEY = ","
 
 
 class Whereabouts(StrEnum):
@@ -65,6 +68,14 @@ class OwnRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPage:
+    """Some of the records of one collection. ``older``: where it goes on; empty where nothing follows."""
+
+    records: tuple[OwnRecord, ...]
+    older: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """An event's record as it stands there: the version, and what the form shows of it."""
 
@@ -72,21 +83,35 @@ class Standing:
     form: Form
 
 
-async def list_own(db: Database, network: Network, identity: Identity) -> list[OwnRecord]:
-    """The newest events and answers of a repository, and those that have left it and are here still.
+async def list_page(db: Database, network: Network, identity: Identity, collection: Nsid, after: str = "") -> OwnPage:
+    """A page of what a repository has in a collection, newest keys first, and what has left it there and is here still.
 
-    Raises RemoteFailed and RemoteSlow.
+    ``after``: ``OwnPage.older`` of the page before; what is no such thing begins with the newest. Raises RemoteFailed and RemoteSlow.
     """
     client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
-    found: list[OwnRecord] = []
-    for collection in (EVENT, RSVP):
-        answer = await client.query(
-            "com.atproto.repo.listRecords", {"repo": identity.did, "collection": collection, "limit": PAGE}
-        )
-        listed = answer.get("records")
-        entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        found += await _known(db, identity, collection, entries, is_whole="cursor" not in answer)
-    return found
+    below, _, cursor = after.partition(_BEHIND_THE_KEY)
+    answer = await client.query(
+        "com.atproto.repo.listRecords",
+        {"repo": identity.did, "collection": collection, "limit": PAGE, "cursor": cursor or None},
+    )
+    listed = answer.get("records")
+    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    at_server = {parse_at_uri(str(one["uri"])): one for one in entries if _is_of(one.get("uri"), identity, collection)}
+    keys = [str(uri.rkey) for uri in at_server]
+    following = answer.get("cursor")
+    goes_on = isinstance(following, str) and bool(following) and bool(keys)
+    # Where a record belongs is known where the server lists them as servers do; else on a page that is the only one.
+    in_order = keys == sorted(keys, reverse=True)
+
+    def belongs(key: str) -> bool:
+        return (not cursor or key < below) and (not goes_on or key > keys[-1])
+
+    found = await _known(
+        db, identity, collection, at_server, belongs if in_order or not (goes_on or cursor) else _nowhere
+    )
+    if in_order:
+        found.sort(key=lambda one: str(one.uri.rkey), reverse=True)
+    return OwnPage(tuple(found), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
 
 
 async def read_own(network: Network, identity: Identity, rkey: str, zone: str) -> Standing:
@@ -145,14 +170,27 @@ async def delete(db: Database, network: Network, identity: Identity, rkey: str) 
     await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
 
 
+def _nowhere(_key: str) -> bool:
+    return False
+
+
 async def _known(
-    db: Database, identity: Identity, collection: str, entries: Sequence[dict[str, object]], *, is_whole: bool
+    db: Database,
+    identity: Identity,
+    collection: str,
+    listed: Mapping[AtUri, dict[str, object]],
+    belongs: Callable[[str], bool],
 ) -> list[OwnRecord]:
-    at_server = {str(one["uri"]): one for one in entries if _is_of(one.get("uri"), identity, collection)}
+    """What is listed, and of what left the repository what ``belongs`` among it, by its key."""
+    at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:
         known = await seen.find_many(reader, list(at_server))
-        here = {uri for uri, _, _ in await seen.not_newer_than(reader, identity.did, _ANY_REV, [collection])}
-        leaving = sorted(here - at_server.keys()) if is_whole else []
+        here = {
+            uri
+            for uri, _, key in await seen.not_newer_than(reader, identity.did, _ANY_REV, [collection])
+            if belongs(key)
+        }
+        leaving = sorted(here - at_server.keys())
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
         here_too = await events_with(reader, [*subjects.values(), *leaving])
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
@@ -169,7 +207,10 @@ async def _known(
         told = "" if uri.collection == EVENT else about.get(subject, "")
         found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), told))
     gone = [parse_at_uri(text) for text in leaving]
-    return found + [OwnRecord(uri, "", None, Whereabouts.LEAVING, slugs.get(str(uri), "")) for uri in gone]
+    names = {uri: event.title for uri, event in shown.items()}
+    return found + [
+        OwnRecord(uri, names.get(str(uri), ""), None, Whereabouts.LEAVING, slugs.get(str(uri), "")) for uri in gone
+    ]
 
 
 def _is_of(uri: object, identity: Identity, collection: str) -> bool:

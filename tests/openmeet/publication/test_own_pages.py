@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from openmeet.ingestion.backfill import backfill
 from openmeet.publication import own_repository
 from openmeet.records.collections import EVENT
 from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.test_identity_page import link
 from tests.openmeet.site_under_test import inputs_of
 from tests.openmeet.town import Town
 
@@ -79,6 +81,11 @@ async def test_records_are_written_there_and_come_back(door: Door):
         assert await titles(door) == []
 
 
+NEW = {
+    "$type": EVENT,
+    "createdAt": "2026-06-01T10:00:00Z",
+    "startsAt": "2026-07-04T18:00:00Z",
+}
 THEIRS = {
     "$type": EVENT,
     "createdAt": "2026-06-01T10:00:00+02:00",
@@ -203,5 +210,85 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
         refused = await browser.post(f"{HERE}/new", data=TYPED)
         assert (refused.status_code, refused.headers["location"]) == (303, "/settings/identity")
         assert (await browser.get(f"{HERE}/nothing")).status_code == 404
-    records = await own_repository.list_own(door.db, door.network, await door.identity("ana"))
-    assert records == []
+    listed = await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
+    assert listed == own_repository.OwnPage((), "")
+
+
+def lines_of(page: str) -> list[str]:
+    """The events of a page, with what is said of each."""
+    section = page.split('id="records-events"')[1].split("</section>", maxsplit=1)[0]
+    found = (re.sub(r"<a class.*?</a>|<[^>]*>", " ", one) for one in re.findall(r"<li>(.*?)</li>", section, re.DOTALL))
+    return [" ".join(html.unescape(one).split()) for one in found]
+
+
+def followed(page: str, words: str) -> str:
+    """Where a link leads; empty where there is none."""
+    (found, *_) = re.findall(rf'href="([^"]+)"[^>]*>{words}', page) or [""]
+    return html.unescape(found).partition("#")[0]
+
+
+async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+    """Newest keys first; what was deleted there and is here still stands where it stood; the answers keep their place."""
+    monkeypatch.setattr(own_repository, "PAGE", 3)
+    town = door.town
+    await town.account("ana")
+    stranger = await town.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        keys = [f"3mqdau33ozs2{last}" for last in "cdefghij"]
+        for number, key in enumerate(keys):
+            uri = {"repo": ana.did, "collection": EVENT, "rkey": key}
+            await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": {**NEW, "name": f"Tea {number}"}})
+        await backfill(door.db, door.network, town.processor.here, ana.did)
+        for gone in (keys[7], keys[4], keys[3], keys[0]):
+            await stranger.procedure(
+                "com.atproto.repo.deleteRecord", {"repo": ana.did, "collection": EVENT, "rkey": gone}
+            )
+        where, seen = HERE, []
+        while where:
+            page = (await browser.get(where)).text
+            seen.append([one.partition(" Saturday")[0] for one in lines_of(page)])
+            where = followed(page, "Show older")
+        gone = "deleted there, waiting to come back"
+        assert seen == [
+            [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
+            ["Tea 1", f"Tea 0 {gone}"],
+        ]
+        assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted there") == 3
+        # What is no address of a page of ours.
+        assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
+
+
+async def test_of_several_accounts_one_is_chosen(door: Door):
+    """What is listed, written, changed and deleted is of that one; somebody else's is not there."""
+    for name in ("ana", "work", "dan"):
+        await door.town.account(name)
+    async with door.browser() as browser, door.browser() as dans:
+        await door.let_in(dans, "dan")
+        await door.let_in(browser, "ana")
+        await link(door, browser, "work")
+        ana, work, dan = [await door.identity(name) for name in ("ana", "work", "dan")]
+        assert (work.is_default, ana.user_id) == (True, work.user_id)
+        of_ana = f"?account={ana.did.replace(':', '%3A')}"
+        page = (await browser.get(HERE)).text
+        assert re.findall(r'aria-current="page">(@[^<]+)', page) == ["@work.town.test"]
+        form = await browser.get(followed(await shown(browser, HERE + of_ana), "Write an event"))
+        action = html.unescape(re.findall(r'<form class="card form"[^>]* action="([^"]+)"', form.text)[0])
+        assert action == f"{HERE}/new{of_ana}"
+        done = await browser.post(action, data={**inputs_of(form.text), **TYPED})
+        assert (done.status_code, done.headers["location"]) == (303, HERE + of_ana)
+        assert len(lines_of(await shown(browser, HERE + of_ana))) == 1
+        assert lines_of(await shown(browser, HERE)) == []
+        where = followed(await shown(browser, HERE + of_ana), "Change")
+        assert (await browser.get(where.partition("?")[0])).status_code == 404, "in the other there is none"
+        deleting = html.unescape(re.findall(r'action="([^"]+/delete[^"]*)"', await shown(browser, where))[0])
+        assert (await browser.post(deleting)).headers["location"] == HERE + of_ana
+        assert lines_of(await shown(browser, HERE + of_ana)) == []
+        assert (await browser.get(f"{HERE}?account={dan.did}")).status_code == 404
+
+
+async def shown(browser: httpx.AsyncClient, where: str) -> str:
+    answer = await browser.get(where)
+    assert answer.status_code == 200, answer.text
+    return answer.text
