@@ -96,6 +96,8 @@ async def restore_dates(
             status=before.status,
             status_reason=before.status_reason,
             place_in_series=before.place_in_series,
+            # Of dates the series decides, an event by itself has a record of its own.
+            owes_record=now.owes_record or before.place_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
             updated_at=tx.now,

@@ -16,7 +16,7 @@ from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, queries, saving, storing, telling
+from openmeet.series import actions, queries, saving, storing, telling, undoing
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.series.wanted import length_in
@@ -71,10 +71,12 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
         added=(*known.added, original),
         is_all_day=known.is_all_day,
     )
+    before = await undoing.look(tx, series, also=[event.id])
     saved = await saving.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await owing.owe_by_policy(tx, saved.id)
-    await telling.tell(tx, saved, telling.of_new_dates(saved, [placed]))
+    untold = await telling.tell(tx, saved, telling.of_new_dates(saved, [placed]))
+    await undoing.keep(tx, before, undoing.Act.ADD_EVENT, untold=untold)
     return await actions.reread(tx, series.id)
 
 

@@ -49,6 +49,7 @@ class Act(StrEnum):
     PAUSE = "the pause"
     REMOVE_DATES = "removing dates"
     ADD_DATE = "the extra date"
+    ADD_EVENT = "adding the event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class Look:
     dates: dict[EventId, Known]
 
 
-async def look(tx: Transaction, series: Series) -> Look:
-    """Before an act: remember how things are."""
-    return Look(series, await undos.known_dates(tx, [series.id]))
+async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> Look:
+    """Before an act: remember how things are. ``also``: events that the act makes dates of the series."""
+    return Look(series, await undos.known_dates(tx, [series.id], also=also))
 
 
 async def keep(
@@ -127,7 +128,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     # One that rests again, or is cancelled, makes no dates.
     makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
     pattern = queries.pattern_of(found.kept.series) if makes_dates else None
-    staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values()})
+    staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
     await saving.restore(tx, series, found.kept.series)
     restored = await queries.by_id(tx, series.id)
     assert restored is not None  # noqa: S101  # rows of series are never deleted
@@ -137,9 +138,11 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await series_invitations.copy(tx, made.id, series.id)
         await saving.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _take_away(tx, [one.event for one in newer if one.event not in staying])
+    # An event that was made a date stands by itself again, with its answers.
+    await queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
     await queries.place(
         tx,
-        [(one.known.event.id, series.id, _name(one.known.event)) for one in old.values()]
+        [(event_id, series.id, _name(one.known.event)) for event_id, one in old.items() if _is_date(one)]
         + [(event.id, series.id, _name(event)) for event in staying],
     )
     pairs = await _restore(
@@ -150,7 +153,8 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await agree_to_dates(tx, restored.id, restored.owner_id)
     # Of a split the half that goes has the rule that people were told.
     told = (made or series).timing.pattern
-    news = telling.with_rule(_news(restored, pairs, is_silent=found.is_silent), told, restored.timing.pattern)
+    dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
+    news = telling.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
         news += await telling.of_status(tx, restored, Kind.SERIES_RESUMED, "")
     await telling.tell(tx, restored, news, only=await _heard(tx, found))
@@ -244,6 +248,11 @@ def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, 
     details = keeping(details_in(event), usual, place.overridden)
     placed = replace(event, place_in_series=replace(place, series_id=series.id))
     return placed, details, differing(details, usual)
+
+
+def _is_date(one: KeptDate) -> bool:
+    """Whether it was one before the act, too."""
+    return one.known.event.place_in_series is not None
 
 
 def _name(event: Event) -> str:

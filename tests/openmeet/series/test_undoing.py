@@ -12,10 +12,13 @@ from groundwork.errors import Refused
 from openmeet.attendance import hosting
 from openmeet.attendance.model import Reply
 from openmeet.events.differing import details_in
+from openmeet.events.queries import by_id
 from openmeet.notifications.model import Kind
-from openmeet.series import actions, attending, calling_off, following, queries, tasks, undoing
+from openmeet.series import actions, attending, calling_off, following, gathering, queries, tasks, undoing
 from openmeet.series.model import Series, SeriesStatus
+from openmeet.users.model import Caller
 from tests.openmeet.series.practice import (
+    ZONE,
     begin,
     dates,
     go,
@@ -28,7 +31,7 @@ from tests.openmeet.series.practice import (
     split,
     status_of,
 )
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import event_by, person
 
 SECOND, FOURTH = "2026-12-01T18:00:00", "2026-12-15T18:00:00"
 
@@ -81,6 +84,42 @@ async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
         assert refused.value.name in {"NothingToUndo", "ChangedSince"}
         rows = await tx.fetch("select count(*) as n from events where owes_record = 1 and deleted_at is null")
         assert rows[0]["n"] == 1, "one date is published, as before"
+
+
+async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Database) -> None:
+    """With its words, its answers and its record; the earlier act is not lost sight of in silence, but the newest one is taken back."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        alone = await event_by(tx, ana, title="Own", starts="2026-12-05T10:00", ends="2026-12-05T11:00", time_zone=ZONE)
+        await go(tx, ben, alone)
+        await actions.follow(tx, cleo, series.slug)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        before, was = await picture(tx, series), await by_id(tx, alone.id)
+    async with practice_db.transaction() as tx:
+        await gathering.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        assert await picture(tx, series) != before
+        now = await queries.by_id(tx, series.id)
+        assert now is not None
+        found = await undoing.open_undo(tx, now)
+        assert found is not None
+        assert found.act == "adding the event"
+    heard_before = await _heard_by(practice_db, ben, cleo)
+    async with practice_db.transaction() as tx:
+        await undoing.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, series) == before
+        again = await by_id(tx, alone.id)
+        assert again is not None
+        assert was is not None
+        assert (again.place_in_series, again.owes_record, details_in(again)) == (None, True, details_in(was))
+        assert await status_of(tx, again, ben) == "attending"
+        assert (await tx.fetch("select count(*) as n from events where owes_record = 1"))[0]["n"] == 2
+    assert await _heard_by(practice_db, ben, cleo) == heard_before
+
+
+async def _heard_by(db: Database, *people: Caller) -> list[list[Kind]]:
+    async with db.reader() as reader:
+        return [await heard(reader, who) for who in people]
 
 
 async def test_resuming_is_undone_too(practice_db: Database) -> None:
