@@ -30,6 +30,9 @@ from openmeet.users.model import UserId
 # Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
 _EARLIEST = Instant(0)
 
+# Dates that are called off, brought back or removed at once.
+MOST_IN_RANGE = 500
+
 # More than eight days hold: several dates a day are possible.
 _MOST_BACK = 1_000
 
@@ -175,12 +178,12 @@ async def between(
     return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
 
 
-async def names_between(reader: Reader, series: Series, first: str, last: str, *, limit: int = 501) -> list[str]:
+async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
     """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none, nor are
 
     those that are over and were never stored.
     ``first`` and ``last`` are names of dates, or plain days, of which the whole day counts. Raises NotFound for what is neither, and
-    InvalidInput (``toDate``) where the range ends before it begins.
+    InvalidInput (``toDate``) where the range ends before it begins, and where it has more than ``MOST_IN_RANGE`` dates.
     """
     first, last = checked_name(first), end_of_range(last)
     if first > last:
@@ -192,9 +195,14 @@ async def names_between(reader: Reader, series: Series, first: str, last: str, *
         if held.event.place_in_series
     }
     begin = Instant(max(start, reader.now))
-    computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=limit)
+    # Deleted ones do not count, so that as many more are looked at.
+    most = MOST_IN_RANGE + 1 + sum(held.values())
+    computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
-    return sorted(name for name in names if not held.get(name, False))
+    found = sorted(name for name in names if not held.get(name, False))
+    if len(found) > MOST_IN_RANGE:
+        raise InvalidInput("toDate", f"More than {MOST_IN_RANGE} dates lie in between: do it piece by piece.")
+    return found
 
 
 async def stored_of(reader: Reader, series: Series, names: Sequence[str]) -> list[Event]:

@@ -1,6 +1,7 @@
 """Single dates of a series, for its host: called off, brought back, taken out, added; what that does is said before it is done."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -28,6 +29,8 @@ from openmeet.users.model import UserId
 
 # Dates that the page offers one by one; a range reaches further.
 OFFERED = 30
+# So many are listed at once; more are folded.
+_LISTED = 12
 
 _DATE = "date_"
 
@@ -77,7 +80,8 @@ async def change(request: Request) -> Response:
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
             return await _page(request, typed_again(typed, wrong), tx=tx, status=400)
-        if not typed.get("confirmed"):
+        # A range may have other dates by now than those that were shown.
+        if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
         tells = not typed.get("is_silent")
         match act:
@@ -150,8 +154,11 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
     if first:
         try:
             names |= set(await agenda.names_between(tx, series, first, last))
-        except InvalidInput as reversed_:
-            raise InvalidForm({"last": reversed_.why}) from None
+        except InvalidInput as wrong:
+            raise InvalidForm({"last": wrong.why}) from None
+    if len(names) > agenda.MOST_IN_RANGE:
+        why = f"With the dates that you ticked these are more than {agenda.MOST_IN_RANGE}: do it piece by piece."
+        raise InvalidForm({"last": why})
     if not names:
         raise InvalidForm({"dates": "Choose dates first."})
     return Act(wish), sorted(names)
@@ -162,6 +169,9 @@ async def _confirm(
 ) -> Response:
     heading, lead, button = _WORDS[act]
     told, answers = await _concerned(tx, series, names)
+    # A range goes on as its ends: its dates would be more fields than a form may have.
+    fields = {name: "yes" for name in typed if name.startswith(_DATE)}
+    fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
     context = {
         "series": series,
         "address": _path(series),
@@ -169,13 +179,19 @@ async def _confirm(
         "heading": heading,
         "lead": lead,
         "button": button,
-        "fields": [(f"{_DATE}{name}", _day_words(name)) for name in names],
+        "fields": fields | {"meant": _digest(names)},
+        "dates": [_day_words(name) for name in names],
+        "listed": _LISTED,
         "told": told,
         "answers": answers,
         "asks_reason": act is Act.CANCEL,
         "typed": Typed(dict(typed)),
     }
     return page(request, "series/confirm_dates.html", context)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 async def _concerned(reader: Reader, series: Series, names: list[str]) -> tuple[int, int]:

@@ -39,8 +39,6 @@ from openmeet.site.operations import Operation, Parameter
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
-MAX_NAMED = 500
-
 _FAILURES = (403, 404, 412, 422)
 _KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
 
@@ -201,14 +199,12 @@ async def _named(
     names = await agenda.names_between(tx, series, first, last)
     if not names:
         raise InvalidInput("fromDate", "The series has no date from that one to the last.")
-    if len(names) > MAX_NAMED:
-        raise InvalidInput("toDate", f"More than {MAX_NAMED} dates lie in between: do it piece by piece.")
     return names
 
 
 def _few(names: Sequence[str]) -> list[str]:
-    if not names or len(names) > MAX_NAMED:
-        raise InvalidInput("dates", f"Name 1 to {MAX_NAMED} dates.")
+    if not names or len(names) > agenda.MOST_IN_RANGE:
+        raise InvalidInput("dates", f"Name 1 to {agenda.MOST_IN_RANGE} dates.")
     return [checked_name(name) for name in dict.fromkeys(names)]
 
 

@@ -118,6 +118,41 @@ async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) 
     assert said[THIRD] == "Tue 17 March, 18:00 0 of 1 going Open Tue 17 March, 18:00"
 
 
+async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site, ana) -> None:
+    """The form carries its two ends. More than five hundred dates are too many, ticked ones beside the range among them."""
+    path = await made(ana, repeats="FREQ=DAILY")
+    series = await series_at(site, path)
+    whole = {"act": "cancel", "first": "2026-03-03", "last": "2027-07-15"}
+    asked = await confirmed(ana, path, whole, reason="We move")
+    assert "500 dates of Practice" in asked
+    assert len(inputs_of(asked)) < 10
+    found = await dates(site, series)
+    assert (len(found), set(found.values())) == (500, {"cancelled"})
+    await confirmed(ana, path, whole | {"act": "reinstate"})
+    assert set((await dates(site, series)).values()) == {"scheduled"}
+    for more in ({"last": "2029-12-31"}, {"last": "2027-07-16"}, {"date_2027-08-01T18:00:00": "yes"}):
+        refused = await ana.post(f"{path}/manage", data=whole | more)
+        assert refused.status_code == 400
+        assert "more than 500" in refused.text.lower()
+        assert f'value="{(whole | more)["last"]}"' in refused.text, "what was typed is kept"
+    await confirmed(ana, path, whole | {"act": "remove"})
+    assert list(await dates(site, series))[:1] > ["2027-07-15T18:00:00"]
+
+
+async def test_a_range_that_has_other_dates_by_now_is_shown_again(site, ana) -> None:
+    """What is confirmed is what was shown."""
+    path = await made(ana)
+    series = await series_at(site, path)
+    asked = await ana.post(f"{path}/manage", data={"act": "cancel", "first": "2026-03-03", "last": "2026-03-24"})
+    assert "4 dates of Practice" in asked.text
+    await ana.post(f"{path}/extra-date", data={"extra": "2026-03-12T18:00"})
+    again = await ana.post(f"{path}/manage", data=inputs_of(asked.text))
+    assert (again.status_code, "5 dates of Practice" in again.text) == (200, True)
+    assert set((await dates(site, series)).values()) == {"scheduled"}
+    assert (await ana.post(f"{path}/manage", data=inputs_of(again.text))).status_code == 303
+    assert list((await dates(site, series)).values()).count("cancelled") == 5
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
