@@ -17,7 +17,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, SECOND, Instant
 from openmeet.browsing.listing import place_words
 from openmeet.calendars.of_event import written
-from openmeet.calendars.writing import write_calendar
+from openmeet.calendars.writing import WrittenEvent, write_calendar
 from openmeet.events.model import Event
 from openmeet.events.vocabulary import CATEGORY_WORDS
 from openmeet.recurrence.wall_time import local_of
@@ -91,13 +91,13 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
     )
 
 
-def calendar_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
-    """The same for calendar programs; what has no date yet is left out."""
+def calendar_of(feed: Feed, events: Sequence[Event], public_url: str, series: Sequence[WrittenEvent] = ()) -> bytes:
+    """The same for calendar programs; what has no date yet is left out. ``series``: what stands there of whole ones."""
     host = urlsplit(public_url).hostname or "localhost"
     entries = [
         written(event, host=host, url=_address(event, public_url), description=event.description) for event in events
     ]
-    return write_calendar([entry for entry in entries if entry is not None], name=feed.name)
+    return write_calendar([*series, *(entry for entry in entries if entry is not None)], name=feed.name)
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:

@@ -7,8 +7,8 @@ rule that somebody elsewhere keeps, the group promises nothing.
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.browsing import feeds, group_feed
-from openmeet.browsing.group_feed import WholeSeries
 from openmeet.browsing.group_queries import between_in_group, dates_in_group, series_in_group
+from openmeet.browsing.series_feed import WholeSeries
 from openmeet.events.model import Event, Visibility
 from openmeet.groups.model import Group, GroupId
 from openmeet.moderation.distance import blockers_of
@@ -26,7 +26,7 @@ async def calendar_file(
         reader, group.id, start, end, group_feed.MOST, member=member, besides=[one.series.id for one in series]
     )
     file = group_feed.calendar_of(group, series, single, reader.now, public_url)
-    told = [*single, *(event for one in series for event in one.stored if event.id in one.seen)]
+    told = [*single, *(event for one in series for event in one.shown)]
     since = max([group.updated_at, *(one.series.updated_at for one in series)])
     return file, feeds.changed_at(told, reader.now, since)
 
@@ -42,14 +42,7 @@ async def _whole_series(
     for event, is_seen in await dates_in_group(reader, group_id, list(dates), since, member=member):
         assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
         dates[event.place_in_series.series_id].append((event, is_seen))
-    return [
-        WholeSeries(
-            one,
-            [event for event, _ in dates[one.id]],
-            frozenset(event.id for event, is_seen in dates[one.id] if is_seen),
-        )
-        for one in series
-    ]
+    return [WholeSeries.of(one, dates[one.id]) for one in series]
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:

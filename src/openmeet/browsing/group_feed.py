@@ -5,7 +5,7 @@ Source: RFC 5545 by ``calendars``. The same group is the same bytes, so its tag 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant
@@ -13,11 +13,9 @@ from openmeet.browsing import series_feed
 from openmeet.browsing.feeds import Feed
 from openmeet.calendars.of_event import written
 from openmeet.calendars.topics import FROM_NETWORK
-from openmeet.calendars.writing import WrittenEvent, write_calendar
-from openmeet.events.model import Event, EventId
+from openmeet.calendars.writing import write_calendar
+from openmeet.events.model import Event
 from openmeet.groups.model import Group
-from openmeet.recurrence import expansion
-from openmeet.series.model import Series
 
 # Calendars keep what they have read: what is long over need not be said again.
 PAST = 366 * DAY
@@ -26,21 +24,12 @@ MOST = 2_000
 NEWEST = 50
 
 
-@dataclass(frozen=True, slots=True)
-class WholeSeries:
-    """``stored``: its dates since some time, and all that the reader may not see. ``seen``: which of them the reader may see."""
-
-    series: Series
-    stored: Sequence[Event]
-    seen: frozenset[EventId]
-
-
 def calendar_of(
-    group: Group, series: Sequence[WholeSeries], events: Sequence[Event], now: Instant, public_url: str
+    group: Group, series: Sequence[series_feed.WholeSeries], events: Sequence[Event], now: Instant, public_url: str
 ) -> bytes:
     """The file of these series and of events beside them. Events of others whom the group follows say so in their text."""
     host = urlsplit(public_url).hostname or "localhost"
-    entries = [entry for one in series for entry in _of_series(one, now, public_url)]
+    entries = [entry for one in series for entry in series_feed.entries_of(one, now, public_url)]
     for event in events:
         address = f"{public_url}/events/{quote(event.slug)}"
         description = event.description
@@ -52,14 +41,6 @@ def calendar_of(
             marks = () if is_own(group, event) else (FROM_NETWORK,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))
     return write_calendar(entries, name=group.details.name)
-
-
-def _of_series(one: WholeSeries, now: Instant, public_url: str) -> list[WrittenEvent]:
-    """None of what is over for longer than calendars are told, or has no date that the reader may see."""
-    found = series_feed.entries(one.series, one.stored, now, public_url, seen=one.seen)
-    if not found or len(found) > 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
-        return found
-    return []
 
 
 def feed_of(group: Group, public_url: str, kind: str) -> Feed:

@@ -7,7 +7,7 @@ The link to join stands in no feed: whoever subscribes reads it for ever. The sa
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +28,25 @@ from openmeet.series.model import Series, SeriesStatus, Template
 
 # Dates that are over stand in the file this long: calendars keep what they have once read.
 PAST = 366 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSeries:
+    """``stored``: its dates since some time, and all that the reader may not see. ``seen``: which of them the reader may see."""
+
+    series: Series
+    stored: Sequence[Event]
+    seen: frozenset[EventId]
+
+    @classmethod
+    def of(cls, series: Series, dates: Sequence[tuple[Event, bool]]) -> "WholeSeries":
+        """From its dates, each with whether the reader may see it."""
+        return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen))
+
+    @property
+    def shown(self) -> list[Event]:
+        """The dates that the reader may see."""
+        return [event for event in self.stored if event.id in self.seen]
 
 
 def calendar_of(parts: Sequence[tuple[Series, Sequence[Event]]], now: Instant, public_url: str) -> bytes:
@@ -92,6 +111,14 @@ def entries(
         if event.is_cancelled or event.status in SAID or differing(details_in(event), _usual(series, event))
     ]
     return [head, *others]
+
+
+def entries_of(one: WholeSeries, now: Instant, public_url: str) -> list[WrittenEvent]:
+    """``entries`` for a file of several: none of what is over for long, or has no date that the reader may see."""
+    found = entries(one.series, one.stored, now, public_url, seen=one.seen)
+    if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
+        return found
+    return []
 
 
 def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:

@@ -11,13 +11,15 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.attendance import queries as attendance
-from openmeet.browsing import feeds
+from openmeet.browsing import feeds, series_feed
 from openmeet.browsing.feeds import Feed
 from openmeet.browsing.further_dates import further_dates
 from openmeet.browsing.listing import days
-from openmeet.events.model import Event
+from openmeet.browsing.series_feed import WholeSeries
+from openmeet.events.model import Event, Visibility
 from openmeet.identities.names import shown_names
 from openmeet.people import actions, queries
+from openmeet.series.queries import of_owner
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -98,8 +100,17 @@ async def show_followed(request: Request) -> Response:
 
 
 async def serve_calendar(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed(request, "ics")
-    file = feeds.calendar_of(feed, found, public_url)
+    public_url: str = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        person = await actions.seen(reader, _id(request))
+        since = Instant(reader.now - _KEPT)
+        series = await _whole_series(reader, person.id, since)
+        found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
+        told = [*found, *(event for one in series for event in one.shown)]
+        changed = feeds.changed_at(told, reader.now, max((one.series.updated_at for one in series), default=None))
+        feed = await _named(reader, person, public_url, "ics")
+        entries = [entry for one in series for entry in series_feed.entries_of(one, reader.now, public_url)]
+    file = feeds.calendar_of(feed, found, public_url, entries)
     return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 
@@ -114,18 +125,34 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """What somebody hosts for everybody, answered as to a stranger; in a calendar with what was within a year."""
+    """What somebody hosts for everybody, answered as to a stranger."""
+    public_url: str = request.app.state.settings.public_url
     async with database_of(request).reader() as reader:
         person = await actions.seen(reader, _id(request))
-        name = (await shown_names(reader, [person.id]))[person.id]
-        if kind == "ics":
-            found = await queries.since(reader, person.id, Instant(reader.now - _KEPT), _MOST)
-        else:
-            found = await queries.coming(reader, person.id, _NEWEST)
+        found = await queries.coming(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
-    public_url: str = request.app.state.settings.public_url
+        feed = await _named(reader, person, public_url, kind)
+    return feed, found, public_url, changed
+
+
+async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
+    name = (await shown_names(reader, [person.id]))[person.id]
     address = f"{public_url}{_path(person.id)}"
-    return Feed(f"Events by {name}", f"urn:uuid:{person.id}", address, f"{address}.{kind}"), found, public_url, changed
+    return Feed(f"Events by {name}", f"urn:uuid:{person.id}", address, f"{address}.{kind}")
+
+
+async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
+    """Their series that everybody may see, each with what everybody may know of its dates from then on."""
+    known = [
+        one
+        for one in await of_owner(reader, user_id)
+        if one.visibility is Visibility.PUBLIC and not one.is_hidden and not one.is_read_only
+    ]
+    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in known}
+    for event, is_seen in await queries.dates_since(reader, user_id, list(dates), since):
+        assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
+        dates[event.place_in_series.series_id].append((event, is_seen))
+    return [WholeSeries.of(one, dates[one.id]) for one in known]
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:

@@ -68,9 +68,33 @@ async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
     return await _hosted(reader, user_id, "e.over_at <= :now order by e.starts_at desc, e.id", limit, now=reader.now)
 
 
-async def since(reader: Reader, user_id: UserId, start: Instant, limit: int) -> list[Event]:
-    """What they host and have hosted from then on, by start: what a calendar keeps."""
-    return await _hosted(reader, user_id, "e.over_at > :start order by e.starts_at, e.id", limit, start=start)
+async def since(
+    reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
+) -> list[Event]:
+    """What they host and have hosted from then on, by start: what a calendar keeps. ``besides``: series whose dates are left out."""
+    which = "e.over_at > :start order by e.starts_at, e.id"
+    if not besides:
+        return await _hosted(reader, user_id, which, limit, start=start)
+    which = f"(e.series_id is null or e.series_id not in :besides) and {which}"
+    return await _hosted(reader, user_id, which, limit, start=start, besides=list(besides))
+
+
+async def dates_since(
+    reader: Reader, user_id: UserId, series_ids: Sequence[str], start: Instant
+) -> list[tuple[Event, bool]]:
+    """The stored dates of their series that begin after ``start``, and whether everybody may see each; and all that not everybody may."""
+    if not series_ids:
+        return []
+    is_seen = f"case when {_is_hosted_by(':user_id')} then 1 else 0 end"
+    rows = await reader.fetch(
+        f"select {columns_of('e')}, {is_seen} as is_seen from events e"
+        f" where e.series_id in :series_ids and (e.starts_at > :start or {is_seen} = 0)"
+        " order by e.series_id, e.starts_at, e.id",
+        series_ids=list(series_ids),
+        user_id=user_id,
+        start=start,
+    )
+    return [(event_of(row), bool(row["is_seen"])) for row in rows]
 
 
 async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **values: object) -> list[Event]:

@@ -237,7 +237,7 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         group = await group_by(tx, ana)
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
-            whole = group_feed.WholeSeries(
+            whole = series_feed.WholeSeries(
                 series, [event for event in ours if event.place_in_series], frozenset(event.id for event in ours)
             )
             single = [event for event in ours if event.place_in_series is None]

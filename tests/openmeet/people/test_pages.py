@@ -5,11 +5,17 @@ import re
 import httpx
 import icalendar
 import pytest
+import recurring_ical_events
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock, Instant
 from openmeet.attendance import hosting
+from openmeet.events.model import Visibility
+from openmeet.recurrence.wall_time import local_of
+from openmeet.series import actions as series
+from openmeet.series.model import Template
 from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
 
 COMING = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00"}
@@ -54,6 +60,33 @@ async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site
         assert f'href="{path}"' in (await nobody.get(f"/events/{shown_at}")).text
         found = (await nobody.get(f"/api{path}")).json()
         assert (found["about"], found["groups"], found["events"]) == ("", [], [shown_at])
+
+
+async def test_a_series_of_theirs_is_in_their_calendar_with_its_rule(site: Site) -> None:
+    """As a calendar program reads it: longer than it is stored, and without the dates that are for few."""
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        me = await caller(site, "ana@example.org")
+        async with site.db.transaction() as tx:
+            start = local_of(Instant(tx.now + 7 * DAY), "Europe/Berlin").replace(tzinfo=None, microsecond=0)
+            for title, visibility in (("Practice", Visibility.PUBLIC), ("Inner circle", Visibility.PRIVATE)):
+                template = Template(title, visibility=visibility)
+                made = await series.create(tx, me, template, weekly("FREQ=WEEKLY", start))
+                if visibility is Visibility.PUBLIC:
+                    few = (await dates(tx, made))[1]
+            await tx.execute("update events set visibility = 'private', title = 'For few' where id = :id", id=few.id)
+            await event_by(tx, me, title="For all", **COMING)
+            now = tx.now
+        file = (await nobody.get(f"/people/{me.user_id}.ics")).content
+    assert b"Inner circle" not in file
+    assert b"For few" not in file
+    assert file.count(b"RRULE:FREQ=WEEKLY") == 1
+    last = local_of(Instant(now + 365 * DAY), "Europe/Berlin")
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), last)
+    starts = [one["DTSTART"].dt.timestamp() * 1_000_000 for one in found if str(one["SUMMARY"]) == "Practice"]
+    assert len(starts) == len(set(starts)) > 45
+    assert few.starts_at not in starts
+    assert [str(one["SUMMARY"]) for one in found].count("For all") == 1
 
 
 async def test_what_they_wrote_and_their_groups_are_shown_by_their_choice_alone(site: Site) -> None:
