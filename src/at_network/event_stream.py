@@ -62,8 +62,14 @@ def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | Non
     return f"{socket}://{rest}/xrpc/{nsid}" + (f"?{query}" if query else "")
 
 
-async def read_frames(http: HttpClient, url: str) -> AsyncGenerator[bytes, None]:
-    """The frames of one connection until the server closes it.
+async def _nothing() -> None:
+    return
+
+
+async def read_frames(
+    http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _nothing
+) -> AsyncGenerator[bytes, None]:
+    """The frames of one connection until the server closes it. ``on_open``: when it stands, before the first frame.
 
     Raises RemoteFailed (no connection, a status instead of a socket, text, a message over 16 MB, a connection that broke) and
     RemoteSlow (no answer, or a peer that no longer answers pings).
@@ -74,6 +80,7 @@ async def read_frames(http: HttpClient, url: str) -> AsyncGenerator[bytes, None]
         max_message_bytes=MAX_MESSAGE_BYTES + 1,  # aiohttp refuses at its limit, not above it
         heartbeat_seconds=HEARTBEAT_SECONDS,
     ) as socket:
+        await on_open()
         receive = socket.receive
         while True:
             message = await receive()

@@ -18,11 +18,13 @@ from openmeet.debts import publication_counts, publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import State
 from openmeet.firehose import progress
+from openmeet.firehose.progress import SourceState
 from openmeet.identities import circuits
 from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import discrepancies
 from openmeet.ingestion.comparing import Discrepancy
 from openmeet.legacy import queries as legacy_queries
+from openmeet.moderation import labels
 from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
@@ -42,6 +44,8 @@ class Gauges:
     waiting: Gauge
     dead: Gauge
     quiet: Gauge
+    labellers: Gauge
+    labellers_cursor: Gauge
     disagreements: Gauge
     circuits: Gauge
     shadows: Gauge
@@ -61,6 +65,12 @@ def registered(metrics: Metrics) -> Gauges:
         metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
         metrics.gauge("queue_dead_letters", "Messages that were given up", ["tenant"]),
         metrics.gauge("source_quiet_seconds", "Since something of a source was taken over", ["source"]),
+        metrics.gauge(
+            "labeller_unread_seconds", "Since when a labeller cannot be read; 0 while it is", ["tenant", "labeller"]
+        ),
+        metrics.gauge(
+            "labeller_cursor", "The last sequence number of a labeller that was kept", ["tenant", "labeller"]
+        ),
         metrics.gauge(
             "discrepancies", "Where a repository and what is kept here disagreed", ["tenant", "kind", "state"]
         ),
@@ -109,6 +119,7 @@ async def read(platform: Platform, gauges: Gauges) -> None:
     await _owed(platform, gauges.debts, gauges.oldest_debt)
     await _promised(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
+    await _labelled(platform, gauges)
     await _disagreed(platform, gauges.disagreements)
     await _left_alone(platform, gauges.circuits)
     await _met(platform, gauges.shadows, gauges.migrated)
@@ -144,6 +155,16 @@ async def _heard(platform: Platform, quiet: Gauge) -> None:
         now, sources = reader.now, await progress.sources(reader)
     for source in sources:
         quiet.labels(source.url).set(max(0.0, (now - (source.seen_at or source.changed_at)) / SECOND))
+
+
+async def _labelled(platform: Platform, gauges: Gauges) -> None:
+    async with platform.db.reader() as reader:
+        now, found = reader.now, await labels.labellers(reader)
+    for one in found:
+        is_read = one.state == SourceState.FOLLOWING.value
+        unread = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
+        gauges.labellers.labels(platform.tenant.name, one.did).set(unread)
+        gauges.labellers_cursor.labels(platform.tenant.name, one.did).set(one.cursor)
 
 
 async def _left_alone(platform: Platform, left_alone: Gauge) -> None:

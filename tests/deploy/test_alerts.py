@@ -16,6 +16,7 @@ from openmeet.ingestion import discrepancies, processor
 from openmeet.ingestion.comparing import Discrepancy, Found
 from openmeet.ingestion.counting import counting
 from openmeet.ingestion.processor import POLICY, Processor
+from openmeet.moderation import labels
 from openmeet.records.message import encode
 from openmeet.records.results import Result
 from openmeet.settings import Settings
@@ -159,6 +160,16 @@ async def _lose_the_database(here: Installation) -> None:
     here.platform = replace(here.platform, tenant=replace(here.platform.tenant, database=LateDatabase("sqlite")))
 
 
+async def _lose_a_labeller(here: Installation) -> None:
+    async with here.platform.db.transaction() as tx:
+        await labels.add_labeller(tx, "did:web:l.example")
+        await labels.set_state(tx, "did:web:l.example", "failing", "It broke off.")
+    here.clock.turn(20 * MINUTES * SECOND)
+    here.scrapes.clear()
+    await here.scrape()
+    here.clock.turn(5 * MINUTES * SECOND)
+
+
 SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "SynchronisationFails": _fail,
     "SynchronisationRetries": _retry,
@@ -170,6 +181,7 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "RecordsConflict": _conflict,
     "DebtsGivenUp": _give_up,
     "SourceQuiet": _fall_silent,
+    "LabellerUnread": _lose_a_labeller,
     "DatabaseAway": _lose_the_database,
 }
 

@@ -13,6 +13,8 @@ from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
 from openmeet.ingestion import conflicts, discrepancies
 from openmeet.ingestion.api import Engines
+from openmeet.moderation import labels
+from openmeet.moderation.labels import Labeller
 from openmeet.records import seen
 
 
@@ -46,6 +48,7 @@ class Standing:
 
     now: Instant
     sources: Sequence[SourceStanding]
+    labellers: Sequence[Labeller]
     rejected: int
     queue: Depth
     records: dict[str, int]
@@ -75,6 +78,7 @@ async def standing(db: Database, engines: Engines) -> Standing:
         return Standing(
             now=reader.now,
             sources=sources,
+            labellers=await labels.labellers(reader),
             rejected=rejected,
             queue=depth,
             records={kind.value: number for kind, number in (await seen.counts(reader)).items()},

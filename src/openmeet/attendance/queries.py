@@ -24,6 +24,7 @@ from openmeet.attendance.seating import Held
 from openmeet.attendance.unheard import IS_UNHEARD
 from openmeet.events.model import EventId
 from openmeet.groups.model import GroupId
+from openmeet.moderation.labels import hides_person
 from openmeet.moderation.standing import is_blocked
 from openmeet.users.model import UserId, UserKind
 
@@ -35,13 +36,13 @@ COLUMNS = (
 # Who holds seats; an index has the same words.
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
-# The answer stands in the repository of an account that is not active, or is of somebody whom a moderator has blocked: it is shown and
-# counted nowhere, and stays as it is.
+# The answer stands in the repository of an account that is not active, or is of somebody whom a moderator has blocked or a label
+# hides: it is shown and counted nowhere, and stays as it is.
 IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
-         or {is_blocked("a.user_id")})"""
+         or {is_blocked("a.user_id")} or {hides_person("a.user_id")})"""
 
 # Somebody without an account who gave an address.
 IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
@@ -192,10 +193,7 @@ async def in_order(
     *,
     limit: int,
 ) -> list[Attendance]:
-    """Answers of an event in these statuses, in order of arrival; only these, where ids are given.
-
-    Without those of accounts that are not active at the moment.
-    """
+    """Answers of an event in these statuses that are not hidden, in order of arrival; only these, where ids are given."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
         f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",

@@ -28,6 +28,9 @@ from openmeet.groups.rules import Action
 from openmeet.identities.names import shown_names
 from openmeet.ingestion.record_pictures import picture_of_group
 from openmeet.media.model import Picture
+from openmeet.moderation import labels, standing
+from openmeet.moderation.labels import Label
+from openmeet.moderation.model import State
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
 from openmeet.site.forms import Typed
@@ -160,6 +163,7 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
         "visibility_words": VISIBILITY_WORDS[group.details.visibility],
         "members": seen.members,
         "followers": await following.count(reader, group.id),
+        "labelled": await _labelled(reader, group),
         "mine_words": _MINE[mine.role] if mine else "",
         "mine_hint": _mine_hint(mine, names, group),
         "door": _door(group, mine),
@@ -214,6 +218,16 @@ def _door(group: Group, mine: Membership | None) -> str:
             return "ask"
         case JoinPolicy.INVITE:
             return "invited only"
+
+
+async def _labelled(reader: Reader, group: Group) -> list[Label]:
+    """The labels for which those who run it alone see it; none where a moderator has decided that."""
+    if not group.is_hidden:
+        return []
+    decided = await standing.of_each(reader, [group.id, group.owner_id])
+    if any(one.state is not State.TRUSTED for one in decided.values()):
+        return []
+    return await labels.hiding(reader, None, group.owner_id)
 
 
 def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group) -> str:

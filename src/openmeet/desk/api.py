@@ -1,6 +1,6 @@
 """Moderation as JSON: the queue, what stands how, acts and taking them back, the log, the site's policy."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.desk import acting
+from openmeet.desk import acting, labelled
 from openmeet.desk.edge import moderator_of, position_of, subject_of
+from openmeet.desk.labelled import Labelled
 from openmeet.moderation import acts, log, policy, reports, standing
 from openmeet.moderation.model import Act, ActId, Entry, Policy, Reason, State, Thing
 from openmeet.safety import subjects
@@ -33,6 +34,31 @@ class SaidShown(msgspec.Struct, rename="camel"):
     created_at: str
 
 
+class LabelSaid(msgspec.Struct, rename="camel"):
+    """What a labeller says: ``value`` about ``subject`` (a DID, or a record by its uri; ``cid``: this version alone).
+
+    ``hides``: a label of this value hides what it is about; others warn.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "labeller": "did:plc:ar7c4by46qjdydhdevvrndac",
+        "subject": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+        "cid": None,
+        "value": "spam",
+        "labelledAt": "2027-03-02T17:00:00Z",
+        "expiresAt": None,
+        "hides": True,
+    }
+
+    labeller: str
+    subject: str
+    cid: str | None
+    value: str
+    labelled_at: str
+    expires_at: str | None
+    hides: bool
+
+
 class ReportedThing(msgspec.Struct, rename="camel"):
     """One thing with everything that is reported about it."""
 
@@ -41,6 +67,7 @@ class ReportedThing(msgspec.Struct, rename="camel"):
     title: str
     state: State
     reports: list[SaidShown]
+    labels: list[LabelSaid]
 
 
 class QueueShown(msgspec.Struct, rename="camel"):
@@ -59,6 +86,22 @@ class StandingShown(msgspec.Struct, rename="camel"):
     state: State
     reason: str
     since: str
+    labels: list[LabelSaid]
+
+
+class LabelledThing(msgspec.Struct, rename="camel"):
+    """A DID or an event that labels hide; of an event also what is said about its host."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    labels: list[LabelSaid]
+
+
+class LabelledList(msgspec.Struct, rename="camel"):
+    """The newest that labels hide, at most 25: who is decided about makes room for the next."""
+
+    subjects: list[LabelledThing]
 
 
 class StandingList(msgspec.Struct, rename="camel"):
@@ -150,6 +193,7 @@ async def show_queue(request: Request) -> Response:
         meant = await subjects.described(reader, shown)
         stand = await standing.of_each(reader, [subject.id for subject in shown])
         said = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
+        labels = await labelled.of_each(reader, shown)
     entries = [
         ReportedThing(
             subject.thing,
@@ -161,6 +205,7 @@ async def show_queue(request: Request) -> Response:
                 for one in said
                 if one.subject == subject
             ],
+            _labels(labels.get(subject.id)),
         )
         for subject in shown
     ]
@@ -177,14 +222,34 @@ async def list_subjects(request: Request) -> Response:
         after = position_of(request.query_params.get("cursor", ""))
         found = await standing.listed(reader, [State(asked)], after=after, limit=_PAGE + 1)
         meant = await subjects.described(reader, [one.subject for one in found])
+        labels = await labelled.of_each(reader, [one.subject for one in found[:_PAGE]])
     shown = [
         StandingShown(
-            one.subject.thing, one.subject.id, meant[one.subject.id].title, one.state, one.reason, iso(one.since)
+            one.subject.thing,
+            one.subject.id,
+            meant[one.subject.id].title,
+            one.state,
+            one.reason,
+            iso(one.since),
+            _labels(labels.get(one.subject.id)),
         )
         for one in found[:_PAGE]
     ]
     cursor = f"{found[_PAGE - 1].since}:{found[_PAGE - 1].subject.id}" if len(found) > _PAGE else None
     return json_response(StandingList(shown, cursor))
+
+
+async def list_labelled(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await labelled.waiting(reader)
+        meant = await subjects.described(reader, found)
+        labels = await labelled.of_each(reader, found)
+    return json_response(
+        LabelledList(
+            [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found]
+        )
+    )
 
 
 async def act(request: Request) -> Response:
@@ -254,6 +319,21 @@ def _policy(one: Policy) -> PolicyShown:
     )
 
 
+def _labels(found: Labelled | None) -> list[LabelSaid]:
+    return [
+        LabelSaid(
+            labeller=one.source,
+            subject=one.subject,
+            cid=one.cid or None,
+            value=one.value,
+            labelled_at=iso(one.labelled_at),
+            expires_at=None if one.expires_at is None else iso(one.expires_at),
+            hides=one.hides,
+        )
+        for one in (found.labels if found else ())
+    ]
+
+
 def _entry(one: Entry) -> ModerationLine:
     return ModerationLine(
         id=one.id,
@@ -288,6 +368,15 @@ OPERATIONS = (
         list_subjects,
         {200: StandingList},
         parameters=(Parameter("state", "How it stands, ``hidden`` unless said", shape=State), _CURSOR),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/labelled",
+        "listLabelled",
+        "What labels hide, and who said them; for moderators",
+        list_labelled,
+        {200: LabelledList},
         failures=(403,),
     ),
     Operation(

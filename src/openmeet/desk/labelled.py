@@ -20,6 +20,7 @@ class Labelled:
 
     words: list[tuple[str, Instant]]
     is_held: bool
+    labels: list[Label]
 
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
@@ -31,7 +32,7 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     for one in subjects:
         own = [label for name in names.get(one.id, ()) for label in said.get(name, ())]
         if own:
-            found[one.id] = Labelled([(_words(one, label), label.labelled_at) for label in own], one.id in held)
+            found[one.id] = Labelled([(_words(one, label), label.labelled_at) for label in own], one.id in held, own)
     return found
 
 

@@ -121,6 +121,9 @@ class _Labeller:
         self._labelling = labelling
         self._did = did
         self._cursor = cursor  # what is up to here is kept
+        # Why the last connection failed, not yet noted; whether something is noted, perhaps by the process before.
+        self._lost = ""
+        self._may_be_in_trouble = True
         # Full means that the database is away, or slow: then reading stops.
         self._pending: asyncio.Queue[bytes] = asyncio.Queue(MAX_PENDING)
 
@@ -135,6 +138,9 @@ class _Labeller:
                 await self._pending.put(frame)
 
     async def _connect(self) -> AsyncGenerator[bytes, None]:
+        if self._lost:
+            self._may_be_in_trouble = True
+            await self._note(SourceState.FAILING, self._lost)
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
@@ -143,7 +149,7 @@ class _Labeller:
         if service is None:
             raise RemoteFailed("The labeller's identity names no address for labels.")
         url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
-        async with aclosing(read_frames(self._labelling.http, url)) as frames:
+        async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -260,8 +266,15 @@ class _Labeller:
         self._count("refused")
         log.warning("label.refused", labeller=self._did, reason=why)
 
+    async def _opened(self) -> None:
+        """What was wrong is over: a labeller that has nothing to say is as good as one that talks."""
+        if self._may_be_in_trouble:
+            self._may_be_in_trouble = False
+            await self._note(SourceState.FOLLOWING, "")
+
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         why = "closed by the server" if failure is None else failure.why
+        self._lost = "" if failure is None else why
         log.warning("labeller.lost", labeller=self._did, reason=why, again_in_seconds=round(seconds, 1))
 
 

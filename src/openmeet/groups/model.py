@@ -198,7 +198,7 @@ NOWHERE: Final = OnNetwork()
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator keeps it from everybody
+    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a label on its owner, keeps it from everybody
 
     but those who run it; computed, never stored.
     """

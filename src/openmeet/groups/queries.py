@@ -24,6 +24,7 @@ from openmeet.groups.model import (
     Succession,
 )
 from openmeet.media.model import Picture
+from openmeet.moderation.labels import hides_person
 from openmeet.moderation.standing import is_blocked, is_withheld
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId
@@ -38,13 +39,14 @@ _NAMES = (
 
 
 def is_hidden(table: str) -> str:
-    """The condition under which nobody but those who run it sees a group: it, or who owns it, is withheld (``moderation.standing``);
+    """The condition under which nobody but those who run it sees a group: it, or who owns it, is withheld (``moderation.standing``), or
+    a label hides what its owner has (``moderation.labels``);
 
     one that is kept elsewhere also while the account that holds it is away, or blocked.
     """
     withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
     return (
-        f"({withheld} or {table}.is_read_only = 1 and exists (select 1 from identities hi where hi.user_id = {table}.owner_id"
+        f"({withheld} or {hides_person(f'{table}.owner_id', f'{table}.id')} or {table}.is_read_only = 1 and exists (select 1 from identities hi where hi.user_id = {table}.owner_id"
         f" and (hi.status <> 'active' or {is_blocked('hi.did')})))"
     )
 

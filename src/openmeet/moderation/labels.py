@@ -1,6 +1,7 @@
 """Labels of the labellers that this site chose: which hold, what they hide, how far each labeller was read. SQL.
 
-What a label hides is one condition (``hides_event``, ``hides_person``), which ``standing.is_withheld`` of an event stands beside. A
+What a label hides is one condition (``hides_event``, ``hides_person``), which stands beside ``standing.is_withheld`` of events, series and
+groups, and beside ``standing.is_blocked`` of answers. A
 moderator's trust in the event, the person or the DID is stronger than any label.
 """
 
@@ -54,11 +55,14 @@ def _is_trusted(*subjects: str) -> str:
     return f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) and lt.state = 'trusted')"
 
 
-def hides_person(person: str) -> str:
-    """The condition under which a label hides what this person (a column) hosts: one of their DIDs has it."""
+def hides_person(person: str, *things: str) -> str:
+    """The condition under which a label hides what is this person's (a column): one of their DIDs has it.
+
+    ``things``: columns that name what is asked about; one that a moderator trusts is shown.
+    """
     return (
         f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} and {_holds('l')}"
-        f" and not {_is_trusted('li.did')}) and not {_is_trusted(person)})"
+        f" and not {_is_trusted('li.did')}) and not {_is_trusted(person, *things)})"
     )
 
 
@@ -158,6 +162,37 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
     return [one for said in (await about(reader, subjects)).values() for one in said if one.hides]
 
 
+@dataclass(frozen=True, slots=True)
+class Labeller:
+    """How a labeller that this site reads stands. ``heard_at``: when it last said something that is kept; None: never."""
+
+    did: str
+    state: str
+    reason: str
+    cursor: int
+    changed_at: Instant
+    heard_at: Instant | None
+
+
+async def labellers(reader: Reader) -> list[Labeller]:
+    """Those that are read, in order of their DIDs."""
+    rows = await reader.fetch(
+        "select did, state, reason, cursor, changed_at,"
+        " (select max(heard_at) from labels where source = did) as heard_at from labellers order by did"
+    )
+    return [
+        Labeller(
+            row["did"],
+            row["state"],
+            row["reason"],
+            int(row["cursor"]),
+            Instant(row["changed_at"]),
+            None if row["heard_at"] is None else Instant(row["heard_at"]),
+        )
+        for row in rows
+    ]
+
+
 async def add_labeller(tx: Transaction, did: str) -> int:
     """Follow a labeller; the number to go on after, 0 for the beginning of what it remembers."""
     await tx.execute(
@@ -173,7 +208,8 @@ async def add_labeller(tx: Transaction, did: str) -> int:
 async def advance(tx: Transaction, did: str, cursor: int) -> None:
     """What a labeller said up to here is kept."""
     await tx.execute(
-        "update labellers set cursor = :cursor, state = 'following', reason = '', changed_at = :now"
+        "update labellers set cursor = :cursor, state = 'following', reason = '',"
+        " changed_at = case when state = 'following' then changed_at else :now end"
         " where did = :did and cursor < :cursor",
         did=did,
         cursor=cursor,
@@ -182,9 +218,10 @@ async def advance(tx: Transaction, did: str, cursor: int) -> None:
 
 
 async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
-    """A labeller cannot be read (``failing``), or waits for a person (``stopped``)."""
+    """A labeller is read (``following``), cannot be (``failing``), or waits for a person (``stopped``); ``changed_at``: since when."""
     await tx.execute(
-        "update labellers set state = :state, reason = :reason, changed_at = :now where did = :did",
+        "update labellers set state = :state, reason = :reason,"
+        " changed_at = case when state = :state then changed_at else :now end where did = :did",
         did=did,
         state=state,
         reason=reason[:500],

@@ -36,7 +36,7 @@ from openmeet.users.model import UserId
 
 # Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``), or a label hides that one.
 _IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
-_IS_HIDDEN = f"({_IS_WITHHELD} or {hides_person('event_series.user_id')})"
+_IS_HIDDEN = f"({_IS_WITHHELD} or {hides_person('event_series.user_id', 'event_series.id')})"
 _AWAITS_MODERATOR = awaits_first("event_series.user_id")
 
 COLUMNS = (

@@ -12,6 +12,7 @@ from openmeet.firehose.progress import SourceState
 from openmeet.ingestion import discrepancies
 from openmeet.ingestion.comparing import Discrepancy, Found
 from openmeet.ingestion.three_way import encode_edits
+from openmeet.moderation import labels
 from openmeet.records.message import encode
 from openmeet.site.scopes import Scope, ServiceScope
 from tests.openmeet.administration.conftest import OPERATOR, Bench
@@ -58,6 +59,25 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
     assert "Database of village" in shown.text
     away = False
     assert "Databases that do not answer" not in (await bench.client.get("/operating")).text
+
+
+async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
+    async with bench.db.transaction() as tx:
+        for name in ("good", "bad"):
+            await labels.add_labeller(tx, f"did:web:{name}.example")
+        await labels.advance(tx, "did:web:good.example", 4711)
+        await labels.put(
+            tx,
+            labels.Label(
+                "did:web:good.example", str(did(1)), "spam", "", is_negated=False, labelled_at=tx.now, expires_at=None
+            ),
+        )
+        await labels.set_state(tx, "did:web:bad.example", "failing", "It broke off.")
+    shown = (await bench.client.get("/operating")).text
+    assert "did:web:good.example" in shown
+    assert "read to 4711" in shown
+    assert "Its last label here came" in shown
+    assert "It broke off." in shown
 
 
 async def test_everything_that_needs_somebody_is_there(bench: Bench):

@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.identities import actions as identities
 from openmeet.moderation import labels, moderators, policy, reports, standing
-from openmeet.moderation.model import Policy, State, Subject, Thing
+from openmeet.moderation.model import Policy, Reason, State, Subject, Thing
 from openmeet.users.model import Caller
 from openmeet.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -205,6 +205,33 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
         (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
         await mo.post("/moderation/log", data={"undo": undo})
         assert (await ben.get(page)).status_code == 404
+
+
+async def test_programs_read_labels_and_who_said_them(site):
+    ana, event = await ids(site)
+    did, labeller = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:l.example"
+    async with site.db.transaction() as tx:
+        await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
+        for value in ("rude", "spam"):
+            await labels.put(tx, labels.Label(labeller, did, value, "", False, tx.now, None))
+    async with site.browser() as client:
+        ben = await api_session(client, "ben@example.org", "Ben")
+        mo = await api_session(client, "mo@example.org", "Mo")
+        assert (await client.get("/api/moderation/labelled", headers=ben)).status_code == 403
+        (one,) = (await client.get("/api/moderation/labelled", headers=mo)).json()["subjects"]
+        assert (one["thing"], one["subjectId"]) == ("did", did)
+        said = [(label["labeller"], label["subject"], label["value"], label["hides"]) for label in one["labels"]]
+        assert said == [(labeller, did, "rude", False), (labeller, did, "spam", True)]
+        assert one["labels"][0]["cid"] is None
+        assert one["labels"][0]["expiresAt"] is None
+        async with site.db.transaction() as tx:
+            await reports.put(tx, ana.user_id, Subject(Thing.EVENT, event.id), Reason.SPAM, "x")
+        (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
+        assert [label["value"] for label in entry["labels"]] == ["rude", "spam"]
+        act = {"act": "hide", "thing": "did", "subjectId": did, "reason": "Spam."}
+        assert (await client.post("/api/moderation/acts", json=act, headers=mo)).status_code == 201
+        (listed,) = (await client.get("/api/moderation/subjects", headers=mo)).json()["subjects"]
+        assert [label["value"] for label in listed["labels"]] == ["rude", "spam"]
 
 
 async def test_a_labelled_account_waits_with_all_it_hosts(site):

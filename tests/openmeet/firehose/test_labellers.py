@@ -41,6 +41,7 @@ from tests.openmeet.events.test_actions import URI
 from tests.openmeet.firehose.labeller import Labeller, cursor_of, document_of, heard, heard_to, serving
 from tests.openmeet.moderation.test_visibility import exists, from_network
 from tests.openmeet.site_under_test import event_by, person
+from tests.tour.watching import eventually
 from tests.world.directory import Directory
 from tests.world.processes import free_port
 
@@ -290,6 +291,49 @@ async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
     async with bench.db.reader() as reader:
         row = await reader.fetch_one("select state, reason from labellers where did = :did", did=LABELLER)
     assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
+
+
+async def standing_of(bench) -> labels.Labeller | None:
+    async with bench.db.reader() as reader:
+        return next(iter(await labels.labellers(reader)), None)
+
+
+async def stands(bench, state: str) -> bool:
+    one = await standing_of(bench)
+    return one is not None and one.state == state
+
+
+async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
+    """Also where it has nothing to say when it is back; since when is the first failure, whatever is tried meanwhile."""
+    where = bench.documents[LABELLER]
+    bench.documents[LABELLER] = document_of(
+        LABELLER, format_did_key(bench.labeller.key.public), f"http://127.0.0.1:{free_port()}"
+    )
+    stop = asyncio.Event()
+    following = asyncio.create_task(labellers.follow_labeller(bench.labelling, LABELLER, stop))
+    try:
+
+        async def fails() -> bool:
+            return await stands(bench, "failing")
+
+        await eventually(fails)
+        one = await standing_of(bench)
+        assert one.reason
+        bench.clock.turn(HOUR)
+        await asyncio.sleep(0.2)
+        assert (await standing_of(bench)).changed_at == one.changed_at
+        bench.documents[LABELLER] = where
+        bench.labelling.dids.doubt(LABELLER)
+
+        async def is_back() -> bool:
+            bench.labelling.dids.doubt(LABELLER)
+            return await stands(bench, "following")
+
+        await eventually(is_back)
+        assert (await standing_of(bench)).reason == ""
+    finally:
+        stop.set()
+        await following
 
 
 async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):

@@ -1,0 +1,142 @@
+"""A label on an account holds everything that is the account's, on every page, in every list, file, feed and query; trust ends that."""
+
+import pytest
+
+from openmeet.attendance import actions as attendance
+from openmeet.attendance import queries as answers
+from openmeet.attendance.model import Reply
+from openmeet.events import actions as events
+from openmeet.events.grouping import of_event
+from openmeet.events.queries import set_record
+from openmeet.moderation import acts, labels
+from openmeet.moderation.model import State, Subject, Thing
+from openmeet.series import actions as series
+from openmeet.series.model import Template
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import weekly
+from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, signed_in
+from tests.openmeet.xrpc.asking import ask
+from tests.openmeet.xrpc.test_answers import RSVP
+
+LABELLER = "did:web:l.example"
+EVENT = "community.lexicon.calendar.event"
+
+
+class Account:
+    """Ana, labelled by and by, with an event, a series, a group and an answer; Ben, who hosts what she answered."""
+
+    async def make(self, site, people) -> None:
+        async with site.db.transaction() as tx:
+            self.ana, self.ben = await person(tx, "Ana Labelled"), await person(tx, "Ben")
+            self.did = await people.connect(tx, self.ana)
+            self.event = await event_by(tx, self.ana, title="Labelled tea")
+            await set_record(tx, self.event.id, f"at://{self.did}/{EVENT}/3mqdau33ozs2n", "bafy", self.did)
+            self.series = await series.create(tx, self.ana, Template("Practice"), weekly("FREQ=WEEKLY;COUNT=3"))
+            self.group = await group_by(tx, self.ana, name="Labelled circle")
+            self.of_group = await events.create(
+                tx, self.ana, details(title="Labelled round"), group=of_event(self.group)
+            )
+            self.member = await member(tx, self.group, self.ana, "Mia")
+            self.bens = await event_by(tx, self.ben, title="Bens evening")
+            mine = await attendance.answer(tx, self.ana, self.bens.slug, Reply.GOING)
+            await answers.set_record(tx, mine.id, f"at://{self.did}/{RSVP}/3mqdau33ozs2n")
+
+
+@pytest.fixture
+async def account(site, people) -> Account:
+    found = Account()
+    await found.make(site, people)
+    return found
+
+
+def views(one: Account) -> dict[str, str]:
+    """What strangers may ask, and what of hers stands there: where the address is hers alone, the status tells."""
+    walks, group, event, person = one.series.slug, one.group.slug, one.event.slug, one.ana.user_id
+    return {
+        "/?q=labelled": "Labelled tea",
+        "/events.ics?q=labelled": "Labelled tea",
+        "/events.atom?q=labelled": "Labelled tea",
+        "/api/events?q=labelled": "Labelled tea",
+        "/sitemap.xml": f"/groups/{group}",
+        f"/events/{event}": "Labelled tea",
+        f"/events/{event}.ics": "Labelled tea",
+        f"/api/events/{event}": "Labelled tea",
+        f"/series/{walks}": "Practice",
+        f"/series/{walks}.ics": "Practice",
+        f"/series/{walks}.atom": "Practice",
+        f"/api/series/{walks}": "Practice",
+        "/groups": "Labelled circle",
+        "/groups?q=labelled": "Labelled circle",
+        f"/groups/{group}": "Labelled circle",
+        f"/groups/{group}/events": "Labelled round",
+        f"/groups/{group}.ics": "Labelled round",
+        f"/groups/{group}.atom": "Labelled round",
+        "/api/groups": "Labelled circle",
+        f"/api/groups/{group}": "Labelled circle",
+        f"/people/{person}": "Ana Labelled",
+        f"/people/{person}.ics": "Labelled",
+        f"/people/{person}.atom": "Labelled",
+        f"/people/{person}.json": "Labelled",
+        f"/api/people/{person}": "Ana Labelled",
+        f"/events/{one.bens.slug}": "Ana Labelled",
+        f"/api/events/{one.bens.slug}/attendees": "Ana Labelled",
+        f"/xrpc/openmeet.lexicon.listEvents?from={'2020-01-01T00:00:00Z'}": "Labelled tea",
+        f"/xrpc/openmeet.lexicon.listActorEvents?actor={one.did}": "Labelled tea",
+        f"/xrpc/openmeet.lexicon.getEvent?uri={ORIGIN}/events/{event}": "Labelled tea",
+        f"/xrpc/openmeet.lexicon.listSeriesEvents?series={ORIGIN}/series/{walks}": "Practice",
+        f"/xrpc/openmeet.lexicon.getGroup?uri={ORIGIN}/groups/{group}": "Labelled circle",
+        f"/xrpc/openmeet.lexicon.listGroupEvents?group={ORIGIN}/groups/{group}": "Labelled round",
+        f"/xrpc/openmeet.lexicon.listAnswers?event={ORIGIN}/events/{one.bens.slug}": one.did,
+        f"/xrpc/openmeet.lexicon.resolveUri?uri={ORIGIN}/groups/{group}": group,
+    }
+
+
+async def shown(browser, one: Account) -> dict[str, bool]:
+    found = {}
+    for path, words in views(one).items():
+        answer = await browser.get(path)
+        assert answer.status_code in {200, 400, 404}, (path, answer.status_code, answer.text[:300])
+        found[path] = answer.status_code == 200 and words in answer.text
+    return found
+
+
+async def label(site, one: Account, *, is_negated: bool = False, value: str = "spam") -> None:
+    async with site.db.transaction() as tx:
+        said = labels.Label(LABELLER, one.did, value, "", is_negated, tx.now, None)
+        assert await labels.put(tx, said)
+
+
+async def test_every_view_leaves_out_what_is_a_labelled_accounts(site, client, account):
+    everything = dict.fromkeys(views(account), True)
+    async with site.browser() as stranger:
+        assert await shown(stranger, account) == everything
+        await label(site, account, value="rude")
+        assert await shown(stranger, account) == everything
+        await label(site, account)
+        assert await shown(stranger, account) == dict.fromkeys(everything, False)
+        counted = (await ask(client, "listAnswers", event=f"{ORIGIN}/events/{account.bens.slug}"))["counts"]
+        assert counted["going"] == 0
+        # Nothing of it is gone: she has it all, and whoever is in her group reads that it is held.
+        async with signed_in(site, account.ana.user_id) as ana:
+            for path in (
+                f"/events/{account.event.slug}",
+                f"/series/{account.series.slug}",
+                f"/groups/{account.group.slug}",
+            ):
+                read = await ana.get(path)
+                assert read.status_code == 200, path
+                assert LABELLER in read.text, path
+        async with signed_in(site, account.ben.user_id) as ben:
+            assert (await ben.get(f"/groups/{account.group.slug}")).status_code == 404
+        await label(site, account, is_negated=True)
+        assert await shown(stranger, account) == everything
+
+
+@pytest.mark.parametrize("thing", [Thing.PERSON, Thing.DID])
+async def test_a_moderators_trust_shows_all_of_it(site, account, thing):
+    await label(site, account)
+    subject = Subject(thing, account.did if thing is Thing.DID else account.ana.user_id)
+    async with site.db.transaction() as tx:
+        await acts.decide(tx, account.ben.user_id, subject, State.TRUSTED, "")
+    async with site.browser() as stranger:
+        assert await shown(stranger, account) == dict.fromkeys(views(account), True)
