@@ -1,5 +1,7 @@
 """Signing in with a DID, proving another account, and saying yes to joining it."""
 
+from typing import Final
+
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
@@ -18,6 +20,8 @@ from openmeet.users import guests
 from openmeet.users import queries as users
 from openmeet.users import reassigning as joining
 from openmeet.users.model import UserId
+
+_OTHERWISE: Final = "What you proved is not that account's any more. Prove the other account once more."
 
 
 async def sign_in_with_did(
@@ -55,7 +59,7 @@ async def _sign_in(
         return SignedIn(caller)
     # The DID itself stays where it is until the yes.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
-    return SignedIn(caller, claim=await queries.open_claim(tx, caller, holder, Proof.DID))
+    return SignedIn(caller, claim=await queries.open_claim(tx, caller, holder, Proof.DID, did))
 
 
 async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[ClaimId | None, bool]:
@@ -69,7 +73,7 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
         return None, False
     if holder is None:
         return None, await users.take_email(tx, caller, email)
-    return await queries.open_claim(tx, caller, holder, Proof.EMAIL), False
+    return await queries.open_claim(tx, caller, holder, Proof.EMAIL, email), False
 
 
 async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Claim, tuple[Holding, ...]]:
@@ -79,7 +83,7 @@ async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Claim
         raise NotFound("There is nothing to join here. Prove the other account once more.")
     if claim.settled_at is not None:
         return claim, claim.joined
-    if claim.other_id is None or claim.expires_at <= reader.now:
+    if claim.other_id is None or claim.expires_at <= reader.now or not await _still_holds(reader, claim):
         raise NotFound("There is nothing to join here any more. Prove the other account once more.")
     return claim, await queries.holdings(reader, claim.other_id)
 
@@ -96,9 +100,14 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
         raise NotFound("There is nothing to join here any more. Prove the other account once more.")
     if not await joining.is_there(tx, claim.other_id):
         raise NotFound("That account is not there any more.")
+    if not await _still_holds(tx, claim):
+        raise NotFound(_OTHERWISE)
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is Proof.DID:
+        # Now that both are locked: who let it go meanwhile, or was joined by somebody else, keeps what is theirs.
+        if await _holder(tx, claim) != caller:
+            raise NotFound(_OTHERWISE)
         for did in dids:
             await identity_queries.claim(tx, did)
         await publications.wake_all_of(tx, caller)
@@ -110,6 +119,21 @@ async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
     """Not now: both stay as they are. Raises NotFound."""
     if not await queries.drop(tx, claim_id, caller):
         raise NotFound("There is nothing to join here any more.")
+
+
+async def _still_holds(reader: Reader, claim: Claim) -> bool:
+    """Whether what was proven is the other account's still: whoever unlinked a DID, or took another address, is nobody's to join."""
+    return await _holder(reader, claim) == claim.other_id
+
+
+async def _holder(reader: Reader, claim: Claim) -> UserId | None:
+    if not claim.proven:
+        return None
+    if claim.proof is Proof.DID:
+        known = await identity_queries.find(reader, Did(claim.proven))
+        return None if known is None else known.user_id
+    person = await users.by_email(reader, claim.proven)
+    return person.id if person else await guests.by_email(reader, claim.proven)
 
 
 async def _is_shadow(reader: Reader, did: Did) -> bool:

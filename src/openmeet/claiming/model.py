@@ -36,12 +36,16 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``user_id`` stays. ``other_id`` is None once that account is joined, with this claim or otherwise; ``joined`` after it."""
+    """``user_id`` stays. ``other_id`` is None once that account is joined, with this claim or otherwise; ``joined`` after it.
+
+    ``proven``: the DID or the address that was the other account's when the person proved it.
+    """
 
     id: ClaimId
     user_id: UserId
     other_id: UserId | None
     proof: Proof
+    proven: str
     created_at: Instant
     expires_at: Instant
     settled_at: Instant | None

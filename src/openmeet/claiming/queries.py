@@ -11,7 +11,7 @@ from openmeet.claiming.model import OPEN_FOR, Claim, ClaimId, Holding, Proof
 from openmeet.users.model import UserId
 from openmeet.users.reassigning import hand_over
 
-_COLUMNS: Final = "id, user_id, other_id, proof, created_at, expires_at, settled_at, joined"
+_COLUMNS: Final = "id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined"
 
 # What people recognise as theirs, in the order in which they look for it.
 _HELD: Final = (
@@ -47,20 +47,22 @@ async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
     )
 
 
-async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: Proof) -> ClaimId:
-    """Keep that ``user_id`` proved to be ``other_id``; proven again before the yes it is the same claim."""
+async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: Proof, proven: str) -> ClaimId:
+    """Keep that ``user_id`` proved to be ``other_id`` by ``proven``, a DID or an address; proven again before the yes it is the same claim."""
     claim_id = ClaimId(new_id(tx.now))
     row = await tx.fetch_one(
         """
-        insert into claims (id, user_id, other_id, proof, created_at, expires_at, settled_at, joined)
-        values (:id, :user_id, :other_id, :proof, :now, :expires_at, null, '[]')
-            on conflict (user_id, other_id) do update set expires_at = excluded.expires_at
+        insert into claims (id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined)
+        values (:id, :user_id, :other_id, :proof, :proven, :now, :expires_at, null, '[]')
+            on conflict (user_id, other_id) do update
+           set expires_at = excluded.expires_at, proof = excluded.proof, proven = excluded.proven
         returning id
         """,
         id=claim_id,
         user_id=user_id,
         other_id=other_id,
         proof=proof.value,
+        proven=proven,
         now=tx.now,
         expires_at=tx.now + OPEN_FOR,
     )
@@ -89,7 +91,10 @@ async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]
     """Joined: what it was is kept for the person to read."""
     kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
-        "update claims set settled_at = :now, joined = :joined where id = :id", id=claim_id, joined=kept, now=tx.now
+        "update claims set settled_at = :now, joined = :joined, proven = '' where id = :id",
+        id=claim_id,
+        joined=kept,
+        now=tx.now,
     )
 
 
@@ -127,6 +132,7 @@ def _claim(row: Row) -> Claim:
         user_id=UserId(row["user_id"]),
         other_id=UserId(row["other_id"]) if row["other_id"] else None,
         proof=Proof(row["proof"]),
+        proven=row["proven"],
         created_at=Instant(row["created_at"]),
         expires_at=Instant(row["expires_at"]),
         settled_at=None if row["settled_at"] is None else Instant(row["settled_at"]),

@@ -16,6 +16,7 @@ from openmeet.claiming import actions, tasks
 from openmeet.claiming.model import SignedIn
 from openmeet.events.queries import by_record_uri
 from openmeet.identities import actions as identities
+from openmeet.identities import linking
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
 from openmeet.ingestion.apply import apply
@@ -171,6 +172,92 @@ async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandCl
         assert (await identity_queries.find(reader, did(1))).kind is IdentityKind.SHADOW
     clock.turn(DAY)
     assert await tasks.forget_old_claims(db) == 0
+
+
+async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db: Database) -> None:
+    """A DID that two people can open: the one lets it go, and the other's proof of a minute ago joins nothing of theirs."""
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        await event_by(tx, ana, title="Anas own")
+    await signs_in(db, did(1), ana.user_id)
+    claim = (await signs_in(db, did(1), eve.user_id)).claim
+    async with db.transaction() as tx:
+        shown, _ = await actions.look(tx, eve.user_id, claim)
+        assert shown.other_id == ana.user_id
+        await linking.unlink(tx, ana.user_id, did(1))
+    for step in (actions.look, actions.confirm):
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await step(tx, eve.user_id, claim)
+    async with db.reader() as reader:
+        assert await by_id(reader, ana.user_id) is not None
+    # Proven again it is nobody's, and theirs at once; of Ana nothing comes along.
+    assert (await signs_in(db, did(1), eve.user_id)).claim is None
+    async with db.reader() as reader:
+        assert (await identity_queries.find(reader, did(1))).user_id == eve.user_id
+        assert await reader.fetch_one("select 1 from events where author_id = :id", id=ana.user_id) is not None
+
+
+async def test_who_has_another_address_by_then_keeps_their_account(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        claim, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
+        assert claim is not None
+        await tx.execute("update users set email = 'new@example.org' where id = :id", id=ana.user_id)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, eve.user_id, claim)
+    async with db.reader() as reader:
+        assert await by_id(reader, ana.user_id) is not None
+
+
+async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Database) -> None:
+    """The address first, then the DID: unlinking the DID ends the claim, although the address is still theirs."""
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        await event_by(tx, ana)
+    await signs_in(db, did(1), ana.user_id)
+    async with db.transaction() as tx:
+        first, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
+    claim = (await signs_in(db, did(1), eve.user_id)).claim
+    assert claim == first
+    async with db.transaction() as tx:
+        await linking.unlink(tx, ana.user_id, did(1))
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, eve.user_id, claim)
+
+
+async def test_two_people_who_proved_one_shadow_do_not_both_get_it(db: Database) -> None:
+    """At the same moment: one has all of it, the other is told that it is not there any more."""
+    await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
+    async with db.transaction() as tx:
+        people = [await person(tx, name) for name in ("Ana", "Eve")]
+    claims = [(await signs_in(db, did(1), one.user_id)).claim for one in people]
+
+    async def click(who: Caller, claim) -> bool:
+        try:
+            joined = await in_one_hop(db, lambda tx: actions.confirm(tx, who.user_id, claim))
+        except NotFound:
+            return False
+        return bool(joined)
+
+    heard = await asyncio.gather(*(click(who, claim) for who, claim in zip(people, claims, strict=True)))
+    assert sorted(heard) == [False, True]
+    winner = people[heard.index(True)]
+    assert await of(db, winner.user_id) == {"Tea": "attending"}
+    assert await of(db, people[heard.index(False)].user_id) == {}
+    async with db.reader() as reader:
+        assert (await identity_queries.find(reader, did(1))).user_id == winner.user_id
+
+
+async def test_an_address_is_forgotten_when_its_claim_is_settled(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, _ = await person(tx, "Ana"), await person(tx, "Old")
+        claim, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")
+        await actions.confirm(tx, ana.user_id, claim)
+        (row,) = await tx.fetch("select proven, joined from claims order by id")
+    assert row["proven"] == ""
 
 
 async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None:
