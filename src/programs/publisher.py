@@ -37,6 +37,7 @@ from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.identities.custodial import Keeper, account_payer
 from openmeet.ingestion import dead_letters
 from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
+from openmeet.ingestion.claimed_dates import claimed_dates_payer
 from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.fetching import record_payer, subject_payer
 from openmeet.ingestion.host_budgets import spending
@@ -139,6 +140,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
         Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),
+        Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),
         Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
         # One date after the other: what they lock is their series.
         Debt.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),

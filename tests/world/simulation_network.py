@@ -44,6 +44,7 @@ from openmeet.firehose.verification import Verifier
 from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
 from openmeet.identities.network import Network
 from openmeet.ingestion import backfill, dead_letters, fetching, processor, reconciling, refreshing, waiting
+from openmeet.ingestion.claimed_dates import claimed_dates_payer
 from openmeet.ingestion.erasing import Erasing
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.processor import Processor
@@ -251,6 +252,7 @@ class Town:
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.CLAIMED_DATES: Paying(claimed_dates_payer(self.db)),
                 Debt.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
                 Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
                 Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),

@@ -16,6 +16,9 @@ class Debt(StrEnum):
     WEBHOOK = "webhook"  # a message to an address that somebody registered
     BACKFILL = "backfill"  # a DID whose repository is read whole; behind it, collections where only those are read
     DETECT_SERIES = "detect_series"  # a person among whose single events there may be a series
+    CLAIMED_DATES = (
+        "claimed_dates"  # the record of a series whose author has more events than were looked through at once
+    )
     FREED_SEATS = "freed_seats"  # an event whose line one transaction did not serve
     STANDING_ANSWERS = "standing_answers"  # a new date of a series to whose every date a crowd goes
     SERIES_NEWS = "series_news"  # what a crowd is yet to be told of an act on a series

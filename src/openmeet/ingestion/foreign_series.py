@@ -9,9 +9,10 @@ from openmeet.events import queries as event_queries
 from openmeet.events.model import Event, EventId, NetworkEvent
 from openmeet.flags.model import Flag, Switches
 from openmeet.identities import actions as identities
+from openmeet.ingestion import claimed_dates
 from openmeet.ingestion.events import Version
 from openmeet.ingestion.readings import Reading
-from openmeet.records.collections import EVENT, SERIES_COLLECTIONS
+from openmeet.records.collections import SERIES_COLLECTIONS
 from openmeet.records.series import SeriesRead, read_native
 from openmeet.records.series_part import LinkRead, read_link
 from openmeet.series import queries
@@ -20,14 +21,6 @@ from openmeet.series.dates import original_text
 from openmeet.series.model import Series, SeriesId
 from openmeet.series.records import normal_name
 
-# Records of one author that are looked through for dates of a series that came after them.
-MOST_EVENTS = 500
-
-EVENTS_OF = """
-    select uri, body from records where did = :did and collection = :collection and standing = 'mapped'
-     order by uri desc limit :limit
-"""
-
 
 async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) -> None:
     """A series' own record, of somebody else: it is shown here, and their events that name it are its dates."""
@@ -35,7 +28,7 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) ->
     series = await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing)
     if series is None:
         return
-    for event_uri, name in await _claims(tx, did, uri):
+    for event_uri, name in await claimed_dates.newest(tx, did, uri):
         event = await event_queries.by_record_uri(tx, event_uri)
         if event is not None:
             await series_records.place(tx, series, event.id, name)
@@ -107,20 +100,10 @@ async def _series_around(tx: Transaction, event: Event) -> Series | None:
 
 async def _fill(tx: Transaction, did: Did, series: Series, name: str, *, without: str) -> None:
     """A date has lost its event: another that claims it has it now."""
-    for event_uri, claimed in await _claims(tx, did, series.record_uri or ""):
+    for event_uri, claimed in await claimed_dates.newest(tx, did, series.record_uri or ""):
         event = await event_queries.by_record_uri(tx, event_uri)
         if event is not None and event_uri != without and normal_name(claimed) == name:
             await series_records.place(tx, series, event.id, claimed)
-
-
-async def _claims(tx: Transaction, did: Did, series_uri: str) -> list[tuple[str, str]]:
-    """(uri, name of the date) of the events of a repository that say they are dates of this series."""
-    found = []
-    for row in await tx.fetch(EVENTS_OF, did=did, collection=EVENT, limit=MOST_EVENTS):
-        link = read_link(_record(bytes(row["body"])))
-        if link is not None and link.uri == series_uri:
-            found.append((row["uri"], link.recurrence_id))
-    return found
 
 
 def _is_series(uri: str) -> bool:

@@ -5,8 +5,12 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
+from groundwork.outbox.pay import Paying, run_once
+from openmeet.debts.kinds import Debt
 from openmeet.flags.model import Flag
 from openmeet.flags.switchboard import MAX_AGE
+from openmeet.ingestion import claimed_dates
+from openmeet.ingestion.claimed_dates import claimed_dates_payer
 from openmeet.ingestion.readings import Outcome
 from openmeet.ingestion.switching import switch
 from openmeet.records.collections import SERIES, SERIES_LINK_KEY
@@ -228,3 +232,59 @@ async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
     assert len(await shown(db)) == 1
     await take(db, ruled("a", 2, "2026-03-07", has_rule=False))
     assert await shown(db) == []
+
+
+async def pay_claimed_dates(db: Database) -> int:
+    """Every debt of the kind is paid, as the publisher does; how many there were."""
+    return await run_once(db, {Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db))})
+
+
+@pytest.mark.usefixtures("on")
+async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch):
+    """Of an author with more events than one transaction reads: the newest at once, every other by a debt, in order and bounded."""
+    monkeypatch.setattr(claimed_dates, "PIECE", 3)
+    old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
+    others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]
+    await take(db, *old, *others, date("c", 1, "2026-03-28"))
+    await take(db, series(2))
+    assert (await known(db))[1] == ["2026-03-28T18:00:00"]
+    assert await pay_claimed_dates(db) == 1
+    assert (await known(db))[1] == ["2026-03-07T18:00:00", "2026-03-21T18:00:00", "2026-03-28T18:00:00"]
+    assert await pay_claimed_dates(db) == 0
+
+
+async def on_its_dates(db: Database) -> list[str]:
+    """The keys of the records whose events are dates of the series and there."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select record_uri from events where series_id is not null and removed_at is null order by record_uri"
+        )
+    return [str(row["record_uri"]).rpartition("/")[2] for row in rows]
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Database, monkeypatch: pytest.MonkeyPatch):
+    await take(db, series(1), holder := date("a", 2, "2026-03-07"), date("b", 2, "2026-03-07"))
+    await take(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
+    monkeypatch.setattr(claimed_dates, "PIECE", 3)
+    await take(db, deleted(holder, 3))
+    assert await on_its_dates(db) == []
+    assert await pay_claimed_dates(db) == 1
+    assert await on_its_dates(db) == ["b"]
+
+
+@pytest.mark.usefixtures("on")
+async def test_who_has_few_events_owes_nothing(db: Database):
+    await take(db, series(1), date("a", 2, "2026-03-07"))
+    assert await pay_claimed_dates(db) == 0
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_series_that_is_gone_by_then_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(claimed_dates, "PIECE", 1)
+    weekly = series(2)
+    await take(db, date("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)
+    await take(db, deleted(weekly, 3))
+    assert await pay_claimed_dates(db) == 1
+    async with db.reader() as reader:
+        assert await reader.fetch("select 1 from events where series_id is not null") == []

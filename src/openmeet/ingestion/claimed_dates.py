@@ -1,0 +1,82 @@
+"""Events of a repository that say they are dates of a series of it: the newest at once, the others piece by piece, as a debt.
+
+A series may come after its dates, and a date may lose the event that had it. Whose events those are is in their records alone, and an
+author may have more of them than one transaction reads.
+"""
+
+from typing import Final
+
+from at_protocol.data import cbor
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.outbox import owe
+from groundwork.outbox.pay import Payer
+from openmeet.debts.kinds import Debt
+from openmeet.events import queries as event_queries
+from openmeet.records.collections import EVENT
+from openmeet.records.series_part import read_link
+from openmeet.series import queries
+from openmeet.series import records as series_records
+
+# Records that one transaction reads: each is decoded.
+PIECE: Final = 500
+
+_NEWEST: Final = """
+    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped'
+     order by rkey desc limit :limit
+"""
+
+_AFTER: Final = """
+    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped' and rkey > :after
+     order by rkey limit :limit
+"""
+
+Claim = tuple[str, str]
+
+
+async def newest(tx: Transaction, did: Did, series_uri: str) -> list[Claim]:
+    """(uri, name of the date) of the events that claim one, the newest first. Older ones are owed where there may be any."""
+    rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
+    if len(rows) == PIECE:
+        await owe.owe(tx, Debt.CLAIMED_DATES, series_uri, int(tx.now))
+    return [claim for row in rows for claim in _claim(row["uri"], bytes(row["body"]), series_uri)]
+
+
+def claimed_dates_payer(db: Database) -> Payer:
+    """The payer of ``Debt.CLAIMED_DATES``; the subject is the record of a series. Every piece is a transaction of its own."""
+
+    async def pay(debt: owe.Debt) -> None:
+        after: str | None = ""
+        while after is not None:
+            async with db.transaction() as tx:
+                after = await _place_piece(tx, debt.subject, after)
+
+    return pay
+
+
+async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | None:
+    """The events of one piece that claim a date get it, where it is free; behind which record the next one begins, None at the end."""
+    found = await queries.by_record_uri(tx, series_uri)
+    series = None if found is None else await queries.lock(tx, found.id)
+    if series is None or not series.is_read_only or series.deleted_at is not None:
+        return None
+    claims, following = await _piece(tx, series_uri, after)
+    for event_uri, name in claims:
+        event = await event_queries.by_record_uri(tx, event_uri)
+        if event is not None:
+            await series_records.place(tx, series, event.id, name)
+    return following
+
+
+async def _piece(reader: Reader, series_uri: str, after: str) -> tuple[list[Claim], str | None]:
+    author = parse_at_uri(series_uri).authority
+    rows = await reader.fetch(_AFTER, did=author, collection=EVENT, after=after, limit=PIECE)
+    claims = [claim for row in rows for claim in _claim(row["uri"], bytes(row["body"]), series_uri)]
+    return claims, rows[-1]["rkey"] if len(rows) == PIECE else None
+
+
+def _claim(uri: str, body: bytes, series_uri: str) -> list[Claim]:
+    record = cbor.decode(body)
+    link = read_link(dict(record)) if isinstance(record, dict) else None
+    return [(uri, link.recurrence_id)] if link is not None and link.uri == series_uri else []
