@@ -19,9 +19,10 @@ from openmeet.events.api import in_api_names, publish_afterwards, to_host
 from openmeet.events.grouping import group_of_copy
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.publishing import is_held_at_first
-from openmeet.events.queries import by_slug
+from openmeet.events.queries import by_id, by_slug
+from openmeet.events.repeating import repeating_of
 from openmeet.events.shapes import EventShown
-from openmeet.events.submissions import unpack, values_of_event
+from openmeet.events.submissions import beside, unpack, values_of_event
 from openmeet.site.etags import IF_MATCH, expected_revision
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
@@ -55,15 +56,24 @@ async def publish(request: Request) -> Response:
             # It is published already, and stays so.
             await actions.lock_hosted(tx, caller, before.slug, revision)
             return to_host(request, before)
-        typed = unpack(await draft_queries.fields(tx, before.id))
+        kept = await draft_queries.fields(tx, before.id)
+        typed, more = unpack(kept), beside(kept)
+        repeating = repeating_of(request)
         with in_api_names():
             details = rules.check(typed, before)
-        if at is None:
+            again = repeating.check(more, details) if repeating else None
+        if repeating and again is not None:
+            if at is not None:
+                raise InvalidForm({"publishAt": "What comes again is published by hand."})
+            locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
+            begun = await repeating.of_draft(request, tx, caller, locked, details, again)
+            event = await by_id(tx, begun.first) or before
+        elif at is None:
             event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
         else:
             if at <= tx.now or at >= details.starts_at:
                 raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
-            event = await drafts.keep(tx, caller, before.slug, typed, {}, publish_at=at, expected_revision=revision)
+            event = await drafts.keep(tx, caller, before.slug, typed, more, publish_at=at, expected_revision=revision)
     return to_host(request, event)
 
 
@@ -122,7 +132,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/publish",
         "publishEvent",
-        "Publish a draft, now or by the clock; what is published stays so",
+        "Publish a draft, now or by the clock; one that comes again becomes a series, and the answer is its first date",
         publish,
         {200: EventShown},
         Publication,

@@ -44,7 +44,7 @@ from openmeet.events.saying import (
     with_details,
     with_record,
 )
-from openmeet.events.submissions import pack, values_of_event
+from openmeet.events.submissions import beside, pack, values_of_event
 from openmeet.users.model import Caller, UserId
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
@@ -388,7 +388,9 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
     saved = replace(saved, awaits_author=awaits)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
-        await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), {}))
+        # How it comes again is no event's to say: it stays as it was typed.
+        more = beside(await draft_queries.fields(tx, saved.id))
+        await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
         await owe_look(tx, saved)
     return saved

@@ -16,7 +16,7 @@ from openmeet.events.model import Details, Event, EventSlug, Visibility
 from openmeet.events.pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
 from openmeet.events.publishing import CONSENT_PATH
 from openmeet.events.repeating import repeating_of
-from openmeet.events.submissions import more_in, submission_of, unpack, values_of
+from openmeet.events.submissions import PROBLEM, more_in, submission_of, unpack, values_of
 from openmeet.identities.actions import ask_once
 from openmeet.recurrence import wall_time
 from openmeet.site.asking import answered
@@ -44,9 +44,9 @@ async def show(request: Request) -> Response:
         kept = await draft_queries.fields(reader, event.id)
     if not event.is_draft:
         return go(f"/events/{quote(event.slug)}/edit")
-    values = values_of(unpack(kept)) | more_in(kept, (*_more_names(request), drafts.PROBLEM))
+    values = values_of(unpack(kept)) | more_in(kept, (*_more_names(request), PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return form_page(request, Typed(values), event=event, notice=values.get(drafts.PROBLEM, ""))
+    return form_page(request, Typed(values), event=event, notice=values.get(PROBLEM, ""))
 
 
 async def save(request: Request) -> Response:
@@ -96,18 +96,16 @@ async def _keep(
 async def _publish(request: Request, draft: Event, typed: Mapping[str, str], details: Details) -> Response:
     caller = caller_of(request)
     repeating = repeating_of(request)
-    again = repeating.check(typed, details) if repeating and draft.group is None else None
+    again = repeating.check(typed, details) if repeating else None
+    revision = revision_in_form(typed.get("revision", ""))
     if repeating and again is not None:
-        response = await repeating.make(
-            request, {**typed, "submission": draft.id, "copy_of": draft.slug}, details, again
-        )
         async with database_of(request).transaction() as tx:
-            await drafts.drop(tx, draft)
-        return response
+            locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
+            begun = await repeating.of_draft(request, tx, caller, locked, details, again)
+            is_asked = request.app.state.asks_to_publish and begun.is_public and await ask_once(tx, caller.user_id)
+        return go(f"{CONSENT_PATH}?{urlencode({'next': begun.path})}" if is_asked else begun.path, said=begun.said)
     async with database_of(request).transaction() as tx:
-        event = await drafts.publish(
-            tx, caller, draft.slug, details, expected_revision=revision_in_form(typed.get("revision", ""))
-        )
+        event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
         is_asked = (
             request.app.state.asks_to_publish
             and event.visibility is Visibility.PUBLIC

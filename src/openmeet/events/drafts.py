@@ -17,12 +17,9 @@ from openmeet.events.hosting_rules import Act
 from openmeet.events.model import MAX_DESCRIPTION, MAX_TITLE, Details, Event, EventId, EventSlug, GroupOfEvent, Status
 from openmeet.events.publishing import is_held_at_first
 from openmeet.events.saying import blank_event, search_text, with_details
-from openmeet.events.submissions import pack, unpack, values_of_event
+from openmeet.events.submissions import PROBLEM, pack, unpack, values_of_event
 from openmeet.site.texts import one_line
 from openmeet.users.model import Caller
-
-# Why the clock did not publish a draft; stands among what is kept of its form.
-PROBLEM = "publish_problem"
 
 # Drafts that one round of the scheduler publishes.
 ROUND = 100
@@ -99,6 +96,13 @@ async def publish(
     """
     before = await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
     return await _publish(tx, before, details)
+
+
+async def lock_to_publish(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """The draft, locked, for its author to publish as something else. Raises as ``publish``."""
+    return await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
 
 
 async def take_back(tx: Transaction, event: Event) -> Event:

@@ -16,6 +16,9 @@ from openmeet.site import languages
 
 FIELDS = tuple(field.name for field in fields(Submission))
 
+# Why the clock did not publish a draft; stands among what is kept of its form.
+PROBLEM = "publish_problem"
+
 # Lists that a form shows as boxes, each with a name of its own (``access.step_free``).
 _BOXES: Mapping[str, type[StrEnum]] = {"access": AccessFeature, "categories": Category}
 
@@ -86,6 +89,12 @@ def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
     """The further fields of a draft that ``pack`` made."""
     kept = msgspec.json.decode(text, type=dict[str, str])
     return {name: kept[name] for name in names if name in kept}
+
+
+def beside(text: str) -> dict[str, str]:
+    """All further fields of a draft that ``pack`` made, but for what was said of it."""
+    kept = msgspec.json.decode(text or "{}", type=dict[str, str])
+    return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}
 
 
 def unpack(text: str) -> Submission:

@@ -8,21 +8,24 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from openmeet.events import copying
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm
+from openmeet.events import copying, drafts
 from openmeet.events.grouping import group_for
 from openmeet.events.landing import said_of_series
-from openmeet.events.model import MAX_KEY, Details, Visibility
+from openmeet.events.model import MAX_KEY, Details, Event, Visibility
 from openmeet.events.pages import copied, copy_joining, new_page
 from openmeet.events.publishing import CONSENT_PATH
-from openmeet.events.repeating import Repeating
+from openmeet.events.repeating import Begun, Repeating
 from openmeet.identities.actions import ask_once
-from openmeet.series import actions, clashes, repeats_form
+from openmeet.series import actions, clashes, queries, repeats_form
 from openmeet.series.dates import template_in
 from openmeet.series.model import Timing
 from openmeet.site.forms import Typed
 from openmeet.site.frame import go
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
+from openmeet.users.model import Caller
 
 _MADE_ALREADY = Markup(
     'This form has made <a href="{}">a series</a> already. Edit that one, or send this once more to make another.'
@@ -55,6 +58,27 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
     return go(f"{CONSENT_PATH}?{urlencode({'next': here})}" if is_asked else here, said=said)
 
 
+async def of_draft(
+    request: Request, tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing
+) -> Begun:
+    """A locked draft becomes a series in its group, with its picture, its links and how one gets in. Raises RuleRefused."""
+    template = template_in(copying.with_what_nobody_types(details, draft))
+    series = await actions.create(tx, caller, template, timing, group=draft.group)
+    await copy_joining(request, tx, draft, series.id)
+    await drafts.drop(tx, draft)
+    first = await queries.any_date(tx, series.id)
+    if first is None:
+        raise InvalidForm({"repeats": "No date of it can be stored yet. Choose an earlier start."})
+    said = said_of_series(series.visibility, is_hidden=series.is_hidden)
+    return Begun(f"/series/{quote(series.slug)}", said, first, series.visibility is Visibility.PUBLIC)
+
+
 REPEATING = Repeating(
-    repeats_form.FIELDS, repeats_form.LABELS, repeats_form.asked, repeats_form.timing_typed, make, clashes.in_form
+    repeats_form.FIELDS,
+    repeats_form.LABELS,
+    repeats_form.asked,
+    repeats_form.timing_typed,
+    make,
+    of_draft,
+    clashes.in_form,
 )

@@ -303,3 +303,37 @@ async def test_what_was_never_a_draft_is_published_already(site):
         path = (await client.post("/api/events", json=wanted, headers=headers)).headers["location"]
         again = await client.post(f"{path}/publish", json={}, headers=headers)
         assert (again.status_code, again.json()["revision"]) == (200, 1)
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+@pytest.mark.parametrize("is_in_group", [True, False], ids=["in a group", "alone"])
+async def test_a_draft_that_comes_again_becomes_a_series(site, browser, way, is_in_group):
+    """Also in a group, by the form and by the API, also after an edit by the API; one that comes again is published by hand."""
+    headers = await api_session(browser, "ana@example.org", "Ana")
+    group = {"slug": ""}
+    if is_in_group:
+        made = await browser.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=headers)
+        group = made.json()
+    form = inputs_of((await browser.get(f"/events/new?group={group['slug']}")).text)
+    weekly = {"repeats": "FREQ=WEEKLY", "ends_how": "after", "ends_after": "3"}
+    saved = await browser.post("/events/new", data=form | TYPED | weekly | {"save": "draft"})
+    path = saved.headers["location"]
+    api = f"/api{path.removesuffix('/draft')}"
+    if way == "page":
+        made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | weekly)
+        assert made.headers["location"].startswith("/series/board-games"), made.text
+    else:
+        edited = {"title": "Board games!", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        assert (await browser.put(api, json=edited, headers=headers)).status_code == 200
+        later = await browser.post(f"{api}/publish", json={"publishAt": "2026-07-01T10:00:00Z"}, headers=headers)
+        assert (later.status_code, list(later.json()["fields"])) == (400, ["publishAt"])
+        made = await browser.post(f"{api}/publish", json={}, headers=headers)
+        assert (made.status_code, made.json()["isDraft"]) == (200, False)
+        assert made.json()["startsLocal"].startswith("2026-07-04T18:00")
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select group_id from event_series")
+        dates = await reader.fetch("select group_id from events where series_id is not null and deleted_at is null")
+    wanted = group.get("id")
+    assert (wanted is not None) is is_in_group
+    assert (row["group_id"], {one["group_id"] for one in dates}) == (wanted, {wanted})
+    assert (await browser.get(api, headers=headers)).status_code in {404, 410}
