@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.groups.model import Role
 from openmeet.site.times import iso
-from openmeet.takeout import pictures
+from openmeet.takeout import others, owning, pictures
 from openmeet.takeout.belongings import OWN, TOLD, Part
 from openmeet.takeout.values import Value, camel, from_json, to_json
-from openmeet.users.model import UserId
+from openmeet.users.model import Caller, UserId
 
 VERSION: Final = 1
 # More than anybody has; what one document holds of a table.
@@ -45,21 +46,23 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
 
 
 async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Take a document in: rows that are here now by table, and rows that were left out; ``pictures`` among these are such as are not shown.
+    """Take a document in: rows that are here now by table, and rows that were left out; ``pictures``, ``records`` and ``groups of
 
-    Raises InvalidInput (no such document), Refused (``PersonIsHere``: the address belongs to somebody else here).
+    events`` among these are what rows that were taken had to let go. Whoever hands it in could have written it: what is about others is
+    asked by the rules of here (``others``).
+
+    Raises InvalidInput (no such document), Refused (``PersonIsHere``: the address, or the id, belongs to somebody else here).
     """
-    tables = found.get("tables")
+    tables, about = found.get("tables"), found.get("person")
     if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
         raise InvalidInput("file", "This is no export of one person.")
-    about = found.get("person")
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
+    await _must_be_them(db, person, tables)
     taken: dict[str, int] = {}
-    left = {"pictures": 0}
+    left = {"pictures": 0, "records": 0, "groups of events": 0}
+    asked: list[tuple[Part, dict[str, Value]]] = []
     for part in OWN:
-        rows = tables.get(camel(part.table), [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InvalidInput("file", f"{camel(part.table)} is no list of rows.")
+        rows = _rows_in(tables, part.table)
         if part.table == "event_series":
             rows = _older_first(rows)
         taken[part.table], left[part.table] = 0, 0
@@ -68,10 +71,36 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
             async with db.transaction() as tx:
                 for row in rows[start : start + _ROWS]:
                     values = _values(part, columns, row)
+                    if part.below is None:
+                        owning.must_be_theirs(part, values, person)
+                    if await others.is_about_anothers(tx, part.table, values, person):
+                        asked.append((part, values))
+                        continue
                     left["pictures"] += await pictures.let_go(tx, part.table, values, person)
-                    is_in = await _put(tx, part, values, person)
-                    (taken if is_in else left)[part.table] += 1
+                    for gone in await owning.let_go(tx, part, values, person):
+                        left[gone] += 1
+                    (taken if await _put(tx, part, values, person) else left)[part.table] += 1
+    caller = Caller(UserId(person), "")
+    for part, values in asked:
+        (taken if await others.ask(db, part.table, values, caller) else left)[part.table] += 1
     return taken, left
+
+
+async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) -> None:
+    """Raises InvalidInput where the document is not of one person, Refused where somebody else is here in their place."""
+    users = _rows_in(tables, "users")
+    if len(users) != 1 or users[0].get("id") != person or not person:
+        raise InvalidInput("file", "This document does not say whose it is.")
+    dids = [str(row.get("did", "")) for row in _rows_in(tables, "identities")]
+    async with db.reader() as reader:
+        await owning.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
+
+
+def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    rows = tables.get(camel(table), [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput("file", f"{camel(table)} is no list of rows.")
+    return rows
 
 
 async def _rows(reader: Reader, part: Part, user_id: UserId) -> list[dict[str, Any]]:
@@ -93,13 +122,16 @@ def _values(part: Part, columns: Mapping[str, str], row: Mapping[str, Any]) -> d
 
 async def _put(tx: Transaction, part: Part, values: dict[str, Value], person: str) -> bool:
     """False where something that it needs is not here."""
-    if part.table == "users":
-        await _must_be_free(tx, values)
-    elif part.below is not None:
-        if not await _is_below(tx, part.below, values, person):
-            return False
-    elif person not in values.values():
-        raise InvalidInput("file", f"{camel(part.table)} has a row of somebody else.")
+    if part.below is not None and not await _is_below(tx, part.below, values, person):
+        return False
+    if part.table == "group_members" and values.get("role") != Role.OWNER:
+        return False  # in a group of one's own one is its owner
+    series_id = values.get("series_id") if part.table == "events" else None
+    if series_id is not None and not await _is_their_series(tx, series_id, person):
+        return False
+    split_from = values.get("split_from")
+    if split_from is not None and not await _is_their_series(tx, split_from, person):
+        values["split_from"] = None
     for name, table in part.needs.items():
         if values.get(name) is not None and not await _is_here(tx, table, values[name]):
             return False
@@ -112,10 +144,9 @@ async def _put(tx: Transaction, part: Part, values: dict[str, Value], person: st
     return True
 
 
-async def _must_be_free(tx: Transaction, values: Mapping[str, Value]) -> None:
-    row = await tx.fetch_one("select id from users where email = :email", email=values.get("email"))
-    if row is not None and row["id"] != values.get("id"):
-        raise Refused("Somebody else has this e-mail address here.", name="PersonIsHere")
+async def _is_their_series(reader: Reader, series_id: Value, person: str) -> bool:
+    row = await reader.fetch_one("select user_id from event_series where id = :id", id=series_id)
+    return row is not None and row["user_id"] == person
 
 
 async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:

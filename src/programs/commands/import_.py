@@ -1,7 +1,7 @@
 """``openmeet import``: take in what ``openmeet export`` wrote: a whole site into an empty database, or one person's data."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -20,6 +20,21 @@ app = role()
 # One person's document is read whole.
 MAX_DOCUMENT = 500_000_000
 
+# What a row was taken without, and why rows were not taken: docs/arriving.md has both.
+_LET_GO: Final = {
+    "pictures": "without their picture; the file says under `pictures` where each is fetched",
+    "records": "without their record: it is theirs when they have signed in with the repository that it stands in",
+    "groups of events": "without their group, and private now: they may make no events in it here",
+}
+_WHY: Final = {
+    "attendances": "the event is not here or not theirs to see, is over, or its host asks for what the answer does not say",
+    "event_series_followers": "the series is not here, or not theirs to see",
+    "event_series_answers": "the series is not here, or not theirs to see",
+    "group_members": "the group is not here or lets in by invitation alone; no document brings a role along",
+    "group_followers": "the group is not here, or not theirs to see",
+    "person_followers": "they are not here, or keep their distance",
+}
+
 From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrote.", exists=True, dir_okay=False)]
 
 
@@ -34,11 +49,11 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
     async def act(platform: Platform) -> None:
         taken, left = await take_in(platform.db, person)
         say(", ".join(f"{count:,} {table}" for table, count in taken.items() if count))
-        for table, count in left.items():
-            if count and table == "pictures":
-                say(f"without their picture: {count:,}; the file says under `pictures` where each is fetched")
+        for what, count in left.items():
+            if count and what in _LET_GO:
+                say(f"{count:,} {_LET_GO[what]}")
             elif count:
-                say(f"left out: {count:,} of {table}, because what they refer to is not here")
+                say(f"left out: {count:,} of {what}: {_WHY.get(what, 'what they refer to is not here')}")
 
     run_on_platform(settings_file, tenant, act)
 
