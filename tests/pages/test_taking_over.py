@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import httpx
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from at_protocol.crypto.did_key import format_did_key
 from programs import recovery_file
+from tests.pages.accessibility import complaints
 from tests.pages.browsers import (
     DESK,
     PHONE,
@@ -41,8 +41,7 @@ async def flaws(page: Page) -> list[str]:
             *await unseen_focus(page),
             *await heads(page),
         ]
-        result = await Axe().run(page)
-        found += [f"{one['id']}: {one['nodes'][0]['html']}" for one in result.response["violations"]]
+        found += await complaints(page)
     return found
 
 

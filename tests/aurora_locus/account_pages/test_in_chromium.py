@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Request
 
 from at_network.plc_client import PlcClient
@@ -20,6 +19,7 @@ from tests.aurora_locus.accounts.test_archive import furnish, save
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase
+from tests.pages.accessibility import complaints
 from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
 from tests.parts import needs
 
@@ -97,8 +97,7 @@ async def test_pages_are_fit_to_be_used(
                     await page.goto(path)
             found += [f"{path}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []
             found += [f"{path}: small target {target}" for target in await small_targets(page)]
-            result = await Axe().run(page)
-            found += [f"{path}: {bad['id']}: {bad['nodes'][0]['html']}" for bad in result.response["violations"]]
+            found += [f"{path}: {one}" for one in await complaints(page)]
         await page.context.close()
     assert found == []
 

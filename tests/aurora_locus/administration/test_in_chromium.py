@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from aurora_locus.moderation.roles import Role
@@ -14,6 +13,7 @@ from tests.aurora_locus.moderation.deciding import upload, write_note
 from tests.aurora_locus.moderation.test_reports import report
 from tests.aurora_locus.town import ADMIN_PASSWORD, Town, open_town
 from tests.databases import MakeDatabase
+from tests.pages.accessibility import complaints
 from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
 from tests.parts import needs
 
@@ -76,7 +76,7 @@ async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, size: Any,
             await page.get_by_role("alert").wait_for()
         else:
             await page.goto(path)
-        found += [f"{path}: {one['id']}" for one in (await Axe().run(page)).response["violations"]]
+        found += [f"{path}: {one}" for one in await complaints(page)]
         found += [f"{path}: {pixels} px wider than its window" for pixels in [await sideways(page)] if pixels > 0]
         small = [one for one in await small_targets(page) if 'type="checkbox"' not in one]  # their label is the target
         found += [f"{path}: small {one}" for one in small]

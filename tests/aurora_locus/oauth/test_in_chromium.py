@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -17,6 +16,7 @@ from groundwork.http.server import serving
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase
+from tests.pages.accessibility import complaints
 from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
 from tests.parts import needs
 
@@ -64,11 +64,10 @@ async def faults_of(page: Page, name: str) -> list[str]:
         size, scheme = page.viewport_size, await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
         width = size["width"] if size else 0
         await page.screenshot(path=f"{PICTURES}/{name}-{width}-{'dark' if scheme else 'light'}.png", full_page=True)
-    result = await Axe().run(page)
     return [
         *([f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []),
         *(f"{name}: small target {target}" for target in await small_targets(page)),
-        *(f"{name}: {bad['id']}: {bad['nodes'][0]['html']}" for bad in result.response["violations"]),
+        *[f"{name}: {one}" for one in await complaints(page)],
     ]
 
 
