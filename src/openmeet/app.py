@@ -30,6 +30,7 @@ from openmeet.administration import flags_api, flags_pages
 from openmeet.administration import pages as administration_pages
 from openmeet.alerts import api as alerts_api
 from openmeet.alerts import pages as alerts_pages
+from openmeet.arriving import answering_api
 from openmeet.arriving import api as arriving_api
 from openmeet.arriving import pages as arriving_pages
 from openmeet.attendance import api as attendance_api
@@ -361,6 +362,7 @@ def operations() -> list[Operation]:
         *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
         *arriving_api.OPERATIONS,
+        *answering_api.OPERATIONS,
         *ingestion_api.OPERATIONS,
         *administration_api.OPERATIONS,
         *flags_api.OPERATIONS,

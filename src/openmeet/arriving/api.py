@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
-from openmeet.arriving.guest_list import understand_list
+from openmeet.arriving.guest_list import means_no, understand_list
 from openmeet.arriving.lookalikes import NOTHING, lookalikes
 from openmeet.arriving.model import Import, ImportId, Standing, What
 from openmeet.personal_calendar.pages import zone_of
@@ -54,13 +54,17 @@ class FoundEvent(msgspec.Struct, rename="camel"):
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
-    """One line of a list; ``problem`` says why it is left out."""
+    """One line of a list; ``problem`` says why it is left out.
+
+    ``meansNo``: by its ``status`` they do not come, and are put on the list only where they are chosen.
+    """
 
     line: int
     name: str
     email: str
     status: str
     problem: str
+    means_no: bool
 
 
 class FoundPeople(msgspec.Struct, rename="camel"):
@@ -101,10 +105,12 @@ class ImportShown(msgspec.Struct, rename="camel"):
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``events``: UIDs of those that are wanted; null for all new ones that look like none of the caller's.
 
+    ``people``: lines of those of a list who are wanted; null for all new ones whose status does not mean no.
     ``timeZone``: of events that name none, or one that is unknown; null where what was shown is right.
     """
 
     events: list[str] | None = None
+    people: list[int] | None = None
     time_zone: str | None = None
 
 
@@ -161,7 +167,11 @@ async def confirm(request: Request) -> Response:
         host = request.app.state.settings.public_host
         await events.bring_in(database_of(request), caller, arrived.id, chosen, zone, host)
     else:
-        await people.keep(database_of(request), caller, arrived.id)
+        lines: dict[int, bool] = {}
+        if wanted.people is not None:
+            found = understand_list(arrived.content, arrived.columns)
+            lines = {row.line: row.line in set(wanted.people) for row in found.rows}
+        await people.keep(database_of(request), caller, arrived.id, lines)
     return await _answer(request, caller, arrived.id, 200)
 
 
@@ -227,7 +237,9 @@ async def _shown(request: Request, caller: Caller, arrived: Import, zone: str) -
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)
     made.warnings = list(found.warnings)
-    rows = [FoundPerson(row.line, row.name, row.email, row.status, row.problem) for row in found.rows]
+    rows = [
+        FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for row in found.rows
+    ]
     columns = {column.value: name for column, name in found.columns.items()}
     made.people = FoundPeople(
         found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)

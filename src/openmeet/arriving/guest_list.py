@@ -27,6 +27,8 @@ _NAMES: Mapping[Column, tuple[str, ...]] = {
     Column.STATUS: ("approval status", "attendee status", "rsvp", "status", "registration status"),
     Column.NOTE: ("ticket name", "ticket type", "title", "note", "notes"),
 }
+# What Luma, Eventbrite, Meetup and people write of who does not come, beside words that contain what ``means_no`` names.
+_NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"})
 _WORD = re.compile(r"[\s_]+")
 
 
@@ -50,6 +52,14 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Peo
         )
     rows = tuple(_rows(table, header, columns, warnings))
     return People(_service(header), header, columns, rows, tuple(warnings))
+
+
+def means_no(status: str) -> bool:
+    """Whether somebody with this status at the other place does not come, so that nobody means to invite them unless they are chosen."""
+    plain = _WORD.sub(" ", status.lower()).strip(" .")
+    return plain in _NO or any(
+        word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
+    )
 
 
 def _decoded(data: bytes, warnings: list[str]) -> str:

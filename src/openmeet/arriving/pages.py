@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed
 from openmeet.arriving import events, people, queries
 from openmeet.arriving.arriving import arrive
-from openmeet.arriving.guest_list import understand_list
+from openmeet.arriving.guest_list import means_no, understand_list
 from openmeet.arriving.letters import subject_of, text_of
 from openmeet.arriving.lookalikes import NOTHING, lookalikes
 from openmeet.arriving.model import ZONE, Column, Import, ImportId, Stage, Standing, What
@@ -32,6 +32,8 @@ from openmeet.users.model import Caller
 
 # People of a list that are shown before it is brought in; the counts are of all.
 SHOWN_ROWS = 50
+# Rows of a list that can be chosen by hand; of what stands behind them the status decides.
+TICKED_ROWS = 500
 
 _STANDINGS = {
     Standing.NEW: "",
@@ -121,7 +123,11 @@ async def bring(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, arrived.id, chosen_columns)
         return go(here)
-    target, _, _ = await people.keep(database_of(request), caller, arrived.id)
+    lines: dict[int, bool] = {}
+    if typed.get("ticks"):
+        found = understand_list(arrived.content, arrived.columns)
+        lines = {row.line: bool(typed.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
+    target, _, _ = await people.keep(database_of(request), caller, arrived.id, lines)
     return go(_list_path(target), said="people_kept")
 
 
@@ -260,12 +266,14 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
             return go(_list_path(target))
         found = understand_list(arrived.content, arrived.columns)
         fresh, known = await people.new_rows(tx, arrived, found)
+    new_lines = {row.line for row in fresh}
     context = {
         "arrived": arrived,
         "target": target,
         "found": found,
-        "rows": found.rows[:SHOWN_ROWS],
-        "more": max(0, len(found.rows) - SHOWN_ROWS),
+        "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in found.rows[:TICKED_ROWS]],
+        "more": max(0, len(found.rows) - TICKED_ROWS),
+        "says_no": sum(means_no(row.status) for row in fresh),
         "new": len(fresh),
         "known": known,
         "left_out": sum(bool(row.problem) for row in found.rows),

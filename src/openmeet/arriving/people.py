@@ -3,14 +3,16 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from groundwork.fresh_id import new_id
 from openmeet.arriving import queries
-from openmeet.arriving.guest_list import understand_list
+from openmeet.arriving.guest_list import means_no, understand_list
 from openmeet.arriving.model import (
     MAX_MESSAGE,
     Import,
@@ -89,8 +91,13 @@ async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[lis
     return fresh, len(known) + len(names)
 
 
-async def keep(db: Database, caller: Caller, import_id: ImportId) -> tuple[Target, int, int]:
-    """Put the people of an import on the list: the list, how many are new, how many were on it. Nobody is told."""
+async def keep(
+    db: Database, caller: Caller, import_id: ImportId, chosen: Mapping[int, bool] = MappingProxyType({})
+) -> tuple[Target, int, int]:
+    """Put the people of an import on the list: the list, how many are new, how many were on it. Nobody is told.
+
+    ``chosen``: by its line whether a row is meant; of any other its status decides (``guest_list.means_no``).
+    """
     async with db.transaction() as tx:
         arrived = await queries.lock(tx, caller.user_id, import_id)
         if arrived is None or arrived.what is What.EVENTS:
@@ -99,7 +106,8 @@ async def keep(db: Database, caller: Caller, import_id: ImportId) -> tuple[Targe
         if arrived.outcome is not None:
             return target, int(arrived.outcome["new"]), int(arrived.outcome["known"])
         people = understand_list(arrived.content, arrived.columns)
-        rows, known = await new_rows(tx, arrived, people)
+        fresh, known = await new_rows(tx, arrived, people)
+        rows = [row for row in fresh if chosen.get(row.line, not means_no(row.status))]
         await queries.keep_people(tx, arrived.what, arrived.target, [row for row in rows if row.email], caller.user_id)
         await queries.keep_names(tx, arrived.what, arrived.target, [row for row in rows if not row.email])
         await queries.finish(tx, import_id, {"new": len(rows), "known": known})

@@ -89,6 +89,7 @@ AREAS: Final = {
     "groups": Scope.GROUPS,
     "group-invitations": Scope.GROUPS,
     "imports": Scope.EVENTS,
+    "arrivals": Scope.ANSWERS,
     "me": Scope.PROFILE,
     "my": Scope.PROFILE,
     "notifications": Scope.PROFILE,

@@ -23,6 +23,9 @@ from tests.databases import MakeDatabase
 from tests.openmeet.arriving.test_understanding import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
 
+# Nobody on it has said no there.
+COMING = LUMA.replace(",declined,", ",approved,")
+
 
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
@@ -35,7 +38,7 @@ async def hosted(db: Database) -> tuple[Caller, Event]:
         return ana, await create(tx, ana, details(visibility="private"))
 
 
-async def kept(db: Database, who: Caller, what: What, target: str, text: str = LUMA) -> ImportId:
+async def kept(db: Database, who: Caller, what: What, target: str, text: str = COMING) -> ImportId:
     async with db.transaction() as tx:
         return await queries.insert(
             tx, who.user_id, what, Medium.CSV, target=target, source="guests.csv", content=text.encode()
@@ -173,7 +176,8 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         looked = await host.get(arrived.headers["location"])
         assert "from Luma" in looked.text
         assert "Left out: stands in the list twice" in looked.text
-        listed = await host.post(arrived.headers["location"], data={"act": "keep"})
+        ticks = dict.fromkeys(re.findall(r'name="(row-\d+)"', looked.text), "on")
+        listed = await host.post(arrived.headers["location"], data={"act": "keep", "ticks": "yes"} | ticks)
         page = await host.get(listed.headers["location"])
         assert h1_of(page.text) == "Invite your list"
         preview = await host.post(listed.headers["location"], data={"act": "preview", "message": "We have moved."})
@@ -231,8 +235,77 @@ async def test_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
         listed = await browser.post("/api/imports", json={"csv": LUMA, "group": slug}, headers=ana)
         assert listed.json()["people"]["newPeople"] == 2
         path = f"/api/imports/{listed.json()['id']}"
-        assert (await browser.post(f"{path}/confirm", json={}, headers=ana)).json()["outcome"]["newPeople"] == 2
+        assert (await browser.post(f"{path}/confirm", json={"people": [2, 3]}, headers=ana)).json()["outcome"][
+            "newPeople"
+        ] == 2
         stale = await browser.post(f"{path}/invitations", json={"expectedPeople": 9}, headers=ana)
         assert stale.status_code == 412
         sent = await browser.post(f"{path}/invitations", json={"expectedPeople": 2}, headers=ana)
         assert sent.json() == {"people": 2}
+
+
+STATUSES = (
+    "name,email,approval_status\n"
+    "Ana,ana@example.org,approved\nBen,ben@example.org,declined\nCleo,cleo@example.org,Waitlisted\n"
+    "Dan,dan@example.org,Cancelled by host\nEve,eve@example.org,\n"
+)
+
+
+async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """On the page and by the API; what is ticked decides, and without a word the status does."""
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+    async def listed() -> list[str]:
+        async with site.db.reader() as reader:
+            return [row["name"] for row in await reader.fetch("select name from imported_people order by email")]
+
+    async with site.browser() as host:
+        await sign_up(host, "host@example.org", "Host")
+        headers = await api_session(host, "host@example.org", "Host")
+        one = (await host.post("/api/groups", json={"name": "A", "timeZone": "UTC"}, headers=headers)).json()["slug"]
+        file = {"file": ("guests.csv", STATUSES.encode(), "text/csv")}
+        at = (await host.post("/import", data={"group": one}, files=file)).headers["location"]
+        page = (await host.get(at)).text
+        ticked = re.findall(r'<input type="checkbox" name="(row-\d+)" checked>', page)
+        assert (ticked, page.count('type="checkbox"')) == (["row-2", "row-6"], 5)
+        chosen = {"row-2": "on", "row-4": "on", "ticks": "yes", "act": "keep"}
+        assert (await host.post(at, data=chosen)).status_code == 303
+        assert await listed() == ["Ana", "Cleo"]
+        for body, names in (({}, ["Ana", "Eve"]), ({"people": [3]}, ["Ben"]), ({"people": []}, [])):
+            async with site.db.transaction() as tx:
+                await tx.execute("delete from imported_people")
+            made = await host.post("/api/imports", json={"csv": STATUSES, "group": one}, headers=headers)
+            rows = made.json()["people"]["rows"]
+            assert [row["meansNo"] for row in rows] == [False, True, True, True, False]
+            done = await host.post(f"/api/imports/{made.json()['id']}/confirm", json=body, headers=headers)
+            assert done.json()["outcome"]["newPeople"] == len(names)
+            assert await listed() == names
+
+
+async def test_yes_and_no_by_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """A yes is somebody's who is signed in, a no is whoever's who has the token; looking changes nothing."""
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    host, event = await hosted(site.db)
+    import_id = await kept(site.db, host, What.GUESTS, event.id, STATUSES)
+    await people.keep(site.db, host, import_id)
+    async with site.db.transaction() as tx:
+        await people.invite(tx, host, What.GUESTS, event.slug, message="Hi", expected=2)
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select id from imported_people order by email")
+    yes, no = (f"/api/arrivals/{people.token_of(CODE_KEY, row['id'])}" for row in rows)
+    async with site.browser() as browser:
+        for _ in range(2):
+            shown = await browser.get(yes)
+            assert (shown.status_code, shown.json()["state"], shown.json()["title"]) == (200, "invited", event.title)
+        assert (await browser.post(yes)).status_code == 401
+        assert (await browser.delete(no)).status_code == 204
+        assert (await browser.get(no)).json()["state"] == "declined"
+        headers = await api_session(browser, "ana@example.org", "Ana")
+        accepted = await browser.post(yes, headers=headers)
+        assert (accepted.status_code, accepted.json()["url"].endswith(f"/events/{event.slug}")) == (200, True)
+        assert (await browser.get(yes)).json()["state"] == "accepted"
+        assert (await browser.post(yes, headers=headers)).status_code == 422
+        assert (await browser.post(no, headers=headers)).status_code == 404
+        assert (await browser.get("/api/arrivals/made-up")).status_code == 404
