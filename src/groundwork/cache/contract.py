@@ -1,8 +1,5 @@
 """What a cache offers. Keys are text, values are bytes; every value has an end."""
 
-import contextlib
-import secrets
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 
@@ -25,25 +22,4 @@ class Cache(Protocol):
 
     async def delete(self, key: str) -> None: ...
 
-    async def delete_if(self, key: str, value: bytes) -> bool:
-        """Delete when it still holds ``value``; whether it did."""
-        ...
-
     async def close(self) -> None: ...
-
-
-@contextlib.asynccontextmanager
-async def advisory_lock(cache: Cache, name: str, *, ttl_seconds: float) -> AsyncIterator[bool]:
-    """Try to be the only one who does something; yields whether we are.
-
-    Advice only: a holder that stalls longer than ``ttl_seconds`` is not alone any more, so whatever it does must be
-    settled by a version in the database as well.
-    """
-    holder = secrets.token_bytes(16)
-    key = f"lock:{name}"
-    is_ours = await cache.put_if_absent(key, holder, ttl_seconds=ttl_seconds)
-    try:
-        yield is_ours
-    finally:
-        if is_ours:
-            await cache.delete_if(key, holder)

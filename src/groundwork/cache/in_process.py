@@ -1,7 +1,5 @@
 """A cache in this process's memory, bounded by the bytes it holds; the least recently used goes first."""
 
-import hmac
-
 from cachetools import TLRUCache
 
 from groundwork.clock import SECOND, Clock
@@ -48,13 +46,6 @@ class InProcessCache:
 
     async def delete(self, key: str) -> None:
         self._entries.pop(key, None)
-
-    async def delete_if(self, key: str, value: bytes) -> bool:
-        entry = self._entries.get(key)
-        if entry is None or not hmac.compare_digest(entry[0], value):
-            return False
-        del self._entries[key]
-        return True
 
     async def close(self) -> None:
         self._entries.clear()

@@ -12,7 +12,6 @@ from groundwork.errors import Unavailable
 _PATIENCE_SECONDS = 2.0
 
 # Compare and delete must be one step: between two, the lock could have passed to somebody else.
-_DELETE_IF = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 
 
 @asynccontextmanager
@@ -52,10 +51,6 @@ class RedisCache:
     async def delete(self, key: str) -> None:
         async with _reachable():
             await self._redis.delete(self._prefix + key)
-
-    async def delete_if(self, key: str, value: bytes) -> bool:
-        async with _reachable():
-            return bool(await self._redis.eval(_DELETE_IF, 1, self._prefix + key, value))
 
     async def close(self) -> None:
         await self._redis.aclose()

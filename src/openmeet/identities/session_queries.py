@@ -58,10 +58,11 @@ NEEDS_LOGIN = """
      where did = :did and version = :version
 """
 
-# People who publish, and records that are still owed somewhere: for both the tokens must work when they are needed.
+# People who publish, and records that are still owed somewhere: for both the tokens must work when they are needed. An account that
+# we keep signs in again by itself.
 TO_KEEP_ALIVE = """
     select s.did from repository_sessions s join identities i on i.did = s.did
-     where s.kind = 'oauth' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'
+     where i.kind = 'connected' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'
        and (exists (select 1 from consents c where c.user_id = i.user_id and c.publishing = 1)
             or exists (select 1 from publications p
                         where p.did = s.did and p.state in ('waiting', 'due', 'sending', 'retrying', 'retracting')))

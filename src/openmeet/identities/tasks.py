@@ -9,7 +9,7 @@ from groundwork.telemetry.logs import log
 from openmeet.identities import authorization_queries, queries, session_queries, sessions
 from openmeet.identities.network import Network
 
-# A public client's refresh token lives two weeks unused, a confidential one's longer: a day's rhythm loses none.
+# A public client's refresh token lives two weeks unused, a confidential one's and that of a password longer: a day's rhythm loses none.
 REFRESHED_EVERY = DAY
 # The longest that a server may let an unused refresh token live (atproto OAuth profile).
 UNUSED_FOR = 180 * DAY

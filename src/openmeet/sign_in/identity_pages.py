@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
-from openmeet.identities import leaving, linking, queries, recovery_key_queries, session_queries
+from openmeet.identities import credentials_cache, leaving, linking, queries, recovery_key_queries, session_queries
 from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.identities.naming import read_name
@@ -74,6 +74,7 @@ def routes() -> list[Route]:
         Route(f"{HERE}/permit", permit, methods=["POST"]),
         Route(f"{HERE}/switch", switch, methods=["POST"]),
         Route(f"{HERE}/unlink", unlink, methods=["POST"]),
+        Route(f"{HERE}/sign-out-at-servers", sign_out_at_servers, methods=["POST"]),
         Route(f"{HERE}/sign-out-everywhere", sign_out_everywhere, methods=["POST"]),
     ]
 
@@ -131,9 +132,26 @@ async def unlink(request: Request) -> Response:
             await linking.unlink(tx, caller.user_id, did)
     except Refused as refused:
         return await _page(request, Typed({}, {"": refused.why}), status=422)
-    if ended is not None:
-        await leaving.give_back(database_of(request), network_sign_in(request).network, ended)
+    if request.app.state.network_sign_in is not None:
+        network = network_sign_in(request).network
+        await credentials_cache.drop(network, caller.user_id)
+        if ended is not None:
+            await leaving.give_back(database_of(request), network, ended)
     return go(HERE, said="identity_unlinked")
+
+
+async def sign_out_at_servers(request: Request) -> Response:
+    """End the session of this browser, and ours at the servers of one's accounts; other browsers and programs stay signed in."""
+    caller, token = caller_of(request), edge.cookie_token(request)
+    db = database_of(request)
+    if request.app.state.network_sign_in is not None:
+        await leaving.end_all(db, network_sign_in(request).network, caller.user_id)
+    if token:
+        async with db.transaction() as tx:
+            await actions.close_session(tx, token)
+    response = go("/", said="signed_out_at_servers")
+    edge.clear_cookie(request, response)
+    return response
 
 
 async def sign_out_everywhere(request: Request) -> Response:

@@ -14,8 +14,8 @@ from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.naming import read_name
 from openmeet.sign_in.network import browser_secret, keep_browser_secret
 from openmeet.sign_in.network_pages import begin
-from openmeet.site.forms import local_path
-from openmeet.site.operations import Operation, Parameter
+from openmeet.site.forms import local_path, must_be_ours, read_form
+from openmeet.site.operations import FORM, Operation, Parameter
 
 
 class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -37,6 +37,12 @@ async def ask(request: Request) -> Response:
 
 
 async def send(request: Request) -> Response:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared == FORM:
+        # JSON cannot be sent by a form of another site; this can.
+        must_be_ours(request, str(request.app.state.settings.public_url))
+        typed = await read_form(request)
+        return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
     wanted = await read_json(request, Departure)
     return await _answer(request, wanted.handle, wanted.next)
 
@@ -62,7 +68,7 @@ OPERATIONS = (
         "beginNetworkSignIn",
         "Where somebody signs in with an account of the AT Protocol; browsers are redirected there",
         ask,
-        {200: Destination},
+        {200: Destination, 303: None},
         parameters=(
             Parameter("handle", "A handle, a DID, or the address of a PDS", is_required=True),
             Parameter("next", "The path on this site to go to afterwards"),
@@ -74,10 +80,11 @@ OPERATIONS = (
         "POST",
         "/api/auth/login-bsky",
         "sendToNetworkSignIn",
-        "The same, with what was typed in the body",
+        "The same, with what was typed in the body, JSON or a form",
         send,
-        {200: Destination},
+        {200: Destination, 303: None},
         Departure,
+        takes_forms=True,
         needs_session=False,
         failures=_FAILURES,
     ),

@@ -24,7 +24,10 @@ SAID = {
     "signed_out": "You are signed out.",
     "signed_out_here": (
         "You are signed out of this browser. What you publish still goes to your server. To end that, too, sign in and choose"
-        " “Sign out everywhere” on the page of your accounts."
+        " “Sign out here and at your servers” on the page of your accounts."
+    ),
+    "signed_out_at_servers": (
+        "You are signed out of this browser and at your servers. What is to be published waits until you sign in there again."
     ),
     "signed_out_everywhere": "You are signed out, here and everywhere else.",
     "identity_linked": "Your account is connected.",

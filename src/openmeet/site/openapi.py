@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from openmeet.site.etags import IF_NONE_MATCH
 from openmeet.site.examples import NoExample, example_of
-from openmeet.site.operations import Operation, Parameter
+from openmeet.site.operations import FORM, Operation, Parameter
 from openmeet.site.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_WORDS, SERVICE_WORDS, area_of, scope_of
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
@@ -150,7 +150,11 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
             responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
-        if one.method == "GET":
+        if status == HTTPStatus.SEE_OTHER:
+            responses[str(status)]["headers"] = {
+                "Location": {"description": "Where to go", "schema": {"type": "string", "format": "uri"}}
+            }
+        elif one.method == "GET":
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
     # A token that does not work, or lacks a scope, is refused also where nobody needs one.
@@ -180,10 +184,14 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     if one.body is not None:
         found["requestBody"] = {
             "required": not one.body_is_optional,
-            "content": {"application/json": _content(one.body, schema_of)},
+            "content": {media: _content(one.body, schema_of) for media in _media(one)},
         }
     found["security"] = _security(one)
     return found
+
+
+def _media(one: Operation) -> tuple[str, ...]:
+    return ("application/json", FORM) if one.takes_forms else ("application/json",)
 
 
 def _security(one: Operation) -> list[dict[str, list[str]]]:

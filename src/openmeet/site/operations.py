@@ -7,6 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+# How a browser sends a form without files.
+FORM = "application/x-www-form-urlencoded"
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -42,6 +45,8 @@ class Operation:
     afterwards: Callable[[Request, Response], Awaitable[Response]] | None = None
     # No body is one without fields.
     body_is_optional: bool = False
+    # The body may also come as a browser's form sends it.
+    takes_forms: bool = False
 
     @property
     def takes_key(self) -> bool:

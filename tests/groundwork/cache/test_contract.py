@@ -7,7 +7,7 @@ import secrets
 import pytest
 from tests.parts import needs
 
-from groundwork.cache.contract import Cache, advisory_lock
+from groundwork.cache.contract import Cache
 from groundwork.cache.in_process import InProcessCache
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import SECOND, HandClock, Instant
@@ -45,28 +45,6 @@ async def test_a_credential_is_taken_once(cache: Cache):
     await cache.put("k", b"v", ttl_seconds=60)
     taken = await asyncio.gather(*(cache.take("k") for _ in range(20)))
     assert sorted(taken, key=bool) == [None] * 19 + [b"v"]
-
-
-async def test_deletes_only_what_still_holds_the_value(cache: Cache):
-    await cache.put("k", b"mine", ttl_seconds=60)
-    assert not await cache.delete_if("k", b"theirs")
-    assert await cache.delete_if("k", b"mine")
-    assert not await cache.delete_if("k", b"mine")
-
-
-async def test_a_lock_is_held_by_one_and_given_back(cache: Cache):
-    async with advisory_lock(cache, "refresh", ttl_seconds=60) as first:
-        async with advisory_lock(cache, "refresh", ttl_seconds=60) as second:
-            assert (first, second) == (True, False)
-        assert await cache.get("lock:refresh") is not None
-    async with advisory_lock(cache, "refresh", ttl_seconds=60) as third:
-        assert third
-
-
-async def test_a_late_holder_does_not_free_the_lock_of_the_next(cache: Cache):
-    async with advisory_lock(cache, "refresh", ttl_seconds=60):
-        await cache.put("lock:refresh", b"somebody else", ttl_seconds=60)
-    assert await cache.get("lock:refresh") == b"somebody else"
 
 
 async def test_a_value_ends_in_process():

@@ -3,15 +3,26 @@
 from dataclasses import replace
 
 import httpx
+import pytest
 
 from groundwork.clock import DAY
 from groundwork.database.resealing import reseal
+from groundwork.errors import NotSignedIn
 from groundwork.sealing import Sealer
 from openmeet.debts import publications
 from openmeet.debts.publications import Kind, Standing, State
 from openmeet.events import actions as events
 from openmeet.events.model import Event
-from openmeet.identities import actions, agents, queries, session_queries, sessions, tasks
+from openmeet.identities import (
+    actions,
+    agents,
+    client_keys,
+    credentials_cache,
+    queries,
+    session_queries,
+    sessions,
+    tasks,
+)
 from openmeet.identities.following import follow
 from openmeet.identities.model import IdentityKind
 from openmeet.ingestion import refreshing
@@ -134,7 +145,7 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         out = await browser.post("/sign-out")
         shown = (await browser.get(out.headers["location"])).text
         assert "What you publish still goes to your server" in shown
-        assert "Sign out everywhere" in shown
+        assert "Sign out here and at your servers" in shown
         await rounds.run_once(publisher_of(door))
         assert (await standing_of(door, event)).state is State.PUBLISHED
         await door.let_in(browser, "ana")
@@ -143,6 +154,67 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         later = await new_event(door, caller)
         await rounds.run_once(publisher_of(door))
         assert (await standing_of(door, later)).state is State.BLOCKED
+
+
+async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: Door):
+    """Ended at the server, not only forgotten; another browser stays signed in, and what is due waits."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser, door.browser() as other:
+        for one in (other, browser):
+            await door.let_in(one, "ana")
+        ana = await door.identity("ana")
+        before = sessions.unseal(door.network, await door.stored("ana"))
+        event = await new_event(door, await agreed(door, ana.user_id))
+        assert "Sign out here and at your servers" in (await browser.get(HERE)).text
+        out = await browser.post(f"{HERE}/sign-out-at-servers")
+        assert "at your servers" in (await browser.get(out.headers["location"])).text
+        assert (await browser.get(HERE)).status_code != 200
+        assert (await other.get(HERE)).status_code == 200
+    assert await door.session("ana") is None
+    client = await client_keys.client_of_session(
+        door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
+    )
+    assert before.key is not None
+    with pytest.raises(NotSignedIn):
+        await door.network.oauth.refresh(
+            await door.network.servers.at(before.stored.issuer), client, before.key, before.refresh
+        )
+    await rounds.run_once(publisher_of(door))
+    assert (await standing_of(door, event)).state is State.BLOCKED
+
+
+async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Door):
+    for name in ("ana", "work"):
+        await door.town.account(name)
+    async with door.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        for name in ("work", "ana"):
+            await link(door, browser, name)
+        ana, version = await door.identity("ana"), (await door.stored("ana")).version
+        await agents.agent_for(door.db, door.network, ana)
+        assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is not None
+        await browser.post(f"{HERE}/unlink", data={"did": ana.did})
+        assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is None
+
+
+async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
+    """Of who publishes, and not of accounts that we keep, which sign in again by themselves."""
+    door = door_on_each
+    town = replace(door.town, db=door.db, network=door.network)
+    ana, kept = await town.connected("ana"), await town.person("Kim")
+    before = {one.user_id: await _version(door, one) for one in (ana, kept)}
+    town.clock.turn(2 * DAY)
+    assert await tasks.keep_alive(door.db, door.network) == 1
+    assert await _version(door, ana) == before[ana.user_id] + 1
+    assert await _version(door, kept) == before[kept.user_id]
+    assert await tasks.keep_alive(door.db, door.network) == 0
+
+
+async def _version(door: Door, who: Caller) -> int:
+    async with door.db.reader() as reader:
+        (found,) = await session_queries.of_user(reader, who.user_id)
+    return found.version
 
 
 async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door):

@@ -96,8 +96,15 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
         sent = await browser.get(
             "/api/auth/login-bsky", params={"handle": "ana.town.test"}, headers={"accept": "text/html,*/*"}
         )
-        assert (told.status_code, posted.status_code, sent.status_code) == (200, 200, 303)
-        for where in (told.json()["url"], posted.json()["url"], sent.headers["location"]):
+        typed = await browser.post(
+            "/api/auth/login-bsky", data={"handle": "ana.town.test"}, headers={"accept": "text/html,*/*"}
+        )
+        assert (told.status_code, posted.status_code, sent.status_code, typed.status_code) == (200, 200, 303, 303)
+        elsewhere = {"origin": "https://elsewhere.example"}
+        refused = await browser.post("/api/auth/login-bsky", data={"handle": "ana.town.test"}, headers=elsewhere)
+        assert refused.status_code == 403
+        locations = (sent.headers["location"], typed.headers["location"])
+        for where in (told.json()["url"], posted.json()["url"], *locations):
             assert where.startswith(f"{door.town.pds_url}/oauth/authorize?")
             assert set(parse_qs(urlsplit(where).query)) == {"client_id", "request_uri"}
         back = await browser.get(await allow(told.json()["url"], "ana.town.test", "a long password"))
