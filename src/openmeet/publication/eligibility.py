@@ -97,17 +97,11 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
                 return Leave("The event is kept elsewhere; nothing is written there.")
             if event.removed_at is not None:
                 return Leave("The record was deleted in the repository.")
-            if event.is_hidden and await _is_withheld(reader, event):
-                # A record that is there is its author's: what is hidden here stays there, and is not written again.
-                return (
-                    Leave("A moderator has hidden it.")
-                    if owed.may_be_out_there
-                    else Hold("A moderator looks at it first.")
-                )
+            is_withheld = event.is_hidden and await _is_withheld(reader, event)
+            if is_withheld and not owed.may_be_out_there:
+                return Hold("A moderator looks at it first.")
             if not event.record.is_wanted:
                 return Hold("Its host keeps it off the network.")
-            if not event.owes_record:
-                return Hold("Of this series another date is published.")
             if reach_of(event) is Reach.NOTHING:
                 if event.is_record_of_author and not owed.is_recalled:
                     return Leave("It is for fewer people here. Its record stays until its author deletes that, too.")
@@ -118,6 +112,11 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
                 return Hold("You do not want your events published.")
             if owed.is_recalled:
                 return Hold(RECALLED)
+            if is_withheld:
+                # A record that is there is its author's, to take back as well: hidden here it stays there, and is not written again.
+                return Leave("A moderator has hidden it.")
+            if not event.owes_record:
+                return Hold("Of this series another date is published.")
             if event.awaits_author:
                 if reach_of(event) is Reach.MINIMAL and await _says_too_much(reader, event):
                     return Hold("It is for fewer people now; its author has not said yes to what may be said of it.")
