@@ -252,12 +252,13 @@ async def test_settings_of_a_question_survive_an_edit(site):
         _, event = await made(browser, site)
         async with site.db.transaction() as tx:
             await joining_queries.put(tx, event.id, Joining(questions=(Question("q7", "Diet?"),)))
+            revision = await joining_queries.revision_of(tx, event)
         form = {
             "max_party": "1",
             "list_audience": "everyone",
             "id_1": "q7",
             "question_1": "What do you eat?",
-            "revision": "1",
+            "revision": str(revision),
         }
         assert (await browser.post(f"/events/{event.slug}/joining", data=form)).status_code == 303
         async with site.db.reader() as reader:
