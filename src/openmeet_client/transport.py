@@ -16,7 +16,6 @@ TRIES: Final = 4
 _FIRST_WAIT_SECONDS: Final = 0.5
 _LONGEST_WAIT_SECONDS: Final = 30.0
 _WORTH_RETRYING: Final = frozenset({429, 502, 503, 504})
-_NO_CONTENT: Final = 204
 
 Query = Mapping[str, str | int | None]
 

@@ -81,10 +81,6 @@ class Joining:
             has_limit = has_limit or self.limit_in_person is not None or self.limit_online is not None
         return ForeignAnswers.APART if has_limit else ForeignAnswers.COUNT
 
-    def asks_more(self, event: Event) -> bool:
-        """Whether somebody who comes may have something to say beside yes."""
-        return bool(self.questions) or self.max_party > 1 or event.mode is Mode.HYBRID
-
 
 DEFAULT = Joining()
 

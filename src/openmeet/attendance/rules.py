@@ -12,9 +12,6 @@ from openmeet.attendance.transitions import TABLE, Act, Outcome
 from openmeet.events.model import Event, Origin, Visibility
 from openmeet.events.promotion import takes_answers
 
-# What needs to know whether there is room.
-ASKS_FOR_ROOM = frozenset({Outcome.SEAT, Outcome.ADMIT, Outcome.DOOR, Outcome.CLEAR_UP, Outcome.TAKE, Outcome.KEEP})
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:

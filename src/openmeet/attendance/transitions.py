@@ -120,6 +120,3 @@ OF_RECORD: Mapping[NetworkAnswer, Act] = {
     NetworkAnswer.NOT_GOING: Act.NETWORK_NOT_GOING,
     NetworkAnswer.OTHER: Act.NETWORK_UNCLEAR,
 }
-
-# Acts that somebody is told they may not do, and those that only pass over what they do not fit.
-ASKED_BY_PEOPLE = frozenset({Act.GOING, Act.INTERESTED, Act.DECLINE})

@@ -25,8 +25,7 @@ class Thing(StrEnum):
     HOST = "host"
 
 
-# What people can report, and what they can mute.
-REPORTED: Final = (Thing.EVENT, Thing.SERIES, Thing.GROUP, Thing.PERSON)
+# What people can mute.
 MUTED: Final = (Thing.PERSON, Thing.GROUP)
 
 
