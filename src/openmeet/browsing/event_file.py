@@ -18,6 +18,7 @@ from openmeet.calendars.writing import write_calendar
 from openmeet.events import seeing
 from openmeet.events.model import EventSlug
 from openmeet.events.queries import by_slug
+from openmeet.series.sequences import sequences
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_or_none
 
@@ -44,12 +45,14 @@ async def serve(request: Request) -> Response:
         must_be_here(event)
         is_going = mine is not None and mine.status in SEATED
         seen = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+        numbers = await sequences(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, mine.answered_at if mine else None)
     public_url = request.app.state.settings.public_url
     entry = written(
         event,
         host=urlsplit(public_url).hostname or "localhost",
         url=f"{public_url}/events/{quote(event.slug)}",
+        sequence=numbers[event.id],
         description=event.description,
         place=seen.place,
     )

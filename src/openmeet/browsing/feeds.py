@@ -4,7 +4,7 @@ Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 by ``calendars``, RFC 9110 sec
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from urllib.parse import quote, urlsplit
@@ -18,7 +18,7 @@ from groundwork.clock import DAY, SECOND, Instant
 from openmeet.browsing.listing import place_words
 from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import WrittenEvent, write_calendar
-from openmeet.events.model import Event
+from openmeet.events.model import Event, EventId
 from openmeet.events.vocabulary import CATEGORY_WORDS
 from openmeet.recurrence.wall_time import local_of
 from openmeet.site import times
@@ -91,11 +91,27 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
     )
 
 
-def calendar_of(feed: Feed, events: Sequence[Event], public_url: str, series: Sequence[WrittenEvent] = ()) -> bytes:
-    """The same for calendar programs; what has no date yet is left out. ``series``: what stands there of whole ones."""
+def calendar_of(
+    feed: Feed,
+    events: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    public_url: str,
+    series: Sequence[WrittenEvent] = (),
+) -> bytes:
+    """The same for calendar programs, with their numbers of ``series.sequences``; what has no date yet is left out.
+
+    ``series``: what stands there of whole ones.
+    """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [
-        written(event, host=host, url=_address(event, public_url), description=event.description) for event in events
+        written(
+            event,
+            host=host,
+            url=_address(event, public_url),
+            sequence=numbers[event.id],
+            description=event.description,
+        )
+        for event in events
     ]
     return write_calendar([*series, *(entry for entry in entries if entry is not None)], name=feed.name)
 

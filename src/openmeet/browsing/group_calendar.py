@@ -13,6 +13,7 @@ from openmeet.events.model import Event, Visibility
 from openmeet.groups.model import Group, GroupId
 from openmeet.moderation.distance import blockers_of
 from openmeet.series.model import Series
+from openmeet.series.sequences import sequences
 from openmeet.users.model import UserId
 
 
@@ -25,8 +26,9 @@ async def calendar_file(
     single = await between_in_group(
         reader, group.id, start, end, group_feed.MOST, member=member, besides=[one.series.id for one in series]
     )
-    file = group_feed.calendar_of(group, series, single, reader.now, public_url)
     told = [*single, *(event for one in series for event in one.shown)]
+    numbers = await sequences(reader, [event.id for event in told])
+    file = group_feed.calendar_of(group, series, single, numbers, reader.now, public_url)
     since = max([group.updated_at, *(one.series.updated_at for one in series)])
     return file, feeds.changed_at(told, reader.now, since)
 

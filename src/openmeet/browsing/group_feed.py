@@ -4,7 +4,7 @@ In the calendar each of its series is one event with its rule, and one more for 
 Source: RFC 5545 by ``calendars``. The same group is the same bytes, so its tag holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +14,7 @@ from openmeet.browsing.feeds import Feed
 from openmeet.calendars.of_event import written
 from openmeet.calendars.topics import FROM_NETWORK
 from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import Event
+from openmeet.events.model import Event, EventId
 from openmeet.groups.model import Group
 
 # Calendars keep what they have read: what is long over need not be said again.
@@ -25,18 +25,26 @@ NEWEST = 50
 
 
 def calendar_of(
-    group: Group, series: Sequence[series_feed.WholeSeries], events: Sequence[Event], now: Instant, public_url: str
+    group: Group,
+    series: Sequence[series_feed.WholeSeries],
+    events: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
 ) -> bytes:
-    """The file of these series and of events beside them. Events of others whom the group follows say so in their text."""
+    """The file of these series and of events beside them, with the numbers of their dates (``series.sequences``).
+
+    Events of others whom the group follows say so in their text.
+    """
     host = urlsplit(public_url).hostname or "localhost"
-    entries = [entry for one in series for entry in series_feed.entries_of(one, now, public_url)]
+    entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, now, public_url)]
     for event in events:
         address = f"{public_url}/events/{quote(event.slug)}"
         description = event.description
         if not is_own(group, event):
             note = f"From the network: {event.record_uri}"
             description = f"{note}\n\n{description}" if description else note
-        entry = written(event, host=host, url=address, description=description)
+        entry = written(event, host=host, url=address, sequence=numbers[event.id], description=description)
         if entry is not None:
             marks = () if is_own(group, event) else (FROM_NETWORK,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))

@@ -11,6 +11,7 @@ from groundwork.clock import Instant
 from openmeet.browsing import feeds, finding, front, searches
 from openmeet.browsing.feeds import Feed
 from openmeet.events.model import Event
+from openmeet.series.sequences import sequences
 from openmeet.tenants.edge import database_of
 
 MOST = 100
@@ -26,7 +27,9 @@ def routes() -> list[Route]:
 
 async def serve_calendar(request: Request) -> Response:
     feed, found, public_url, changed = await _found(request, "ics")
-    file = feeds.calendar_of(feed, found, public_url)
+    async with database_of(request).reader() as reader:
+        numbers = await sequences(reader, [event.id for event in found])
+    file = feeds.calendar_of(feed, found, numbers, public_url)
     return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 

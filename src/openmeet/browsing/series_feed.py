@@ -6,7 +6,7 @@ file of the older one has them, too, under their own name. Who follows both has 
 The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -49,21 +49,30 @@ class WholeSeries:
         return [event for event in self.stored if event.id in self.seen]
 
 
-def calendar_of(parts: Sequence[tuple[Series, Sequence[Event]]], now: Instant, public_url: str) -> bytes:
-    """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out."""
-    found = [entry for series, stored in parts for entry in entries(series, stored, now, public_url)]
+def calendar_of(
+    parts: Sequence[tuple[Series, Sequence[Event]]],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
+) -> bytes:
+    """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out.
+
+    ``numbers``: those of ``series.sequences``.
+    """
+    found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
     return write_calendar(found, name=parts[0][0].template.title)
 
 
 def entries(
     series: Series,
     stored: Sequence[Event],
+    numbers: Mapping[EventId, int],
     now: Instant,
     public_url: str,
     *,
     seen: Collection[EventId] | None = None,
 ) -> list[WrittenEvent]:
-    """The series with its rule, and each date that differs or is cancelled; nothing of dates that the reader may not see.
+    """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of dates that the reader may not see.
 
     ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` has every other one, however long it
     is over: the rule would show it again.
@@ -106,16 +115,16 @@ def entries(
         categories=topics_of(template.categories, template.tags),
     )
     others = [
-        _exception(series, event, head, public_url)
+        _exception(series, event, head, numbers[event.id], public_url)
         for event in shown
         if event.is_cancelled or event.status in SAID or differing(details_in(event), _usual(series, event))
     ]
     return [head, *others]
 
 
-def entries_of(one: WholeSeries, now: Instant, public_url: str) -> list[WrittenEvent]:
+def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
     """``entries`` for a file of several: none of what is over for long, or has no date that the reader may see."""
-    found = entries(one.series, one.stored, now, public_url, seen=one.seen)
+    found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
     return []
@@ -154,7 +163,7 @@ def may_be_read(series: Series, *, is_host: bool) -> bool:
     return is_host or series.visibility is not Visibility.PRIVATE
 
 
-def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str) -> WrittenEvent:
+def _exception(series: Series, event: Event, head: WrittenEvent, number: int, public_url: str) -> WrittenEvent:
     details = details_in(event)
     starts = local_of(details.starts_at, series.zone_name).replace(tzinfo=None)
     return WrittenEvent(
@@ -174,7 +183,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, public_url: str
         is_tentative=event.status in UNSURE,
         standing=event.status if event.status in SAID else None,
         comment=event.status_reason if event.is_cancelled else "",
-        sequence=max(event.revision, series.revision),
+        sequence=number,
         categories=topics_of(details.categories, details.tags),
     )
 

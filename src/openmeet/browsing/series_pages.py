@@ -26,6 +26,7 @@ from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import actions, agenda, following, halves, handing_over, queries, undoing
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
+from openmeet.series.sequences import sequences
 from openmeet.site import times
 from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of
@@ -151,7 +152,8 @@ async def serve_calendar(request: Request) -> Response:
             for one in await halves.with_what_goes_on(reader, series, viewer)
             if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
         ]
-        file = series_feed.calendar_of(parts, reader.now, request.app.state.settings.public_url)
+        numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
+        file = series_feed.calendar_of(parts, numbers, reader.now, request.app.state.settings.public_url)
         # When a private date changed is nobody else's to know.
         told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
         changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))

@@ -1,7 +1,7 @@
 """An event of ours as one VEVENT, with the name that every file of ours gives it.
 
 A date of a series has the UID of its series and is named by its original start (RFC 5545, section 3.8.4.4), so that a
-calendar that follows the series finds the date again. SEQUENCE is the event's revision: it never goes back.
+calendar that follows the series finds the date again. SEQUENCE is that of ``series.sequences``: it never goes back.
 """
 
 from datetime import timedelta
@@ -45,6 +45,7 @@ def written(
     *,
     host: str,
     url: str,
+    sequence: int,
     description: str = "",
     place: Venue | None = None,
 ) -> WrittenEvent | None:
@@ -82,6 +83,6 @@ def written(
         is_tentative=event.status in UNSURE,
         standing=event.status if event.status in SAID else None,
         comment=event.status_reason if event.is_cancelled else "",
-        sequence=event.revision,
+        sequence=sequence,
         categories=topics_of(event.categories, event.tags),
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.attendance import history
@@ -27,6 +28,7 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 from openmeet.series import former_places
 from openmeet.series.dates import original_of
 from openmeet.series.former_places import FormerPlace
+from openmeet.series.sequences import sequences
 from openmeet.users.model import UserId
 
 
@@ -90,31 +92,34 @@ async def file_of_dates(
 
 
 async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
-    """Each with a SEQUENCE that also counts how often this person has left, and stamped with when they last answered.
+    """Each with the SEQUENCE that every file gives it; of who has left once, stamped with when they last answered.
 
     Of two entries the higher SEQUENCE holds, then the later DTSTAMP (RFC 5546, section 2.1.5): so leaving ends what came before,
-    and coming again takes that back.
+    and coming again takes that back. What the host does afterwards is above both, for everybody alike.
     """
     mine = await attendance.of_user(reader, user_id, [one.id for one in events])
+    numbers = await sequences(reader, [one.id for one in events])
     left = await history.withdrawals(reader, [one.id for one in mine.values()], IN_CALENDAR)
     found = []
     for event in events:
         answer = mine.get(event.id)
-        entry = await _entry(reader, head, event, answer, user_id)
+        entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
         if entry is not None and answer is not None and left.get(answer.id):
-            stamped_at = max(entry.stamped_at, answer.answered_at)
-            entry = replace(entry, sequence=entry.sequence + left[answer.id], stamped_at=stamped_at)
+            # A second for each change of mind: stamps have whole ones, and one may answer twice in one.
+            turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
+            stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
+            entry = replace(entry, stamped_at=stamped_at)
         if entry is not None:
             found.append(entry)
     return found
 
 
 async def _entry(
-    reader: Reader, head: Letterhead, event: Event, mine: Attendance | None, user_id: UserId
+    reader: Reader, head: Letterhead, event: Event, mine: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
     seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
     url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
-    return written(event, host=head.host, url=url, place=seen.place)
+    return written(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 
 def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:

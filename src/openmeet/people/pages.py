@@ -20,6 +20,7 @@ from openmeet.events.model import Event, Visibility
 from openmeet.identities.names import shown_names
 from openmeet.people import actions, queries
 from openmeet.series.queries import of_owner
+from openmeet.series.sequences import sequences
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
@@ -109,8 +110,9 @@ async def serve_calendar(request: Request) -> Response:
         told = [*found, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(told, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _named(reader, person, public_url, "ics")
-        entries = [entry for one in series for entry in series_feed.entries_of(one, reader.now, public_url)]
-    file = feeds.calendar_of(feed, found, public_url, entries)
+        numbers = await sequences(reader, [event.id for event in told])
+        entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
+    file = feeds.calendar_of(feed, found, numbers, public_url, entries)
     return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 

@@ -19,6 +19,7 @@ from openmeet.events.queries import several
 from openmeet.personal_calendar import queries
 from openmeet.personal_calendar.entries import own
 from openmeet.personal_calendar.model import Kind
+from openmeet.series.sequences import sequences
 from openmeet.users.model import UserId
 
 PAST = 92 * DAY
@@ -39,9 +40,16 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     ][:MOST]
     events = await several(reader, [EventId(entry.key) for entry in listed])
     waiting = {entry.key for entry in listed if entry.kind is Kind.WAITING}
+    numbers = await sequences(reader, [event.id for event in events])
     files = []
     for event in events:
-        one = written(event, host=host, url=f"{public_url}/events/{quote(event.slug)}", description=event.description)
+        one = written(
+            event,
+            host=host,
+            url=f"{public_url}/events/{quote(event.slug)}",
+            sequence=numbers[event.id],
+            description=event.description,
+        )
         if one is not None:
             # Whether somebody has a place is not sure before they have one (RFC 5545, section 3.8.1.11).
             files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))

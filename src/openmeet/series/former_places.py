@@ -2,6 +2,7 @@
 
 A mailed calendar entry is named by its series and its original date (``calendars.of_event``). When either changes, the entry that people
 have already would stay beside the new one; so each mail about the event takes the old one away. Only what somebody answered was mailed.
+Whatever has the name next goes on above what was said under it (``sequences``).
 """
 
 from collections.abc import Collection, Sequence
@@ -11,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.attendance.model import AttendanceStatus
 from openmeet.events.model import EventId
+from openmeet.series.sequences import NUMBER
 from openmeet.users.model import UserId
 
 # Dates whose entries one mail renews: a window has no more.
@@ -21,7 +23,7 @@ MOST = 60
 class FormerPlace:
     """Where an event was: ``series_id`` and ``original_date`` are empty where it was a date of no series.
 
-    ``sequence`` is above that of every entry that was sent under this name.
+    ``sequence`` is above that of every entry that was sent under this name, and no lower than that of the series.
     """
 
     event_id: EventId
@@ -38,12 +40,11 @@ async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     if not event_ids:
         return
     await tx.execute(
-        """
+        f"""
         insert into event_former_places (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)
-        select e.id, coalesce(e.series_id, ''), coalesce(e.original_date, ''), e.time_zone, e.is_all_day, e.revision + 1, :now
-          from events e
+        select e.id, coalesce(e.series_id, ''), coalesce(e.original_date, ''), e.time_zone, e.is_all_day, {NUMBER} + 1, :now
+          from events e left join event_series s on s.id = e.series_id
          where e.id in :event_ids and coalesce(e.original_date, '') <> e.id and e.over_at > :now
-           and exists (select 1 from attendances a where a.event_id = e.id)
             on conflict (event_id, series_id, original_date)
             do update set time_zone = excluded.time_zone, is_all_day = excluded.is_all_day, sequence = excluded.sequence,
                           left_at = excluded.left_at
@@ -84,10 +85,12 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
         return []
     rows = await reader.fetch(
         """
-        select f.event_id, f.series_id, f.original_date, f.time_zone, f.is_all_day, f.sequence, f.left_at
-          from event_former_places f join events e on e.id = f.event_id
+        select f.event_id, f.series_id, f.original_date, f.time_zone, f.is_all_day, f.left_at,
+               case when s.revision > f.sequence then s.revision else f.sequence end as sequence
+          from event_former_places f join events e on e.id = f.event_id left join event_series s on s.id = f.series_id
          where f.event_id in :event_ids
            and (f.series_id <> coalesce(e.series_id, '') or f.original_date <> coalesce(e.original_date, ''))
+           and exists (select 1 from attendances a where a.event_id = f.event_id)
          order by f.left_at, f.event_id, f.series_id, f.original_date
         """,
         event_ids=list(event_ids),

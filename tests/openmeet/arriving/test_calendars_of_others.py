@@ -23,6 +23,7 @@ from openmeet.events.queries import by_slug
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
+from openmeet.series.sequences import sequences
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
@@ -71,7 +72,7 @@ async def said_by(
         if path.startswith("/events/"):
             event = await by_slug(tx, EventSlug(path.removeprefix("/events/")))
             assert event is not None
-            entry = written(event, host=HOST, url=URL)
+            entry = written(event, host=HOST, url=URL, sequence=1)
             assert entry is not None
             file = write_calendar([entry], name="")
         else:
@@ -79,7 +80,8 @@ async def said_by(
             for part in await parts_of(tx, path):
                 held = [one.event for one in await series_queries.stored(tx, part.id)]
                 parts.append((part, [replace(one, own_visibility=Visibility.PUBLIC) for one in held]))
-            file = calendar_of(parts, tx.now, URL)
+            numbers = await sequences(tx, [one.id for _, held in parts for one in held])
+            file = calendar_of(parts, numbers, tx.now, URL)
         (calendar,) = read_calendars(file)
         found += [
             (one.starts_at, one.ends_at, one.event.summary)

@@ -20,6 +20,7 @@ from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
+from openmeet.series.sequences import sequences
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
@@ -147,7 +148,7 @@ async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: 
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, title="Tea; with, commas", description="Line\nbreaks")
-        single = written(tea, host=HOST, url=f"{URL}/events/{tea.slug}", description=tea.description)
+        single = written(tea, host=HOST, url=f"{URL}/events/{tea.slug}", sequence=1, description=tea.description)
         assert single is not None
     home = (await brought(db, ana, CHOIR)).made[0]
     async with db.transaction() as tx:
@@ -166,7 +167,7 @@ async def exported(tx: Transaction, series: Series) -> bytes:
     """The feed, with what its host alone sees."""
     stored = [held.event for held in await series_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
-    return calendar_of([(series, open_)], tx.now, URL)
+    return calendar_of([(series, open_)], await sequences(tx, [one.id for one in open_]), tx.now, URL)
 
 
 def _opened(event: Event) -> Event:

@@ -21,6 +21,7 @@ from openmeet.events.queries import by_slug
 from openmeet.personal_calendar.feed import file_of
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
+from openmeet.series.sequences import sequences
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
@@ -127,7 +128,9 @@ async def there_and_back(away: Database, file: bytes) -> bytes:
         for path in made:
             slug = path.rpartition("/")[2]
             if path.startswith("/series/"):
-                lines.append(series_feed.calendar_of([await series_and_dates(tx, slug)], tx.now, AWAY_URL))
+                part = await series_and_dates(tx, slug)
+                numbers = await sequences(tx, [one.id for one in part[1]])
+                lines.append(series_feed.calendar_of([part], numbers, tx.now, AWAY_URL))
             else:
                 event = await by_slug(tx, EventSlug(slug))
                 assert event is not None
@@ -148,7 +151,9 @@ async def series_and_dates(tx: Transaction, slug: str) -> tuple[Series, list[Eve
 def alone(*events: Event) -> bytes:
     """A file of these events, each as its own file has it."""
     entries = [
-        written(event, host="openmeet.test", url=f"{URL}/events/{event.slug}", description=event.description)
+        written(
+            event, host="openmeet.test", url=f"{URL}/events/{event.slug}", sequence=1, description=event.description
+        )
         for event in events
     ]
     return write_calendar([entry for entry in entries if entry is not None], name="x")
@@ -220,7 +225,9 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
 ) -> None:
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
-        file = series_feed.calendar_of([(series, [one for one in events if one.place_in_series])], tx.now, URL)
+        numbers = await sequences(tx, [one.id for one in events])
+        dates = [one for one in events if one.place_in_series]
+        file = series_feed.calendar_of([(series, dates)], numbers, tx.now, URL)
     said = said_by(file, clock.now())
     assert len(said) == 5
     assert b"STATUS:TENTATIVE\r\nX-OPENMEET-STATUS:postponed" in file
@@ -235,15 +242,16 @@ async def test_a_feed_of_many_events_comes_back_the_same(
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
         group = await group_by(tx, ana)
+        numbers = await sequences(tx, [one.id for one in events])
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
             whole = series_feed.WholeSeries(
                 series, [event for event in ours if event.place_in_series], frozenset(event.id for event in ours)
             )
             single = [event for event in ours if event.place_in_series is None]
-            file = group_feed.calendar_of(group, [whole], single, tx.now, URL)
+            file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL)
         elif kind == "search":
-            file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, URL)
+            file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, numbers, URL)
         else:
             file = await file_of(tx, ana.user_id, name="Ana", public_url=URL, host="openmeet.test")
     said = said_by(

@@ -183,7 +183,9 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
     )
     async with db.reader() as reader:
         message = await webhook_view("https://meet.example")(reader, hook, delivery)
-    file = write_calendar([written(event, host="meet.example", url="https://meet.example/e")], name="Events")
+    file = write_calendar(
+        [written(event, host="meet.example", url="https://meet.example/e", sequence=1)], name="Events"
+    )
     texts = {"webhook": json.dumps(message, ensure_ascii=False), "calendar": file.decode().replace("\r\n ", "")}
     return {place: {name for name, secret in SECRETS.items() if secret in text} for place, text in texts.items()}
 

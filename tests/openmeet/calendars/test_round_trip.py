@@ -63,7 +63,7 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     event = with_details(blank_event(NOW, typed.title, UserId("u")), check(typed))
     is_cancelled = status is Status.CANCELLED
     event = replace(event, status=status, status_reason=reason if is_cancelled else "")
-    entry = written(event, host=HOST, url=f"https://{HOST}/events/x", description=event.description)
+    entry = written(event, host=HOST, url=f"https://{HOST}/events/x", sequence=1, description=event.description)
     assert entry is not None
     file = write_calendar([entry], name="x")
     assert b"secret" not in file
