@@ -1,4 +1,4 @@
-"""How many statements something takes, whatever each of them costs."""
+"""How many statements something takes, whatever each of them costs, and how many rows it reads."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,6 +12,7 @@ class Counting:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.statements = 0
+        self.rows = 0
 
     @property
     def engine(self) -> Engine:
@@ -23,10 +24,13 @@ class Counting:
 
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
         self.statements += 1
-        return await self._tx.fetch(sql, **parameters)
+        rows = await self._tx.fetch(sql, **parameters)
+        self.rows += len(rows)
+        return rows
 
     async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
         self.statements += 1
+        self.rows += 1
         return await self._tx.fetch_one(sql, **parameters)
 
     async def execute(self, sql: str, /, **parameters: object) -> int:

@@ -54,6 +54,15 @@ OWE = f"""
 """
 OWE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now) {_IF_NEWER}"
 
+# ``chosen``: a subselect that names each subject once, in order.
+_OWE_CHOSEN = f"""
+    {_INTO}
+    select cast(:kind as text), chosen.subject, cast(:revision as bigint), 'due', cast(:now as bigint), 0, '', 0, null,
+           cast(:now as bigint)
+      from ({{}}) as chosen where 1 = 1
+    {_IF_NEWER}
+"""
+
 # Two who ask in the same instant, or by clocks that differ, have asked twice.
 OWE_AGAIN = f"""
     {_INTO}
@@ -114,6 +123,15 @@ async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, In
     if rows:
         await write_each(tx, OWE, rows, kind=str(kind), now=tx.now)
         tx.after_commit(ring)
+
+
+async def owe_chosen(tx: Transaction, kind: str, chosen: str, revision: int, **parameters: object) -> None:
+    """``owe`` for very many, however many they are one statement that reads none of them.
+
+    ``chosen``: a select of ours that names each ``subject`` once, in order of them.
+    """
+    await tx.execute(_OWE_CHOSEN.format(chosen), kind=str(kind), revision=revision, now=tx.now, **parameters)
+    tx.after_commit(ring)
 
 
 async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:

@@ -169,9 +169,8 @@ ONLY_HERE = Standing(State.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was
 
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
-OWE = f"""
-    insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
-    values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now)
+INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
@@ -179,6 +178,7 @@ OWE = f"""
            rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
+OWE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
 # What may have reached the PDS has a record key; what has none is withheld by the payer when it looks.
 RETRACT = f"""
@@ -276,7 +276,7 @@ async def owe(
         [owing(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
     )
     if revision > 1:
-        await _look_at_former(tx, kind, "(:subject_id)", subject_id=subject_id)
+        await look_at_former(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
 def owing(
@@ -326,7 +326,7 @@ async def owe_edits(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, st
     )
     edited = [subject_id for subject_id, _, revision, _ in owed if revision > 1]
     for start in range(0, len(edited), _AT_A_TIME):
-        await _look_at_former(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
+        await look_at_former(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
 
 
 async def owe_retraction(
@@ -363,7 +363,7 @@ async def owe_retractions(
     )
 
 
-async def _look_at_former(tx: Transaction, kind: Kind, chosen: str, **parameters: object) -> None:
+async def look_at_former(tx: Transaction, kind: Kind, chosen: str, **parameters: object) -> None:
     """What these subjects became, or let out, decides about the records that they had before."""
     if kind in FORMER_OF:
         former = _LOOK_AGAIN.format(f"in ({_OF_FORMER} {chosen})")
@@ -410,14 +410,14 @@ async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str],
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
         await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
-        await _look_at_former(tx, kind, ":some", some=some)
+        await look_at_former(tx, kind, ":some", some=some)
 
 
 async def look_again_where(tx: Transaction, *, kind: Kind, chosen: str, **parameters: object) -> None:
     """``look_again`` at very many, however many they are one statement: ``chosen`` is a subselect of ours that names them."""
     tx.after_commit(ring)
     await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
-    await _look_at_former(tx, kind, f"({chosen})", **parameters)
+    await look_at_former(tx, kind, f"({chosen})", **parameters)
 
 
 async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:

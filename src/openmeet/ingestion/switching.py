@@ -8,19 +8,22 @@ from groundwork.outbox import owe
 from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind
+from openmeet.debts.publications_chosen import owe_chosen
 from openmeet.flags import actions
 from openmeet.flags.model import Flag
 
-KNOWN_REPOSITORIES = "select did from identities union select did from repositories order by did"
+# Each names its subjects in order, so that two who owe do not block each other; what is owed about them is one statement.
+KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"
 
-OWN_SERIES = """
+OWN_SERIES: Final = """
     select id, user_id, revision from event_series where is_read_only = 0 and deleted_at is null order by id
 """
+COUNT_OWN_SERIES: Final = "select count(*) as n from event_series where is_read_only = 0 and deleted_at is null"
 
 # Those among whose events a series is looked for: people who sign in here with what they wrote them with.
 AUTHORS: Final = """
-    select distinct i.user_id from identities i join events e on e.author_id = i.user_id
-     where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by i.user_id
+    select distinct i.user_id as subject from identities i join events e on e.author_id = i.user_id
+     where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
 """
 
 _OUT = {Flag.EVENTS_OUT: Kind.EVENT, Flag.RSVPS_OUT: Kind.RSVP}
@@ -36,13 +39,11 @@ _WAITING: dict[Flag, tuple[Kind, ...]] = {
 
 async def owe_series(tx: Transaction) -> int:
     """Every series made here owes its record a look, also those from before there were such records; how many."""
-    rows = await tx.fetch(OWN_SERIES)
-    await publications.owe_many(
-        tx, kind=Kind.SERIES, owed=[(row["id"], row["user_id"], row["revision"]) for row in rows]
-    )
+    await owe_chosen(tx, kind=Kind.SERIES, chosen=OWN_SERIES)
     await publications.look_again_at_all(tx, Kind.SERIES)
     await publications.look_again_at_all(tx, Kind.FORMER_SERIES)
-    return len(rows)
+    row = await tx.fetch_one(COUNT_OWN_SERIES)
+    return int(row["n"]) if row else 0
 
 
 async def switch(
@@ -63,12 +64,11 @@ async def switch(
     if is_on and flag is Flag.SERIES_LEXICON:
         await owe_series(tx)
     if is_on and flag is Flag.DETECTION:
-        rows = await tx.fetch(AUTHORS)
-        await owe.owe_many(tx, Debt.DETECT_SERIES, [(row["user_id"], int(tx.now), tx.now) for row in rows])
+        await owe.owe_chosen(tx, Debt.DETECT_SERIES, AUTHORS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.look_again_at_all(tx, kind)
     if is_on and flag in _IN:
-        known = {row["did"] for row in await tx.fetch(KNOWN_REPOSITORIES)} | set(followed)
-        for did in sorted(known):
-            await owe.owe(tx, Debt.BACKFILL, did, int(tx.now))
+        await owe.owe_chosen(tx, Debt.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        # Those that are known, too, are owed once.
+        await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True
