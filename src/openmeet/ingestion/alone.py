@@ -72,7 +72,7 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         if is_echo:
             owned = await _note_record(tx, message)
     if message.body is None:
-        return await _delete(tx, here, message, known, owned)
+        return await _delete(tx, here, batch, message, known, owned)
     if message.collection in EVENTS:
         return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
     if owned is not None and owned.kind in own_records.KINDS:
@@ -230,7 +230,12 @@ async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Pu
 
 
 async def _delete(
-    tx: Transaction, here: Here, message: RecordMessage, known: Seen | None, owned: Publication | None
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    message: RecordMessage,
+    known: Seen | None,
+    owned: Publication | None,
 ) -> Outcome:
     subject_uri = None if known is None else known.subject_uri
     if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
@@ -259,7 +264,7 @@ async def _delete(
         await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
         if before is not None:
             await telling.of_removal(tx, before, message.rev)
-            await foreign_series.leave(tx, message.did, before)
+            await foreign_series.leave(tx, before, batch.freed_dates)
         if owned is not None and owned.kind is Kind.EVENT:
             await attendance.decide_records_anew(tx, EventId(owned.subject_id))
     else:

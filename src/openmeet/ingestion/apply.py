@@ -13,7 +13,7 @@ from groundwork.database.transaction import ForeignKeyViolated, Transaction, Tra
 from groundwork.outbox.owe import owe_many
 from openmeet.debts.kinds import Debt
 from openmeet.events import by_record
-from openmeet.ingestion import intake, many_answers, many_events, reconsidering, steps
+from openmeet.ingestion import foreign_series, intake, many_answers, many_events, reconsidering, steps
 from openmeet.ingestion.alone import apply_alone
 from openmeet.ingestion.batch import Batch, begin
 from openmeet.ingestion.events import Here
@@ -46,6 +46,7 @@ async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) 
             else:
                 known = batch.before
             await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
+        await foreign_series.fill(tx, batch.freed_dates)
         await _go_on(tx, here, readings, outcomes)
     except ForeignKeyViolated as gone:
         raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone

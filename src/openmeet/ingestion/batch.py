@@ -1,7 +1,7 @@
 """What a batch of messages is about: its records locked, and what everything in it needs to know asked once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.tid import to_microseconds
@@ -28,6 +28,7 @@ class Batch:
 
     ``waited_for``: events that parked answers wait for. ``in_doubt``: (uri, CID) of creates of ours that may arrive late.
     ``former``: uris of records that something here had before it changed hands; ``leads``: to which record such a one leads now.
+    ``freed_dates``: dates of series of others that lost their events on the way; filled when everything is said.
     ``erased``: up to which rev what a DID, or under a uri, was written stays away.
     """
 
@@ -39,6 +40,7 @@ class Batch:
     switches: Switches
     former: set[str]
     leads: dict[str, str]
+    freed_dates: foreign_series.Freed = field(default_factory=dict)
 
     def following(self, readings: Sequence[Reading]) -> list[Reading]:
         """The messages, with answers to the record that their event has now."""

@@ -4,6 +4,7 @@ A series may come after its dates, and a date may lose the event that had it. Wh
 author may have more of them than one transaction reads.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from at_protocol.data import cbor
@@ -15,7 +16,7 @@ from groundwork.outbox.pay import Payer
 from openmeet.debts.kinds import Debt
 from openmeet.events import queries as event_queries
 from openmeet.records.collections import EVENT
-from openmeet.records.series_part import read_link
+from openmeet.records.series_part import LinkRead, read_link
 from openmeet.series import queries
 from openmeet.series import records as series_records
 
@@ -35,12 +36,20 @@ _AFTER: Final = """
 Claim = tuple[str, str]
 
 
-async def newest(tx: Transaction, did: Did, series_uri: str) -> list[Claim]:
-    """(uri, name of the date) of the events that claim one, the newest first. Older ones are owed where there may be any."""
+async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dict[str, list[Claim]]:
+    """(uri, name of the date) of the events that claim one, by these series of the repository, the newest first.
+
+    Its records are read once, for all of these series. Older ones are owed where there may be any.
+    """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
-        await owe.owe(tx, Debt.CLAIMED_DATES, series_uri, int(tx.now))
-    return [claim for row in rows for claim in _claim(row["uri"], bytes(row["body"]), series_uri)]
+        await owe.owe_many(tx, Debt.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
+    found: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
+    for row in rows:
+        link = _link_in(bytes(row["body"]))
+        if link is not None and link.uri in found:
+            found[link.uri].append((row["uri"], link.recurrence_id))
+    return found
 
 
 def claimed_dates_payer(db: Database) -> Payer:
@@ -72,11 +81,11 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
 async def _piece(reader: Reader, series_uri: str, after: str) -> tuple[list[Claim], str | None]:
     author = parse_at_uri(series_uri).authority
     rows = await reader.fetch(_AFTER, did=author, collection=EVENT, after=after, limit=PIECE)
-    claims = [claim for row in rows for claim in _claim(row["uri"], bytes(row["body"]), series_uri)]
+    links = [(row["uri"], _link_in(bytes(row["body"]))) for row in rows]
+    claims = [(uri, link.recurrence_id) for uri, link in links if link is not None and link.uri == series_uri]
     return claims, rows[-1]["rkey"] if len(rows) == PIECE else None
 
 
-def _claim(uri: str, body: bytes, series_uri: str) -> list[Claim]:
+def _link_in(body: bytes) -> LinkRead | None:
     record = cbor.decode(body)
-    link = read_link(dict(record)) if isinstance(record, dict) else None
-    return [(uri, link.recurrence_id)] if link is not None and link.uri == series_uri else []
+    return read_link(dict(record)) if isinstance(record, dict) else None

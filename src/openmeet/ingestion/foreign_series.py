@@ -1,15 +1,18 @@
 """Series that others publish: as records of their own, or as a rule in an event's record; and the events that are their dates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from at_protocol.data import cbor
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Transaction
+from openmeet.events import by_record
 from openmeet.events import queries as event_queries
 from openmeet.events.model import Event, EventId, NetworkEvent
 from openmeet.flags.model import Flag, Switches
 from openmeet.identities import actions as identities
 from openmeet.ingestion import claimed_dates
+from openmeet.ingestion.claimed_dates import Claim
 from openmeet.ingestion.events import Version
 from openmeet.ingestion.readings import Reading
 from openmeet.records.collections import SERIES_COLLECTIONS
@@ -21,6 +24,9 @@ from openmeet.series.dates import original_text
 from openmeet.series.model import Series, SeriesId
 from openmeet.series.records import normal_name
 
+Freed = dict[str, set[str]]
+"""Names of dates that have lost their events in a batch, by the records of the series that were read."""
+
 
 async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) -> None:
     """A series' own record, of somebody else: it is shown here, and their events that name it are its dates."""
@@ -28,10 +34,11 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) ->
     series = await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing)
     if series is None:
         return
-    for event_uri, name in await claimed_dates.newest(tx, did, uri):
-        event = await event_queries.by_record_uri(tx, event_uri)
-        if event is not None:
-            await series_records.place(tx, series, event.id, name)
+    claims = (await claimed_dates.newest(tx, did, [uri]))[uri]
+    there = await by_record.events_with(tx, [event_uri for event_uri, _ in claims])
+    for event_uri, name in claims:
+        if event_uri in there and there[event_uri].place_in_series is None:
+            await series_records.place(tx, series, there[event_uri].id, name)
 
 
 def named_by(readings: Iterable[Reading]) -> set[str]:
@@ -47,10 +54,12 @@ def says_more(record: Mapping[str, object], event: Event, switches: Switches) ->
     return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
 
 
-async def place(tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches) -> None:
+async def place(
+    tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
+) -> None:
     """An event that names its author's series is a date of that, whichever comes first; one that carries a rule begins one.
 
-    Whoever publishes a rule with the next date hands it from record to record: what began one has none any more.
+    The date that it was before is one of ``freed`` from now on. Whoever publishes a rule with the next date hands it from record to record: what began one has none any more.
     """
     record = _record(version.body)
     link = read_link(record)
@@ -61,10 +70,10 @@ async def place(tx: Transaction, version: Version, read: NetworkEvent, event_id:
     elif by_rule:
         await series_records.remove_from_network(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
-        await _put_where_it_says(tx, version, event_id, link if names_own else None)
+        await _put_where_it_says(tx, event_id, link if names_own else None, freed)
 
 
-async def _put_where_it_says(tx: Transaction, version: Version, event_id: EventId, link: LinkRead | None) -> None:
+async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
     """A date of the series that it names now, and no more of the one that it named before."""
     event = await event_queries.by_id(tx, event_id)
     if event is None:
@@ -75,18 +84,56 @@ async def _put_where_it_says(tx: Transaction, version: Version, event_id: EventI
         if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
             return
         await queries.forget_places(tx, [event.id])
-        await _fill(tx, version.did, before, name, without=version.uri)
+        freed.setdefault(before.record_uri or "", set()).add(name)
     series = None if link is None else await queries.by_record_uri(tx, link.uri)
     locked = None if series is None else await queries.lock(tx, series.id)
     if link is not None and locked is not None and locked.is_read_only and locked.deleted_at is None:
         await series_records.place(tx, locked, event_id, link.recurrence_id)
 
 
-async def leave(tx: Transaction, did: Did, event: Event) -> None:
-    """The record of this event is gone: if another of its author's claims its date, that has it now."""
+async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
+    """The record of this event is gone: its date is one of ``freed`` from now on."""
     series = await _series_around(tx, event)
-    if series is not None and event.place_in_series is not None and event.record_uri is not None:
-        await _fill(tx, did, series, event.place_in_series.original_date, without=event.record_uri)
+    if series is not None and event.place_in_series is not None:
+        freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
+
+
+async def fill(tx: Transaction, freed: Freed) -> None:
+    """Dates that have lost their events: others of the author that claim them have them now. For a batch at once, when all in it is said:
+    who deletes a hundred dates makes us read their records once.
+    """
+    of_author: dict[Did, list[str]] = {}
+    for uri in sorted(freed):
+        of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
+    for did, uris in of_author.items():
+        claims = await claimed_dates.newest(tx, did, uris)
+        wanted = {uri: _named(claims[uri], freed[uri]) for uri in uris}
+        there = await by_record.events_with(tx, {claimant for some in wanted.values() for claimant in some})
+        for uri in uris:
+            await _fill(tx, uri, wanted[uri], there)
+
+
+def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
+    """By the uris of those that claim one of these dates, its name."""
+    named = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
+    return {event_uri: name for event_uri, name in named.items() if name in names}
+
+
+async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Mapping[str, Event]) -> None:
+    known = await queries.by_record_uri(tx, uri) if wanted else None
+    series = None if known is None else await queries.lock(tx, known.id)
+    if series is None or not series.is_read_only or series.deleted_at is not None:
+        return
+    filled: set[str] = set()
+    # The smallest address has it, of those that are there.
+    for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
+        name, event = wanted[event_uri], there[event_uri]
+        if (
+            name not in filled
+            and event.place_in_series is None
+            and await series_records.place(tx, series, event.id, name)
+        ):
+            filled.add(name)
 
 
 async def _series_around(tx: Transaction, event: Event) -> Series | None:
@@ -96,14 +143,6 @@ async def _series_around(tx: Transaction, event: Event) -> Series | None:
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     is_read = series is not None and series.is_read_only and _is_series(series.record_uri or "")
     return series if is_read else None
-
-
-async def _fill(tx: Transaction, did: Did, series: Series, name: str, *, without: str) -> None:
-    """A date has lost its event: another that claims it has it now."""
-    for event_uri, claimed in await claimed_dates.newest(tx, did, series.record_uri or ""):
-        event = await event_queries.by_record_uri(tx, event_uri)
-        if event is not None and event_uri != without and normal_name(claimed) == name:
-            await series_records.place(tx, series, event.id, claimed)
 
 
 def _is_series(uri: str) -> bool:

@@ -106,7 +106,8 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
             await foreign_groups.attribute(tx, after.id)
         if foreign_series.says_more(one.reading.record, after, batch.switches):
             said = records[one.reading.message.uri].event
-            await foreign_series.place(tx, events.version_of(one.reading.message), said, after.id, batch.switches)
+            version = events.version_of(one.reading.message)
+            await foreign_series.place(tx, version, said, after.id, batch.switches, batch.freed_dates)
 
 
 async def _tell(tx: Transaction, puts: Sequence[Put], of_uri: Mapping[str | None, tuple[Event | None, Event]]) -> None:
@@ -139,4 +140,4 @@ async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: Netwo
     if one.known is not None:
         await telling.of_change(tx, event, event_id, message.rev)
     if owned is None:
-        await foreign_series.place(tx, version, said, event_id, batch.switches)
+        await foreign_series.place(tx, version, said, event_id, batch.switches, batch.freed_dates)

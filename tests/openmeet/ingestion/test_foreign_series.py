@@ -1,15 +1,19 @@
 """Series of others: read-only, with the author's rule, their events as dates, whichever comes first; and never a date of our own."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
 from groundwork.outbox.pay import Paying, run_once
 from openmeet.debts.kinds import Debt
 from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
+from openmeet.flags.switchboard import MAX_AGE, Switchboard
 from openmeet.ingestion import claimed_dates
+from openmeet.ingestion.apply import apply
 from openmeet.ingestion.claimed_dates import claimed_dates_payer
 from openmeet.ingestion.readings import Outcome
 from openmeet.ingestion.switching import switch
@@ -17,7 +21,8 @@ from openmeet.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.records.message import RecordMessage
 from openmeet.series import queries, storing
 from openmeet.series.model import Series
-from tests.openmeet.ingestion.network import deleted, did, event, message, rev
+from tests.openmeet.counting import Counting
+from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
 from tests.world.oracle import EVENT, Change
 
@@ -271,6 +276,51 @@ async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Dat
     assert await on_its_dates(db) == []
     assert await pay_claimed_dates(db) == 1
     assert await on_its_dates(db) == ["b"]
+
+
+class ReadingRecords(Counting):
+    """Counts how often the newest records of an author are read, too."""
+
+    times = 0
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        self.times += "order by rkey desc" in sql
+        return await super().fetch(sql, **parameters)
+
+
+async def what_it_takes(db: Database, *messages: RecordMessage) -> tuple[int, int]:
+    """Statements to apply these as one batch, and how often the author's records were read for it."""
+    async with db.transaction() as tx:
+        counting = ReadingRecords(tx)
+        await apply(counting, replace(HERE, flags=Switchboard()), messages)
+        return counting.statements, counting.times
+
+
+def days(first: int, count: int) -> list[str]:
+    return [f"2027-{number // 28 + 1:02}-{number % 28 + 1:02}" for number in range(first, first + count)]
+
+
+@pytest.mark.usefixtures("on")
+async def test_dates_deleted_together_make_the_others_be_read_once(db: Database):
+    """However many others there are, none of which claims one of these dates."""
+    await take(db, series(1), series(1, collection="net.openmeet.series"))
+    older = f"at://{did(1)}/net.openmeet.series/weekly"
+    dates = [date(f"a{number:02}", 2, day) for number, day in enumerate(days(0, 6))]
+    dates += [date(f"b{number:02}", 2, day, uri=older) for number, day in enumerate(days(0, 6))]
+    await take(db, *dates)
+    few, times = await what_it_takes(db, *(deleted(one, 3) for one in dates[:3] + dates[6:9]))
+    assert times == 1
+    await take(db, *(date(f"c{number:02}", 4, day) for number, day in enumerate(days(10, 30))))
+    assert await what_it_takes(db, *(deleted(one, 5) for one in dates[3:6] + dates[9:12])) == (few, 1)
+
+
+@pytest.mark.usefixtures("on")
+async def test_dates_of_one_batch_that_go_and_move_leave_them_to_others_that_claim_them(db: Database):
+    held = [date(f"a{number}", 2, day) for number, day in enumerate(days(0, 3))]
+    await take(db, series(1), *held, *(date(f"b{number}", 2, day) for number, day in enumerate(days(0, 3))))
+    assert await on_its_dates(db) == ["a0", "a1", "a2"]
+    await take(db, deleted(held[0], 3), date("a1", 3, "2027-02-01"), deleted(held[2], 3), date("a2", 4, days(2, 1)[0]))
+    assert await on_its_dates(db) == ["a1", "a2", "b0", "b1"]
 
 
 @pytest.mark.usefixtures("on")
