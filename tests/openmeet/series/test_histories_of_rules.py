@@ -176,15 +176,20 @@ class Rules(OnDatabases):
         self.remember(series)
         said = title or self.titles[series]
 
-        async def work(tx: Any) -> None:
+        async def work(tx: Any) -> bool:
             locked = await queries.lock(tx, series)
             held = await queries.stored(tx, series)
             template = replace(locked.template, title=said)
-            await actions.apply(tx, locked, plan_all(locked, template, timing_of(shape), held, tx.now))
+            timing = timing_of(shape)
+            await actions.apply(tx, locked, plan_all(locked, template, timing, held, tx.now))
+            return locked.timing.pattern == timing.pattern
 
-        self.run(work)
+        is_same_rule = self.run(work)
         self.dates[series], self.titles[series] = shape.dates(), said
         self._learn(series, self.meetings[series])
+        if is_same_rule:
+            # What has no place in the rule is a date of the series still: it says what all say. Only another rule leaves it as it was.
+            self.meetings[series] = {key: one.at(one.name, said) for key, one in self.meetings[series].items()}
 
     @rule(number=NUMBERS, where=NUMBERS, title=WORDS)
     def split(self, number: int, where: int, title: str) -> None:
@@ -303,3 +308,20 @@ def test_the_plain_model_imports_nothing_of_ours() -> None:
     modules = {one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
     modules |= {name.name for one in ast.walk(tree) if isinstance(one, ast.Import) for name in one.names}
     assert {module.split(".")[0] for module in modules if module} <= sys.stdlib_module_names
+
+
+def test_a_date_that_an_older_rule_left_behind_says_what_all_say(fresh: Fresh) -> None:
+    """Ben goes to a Monday that no rule names any more. A title for all dates is its title, too; its own hour stays."""
+
+    async def another(_machine: Rules) -> tuple[str, str]:
+        return await fresh()
+
+    machine = type("Machine", (Rules,), {"fresh": another})()
+    machine.begin(shape=Shape(datetime(2026, 11, 30, 18), "WEEKLY", 1, days=(0,)), is_there=False, going=set())  # noqa: DTZ001
+    machine.answer(0, "Ben", yes=True)
+    every_third = Shape(datetime(2026, 11, 25, 19, 30), "DAILY", 3, count=3, left_out=(1,))  # noqa: DTZ001
+    machine.another_rule(0, every_third, None)
+    machine.another_rule(0, every_third, "Rehearsal")
+    machine.both_tell_the_same()
+    assert {one.title for some in machine.meetings.values() for one in some.values() if one.going} == {"Rehearsal"}
+    machine.teardown()
