@@ -131,6 +131,7 @@ from openmeet.series import people_api as series_people_api
 from openmeet.series import people_pages as series_people_pages
 from openmeet.series import picture_api as series_picture_api
 from openmeet.series import picture_pages as series_picture_pages
+from openmeet.series import plans_api as series_plans_api
 from openmeet.series import record_pages, syncing_api
 from openmeet.series.making import REPEATING
 from openmeet.settings import Settings
@@ -347,6 +348,7 @@ def operations() -> list[Operation]:
         *people_api.OPERATIONS,
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
+        *series_plans_api.OPERATIONS,
         *series_picture_api.OPERATIONS,
         *series_people_api.OPERATIONS,
         *groups_api.OPERATIONS,

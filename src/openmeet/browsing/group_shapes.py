@@ -43,6 +43,19 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
         return GroupSubmission(**texts, **{name: ON if getattr(self, name) else "" for name in TICKS})
 
 
+class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
+    """What deleting a group would do: ``events`` that are still to come stay with their hosts, and of those that only its members see now
+
+    (``eventsForMembers``) nobody but their hosts sees anything. ``members`` beside the caller, and people who ``wait`` to be let in, lose it.
+    """
+
+    events: int
+    events_for_members: int
+    members: int
+    waiting: int
+    revision: int
+
+
 class GroupShown(msgspec.Struct, rename="camel"):
     """A group. ``myRole`` is null for who has no standing in it; ``ownerId`` is shown to members."""
 

@@ -10,8 +10,9 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.attendance import group_hosting
 from openmeet.browsing.api import EventList, events_page, paging
-from openmeet.browsing.group_queries import coming_in_group
+from openmeet.browsing.group_queries import coming_in_group, effect_of_deleting
 from openmeet.browsing.group_shapes import (
+    GroupDeletionPlanned,
     GroupList,
     GroupShown,
     GroupWanted,
@@ -103,6 +104,19 @@ async def delete(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await actions.delete(tx, caller, slug_of(request), expected_revision=expected_revision(request))
     return Response(status_code=204)
+
+
+async def plan_deletion(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.lock_for(
+            tx, caller, slug_of(request), Action.DELETE, expected_revision=expected_revision(request)
+        )
+        counts = await queries.counts(tx, group.id)
+        events, inner = await effect_of_deleting(tx, group.id)
+    members = sum(number for role, number in counts.items() if role in INSIDE) - 1
+    shown = GroupDeletionPlanned(events, inner, members, counts.get(Role.PENDING, 0), group.revision)
+    return json_response(shown, headers=etag_of(group.revision))
 
 
 async def list_events(request: Request) -> Response:
@@ -212,6 +226,18 @@ OPERATIONS = (
         GroupWanted,
         (IF_MATCH,),
         failures=(403, 404, 412),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/delete/plan",
+        "planGroupDeletion",
+        "What deleting the group would do, counted; nothing is saved",
+        plan_deletion,
+        {200: GroupDeletionPlanned},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+        changes_nothing=True,
     ),
     Operation(
         "DELETE",

@@ -40,13 +40,13 @@ from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
 _FAILURES = (403, 404, 412, 422)
-_KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
+KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
 
 
 async def plan(request: Request) -> Response:
     body = await read_json(request, EditWanted)
     async with database_of(request).transaction() as tx:
-        series = await _to_change(request, tx)
+        series = await to_change(request, tx)
         found = await _plan(tx, series, body)
         shown = await showing.consequences(tx, series, found)
     return json_response(shown, headers=etag_of(series.revision))
@@ -55,7 +55,7 @@ async def plan(request: Request) -> Response:
 async def edit(request: Request) -> Response:
     body = await read_json(request, EditWanted)
     async with database_of(request).transaction() as tx:
-        series = await _to_change(request, tx)
+        series = await to_change(request, tx)
         found = await _plan(tx, series, body)
         # Counted before it is done: afterwards nothing differs any more.
         done = await showing.consequences(tx, series, found)
@@ -68,8 +68,8 @@ async def cancel(request: Request) -> Response:
     body = await read_json(request, Cancellation)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await _own(request, tx)
-        names = await _named(tx, series, body.dates, body.from_date, body.to_date)
+        series = await own(request, tx)
+        names = await named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await calling_off.cancel(tx, series, reason, tells=not body.is_silent)
             return await _changed(request, tx, series, count)
@@ -80,8 +80,8 @@ async def cancel(request: Request) -> Response:
 async def reinstate(request: Request) -> Response:
     body = await read_json(request, Reinstatement)
     async with database_of(request).transaction() as tx:
-        series = await _to_change(request, tx)
-        names = await _named(tx, series, body.dates, body.from_date, body.to_date)
+        series = await to_change(request, tx)
+        names = await named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await actions.resume(tx, series, tells=not body.is_silent)
             return await _changed(request, tx, series, count)
@@ -93,29 +93,29 @@ async def pause(request: Request) -> Response:
     body = await read_json(request, Reason)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await actions.pause(tx, await _own(request, tx), reason, tells=not body.is_silent)
+        series = await actions.pause(tx, await own(request, tx), reason, tells=not body.is_silent)
         return await answer(request, tx, series)
 
 
 async def resume(request: Request) -> Response:
     body = await read_json(request, Resumption, is_optional=True)
     async with database_of(request).transaction() as tx:
-        series, _ = await actions.resume(tx, await _to_change(request, tx), tells=not body.is_silent)
+        series, _ = await actions.resume(tx, await to_change(request, tx), tells=not body.is_silent)
         return await answer(request, tx, series)
 
 
 async def remove(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
-    names = _few(body.dates)
+    names = few(body.dates)
     async with database_of(request).transaction() as tx:
-        series = await calling_off.remove_dates(tx, await _own(request, tx), names, tells=not body.is_silent)
+        series = await calling_off.remove_dates(tx, await own(request, tx), names, tells=not body.is_silent)
         return await answer(request, tx, series)
 
 
 async def add_date(request: Request) -> Response:
     body = await read_json(request, ExtraDate)
     async with database_of(request).transaction() as tx:
-        series = await _to_change(request, tx)
+        series = await to_change(request, tx)
         (at,) = wanted.dates_in([body.starts_local], series.zone_name, "startsLocal")
         skipped = instead_of(at, series.zone_name)
         if skipped is not None:
@@ -135,7 +135,7 @@ async def undo(request: Request) -> Response:
 async def add(request: Request) -> Response:
     body = await read_json(request, EventAdded)
     async with database_of(request).transaction() as tx:
-        series = await _to_change(request, tx)
+        series = await to_change(request, tx)
         return await answer(request, tx, await gathering.add(tx, caller_of(request), series, EventSlug(body.event)))
 
 
@@ -144,17 +144,19 @@ async def delete(request: Request) -> Response:
     if wish not in {"true", "false"}:
         raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
     async with database_of(request).transaction() as tx:
-        await actions.delete(tx, await _own(request, tx), keeps_events=wish == "true")
+        await actions.delete(tx, await own(request, tx), keeps_events=wish == "true")
     return Response(status_code=204)
 
 
-async def _own(request: Request, tx: Transaction) -> Series:
+async def own(request: Request, tx: Transaction) -> Series:
+    """The series of the path, locked, for who may take away from it."""
     return await actions.lock_own(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
 
 
-async def _to_change(request: Request, tx: Transaction) -> Series:
+async def to_change(request: Request, tx: Transaction) -> Series:
+    """The series of the path, locked, for who may say something new in it."""
     return await actions.lock_to_change(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
@@ -184,14 +186,14 @@ def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:
         raise PreconditionFailed("This date was changed since you opened it.")
 
 
-async def _named(
+async def named(
     tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
 ) -> list[str] | None:
     """The dates that a request is about; None for all of the series. A range also takes in dates that are computed only."""
     if dates is not None and (first is not None or last is not None):
         raise InvalidInput("dates", "Name single dates or a range, not both.")
     if dates is not None:
-        return _few(dates)
+        return few(dates)
     if first is None and last is None:
         return None
     if first is None or last is None:
@@ -202,7 +204,8 @@ async def _named(
     return names
 
 
-def _few(names: Sequence[str]) -> list[str]:
+def few(names: Sequence[str]) -> list[str]:
+    """Names of single dates, each once. Raises InvalidInput."""
     if not names or len(names) > agenda.MOST_IN_RANGE:
         raise InvalidInput("dates", f"Name 1 to {agenda.MOST_IN_RANGE} dates.")
     return [checked_name(name) for name in dict.fromkeys(names)]
@@ -335,7 +338,7 @@ OPERATIONS = (
         delete,
         {204: None},
         None,
-        (IF_MATCH, _KEEP_EVENTS),
+        (IF_MATCH, KEEP_EVENTS),
         failures=_FAILURES,
     ),
 )

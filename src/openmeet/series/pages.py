@@ -12,7 +12,7 @@ from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, agenda, attending, calling_off, following, queries
+from openmeet.series import actions, agenda, attending, calling_off, effects, following, queries
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
@@ -148,9 +148,10 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
 
 
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
-    series, coming, told = await _own(request)
-    stored = len([line for line in coming if line.event is not None])
-    context = {"series": series, "address": _path(series), "stored": stored, "told": told, "typed": typed}
+    series, _, told = await _own(request)
+    async with database_of(request).reader() as reader:
+        answers = sum(one.answers for one in await effects.coming(reader, series))
+    context = {"series": series, "address": _path(series), "answers": answers, "told": told, "typed": typed}
     return page(request, "series/delete.html", context, status=status)
 
 

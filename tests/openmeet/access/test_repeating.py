@@ -127,7 +127,8 @@ def test_every_operation_of_a_person_that_changes_something_takes_a_key():
     """Without a session there is nobody whose key it could be."""
     persons = [one for one in operations() if one.name not in FOR_SERVICES]
     without = {one.name for one in persons if one.needs_session and one.method != "GET" and not one.takes_key}
-    computing = {"planSeriesEdit", "checkConflicts", "previewMessage"}
+    plans = {"Edit", "Cancellation", "Pause", "Removal", "Deletion"}
+    computing = {"planGroupDeletion", "checkConflicts", "previewMessage", *(f"planSeries{one}" for one in plans)}
     asking_elsewhere = {
         "subscribeToCalendar",
         "refreshMyCalendar",
