@@ -16,6 +16,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from openmeet.arriving.letters import invitation_composer as arrival_composer
 from openmeet.arriving.people import ARRIVAL_MAIL
+from openmeet.attendance.comparing import comparing_payer
 from openmeet.attendance.crowds import event_news_payer
 from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.attendance.tasks import freed_seats_payer
@@ -138,6 +139,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
         Debt.LEFT_GROUP: Paying(left_group_payer(db)),
         Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
+        Debt.COMPARE_ANSWERS: Paying(comparing_payer(db), batch=2, lease_seconds=600.0),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
         Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),
         Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),

@@ -34,6 +34,7 @@ from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.attendance import actions as attendance
+from openmeet.attendance.comparing import comparing_payer
 from openmeet.attendance.model import Attendance, Reply
 from openmeet.debts import publications
 from openmeet.debts.kinds import Debt
@@ -160,6 +161,7 @@ class Town:
                 Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
                 Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
                 Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
                 Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
                 Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),

@@ -32,6 +32,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
+from openmeet.attendance.comparing import comparing_payer
 from openmeet.attendance.tasks import freed_seats_payer
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
@@ -259,6 +260,7 @@ class Town:
                 Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),
                 Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
                 Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
                 Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
                 Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),

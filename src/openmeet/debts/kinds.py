@@ -13,6 +13,7 @@ class Debt(StrEnum):
     WAITING_ANSWERS = "waiting_answers"  # a person who has got in somewhere, with whatever answers of theirs wait
     LEFT_GROUP = "left_group"  # a person who is out of a group, with what they answered to events that they see no more
     PROVE_RECORD = "prove_record"  # the at-uri of a record of which something unsigned says otherwise than is known
+    COMPARE_ANSWERS = "compare_answers"  # an event whose host wants the records of all its answers looked at
     WEBHOOK = "webhook"  # a message to an address that somebody registered
     BACKFILL = "backfill"  # a DID whose repository is read whole; behind it, collections where only those are read
     DETECT_SERIES = "detect_series"  # a person among whose single events there may be a series

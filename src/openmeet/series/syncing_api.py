@@ -1,7 +1,6 @@
 """Records as JSON: what a host decides about them, sending them now, and how each stands."""
 
 import asyncio
-from collections import Counter
 from typing import ClassVar, Literal
 
 import msgspec
@@ -11,9 +10,8 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.attendance import comparing
 from openmeet.attendance import queries as attendance
-from openmeet.attendance.actions import decide_records_anew
-from openmeet.attendance.comparing import compare_answers
 from openmeet.attendance.managing import may_host
 from openmeet.attendance.rules import is_invited
 from openmeet.debts import publications
@@ -126,7 +124,8 @@ class AnswersStanding(msgspec.Struct, rename="camel"):
 
 
 class AnswersSynced(msgspec.Struct, rename="camel"):
-    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how; else null.
+    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how, before they are looked at
+    again; else null.
 
     ``comparing``: for hosts, how many records of answers are asked for in the repositories of those who wrote them. Nobody's
     repository is written to for it; a record that is gone or says otherwise counts so as soon as that is found. Else null.
@@ -209,19 +208,15 @@ async def sync_answers(request: Request) -> Response:
         if mine is not None:
             await publications.try_again(tx, kind=Kind.RSVP, subject_id=mine.id)
             await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
-        if hosts:
-            # What is decided about each is the payer's business, by what its owner wants.
-            await decide_records_anew(tx, event.id)
-        comparing = await compare_answers(tx, event) if hosts else None
-        ids = await attendance.ids_of_event(tx, event.id) if hosts else []
-        standings = await publications.states(tx, Kind.RSVP, [*ids, *([mine.id] if mine else [])])
+        asked = await comparing.compare_answers(tx, event) if hosts else None
+        standing = await comparing.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
         if mine is not None:
+            standings = await publications.states(tx, Kind.RSVP, [mine.id])
             own = _shown("rsvp", event, standings[mine.id], tx, is_allowed=agreed and reach_of_answers(event))
-    counts = Counter(standings[one].state for one in ids)
-    states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
-    return json_response(AnswersSynced(own, states if hosts else None, comparing))
+    states = [AnswersStanding(state.value, number) for state, number in sorted(standing.items())]
+    return json_response(AnswersSynced(own, states if hosts else None, asked))
 
 
 def reach_of_answers(event: Event) -> bool:

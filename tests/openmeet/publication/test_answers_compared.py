@@ -1,12 +1,25 @@
 """A host has the answers compared with the repositories they are in: what vanished unheard is found, and nobody is written to."""
 
+import pytest
+
 from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Reader
+from groundwork.outbox import pay
+from groundwork.outbox.pay import Paying
+from openmeet.attendance import comparing
 from openmeet.attendance.comparing import compare_answers
 from openmeet.attendance.model import Reply
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind, State
+from openmeet.events.by_record import find
+from openmeet.events.model import Event
 from openmeet.events.queries import by_slug
-from openmeet.records.collections import RSVP
-from tests.openmeet.ingestion.network import rsvp_value
+from openmeet.ingestion.apply import apply
+from openmeet.records.collections import EVENT, RSVP
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
 from tests.openmeet.town import Town
 
 
@@ -50,6 +63,7 @@ async def test_a_record_that_vanished_unheard_is_found(town: Town):
         assert current is not None
         assert await compare_answers(tx, current) == 3
     await town.pay_debts()
+    await town.pay_debts()
     assert await going() == 1
     assert (await town.standing(Kind.RSVP, mine.id)).state is State.RETRACTED
     await town.pay()
@@ -57,3 +71,62 @@ async def test_a_record_that_vanished_unheard_is_found(town: Town):
     did = (await app.query("com.atproto.server.getSession"))["did"]
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
     assert listed["records"] == [], "nothing is written again against her deletion"
+
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def answered(db: Database, numbers: range) -> None:
+    async with db.transaction() as tx:
+        await apply(tx, HERE, [event(1, "tea", 1), *(rsvp(number, "one", number, TEA) for number in numbers)])
+
+
+async def asked(db: Database) -> Counting:
+    async with db.transaction() as tx:
+        tea, counting = await _tea(tx), Counting(tx)
+        assert await compare_answers(counting, tea) == await comparing_of(tx)
+        assert await comparing.states(counting, tea.id) == {State.WITHHELD: await comparing_of(tx)}
+    return counting
+
+
+async def comparing_of(reader: Reader) -> int:
+    row = await reader.fetch_one("select count(*) as n from attendances")
+    assert row is not None
+    return int(row["n"])
+
+
+async def _tea(reader: Reader) -> Event:
+    tea = await find(reader, TEA)
+    assert tea is not None
+    return tea
+
+
+async def test_what_a_host_asks_for_is_one_debt_however_many_have_answered(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it: the same statements and rows for many as for few; paid in pieces, every record is decided anew and asked for once."""
+    monkeypatch.setattr(comparing, "PIECE", 3)
+    await answered(db, range(2, 4))
+    few = await asked(db)
+    await answered(db, range(4, 14))
+    many = await asked(db)
+    assert (many.statements, many.rows) == (few.statements, few.rows)
+    async with db.reader() as reader:
+        assert await reader.fetch("select subject from debts where kind = 'prove_record'") == []
+        owed = await reader.fetch("select subject from debts where kind = 'compare_answers'")
+        assert [row["subject"] for row in owed] == [(await _tea(reader)).id]
+    async with db.transaction() as tx:
+        await tx.execute(
+            "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+            " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
+        )
+    assert await pay.run_once(db, {Debt.COMPARE_ANSWERS: Paying(comparing.comparing_payer(db))}) == 1
+    async with db.reader() as reader:
+        proven = await reader.fetch("select subject from debts where kind = 'prove_record' order by subject")
+        assert await comparing.states(reader, (await _tea(reader)).id) == {State.DUE: 12}
+    assert [row["subject"] for row in proven] == sorted(f"at://{did(number)}/{RSVP}/one" for number in range(2, 14))
