@@ -2,6 +2,9 @@
 of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``).
 """
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from at_protocol.failures import Malformed
 from at_protocol.repo.proof import Proven
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
@@ -24,6 +27,12 @@ from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
 from openmeet.records.subjects import current_subject, lock_current
 
+T = TypeVar("T")
+
+
+class UnknownAuthor(NotFound):
+    """Nobody can find whom an at-uri names: no directory knows the DID, the handle leads nowhere."""
+
 
 def subject_payer(
     db: Database,
@@ -41,7 +50,7 @@ def subject_payer(
         subject = _uri_of(debt)
         try:
             await fetch_subject(db, network, here, subject, spend_on_host)
-        except (NotFound, InvalidInput) as unknown:
+        except UnknownAuthor as unknown:
             log.info("subject.unknown", uri=str(subject), reason=unknown.why)
             count_unknown(debt.kind)
 
@@ -53,10 +62,10 @@ async def fetch_subject(
 ) -> bool:
     """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
 
-    A handle in the uri is resolved first, and the answers wait under the DID from then on. Raises NotFound and InvalidInput where
-    there is no such author, TooMany where its host has been asked often enough for now.
+    A handle in the uri is resolved first, and the answers wait under the DID from then on. Raises UnknownAuthor, InvalidInput
+    where it is not the uri of one record, TooMany where the author's host has been asked often enough for now.
     """
-    did = await _did_of(network, subject)
+    did = await _resolved(_did_of(network, subject))
     durable = AtUri(did, subject.collection, subject.rkey)
     if durable != subject:
         async with db.transaction() as tx:
@@ -70,10 +79,11 @@ async def fetch_subject(
         raise InvalidInput("uri", "The subject is not the uri of one record.")
     if await _count_in(db, str(durable)):
         return True
+    await _resolved(network.dids.resolve(did))
+    await spend_on_home(network, spend_on_host, did)
     try:
-        await spend_on_home(network, spend_on_host, did)
         proven = await prove_record(network, did, durable.collection, durable.rkey)
-    except NotFound as absent:
+    except (NotFound, InvalidInput) as absent:
         log.info("subject.not_served", uri=str(durable), reason=absent.why)
         return False
     if proven.cid is None:
@@ -147,6 +157,13 @@ async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) ->
     )
     async with db.transaction() as tx:
         await apply(tx, here, [message])
+
+
+async def _resolved(resolving: Awaitable[T]) -> T:
+    try:
+        return await resolving
+    except (NotFound, InvalidInput) as unknown:
+        raise UnknownAuthor(unknown.why, name=unknown.name) from unknown
 
 
 async def _did_of(network: Network, subject: AtUri) -> Did:

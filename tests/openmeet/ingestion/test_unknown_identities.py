@@ -40,12 +40,18 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
         (Debt.REFRESH_IDENTITY, NOBODY),
         (Debt.REFRESH_IDENTITY, "did:example:nobody"),
         (Debt.FETCH_SUBJECT, "at://nobody.invalid/community.lexicon.calendar.event/3kaaaaaaaaa22"),
-        (Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event"),
+        (Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event/3kaaaaaaaaa22"),
+        (Debt.FETCH_SUBJECT, "at://did:example:nobody/community.lexicon.calendar.event/3kaaaaaaaaa22"),
     ],
 )
 async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: Debt, subject: str):
     """The debt is settled, and there is one more on the counter."""
     assert await paid(town, kind, subject) == ("paid", [kind])
+
+
+async def test_what_names_no_record_is_no_stranger(town: Town):
+    """Nobody was looked for: that debt should not have been made, and a person sees it."""
+    assert await paid(town, Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == ("given_up", [])
 
 
 async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(town: Town):
