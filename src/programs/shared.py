@@ -55,7 +55,7 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         network = await open_database(url, schema=schema, clock=clock, connections=base.database_connections)
         stack.push_async_callback(network.close)
         reach = DEVELOPMENT if base.allow_private_addresses else PUBLIC
-        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=_uncounted(settings))
+        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=uncounted(settings))
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(base.plc_url, is_development=base.dev_mode))
         stack.push_async_callback(dids.close)
@@ -92,7 +92,14 @@ def _sealing_keys(base: Settings) -> list[bytes]:
         raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
 
 
-def _uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
-    """What keeps PDSes of our own from counting us as one person: all that people publish comes from this address."""
-    keys = {one.pds_url: one.pds_rate_limit_bypass_key.reveal() for one in settings.values()}
-    return {url: {"x-ratelimit-bypass": key} for url, key in keys.items() if key}
+def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
+    """What keeps PDSes of our own from counting us as one person: all that people publish comes from this address.
+
+    A community that names a PDS without its key takes nothing away from another that has it.
+    """
+    keyed = {
+        one.pds_url: one.pds_rate_limit_bypass_key.reveal()
+        for one in settings.values()
+        if one.pds_rate_limit_bypass_key
+    }
+    return {url: {"x-ratelimit-bypass": key} for url, key in keyed.items()}

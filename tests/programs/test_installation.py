@@ -21,7 +21,7 @@ from groundwork.settings import Secret
 from openmeet.identities import sessions
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
-from programs import gauges, publisher, scheduler
+from programs import gauges, publisher, scheduler, shared
 from programs.platform import Installation, Platform, open_installation, open_queue_alone
 from programs.worker import for_each
 
@@ -59,6 +59,16 @@ async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Install
     assert town.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
     assert village.code_key != town.code_key
     assert village.here.erasure_keys != town.here.erasure_keys
+
+
+async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_path: Path) -> None:
+    """It names the installation's PDS itself; the key of the default site goes on being sent there."""
+    url = "https://pds.example"
+    town, village = settings_of(tmp_path).values()
+    town = replace(town, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
+    for own, sent in (("", "a-key"), ("another", "another")):
+        village = replace(village, pds_url=url, pds_rate_limit_bypass_key=Secret(own))
+        assert shared.uncounted({"default": town, "village": village}) == {url: {"x-ratelimit-bypass": sent}}
 
 
 async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:
