@@ -68,13 +68,14 @@ def counter_of(metrics: Metrics) -> Counter:
 
 
 async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: asyncio.Event) -> None:
-    """Follow these DIDs until ``stop`` is set. What others said, whom the settings name no more, is forgotten first."""
+    """Follow these DIDs until ``stop`` is set. What others said, whom the settings name no more, is forgotten meanwhile."""
     async with labelling.db.transaction() as tx:
-        for gone in await labels.forget_others(tx, chosen):
-            log.info("labeller.forgotten", labeller=gone)
+        gone = await labels.drop_others(tx, chosen)
+    works = [_forget(labelling, one, stop) for one in gone]
     if chosen:
-        streams = (follow_labeller(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen))
-        await asyncio.gather(_expire_by_the_clock(labelling, stop), *streams)
+        works += [follow_labeller(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen)]
+        works.append(_expire_by_the_clock(labelling, stop))
+    await asyncio.gather(*works)
 
 
 async def follow_labeller(labelling: Labelling, did: Did, stop: asyncio.Event) -> None:
@@ -104,6 +105,21 @@ async def _expire_by_the_clock(labelling: Labelling, stop: asyncio.Event) -> Non
             log.warning("labels.expiry_waits", reason=away.why)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EXPIRY_SECONDS)
+
+
+async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
+    """What a labeller said goes in pieces: there may be more of it than one transaction has time for."""
+    is_more = True
+    while is_more:
+        try:
+            async with labelling.db.transaction() as tx:
+                is_more = await labels.forget_some(tx, did)
+        except Unavailable as away:
+            log.warning("labels.forgetting_waits", labeller=did, reason=away.why)
+            await labelling.sleep(labelling.backoff.first_seconds)
+        if is_more and stop.is_set():
+            return
+    log.info("labeller.forgotten", labeller=did)
 
 
 async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from openmeet.users.model import UserId
 # Every other value only warns: moderators read it.
 HIDING: Final = frozenset({"!hide", "!takedown", "spam"})
 
-# So many expired ones go in one transaction.
+# So many expired ones, or of a labeller that is forgotten, go in one transaction.
 _AT_ONCE: Final = 500
 
 _PUT = """
@@ -229,11 +229,23 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
     )
 
 
-async def forget_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
-    """Labels of whom the settings name no more are gone with how far they were read; who that was."""
+async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
+    """Whom the settings name no more, each to be forgotten; one that is named again meanwhile is read from the beginning."""
     rows = await tx.fetch("select did from labellers order by did")
     gone = [row["did"] for row in rows if row["did"] not in chosen]
-    for did in gone:
-        await tx.execute("delete from labels where source = :did", did=did)
-        await tx.execute("delete from labellers where did = :did", did=did)
+    await tx.execute_many("update labellers set cursor = 0 where did = :did", [{"did": did} for did in gone])
     return gone
+
+
+async def forget_some(tx: Transaction, did: str) -> bool:
+    """Some hundreds of a labeller's labels are gone, how far it was read with the last of them; False when nothing is left."""
+    deleted = await tx.execute(
+        "delete from labels where source = :did and (subject, value, cid) in"
+        " (select subject, value, cid from labels where source = :did limit :limit)",
+        did=did,
+        limit=_AT_ONCE,
+    )
+    if deleted == _AT_ONCE:
+        return True
+    await tx.execute("delete from labellers where did = :did", did=did)
+    return False

@@ -20,6 +20,7 @@ from aurora_locus.moderation import labels as host_labels
 from aurora_locus.moderation.roles import Deed, Operator, Role
 from aurora_locus.settings import Settings as PdsSettings
 from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.database.transaction import TransactionTooLong
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
@@ -264,6 +265,51 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
     await labellers.follow_labellers(bench.labelling, [], stop)
     assert await bench.shown(event)
     assert await cursor_of(bench.labelling, LABELLER) == -1
+
+
+async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_up_nobody(bench, monkeypatch):
+    """Another labeller, chosen instead, is read before the first piece is gone; a transaction takes no more than one piece."""
+    event, gone = await bench.event(), "did:web:gone.example"
+    others = [labels.Label(gone, f"did:web:{n}.example", "rude", "", False, bench.clock.now(), None) for n in range(7)]
+    async with bench.db.transaction() as tx:
+        await labels.add_labeller(tx, gone)
+        await labels.advance(tx, gone, 9)
+        for one in others:
+            await labels.put(tx, one)
+    stop, pieces, real = asyncio.Event(), [], labels.forget_some
+
+    async def said(tx, source: str) -> int:
+        return len(await tx.fetch("select value from labels where source = :source", source=source))
+
+    async def slowly(tx, did: str) -> bool:
+        if not await said(tx, LABELLER):
+            raise TransactionTooLong("it is long")
+        before = await said(tx, gone)
+        is_more = await real(tx, did)
+        pieces.append(before - await said(tx, gone))
+        if not is_more:
+            stop.set()
+        return is_more
+
+    monkeypatch.setattr(labels, "_AT_ONCE", 3)
+    monkeypatch.setattr(labels, "forget_some", slowly)
+    bench.labeller.say(bench.labeller.label(URI))
+    async with asyncio.timeout(20):
+        await labellers.follow_labellers(bench.labelling, [LABELLER], stop)
+    assert pieces == [3, 3, 1]
+    assert not await bench.shown(event)
+    assert await cursor_of(bench.labelling, gone) == -1
+
+
+async def test_whoever_is_chosen_again_while_being_forgotten_is_read_from_the_beginning(bench):
+    event, speaker = await bench.event(), bench.labeller
+    await bench.hear(speaker.label(URI))
+    async with bench.db.transaction() as tx:
+        assert await labels.drop_others(tx, []) == [LABELLER]
+    async with bench.db.transaction() as tx:
+        await tx.execute("delete from labels")
+    await bench.hear()
+    assert not await bench.shown(event)
 
 
 async def test_what_concerns_nobody_here_is_not_kept(bench):
