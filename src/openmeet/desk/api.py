@@ -16,6 +16,7 @@ from openmeet.moderation.model import Act, ActId, Entry, Policy, Reason, State, 
 from openmeet.safety import subjects
 from openmeet.site.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.site.operations import Operation, Parameter
+from openmeet.site.paging import CURSOR, LIMIT, paging
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 
@@ -99,9 +100,10 @@ class LabelledThing(msgspec.Struct, rename="camel"):
 
 
 class LabelledList(msgspec.Struct, rename="camel"):
-    """The newest that labels hide, at most 25: who is decided about makes room for the next."""
+    """A page of what labels hide, whose newest label came last first; ``cursor`` is null on the last."""
 
     subjects: list[LabelledThing]
+    cursor: str | None
 
 
 class StandingList(msgspec.Struct, rename="camel"):
@@ -240,14 +242,16 @@ async def list_subjects(request: Request) -> Response:
 
 
 async def list_labelled(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await labelled.waiting(reader)
+        found, cursor = await labelled.waiting(reader, page)
         meant = await subjects.described(reader, found)
         labels = await labelled.of_each(reader, found)
     return json_response(
         LabelledList(
-            [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found]
+            [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found],
+            cursor,
         )
     )
 
@@ -377,6 +381,7 @@ OPERATIONS = (
         "What labels hide, and who said them; for moderators",
         list_labelled,
         {200: LabelledList},
+        parameters=(CURSOR, LIMIT),
         failures=(403,),
     ),
     Operation(

@@ -9,9 +9,18 @@ from groundwork.database.transaction import Reader
 from openmeet.moderation import labels
 from openmeet.moderation.labels import Label, hides_event, hides_person
 from openmeet.moderation.model import Subject, Thing
+from openmeet.site.paging import Page
 
 # Things on the page of what waits; who is decided about makes room for the next.
 MOST_LISTED: Final = 25
+
+# Of the labels that hide and hold, the last that was heard about its subject: one for each subject.
+_IS_NEWEST: Final = """
+    l.hides = 1 and l.negated = 0 and not exists (
+      select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
+         and (lo.heard_at, lo.source, lo.value, lo.cid) > (l.heard_at, l.source, l.value, l.cid)
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +45,29 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     return found
 
 
-async def waiting(reader: Reader) -> list[Subject]:
-    """Accounts and events that labels hide here, the newest first; events of a labelled account are with the account."""
-    dids = await reader.fetch(
+async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
+    """A page of the accounts and events that labels hide here, and the cursor; events of a labelled account are with the account.
+
+    First whose newest label came last. Each is read at that label, so that the database can stop where the page ends.
+    """
+    rows = await reader.fetch(
         f"""
-        select distinct i.did as subject, l.heard_at from labels l join identities i on i.did = l.subject
-         where l.hides = 1 and l.negated = 0 and {hides_person("i.user_id")}
-         order by l.heard_at desc, i.did limit :limit
+        select thing, id, heard_at from (
+          select * from (
+            select '{Thing.DID}' as thing, i.did as id, l.heard_at from labels l join identities i on i.did = l.subject
+             where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.heard_at", "i.did")}
+          ) dids
+          union all
+          select * from (
+            select '{Thing.EVENT}' as thing, e.id, l.heard_at from labels l join events e on e.record_uri = l.subject
+             where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.heard_at", "e.id")}
+          ) of_events
+        ) found where 1 = 1 {page.clause("heard_at", "id")}
         """,
-        limit=MOST_LISTED,
+        **page.values,
     )
-    events = await reader.fetch(
-        f"""
-        select distinct e.id as subject, l.heard_at from labels l join events e on e.record_uri = l.subject
-         where l.hides = 1 and l.negated = 0 and e.deleted_at is null and {hides_event("e")}
-         order by l.heard_at desc, e.id limit :limit
-        """,
-        limit=MOST_LISTED,
-    )
-    found = [(row["heard_at"], Subject(thing, row["subject"])) for thing, rows in ((Thing.DID, dids), (Thing.EVENT, events)) for row in rows]  # fmt: skip
-    newest = sorted(found, key=lambda one: (-one[0], one[1].id))
-    return list(dict.fromkeys(subject for _, subject in newest))[:MOST_LISTED]
+    found, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
+    return [Subject(Thing(row["thing"]), row["id"]) for row in found], cursor
 
 
 async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:

@@ -15,6 +15,7 @@ from openmeet.moderation import acts, log, policy, reports, standing
 from openmeet.moderation.model import ActId, Policy, State, Subject, Thing
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
+from openmeet.site.paging import Page
 from openmeet.tenants.edge import database_of
 
 PATH: Final = "/moderation"
@@ -79,8 +80,9 @@ async def _show_listed(
         context = await _context(reader, tab)
         context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
         is_waiting = tab == "waiting" and not after
-        context["labelled"] = await view.cards(reader, await labelled.waiting(reader)) if is_waiting else []
-        context["most_labelled"] = labelled.MOST_LISTED
+        newest, others = await labelled.waiting(reader, Page(labelled.MOST_LISTED)) if is_waiting else ([], None)
+        context["labelled"] = await view.cards(reader, newest)
+        context["are_newest_labelled"] = others is not None
         context["later"] = await standing.count(reader, _LATER)
         context["bursts"] = await standing.count(reader, (State.BURST,))
     cursor = view.next_after(found, PAGE)

@@ -234,6 +234,45 @@ async def test_programs_read_labels_and_who_said_them(site):
         assert [label["value"] for label in listed["labels"]] == ["rude", "spam"]
 
 
+async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database, clock):
+    """However many labels it has, at however many moments; also on the page, where one subject leaves room for the others."""
+    site = site_on(await make_database("openmeet"), clock, moderators=("mo@example.org",))
+    _, event = await ids(site)
+    uri, dids = "at://did:plc:a/community.lexicon.calendar.event/1", [f"did:plc:{letter * 24}" for letter in "bcd"]
+    async with site.db.transaction() as tx:
+        await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
+        for did in dids:
+            await identities.link(
+                tx, did, (await person(tx, did[-1])).user_id, handle=f"{did[-1]}.test", pds_url="https://p.example"
+            )
+            await labels.put(tx, labels.Label("did:web:l.example", did, "spam", "", False, tx.now, None))
+    for number in range(30):
+        clock.turn(1_000)
+        async with site.db.transaction() as tx:
+            for value in ("spam", "!hide", "rude"):
+                label = labels.Label(f"did:web:l{number}.example", uri, value, "", False, tx.now, None)
+                await labels.put(tx, label)
+    path = "/api/moderation/labelled"
+    async with site.browser() as client, site.browser() as browser:
+        mo = await api_session(client, "mo@example.org", "Mo")
+        whole = (await client.get(path, headers=mo)).json()
+        assert [one["subjectId"] for one in whole["subjects"]] == [event.id, *reversed(dids)]
+        assert whole["cursor"] is None
+        read, cursor = [], ""
+        while cursor is not None:
+            page = (await client.get(path, params={"limit": 1, "cursor": cursor}, headers=mo)).json()
+            read += page["subjects"]
+            cursor = page["cursor"]
+            assert len(read) <= 4
+        assert read == whole["subjects"]
+        for wrong in ({"cursor": "made-up"}, {"limit": "101"}):
+            assert (await client.get(path, params=wrong, headers=mo)).status_code in {400, 422}
+        await sign_up(browser, "mo@example.org", "Mo")
+        shown = (await browser.get("/moderation/waiting")).text
+        assert all(name in shown for name in ("Pills for free", *dids))
+        assert "These are the newest" not in shown
+
+
 async def test_a_labelled_account_waits_with_all_it_hosts(site):
     ana, event = await ids(site)
     did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
