@@ -5,7 +5,7 @@ home, and is a maximum of revs, so any order and repetition of hints and reads l
 themselves: what was missed may have been done before the first of them already.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
@@ -25,12 +25,12 @@ NOTE = """
 
 # So many of one repository are kept: who announces one copy after the other, and lets nobody read, fills nothing.
 _MOST_REVS = 50
-NOTE_EACH = f"""
+NOTE_EACH = """
     insert into missed_revs (did, rev)
-    select given.did, given.rev from each(did text, rev text) as given
-     where (select count(*) from missed_revs m where m.did = given.did) < {_MOST_REVS}
+    select given.did, given.rev from each(did text, rev text) as given where 1 = 1
         on conflict (did, rev) do nothing
 """
+NOTED = "select m.did, m.rev from each(did text) as given join missed_revs m on m.did = given.did"
 
 REACH = "update repositories set missed_rev = '' where did = :did and missed_rev <> '' and missed_rev <= :rev"
 
@@ -43,7 +43,20 @@ async def note(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) -> None
         newest[did] = max(newest.get(did, ""), rev or ANY_REV)
         known |= set() if rev is None else {(did, rev)}
     await for_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
-    await for_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in sorted(known)])
+    await for_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, known)])
+
+
+async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
+    """Those of them that are new and find room, the first ones of each repository. Its row, noted before, keeps others waiting."""
+    noted: dict[str, set[str]] = {did: set() for did, _ in known}
+    for row in await for_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
+        noted[row["did"]].add(row["rev"])
+    fitting = []
+    for did, rev in sorted(known):
+        if rev not in noted[did] and len(noted[did]) < _MOST_REVS:
+            noted[did].add(rev)
+            fitting.append((did, rev))
+    return fitting
 
 
 async def reach(tx: Transaction, did: Did, rev: Tid) -> None:

@@ -48,6 +48,19 @@ async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
     assert not await _is_behind(db, did(1))
 
 
+async def test_so_many_revs_of_one_repository_are_kept(db: Database):
+    """The first of a batch, however many come at once; one that is known takes no room again."""
+    async with db.transaction() as tx:
+        await missed.note(tx, [(did(number % 2), rev(number)) for number in range(96)])
+        await missed.note(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
+        await missed.note(tx, [(did(2), rev(number)) for number in range(80)])
+    async with db.reader() as reader:
+        kept = [await missed.before(reader, did(number)) for number in range(3)]
+    assert kept[0] == [rev(number) for number in range(0, 96, 2)]
+    assert kept[1] == [rev(number) for number in range(1, 101, 2)]
+    assert kept[2] == [rev(number) for number in range(50)]
+
+
 async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
     """Revs of before may be greater than all that come."""
     async with db.transaction() as tx:
