@@ -61,6 +61,7 @@ from openmeet.records.older_meta import named_series
 from openmeet.series.detecting import detection_payer
 from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.series.left_groups import left_group_payer
+from openmeet.series.moving_records import moving_payer
 from openmeet.series.standing import standing_payer
 from openmeet.series.telling import telling_payer
 from openmeet.sign_in.letters import code_composer
@@ -149,6 +150,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         # A crowd is told in one go, piece by piece.
         Debt.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
         Debt.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
+        Debt.MOVE_RECORDS: Paying(moving_payer(db), batch=1, lease_seconds=600.0),
         Debt.RECONCILE: Paying(reconcile_payer(db, network, here), batch=1, lease_seconds=600.0),
         # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
         Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=AT_A_TIME, lease_seconds=1800.0),

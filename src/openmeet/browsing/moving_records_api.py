@@ -14,13 +14,17 @@ PATH = "/api/me/records"
 
 
 class AccountHeld(msgspec.Struct, rename="camel"):
-    """``events``, ``series``: how many records of them stand there that were written from here. New ones go to the default."""
+    """``events``, ``series``: how many records of them stand there that were written from here. New ones go to the default.
+
+    ``isMoving``: those that stand there leave it, one after the other.
+    """
 
     did: str
     handle: str
     is_default: bool
     events: int
     series: int
+    is_moving: bool
 
 
 class RecordsHeld(msgspec.Struct, rename="camel"):
@@ -36,10 +40,14 @@ class MoveWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class RecordsMoved(msgspec.Struct, rename="camel"):
-    """How many get a new record in the account for new ones; the old ones stay, and lead there."""
+    """How many get a new record in the account for new ones; the old ones stay, and lead there.
+
+    ``left``: how many events and series more follow by themselves; ``GET /api/me/records`` shows how far that is.
+    """
 
     events: int
     series: int
+    left: int
 
 
 async def show(request: Request) -> Response:
@@ -49,7 +57,9 @@ async def show(request: Request) -> Response:
     return json_response(
         RecordsHeld(
             [
-                AccountHeld(one.identity.did, one.identity.handle or "", number == 0, one.events, one.series)
+                AccountHeld(
+                    one.identity.did, one.identity.handle or "", number == 0, one.events, one.series, one.is_moving
+                )
                 for number, one in enumerate(held)
             ]
         )
@@ -59,10 +69,10 @@ async def show(request: Request) -> Response:
 async def move(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, MoveWanted)
-    events, series = await moving_records.move_all(
-        database_of(request), caller.user_id, moving_records.account(wanted.did)
-    )
-    return json_response(RecordsMoved(events, series))
+    source = moving_records.account(wanted.did)
+    async with database_of(request).transaction() as tx:
+        begun = await moving_records.begin_to_move(tx, caller.user_id, source)
+    return json_response(RecordsMoved(begun.events, begun.series, begun.left))
 
 
 OPERATIONS = (

@@ -26,13 +26,13 @@ async def move(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
-        events, series = await moving_records.move_all(
-            database_of(request), caller.user_id, moving_records.account(typed.get("from", ""))
-        )
+        source = moving_records.account(typed.get("from", ""))
+        async with database_of(request).transaction() as tx:
+            begun = await moving_records.begin_to_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
         return await _page(request, Typed({}, {"": wrong.why}), status=status)
-    return go(PATH, said="records_moved" if events or series else "records_none_moved")
+    return go(PATH, said="records_moved" if begun.events or begun.series else "records_none_moved")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -24,5 +24,6 @@ class Debt(StrEnum):
     STANDING_ANSWERS = "standing_answers"  # a new date of a series to whose every date a crowd goes
     SERIES_NEWS = "series_news"  # what a crowd is yet to be told of an act on a series
     EVENT_NEWS = "event_news"  # what a crowd is yet to be told of a change of one event
+    MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that what they published leaves
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything kept about it
     LATE_CREATE = "late_create"  # the at-uri of a record that was given up while a create of it had no answer

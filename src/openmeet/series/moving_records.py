@@ -1,7 +1,7 @@
 """What a person has published in one of their repositories moves to the one for new records.
 
 A record cannot be moved: the event or the series gets a new one there, and the old one stays, says where it went on, and leads there for
-good (``events.owners``, decision 0067). Moved back, the first one goes on. Answers stay where they are, one for each event, and so do the
+good (``events.owners``, decision 0067). What one request does not move is a debt, and follows. Moved back, the first one goes on. Answers stay where they are, one for each event, and so do the
 records of groups, which have ways of their own, and what its author wrote in another app.
 """
 
@@ -12,7 +12,11 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.outbox import owe
+from groundwork.outbox.owe import DebtState
+from groundwork.outbox.pay import Payer
 from openmeet.debts import former_records
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind
 from openmeet.events import owners
 from openmeet.events.model import EventId, Origin
@@ -47,11 +51,12 @@ NEXT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How much of somebody's stands in one of their repositories, written from here."""
+    """How much of somebody's stands in one of their repositories, written from here; whether it is leaving it already."""
 
     identity: Identity
     events: int
     series: int
+    is_moving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,27 @@ class Moved:
     after: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Events and series that were moved at once, and how many of both are yet to follow."""
+
+    events: int
+    series: int
+    left: int
+
+
 async def held(reader: Reader, user_id: UserId) -> list[Held]:
     """What stands in each of a person's repositories, that for new records first."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], Kind(row["kind"])): int(row["n"]) for row in rows}
-    return [Held(one, counted.get((one.did, Kind.EVENT), 0), counted.get((one.did, Kind.SERIES), 0)) for one in mine]
+    found: list[Held] = []
+    for one in mine:
+        owed = await owe.find(reader, Debt.MOVE_RECORDS, _subject(user_id, one.did))
+        is_moving = owed is not None and owed.state in {DebtState.DUE, DebtState.LEASED}
+        events, series = (counted.get((one.did, kind), 0) for kind in (Kind.EVENT, Kind.SERIES))
+        found.append(Held(one, events, series, is_moving))
+    return found
 
 
 def account(text: str) -> Did:
@@ -78,18 +98,45 @@ def account(text: str) -> Did:
         raise InvalidInput("from", "Choose one of your accounts.") from None
 
 
-async def move_all(db: Database, user_id: UserId, source: Did) -> tuple[int, int]:
-    """Events and series that were moved. Interrupted, what is done is done, and the same again does the rest. Raises as ``move_some``."""
-    numbers: dict[Kind, int] = {}
+async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Begun:
+    """Move the first, and owe the others. Raises as ``move_some``."""
     # Series first: the records of their dates name theirs.
-    for kind in (Kind.SERIES, Kind.EVENT):
-        after: str | None = ""
-        while after is not None:
-            async with db.transaction() as tx:
-                moved = await move_some(tx, user_id, source, kind, after)
-            numbers[kind] = numbers.get(kind, 0) + moved.number
-            after = moved.after
-    return numbers[Kind.EVENT], numbers[Kind.SERIES]
+    series = await move_some(tx, user_id, source, Kind.SERIES)
+    events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, Kind.EVENT)
+    if events.after is None:
+        return Begun(events.number, series.number, 0)
+    rows = await tx.fetch(COUNT, user_id=user_id)
+    left = sum(int(row["n"]) for row in rows if row["did"] == source)
+    if left:
+        await owe.owe_again(tx, Debt.MOVE_RECORDS, [_subject(user_id, source)])
+    return Begun(events.number, series.number, left)
+
+
+def moving_payer(db: Database) -> Payer:
+    """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
+
+    async def pay(debt: owe.Debt) -> None:
+        person, _, source = debt.subject.partition(" ")
+        user_id = UserId(person)
+        for kind in (Kind.SERIES, Kind.EVENT):
+            after: str | None = ""
+            while after is not None:
+                async with db.transaction() as tx:
+                    if await _leads_nowhere(tx, user_id, Did(source)):
+                        return
+                    after = (await move_some(tx, user_id, Did(source), kind, after)).after
+
+    return pay
+
+
+async def _leads_nowhere(reader: Reader, user_id: UserId, source: Did) -> bool:
+    """Whether they have let this account go since, or chosen it for new records again."""
+    mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    return source not in mine or mine[0] == source
+
+
+def _subject(user_id: UserId, source: Did) -> str:
+    return f"{user_id} {source}"
 
 
 async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Kind, after: str = "") -> Moved:

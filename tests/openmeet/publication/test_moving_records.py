@@ -6,8 +6,10 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
+from groundwork.outbox.pay import Paying, run_once
 from openmeet.attendance.model import Reply
 from openmeet.browsing.moving_records_pages import PATH
+from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind, State
 from openmeet.events import by_record
 from openmeet.events.queries import by_id
@@ -222,7 +224,7 @@ async def test_by_page_and_by_api(town: Town):
     await pay(town)
     site = site_on(town.db, town.clock)
     async with signed_in(site, ana.user_id) as browser:
-        assert "there is nothing to move" in (await browser.get(PATH)).text
+        assert "Nothing to move" in (await browser.get(PATH)).text
         second = await second_account(town, ana)
         shown = (await browser.get(PATH)).text
         assert ("@work.town.test" in shown, "2 events" in shown) == (True, True)
@@ -245,11 +247,57 @@ async def test_by_page_and_by_api(town: Town):
             (second, False, 2),
         ]
         moved = await browser.post("/api/me/records/move", json={"did": second}, headers=headers)
-        assert (moved.status_code, moved.json()) == (200, {"events": 2, "series": 0})
+        assert (moved.status_code, moved.json()) == (200, {"events": 2, "series": 0, "left": 0})
         again = await browser.post("/api/me/records/move", json={"did": second}, headers=headers)
-        assert again.json() == {"events": 0, "series": 0}
+        assert again.json() == {"events": 0, "series": 0, "left": 0}
         refused = await browser.post("/api/me/records/move", json={"did": first}, headers=headers)
         assert refused.status_code == 422
+
+
+async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """The page and the API say what is left, and the button is gone until it has; asked for twice it is one debt."""
+    monkeypatch.setattr(moving_records, "AT_A_TIME", 2)
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    events = [await town.event(ana, title=f"Tea {number}") for number in range(7)]
+    await pay(town)
+    second = await second_account(town, ana)
+    payings = {Debt.MOVE_RECORDS: Paying(moving_records.moving_payer(town.db))}
+    site = site_on(town.db, town.clock)
+    async with signed_in(site, ana.user_id) as browser:
+        assert (await browser.post(PATH, data={"from": first})).status_code == 303
+        assert (await held(town, ana))[first] == (5, 0)
+        shown = (await browser.get(PATH)).text
+        assert ("5 events" in shown, "still to follow" in shown, "Move them" in shown) == (True, True, False)
+        async with town.db.transaction() as tx:
+            token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+        async with site.browser() as other:
+            headers = {"authorization": f"Bearer {token}"}
+            again = await other.post("/api/me/records/move", json={"did": first}, headers=headers)
+            assert again.json() == {"events": 2, "series": 0, "left": 3}
+            accounts = (await other.get("/api/me/records", headers=headers)).json()["accounts"]
+            assert [(one["events"], one["isMoving"]) for one in accounts if one["did"] == first] == [(3, True)]
+        assert await run_once(town.db, payings) == 1
+        assert (await held(town, ana))[first] == (0, 0)
+        assert "still to follow" not in (await browser.get(PATH)).text
+    await pay(town)
+    assert {(await town.standing(Kind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+
+
+async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: Town, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(moving_records, "AT_A_TIME", 1)
+    ana = await town.person("Ana")
+    first = (await town.identity(ana.user_id)).did
+    for number in range(3):
+        await town.event(ana, title=f"Tea {number}")
+    await pay(town)
+    await second_account(town, ana)
+    async with town.db.transaction() as tx:
+        begun = await moving_records.begin_to_move(tx, ana.user_id, first)
+        assert (begun.events, begun.left) == (1, 2)
+        await linking.switch(tx, ana.user_id, first)
+    assert await run_once(town.db, {Debt.MOVE_RECORDS: Paying(moving_records.moving_payer(town.db))}) == 1
+    assert (await held(town, ana))[first] == (2, 0)
 
 
 async def test_on_both_engines(make_database: MakeDatabase):
@@ -264,3 +312,4 @@ async def test_on_both_engines(make_database: MakeDatabase):
         ]
         for kind in (Kind.SERIES, Kind.EVENT):
             assert await moving_records.move_some(tx, user_id, did(2), kind) == moving_records.Moved(0, None)
+        assert await moving_records.begin_to_move(tx, user_id, did(2)) == moving_records.Begun(0, 0, 0)
