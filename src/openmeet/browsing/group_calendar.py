@@ -1,15 +1,16 @@
 """What stands in the calendar file of a group for one reader: its series, each whole, and the events beside them.
 
-However many series there are, they are read by the same few statements. What is followed from the network stays single dates: of a
+However many series there are, they are read by the same few statements, and no more than ``gathered_series`` says. What is followed from the network stays single dates: of a
 rule that somebody elsewhere keeps, the group promises nothing.
 """
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.browsing import feeds, group_feed
-from openmeet.browsing.group_queries import between_in_group, dates_in_group, series_in_group
+from openmeet.browsing.gathered_series import candidates, gathered
+from openmeet.browsing.group_queries import between_in_group, seen_in_group
 from openmeet.browsing.series_feed import WholeSeries
-from openmeet.events.model import Event, Visibility
+from openmeet.events.model import Visibility
 from openmeet.groups.model import Group, GroupId
 from openmeet.moderation.distance import blockers_of
 from openmeet.series.model import Series
@@ -37,14 +38,11 @@ async def _whole_series(
     reader: Reader, group_id: GroupId, since: Instant, *, member: UserId | None, runs: bool
 ) -> list[WholeSeries]:
     """The series of the group that this reader may see, with their dates from ``since`` on."""
-    known = await series_in_group(reader, group_id)
+    seen, values = seen_in_group(group_id, member)
+    known = await candidates(reader, "group_id", group_id, seen, values)
     blockers = await blockers_of(reader, {one.owner_id for one in known}, member)
     series = [one for one in known if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)]
-    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in series}
-    for event, is_seen in await dates_in_group(reader, group_id, list(dates), since, member=member):
-        assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
-        dates[event.place_in_series.series_id].append((event, is_seen))
-    return [WholeSeries.of(one, dates[one.id]) for one in series]
+    return await gathered(reader, series, since, seen, values)
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:

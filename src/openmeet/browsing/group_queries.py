@@ -11,9 +11,6 @@ from openmeet.events.model import Event
 from openmeet.events.queries import COLUMNS, event_of
 from openmeet.groups.doors import followed
 from openmeet.groups.model import GroupId
-from openmeet.series.model import Series
-from openmeet.series.queries import COLUMNS as SERIES_COLUMNS
-from openmeet.series.queries import series_of
 from openmeet.users.model import UserId
 
 
@@ -116,35 +113,10 @@ async def between_in_group(
     return _together(own, theirs, limit)
 
 
-async def series_in_group(reader: Reader, group_id: GroupId) -> list[Series]:
-    """The series of a group that were not deleted, by when they begin."""
-    rows = await reader.fetch(
-        f"select {SERIES_COLUMNS} from event_series where group_id = :group_id and deleted_at is null order by starts_local, id",
-        group_id=group_id,
-    )
-    return [series_of(row) for row in rows]
-
-
-async def dates_in_group(
-    reader: Reader, group_id: GroupId, series_ids: Sequence[str], since: Instant, *, member: UserId | None
-) -> list[tuple[Event, bool]]:
-    """The stored dates of these series that begin after ``since``, and whether this reader may see each; and all that they may not see.
-
-    Of each series by start.
-    """
-    if not series_ids:
-        return []
+def seen_in_group(group_id: GroupId, member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
+    """The condition, of a table, under which this reader sees an event of the group, and its values."""
     which, values = _own(member)
-    is_seen = f"case when {which('events')} and {_listed()} then 1 else 0 end"
-    rows = await reader.fetch(
-        f"select {COLUMNS}, {is_seen} as is_seen from events"
-        f" where series_id in :series_ids and (starts_at > :since or {is_seen} = 0) order by series_id, starts_at, id",
-        series_ids=list(series_ids),
-        since=since,
-        group_id=group_id,
-        **values,
-    )
-    return [(event_of(row), bool(row["is_seen"])) for row in rows]
+    return lambda table: f"{which(table)} and {_listed(table)}", {"group_id": group_id, **values}
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:

@@ -21,6 +21,7 @@ from openmeet.events.model import NOWHERE, Details, Event, EventId, Mode, Venue,
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until
+from openmeet.recurrence.splitting import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.series.dates import details_of, original_of
 from openmeet.series.gathering import length_of
@@ -32,16 +33,17 @@ PAST = 366 * DAY
 
 @dataclass(frozen=True, slots=True)
 class WholeSeries:
-    """``stored``: its dates since some time, and all that the reader may not see. ``seen``: which of them the reader may see."""
+    """``stored``: its dates that begin since ``begins``, or are named by its rule since. ``seen``: which of them the reader may see."""
 
     series: Series
     stored: Sequence[Event]
     seen: frozenset[EventId]
+    begins: Instant
 
     @classmethod
-    def of(cls, series: Series, dates: Sequence[tuple[Event, bool]]) -> "WholeSeries":
+    def of(cls, series: Series, dates: Sequence[tuple[Event, bool]], begins: Instant) -> "WholeSeries":
         """From its dates, each with whether the reader may see it."""
-        return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen))
+        return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen), begins)
 
     @property
     def shown(self) -> list[Event]:
@@ -71,18 +73,30 @@ def entries(
     public_url: str,
     *,
     seen: Collection[EventId] | None = None,
+    begins: Instant | None = None,
 ) -> list[WrittenEvent]:
     """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of dates that the reader may not see.
 
     ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` has every other one, however long it
-    is over: the rule would show it again.
+    is over: the rule would show it again. ``begins``: nothing of before is told, neither by the rule, and ``stored`` is complete since.
     """
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     told = [event for event in stored if not event.is_gone and event.id in seen]
     hidden = [event for event in stored if event.is_gone or event.id not in seen]
-    shown = [event for event in told if event.starts_at is not None and event.starts_at > now - PAST]
+    shown = [
+        event
+        for event in told
+        if event.starts_at is not None and event.starts_at > (now - PAST if begins is None else begins)
+    ]
     names = {_original(event) for event in shown}
     pattern = series.timing.pattern
+    if begins is not None:
+        first = expansion.following(replace(pattern, left_out=()), begins, 1)
+        if not first and not names:
+            return []
+        # Without a date by the rule those are left that were moved to a time since.
+        pattern = behind(pattern, first[0].original if first else min(names))
+        hidden += [event for event in told if _original(event) not in names]
     if series.status is not SeriesStatus.ACTIVE:
         if not names:
             return []
@@ -124,7 +138,7 @@ def entries(
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
     """``entries`` for a file of several: none of what is over for long, or has no date that the reader may see."""
-    found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen)
+    found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
     return []

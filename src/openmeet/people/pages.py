@@ -14,12 +14,12 @@ from openmeet.attendance import queries as attendance
 from openmeet.browsing import feeds, series_feed
 from openmeet.browsing.feeds import Feed
 from openmeet.browsing.further_dates import further_dates
+from openmeet.browsing.gathered_series import candidates, gathered
 from openmeet.browsing.listing import days
 from openmeet.browsing.series_feed import WholeSeries
 from openmeet.events.model import Event, Visibility
 from openmeet.identities.names import shown_names
 from openmeet.people import actions, queries
-from openmeet.series.queries import of_owner
 from openmeet.series.sequences import sequences
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
@@ -145,16 +145,13 @@ async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Fe
 
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
     """Their series that everybody may see, each with what everybody may know of its dates from then on."""
+    seen, values = queries.seen_of_host(user_id)
     known = [
         one
-        for one in await of_owner(reader, user_id)
+        for one in await candidates(reader, "user_id", user_id, seen, values)
         if one.visibility is Visibility.PUBLIC and not one.is_hidden and not one.is_read_only
     ]
-    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in known}
-    for event, is_seen in await queries.dates_since(reader, user_id, list(dates), since):
-        assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
-        dates[event.place_in_series.series_id].append((event, is_seen))
-    return [WholeSeries.of(one, dates[one.id]) for one in known]
+    return await gathered(reader, known, since, seen, values)
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:

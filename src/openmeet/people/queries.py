@@ -1,6 +1,6 @@
 """What everybody may see of a host, and all SQL of following people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -28,6 +28,11 @@ def _is_hosted_by(person: str, table: str = "e") -> str:
         f"({table}.author_id = {person} or {table}.id in ({beside}))"
         f" and {is_listed(table)} and {is_public(table)} and not {is_hidden(table)}"
     )
+
+
+def seen_of_host(user_id: UserId) -> tuple[Callable[[str], str], dict[str, object]]:
+    """The condition, of a table, under which everybody sees an event that a person hosts, and its values."""
+    return lambda table: _is_hosted_by(":user_id", table), {"user_id": user_id}
 
 
 def _is_coming(table: str) -> str:
@@ -77,24 +82,6 @@ async def since(
         return await _hosted(reader, user_id, which, limit, start=start)
     which = f"(e.series_id is null or e.series_id not in :besides) and {which}"
     return await _hosted(reader, user_id, which, limit, start=start, besides=list(besides))
-
-
-async def dates_since(
-    reader: Reader, user_id: UserId, series_ids: Sequence[str], start: Instant
-) -> list[tuple[Event, bool]]:
-    """The stored dates of their series that begin after ``start``, and whether everybody may see each; and all that not everybody may."""
-    if not series_ids:
-        return []
-    is_seen = f"case when {_is_hosted_by(':user_id')} then 1 else 0 end"
-    rows = await reader.fetch(
-        f"select {columns_of('e')}, {is_seen} as is_seen from events e"
-        f" where e.series_id in :series_ids and (e.starts_at > :start or {is_seen} = 0)"
-        " order by e.series_id, e.starts_at, e.id",
-        series_ids=list(series_ids),
-        user_id=user_id,
-        start=start,
-    )
-    return [(event_of(row), bool(row["is_seen"])) for row in rows]
 
 
 async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **values: object) -> list[Event]:

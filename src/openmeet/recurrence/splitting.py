@@ -23,7 +23,7 @@ def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
     before = _before(pattern, at)
     if before is None:
         raise Refused("This is the first date of the series: change all dates instead.", name="FirstDate")
-    return before, _behind(pattern, at)
+    return before, behind(pattern, at)
 
 
 def _before(pattern: Pattern, at: datetime) -> Pattern | None:
@@ -46,7 +46,8 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
     )
 
 
-def _behind(pattern: Pattern, at: datetime) -> Pattern:
+def behind(pattern: Pattern, at: datetime) -> Pattern:
+    """What is left of a pattern from one of its dates on."""
     added = tuple(date for date in pattern.added if date >= at)
     left_out = tuple(date for date in pattern.left_out if date >= at)
     whole = replace(pattern, added=(), left_out=())

@@ -8,6 +8,7 @@ import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
+from openmeet.browsing import gathered_series
 from openmeet.browsing.group_calendar import calendar_file
 from openmeet.events import actions as events
 from openmeet.events import grouping
@@ -100,7 +101,7 @@ def place_of(event: Event) -> str:
 
 
 async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Database, clock: HandClock) -> None:
-    """However long they are over; who may see them has them."""
+    """However long they are over; who may see them has them for a year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
@@ -117,7 +118,7 @@ async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Databas
         assert inner.starts_at not in starts
         assert b"Secret" not in theirs
         assert len(starts) > 50
-        assert inner.starts_at in {at.timestamp() * 1e6 for _, at in shown_in(mine)}
+        assert (inner.starts_at in {at.timestamp() * 1e6 for _, at in shown_in(mine)}) == (days == 0)
 
 
 async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> None:
@@ -167,3 +168,54 @@ async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -
                 await calendar_file(counting, group, URL, member=None, runs=False)
                 counts.append(counting.statements)
     assert counts[0] == counts[1]
+
+
+async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_name_them(
+    db: Database, clock: HandClock
+) -> None:
+    """Nor what was cancelled then: the rule is told from a year ago on."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        series = await series_in(tx, ana, group, "Practice")
+        old = (await dates(tx, series))[:5]
+        for one in old:
+            await show(tx, one, Visibility.PRIVATE)
+        before = Counting(tx)
+        await calendar_file(before, group, URL, member=None, runs=False)
+    clock.turn(500 * DAY)
+    async with db.transaction() as tx:
+        after = Counting(tx)
+        file, _ = await calendar_file(after, group, URL, member=None, runs=False)
+    assert after.rows < before.rows
+    starts = [at.timestamp() * 1e6 for _, at in shown_in(file)]
+    assert min(starts) > NOW + 130 * DAY
+    assert b"EXDATE" not in file
+
+
+async def test_of_too_many_dates_the_past_of_a_series_is_left_out_with_its_rule(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of too many series the oldest are single dates. A date that is kept from the reader is in no file."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        made = [await series_in(tx, ana, group, f"Practice {number}") for number in range(3)]
+        stored = await dates(tx, made[2])
+        for one in (stored[1], stored[-1]):
+            await show(tx, one, Visibility.PRIVATE)
+    clock.turn(stored[5].starts_at - NOW + 2 * DAY)
+    kept = {stored[1].starts_at, stored[-1].starts_at}
+    async with db.transaction() as tx:
+        whole = {(title, at.timestamp() * 1e6) for title, at in shown_in(await file_for(tx, group, None))}
+        monkeypatch.setattr(gathered_series, "MOST_SERIES", 2)
+        monkeypatch.setattr(gathered_series, "MOST_DATES", 2 * len(stored) - 5)
+        file = await file_for(tx, group, None)
+    found = {(title, at.timestamp() * 1e6) for title, at in shown_in(file)}
+    assert file.count(b"RRULE:FREQ=WEEKLY") == 2
+    assert not {at for title, at in found if title == "Practice 2"} & kept
+    assert found < whole
+    lost = {title for title, at in whole - found if at < clock.now()}
+    assert len(lost) == 1, "one of the two begins later, the other is whole"
+    assert all(at < clock.now() or title == "Practice 0" for title, at in whole - found)
+    assert {title for title, _ in found} == {"Practice 0", "Practice 1", "Practice 2"}
