@@ -121,24 +121,25 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
 
 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
-    async def work(tx: Transaction) -> list[Outcome]:
-        records = [message for message in messages if isinstance(message, RecordMessage)]
-        applied = iter(await apply(tx, processor.here, records))
-        await _ask(tx, [message for message in messages if isinstance(message, Hint)])
-        return [next(applied) if isinstance(message, RecordMessage) else Outcome.APPLIED for message in messages]
-
-    # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own.
-    return await in_one_hop(processor.db, work)
+    records = [message for message in messages if isinstance(message, RecordMessage)]
+    hints = [message for message in messages if isinstance(message, Hint)]
+    # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own. Hints lock answers and events
+    # of their own: what the records have locked is let go of before. Records that were applied bear to be applied again.
+    applied = iter(await in_one_hop(processor.db, lambda tx: apply(tx, processor.here, records)) if records else [])
+    if hints:
+        await in_one_hop(processor.db, lambda tx: _ask(tx, hints))
+    return [next(applied) if isinstance(message, RecordMessage) else Outcome.APPLIED for message in messages]
 
 
 async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
     """Who these are now, or what their repositories hold, is asked outside. Each hint asks once more."""
-    await seen.mark_stale(tx, {hint.did for hint in hints})
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
+    revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
+    locked = await reconsidering.lock_missed(tx, revs)
+    await seen.mark_stale(tx, {hint.did for hint in hints})
     await missed.note(tx, [(hint.did, hint.rev) for hint in unread])
-    for hint in unread:
-        # A read may have brought what was missed before the stream told of it.
-        await reconsidering.reconsider_missed(tx, hint.did, [] if hint.rev is None else [hint.rev])
+    # A read may have brought what was missed before the stream told of it.
+    await reconsidering.reconsider_missed(tx, revs, locked)
     await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})
     await owe_again(tx, Debt.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
 

@@ -6,7 +6,7 @@ the repository was brought in, or commits were lost), the first commit behind it
 that commit at the latest; should an announced one have made it, that one is heard too, and has the last word.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
@@ -39,19 +39,29 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen |
         await _reconsider(tx, message.did, decision, known, message.rev)
 
 
-async def reconsider_missed(tx: Transaction, did: Did, revs: Iterable[Tid]) -> None:
-    """Before each of these revs something in this repository was changed, and nobody announces what: so was what reads have
-    brought since. The first of them that fits is taken: nothing says that it was a later one.
+async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, Seen]:
+    """The answers that ``reconsider_missed`` may decide anew, by uri: all of them locked before all of their events, as batches do, so
+    at the beginning of a transaction that has locked nothing yet.
     """
-    for rev in sorted(revs):
+    found = [one for did, rev in sorted(missed) for one in await conflicts.missed_by(tx, did, field=FIELD, rev=rev)]
+    uris = sorted({one.uri for one in found})
+    await seen.lock_answers(tx, uris)
+    known = await seen.find_many(tx, uris)
+    await seen.lock_subjects(tx, {one.subject_uri for one in known.values() if one.subject_uri is not None})
+    return known
+
+
+async def reconsider_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, Seen]) -> None:
+    """Before each of these revs something in its repository was changed, and nobody announces what: so was what reads have
+    brought since. The first of them that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
+    """
+    for did, rev in sorted(missed):
         for decision in await conflicts.missed_by(tx, did, field=FIELD, rev=rev):
-            await seen.lock_answers(tx, [decision.uri])
-            known = await seen.find(tx, decision.uri)
+            known = locked.get(decision.uri)
             if known is None or known.subject_uri is None:
                 continue
             # What says itself that it is newer was made by another commit, which is yet to come.
             if known.cid is None or written_at(known.precedence) <= moment_of_rev(rev, tx.now):
-                await seen.lock_subjects(tx, [known.subject_uri])
                 await _reconsider(tx, did, decision, known, rev)
 
 

@@ -1,5 +1,8 @@
 """From the queue into the database: batches, bad messages apart, hints that only ask."""
 
+import asyncio
+import contextvars
+
 import pytest
 
 from groundwork.clock import HOUR, HandClock
@@ -7,12 +10,15 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.debts.kinds import Debt
-from openmeet.ingestion import dead_letters
+from openmeet.ingestion import conflicts, dead_letters
+from openmeet.ingestion.answers import FIELD
 from openmeet.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
+from openmeet.ingestion.three_way import Decision, Policy, Side
+from openmeet.records import seen
 from openmeet.records.message import Hint, HintKind, RecordMessage, decode, encode
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, counted, did, event, rsvp
-from tests.openmeet.ingestion.view import view_of
+from tests.openmeet.ingestion.network import HERE, counted, did, event, rev, rsvp
+from tests.openmeet.ingestion.view import take, view_of
 
 
 @pytest.fixture
@@ -37,6 +43,35 @@ async def publish(processor: Processor, *messages: RecordMessage | Hint) -> None
 async def test_messages_survive_the_queue():
     for message in (event(1, "tea", 1), Hint(did(1), HintKind.ACCOUNT, "deactivated", 7)):
         assert decode(encode(message)) == message
+
+
+_WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has one writer, who holds all
+async def test_what_a_hint_locks_comes_in_the_order_of_batches(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock
+):
+    """All answers before all events, and nothing that the records beside it hold: two processors would else wait for each other."""
+    db = await make_database("openmeet")
+    processor = Processor(db, EmbeddedQueue(await make_sqlite("groundwork.queue"), clock), HERE, counted())
+    tea, cake = event(1, "tea", 1), event(1, "cake", 1)
+    answers = [rsvp(2, "a", 2, tea.uri), rsvp(2, "b", 2, cake.uri)]
+    await take(db, tea, cake, *answers)
+    theirs = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+    async with db.transaction() as tx:
+        for one in answers:
+            await conflicts.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
+    await publish(processor, rsvp(3, "c", 3, tea.uri), Hint(did(2), HintKind.REPOSITORY, "", 1, rev(5)))
+    outside = contextvars.copy_context()
+    async with db.transaction() as tx:
+        await seen.lock_answers(tx, [answers[1].uri])
+        running = asyncio.create_task(run_once(processor), context=outside)
+        while not running.done() and not await tx.fetch(_WAITS_FOR_US):
+            await tx.fetch("select pg_sleep(0.01)")
+        await tx.fetch("select uri from subjects where uri in :uris for update nowait", uris=[tea.uri, cake.uri])
+    assert await running == 2
+    assert (await processor.queue.depth()).waiting == 0
 
 
 async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Processor):
