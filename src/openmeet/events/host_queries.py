@@ -191,6 +191,18 @@ async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state:
     )
 
 
+async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
+    """Somebody hosts nothing of the groups that they are banned from any more, and is not asked to."""
+    await tx.execute(
+        "update event_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
+        " and state in ('invited', 'accepted') and exists (select 1 from events e"
+        " join group_members m on m.group_id = e.group_id and m.user_id = event_hosts.user_id"
+        " where e.id = event_hosts.event_id and m.role = 'banned')",
+        now=tx.now,
+        user_id=user_id,
+    )
+
+
 async def hosts_series(reader: Reader, series_id: str, user_id: UserId) -> bool:
     """Whether somebody hosts a date of the series beside its author."""
     row = await reader.fetch_one(

@@ -1,9 +1,13 @@
-"""Somebody is out of a group: they go to no later dates of its series that they see no more, and what they answered ends."""
+"""Somebody is out of a group: they go to no later dates of its series that they see no more, and what they answered ends.
+
+Banned, they host none of its events beside others any more.
+"""
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
 from openmeet.attendance import left_groups
+from openmeet.events import host_queries
 from openmeet.series import agenda, following, queries
 from openmeet.series.model import SeriesId
 from openmeet.users.model import UserId
@@ -27,6 +31,9 @@ def left_group_payer(db: Database) -> Payer:
 
 async def end_answers(db: Database, user_id: UserId) -> int:
     """How many answers ended. Each series and each event in a transaction of its own: others may wait for them, too."""
+    async with db.transaction() as tx:
+        # First: who hosts an event sees it, and would keep their answer.
+        await host_queries.end_where_banned(tx, user_id)
     async with db.reader() as reader:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:

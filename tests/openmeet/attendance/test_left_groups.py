@@ -6,7 +6,8 @@ from groundwork.errors import NotFound
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import history, queries
 from openmeet.attendance.model import AttendanceStatus, Reply, Through
-from openmeet.events import actions, grouping
+from openmeet.events import actions, co_hosts, grouping, host_queries, seeing
+from openmeet.events.hosting_rules import Standing
 from openmeet.groups import actions as groups
 from openmeet.groups import running
 from openmeet.series import actions as series_actions
@@ -29,6 +30,26 @@ async def db(make_database):
 async def due(tx):
     rows = await tx.fetch("select subject from debts where kind = 'left_group' and state = 'due' order by subject")
     return [row["subject"] for row in rows]
+
+
+@pytest.mark.parametrize("way", ["removed", "banned"])
+async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
+    """Removed alone they stay: who hosts need not be a member, and it is the author who chooses."""
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga, visibility="private")
+        gil = await member(tx, group, olga, "Gil")
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        elsewhere = await actions.create(tx, olga, details())
+        for one in (event, elsewhere):
+            await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
+        await (running.ban if way == "banned" else running.remove)(tx, olga, group.slug, gil.user_id)
+    await left_groups.end_answers(db, gil.user_id)
+    async with db.reader() as reader:
+        hosted = await host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
+        assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
+        standing = await seeing.standing_of(reader, event, gil.user_id)
+        assert standing is (Standing.NOBODY if way == "banned" else Standing.CO_HOST)
 
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
