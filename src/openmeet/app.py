@@ -19,6 +19,7 @@ from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
+from groundwork.signing_key import SigningKey
 from groundwork.telemetry.health import Check
 from groundwork.telemetry.metrics import Metrics
 from openmeet.access import api as access_api
@@ -172,7 +173,7 @@ def create_app(
     tenant: Tenant,
     metrics: Metrics,
     *,
-    code_key: bytes,
+    code_key: SigningKey,
     password_sign_in: PasswordSignIn | None = None,
     network: Network | None = None,
     publish_first: PublishFirst | None = None,
@@ -185,7 +186,7 @@ def create_app(
     engines: Engines | None = None,
     service_callers: ServiceCallers | None = None,
 ) -> Application:
-    """The whole site. ``code_key``: 32 secret bytes that e-mail codes are derived from.
+    """The whole site. ``code_key``: e-mail codes, tickets and the tokens in links are derived from it.
 
     ``network``: what reaches other servers; without it nobody signs in by theirs.
     ``pictures``: where pictures are kept; without it none can be put up.

@@ -25,6 +25,7 @@ from groundwork.queue.contract import Queue
 from groundwork.queue.open_ import open_queue
 from groundwork.rate_limit.contract import Counters
 from groundwork.settings import SettingsRefused
+from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
 from openmeet.identities.network import Network
@@ -56,7 +57,7 @@ class Platform:
     rsvp_operations: Counter
     results: Counter
     counters: Counters
-    code_key: bytes
+    code_key: SigningKey
     here: Here
 
     @property
@@ -140,7 +141,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, db: Database
             ),
             results=results_of(shared.metrics),
             counters=shared.counters,
-            code_key=_derived(shared.keys[0], "openmeet/sign_in/codes", name),
+            code_key=_code_key(shared.keys, name),
             here=Here(
                 settings.public_url,
                 tuple(_derived(key, "openmeet/records/erased", name) for key in shared.keys),
@@ -148,6 +149,11 @@ async def _open_site(name: str, settings: Settings, shared: Shared, db: Database
                 flags=tenant.flags,
             ),
         )
+
+
+def _code_key(keys: list[bytes], name: str) -> SigningKey:
+    newest, *before = (_derived(key, "openmeet/sign_in/codes", name) for key in keys)
+    return SigningKey(newest, tuple(before))
 
 
 def _derived(key: bytes, purpose: str, name: str) -> bytes:

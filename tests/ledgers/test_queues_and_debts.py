@@ -9,6 +9,7 @@ from at_protocol.syntax.tid import Tid
 from aurora_locus.debts import Debt as PdsDebt
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.outbox.owe import DebtState
+from groundwork.signing_key import SigningKey
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import GRAPH, State
 from openmeet.notifications import rules
@@ -44,7 +45,7 @@ def test_kinds_of_debts() -> None:
 
 def test_kinds_of_mail() -> None:
     """Exactly those that somebody composes."""
-    written = composers(SimpleNamespace(settings=Settings(), code_key=bytes(32)))
+    written = composers(SimpleNamespace(settings=Settings(), code_key=SigningKey(bytes(32))))
     assert {bare(row[0]) for row in section(PAGE, "Kinds of mail")} == {*written}
 
 

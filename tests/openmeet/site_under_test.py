@@ -14,6 +14,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
+from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.browsing import group_network_pages
@@ -30,7 +31,7 @@ from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from tests.plain_http import NO_TLS
 
-CODE_KEY = b"k" * 32
+CODE_KEY = SigningKey(b"k" * 32)
 ORIGIN = "http://openmeet.test"
 
 

@@ -1,6 +1,7 @@
 """What the communities of an installation have together, and what each has alone, as the programs open it."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import secrets
@@ -18,6 +19,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.rabbitmq import RabbitQueue
 from groundwork.sealing import CannotUnseal
 from groundwork.settings import Secret
+from groundwork.signing_key import SigningKey
 from openmeet.identities import sessions
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
@@ -55,10 +57,23 @@ def two(both: Installation) -> tuple[Platform, Platform]:
 async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Installation) -> None:
     """Codes and erasure keys of an installation of one are what they were before it had a second."""
     town, village = two(both)
-    assert town.code_key == hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256)
+    assert town.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
     assert town.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
     assert village.code_key != town.code_key
     assert village.here.erasure_keys != town.here.erasure_keys
+
+
+async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, clock: HandClock) -> None:
+    """Another key is put in front, as the operators' handbook says: it makes tokens, the one before still knows its own."""
+    newer = base64.urlsafe_b64encode(b"n" * 32).decode().rstrip("=")
+    keys = Secret(f"{newer},{_key().reveal()}")
+    found = checked({name: replace(one, sealing_keys=keys) for name, one in settings_of(tmp_path).items()})
+    async with open_installation(found, clock) as installation:
+        for one, label in zip(installation.platforms, ("", "/village"), strict=True):
+            derived = [
+                hmac.digest(key, f"openmeet/sign_in/codes{label}".encode(), hashlib.sha256) for key in (b"n" * 32, KEY)
+            ]
+            assert (one.code_key.newest, one.code_key.before) == (derived[0], (derived[1],))
 
 
 async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Engine, Reader, Transaction
 from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.signing_key import SigningKey
 from openmeet.tenants.edge import database_of, join
 from openmeet.users.edge import caller_of
 from openmeet.users.model import UserId
@@ -154,7 +155,8 @@ def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> byte
 
 
 def _sealer(request: Request) -> Sealer:
-    return Sealer([hmac.digest(request.app.state.code_key, b"openmeet/access/answers", hashlib.sha256)])
+    key: SigningKey = request.app.state.code_key
+    return Sealer([one.digest(b"openmeet/access/answers") for one in key.each()])
 
 
 def _purpose(user_id: UserId, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
+from groundwork.signing_key import SigningKey
 from openmeet.arriving.model import PersonId, Stage
 from openmeet.arriving.people import shown, token_of
 from openmeet.debts import left_alone
@@ -14,7 +15,7 @@ from openmeet.users.model import UNNAMED
 from openmeet.users.queries import by_id
 
 
-def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``ARRIVAL_MAIL``; says nothing to who has answered, or where there is nothing to come to any more."""
 
     async def compose(db: Database, due: Due) -> Letter | None:

@@ -1,7 +1,5 @@
 """Lists of people of an event or a group: put on by a file, invited once by a letter that its host has read, in by their own yes."""
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from groundwork.fresh_id import new_id
+from groundwork.signing_key import SigningKey
 from openmeet.arriving import queries
 from openmeet.arriving.guest_list import means_no, understand_list
 from openmeet.arriving.model import (
@@ -175,16 +174,16 @@ async def shown(reader: Reader, person_id: PersonId) -> tuple[Person, Event | No
     return person, event, group
 
 
-def token_of(key: bytes, person_id: PersonId) -> str:
+def token_of(key: SigningKey, person_id: PersonId) -> str:
     """What the link of an invitation carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
-    proof = hmac.new(key, b"arrival invitation\x00" + person_id.encode(), hashlib.sha256).hexdigest()
+    proof = key.digest(b"arrival invitation\x00" + person_id.encode()).hex()
     return f"{person_id}.{proof[:32]}"
 
 
-def person_in(key: bytes, token: str) -> PersonId:
+def person_in(key: SigningKey, token: str) -> PersonId:
     """Whose invitation a link is. Raises NotFound for what was made up."""
     found = _TOKEN.fullmatch(token)
-    if found is None or not hmac.compare_digest(token_of(key, PersonId(found[1])), token):
+    if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
         raise NotFound("This invitation does not work any more.")
     return PersonId(found[1])
 

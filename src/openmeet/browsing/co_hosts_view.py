@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.signing_key import SigningKey
 from openmeet.browsing.queries import events_by_ids
 from openmeet.events import host_queries
 from openmeet.events.host_model import CoHost, CoHostState
@@ -42,7 +43,7 @@ class HostLine:
 
 
 def lines_of(
-    found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: bytes, offered: CoHost | None = None
+    found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
 ) -> list[HostLine]:
     """Those who host first, then those who were asked. ``offered``: whom the event is offered to."""
     ordered = sorted(
@@ -79,7 +80,7 @@ class AskedToHost:
 
 
 async def asked_of(
-    reader: Reader, user_id: UserId, key: bytes, page: Page = WHOLE
+    reader: Reader, user_id: UserId, key: SigningKey, page: Page = WHOLE
 ) -> tuple[list[AskedToHost], str | None]:
     """What this person is asked to host, the oldest invitation first, and the cursor behind it."""
     read = await host_queries.waiting_for(reader, user_id, page)

@@ -15,7 +15,7 @@ from openmeet.users.edge import caller_of
 
 
 class GroupFeedShown(msgspec.Struct, rename="camel"):
-    """The caller's own secret address of the group's calendar; null while there is none."""
+    """The caller's own secret address of the group's calendar; null while there is none, or where it was made so long ago that it is shown no more."""
 
     url: str | None
 

@@ -66,9 +66,10 @@ async def serve(request: Request) -> Response:
     return answer
 
 
-async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str:
-    """The address that works for a member; empty where they have none."""
-    return shown(request, await calendar_feeds.token_of(reader, request.app.state.code_key, group.id, member))
+async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:
+    """The address that works for a member; None where they have none, empty where it cannot be shown any more."""
+    token = await calendar_feeds.token_of(reader, request.app.state.code_key, group.id, member)
+    return None if token is None else shown(request, token)
 
 
 def shown(request: Request, token: str) -> str:

@@ -110,7 +110,7 @@ async def show_events(request: Request) -> Response:
             "is_later": position is not None,
             "has_feed": group_feed_is_open(seen),
             "is_member": seen.member is not None,
-            "own_feed": "" if seen.member is None else await url_for(reader, request, seen.group, seen.member),
+            "own_feed": None if seen.member is None else await url_for(reader, request, seen.group, seen.member),
         }
         if is_month:
             context["month"] = await _month(reader, request, seen)

@@ -2,6 +2,7 @@
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import Attendance, AttendanceId
 from openmeet.attendance.rules import is_invited
@@ -12,7 +13,7 @@ from openmeet.events.seeing import may_see
 from openmeet.users.model import Caller
 
 
-async def of_code(reader: Reader, key: bytes, event: Event, typed: str) -> AttendanceId:
+async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
     """The answer to this event with that ticket. InvalidForm names ``code``."""
     code = codes.read(typed)
     if code is None:

@@ -3,10 +3,9 @@
 Four of them name the answer among those of its event, eight prove that the ticket was made here (40 bits, of use to hosts alone).
 """
 
-import hashlib
-import hmac
 import re
 
+from groundwork.signing_key import SigningKey
 from openmeet.attendance.model import AttendanceId
 
 # Without letters that are read as digits (Crockford's base 32).
@@ -17,9 +16,9 @@ _MISREAD = str.maketrans("ILOU", "110V")
 _TAIL = 5
 
 
-def code_of(key: bytes, attendance_id: AttendanceId) -> str:
+def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
     """``7KQM-4T2P-9XAB``."""
-    proof = hmac.digest(key, b"ticket\x00" + attendance_id.encode(), hashlib.sha256)
+    proof = key.digest(b"ticket\x00" + attendance_id.encode())
     text = _in_letters(int(attendance_id[-_TAIL:], 16), 4) + _in_letters(int.from_bytes(proof[:5]), 8)
     return f"{text[:4]}-{text[4:8]}-{text[8:]}"
 
@@ -41,9 +40,9 @@ def tail_of(code: str) -> str:
     return f"{number:0{_TAIL}x}"
 
 
-def is_of(key: bytes, code: str, attendance_id: AttendanceId) -> bool:
+def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
     """Whether the ticket is this answer's."""
-    return hmac.compare_digest(code_of(key, attendance_id), code)
+    return key.made(code, lambda one: code_of(one, attendance_id))
 
 
 def _in_letters(number: int, length: int) -> str:

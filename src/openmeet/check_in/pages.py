@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import door, lists, managing
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AttendanceId, AttendanceStatus
@@ -50,7 +51,7 @@ async def check_in(request: Request) -> Response:
     """By a ticket's code, or by the row of the list."""
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
-    key: bytes = request.app.state.code_key
+    key: SigningKey = request.app.state.code_key
     try:
         async with database_of(request).transaction() as tx:
             event = await managing.hosted(tx, caller, slug)
@@ -113,7 +114,7 @@ def ticket_page(
 async def _door(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     q = (typed.value("q") or request.query_params.get("q", "")).strip()
-    key: bytes = request.app.state.code_key
+    key: SigningKey = request.app.state.code_key
     async with database_of(request).reader() as reader:
         event = await managing.hosted(reader, caller, _slug(request))
         counts, now = await queries.counts(reader, event.id), reader.now

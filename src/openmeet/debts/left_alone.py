@@ -10,11 +10,11 @@ installation's key, so that it works for as long as the letter is there, whateve
 """
 
 import hashlib
-import hmac
 import re
 from typing import NewType
 
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.signing_key import SigningKey
 
 AddressHash = NewType("AddressHash", str)
 
@@ -26,23 +26,23 @@ def hash_of(email: str) -> AddressHash:
     return AddressHash(hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest())
 
 
-def url_of(key: bytes, public_url: str, email: str) -> str:
+def url_of(key: SigningKey, public_url: str, email: str) -> str:
     """Where the owner of an address says that they want no such letters; for the header of the letter, and its end."""
     return f"{public_url}/mail/never/{token_of(key, hash_of(email))}"
 
 
-def token_of(key: bytes, address: AddressHash) -> str:
-    proof = hmac.new(key, b"left alone\x00" + address.encode(), hashlib.sha256).hexdigest()
+def token_of(key: SigningKey, address: AddressHash) -> str:
+    proof = key.digest(b"left alone\x00" + address.encode()).hex()
     return f"{address}.{proof[:32]}"
 
 
-def address_in(key: bytes, token: str) -> AddressHash | None:
+def address_in(key: SigningKey, token: str) -> AddressHash | None:
     """Whose a link is; None where it was made up."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
     address = AddressHash(found[1])
-    return address if hmac.compare_digest(token_of(key, address), token) else None
+    return address if key.made(token, lambda one: token_of(one, address)) else None
 
 
 async def is_left_alone(reader: Reader, address: AddressHash) -> bool:

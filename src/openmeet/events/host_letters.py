@@ -1,6 +1,7 @@
 """The letter that invites somebody to host an event; composed when it is sent."""
 
 from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
 from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.events import host_queries, moments
@@ -13,7 +14,7 @@ from openmeet.users.model import UNNAMED
 from openmeet.users.queries import by_id as user_by_id
 
 
-def co_host_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, when either keeps
 
     the other away, or to who wants no such letters.

@@ -6,9 +6,9 @@ leaves, is removed or banned has no address from that moment on, and the one tha
 
 import base64
 import hashlib
-import hmac
 
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.signing_key import SigningKey
 from openmeet.groups import queries, rules
 from openmeet.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.groups.rules import Action
@@ -16,18 +16,23 @@ from openmeet.users.model import UserId
 from openmeet.users.reassigning import hand_over_unique
 
 
-async def token_of(reader: Reader, key: bytes, group_id: GroupId, user_id: UserId) -> str:
-    """The token that works for a member; empty where there is none."""
+async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: UserId) -> str | None:
+    """The token that works for a member; None where there is none, empty where the key that made it is kept no more."""
     row = await reader.fetch_one(
-        "select serial from group_calendar_feeds"
+        "select serial, token_hash from group_calendar_feeds"
         " where group_id = :group_id and user_id = :user_id and token_hash is not null",
         group_id=group_id,
         user_id=user_id,
     )
-    return "" if row is None else _token(key, group_id, user_id, row["serial"])
+    if row is None:
+        return None
+    token = key.fitting(
+        lambda one: _token(one, group_id, user_id, row["serial"]), lambda one: _hash(one) == row["token_hash"]
+    )
+    return token or ""
 
 
-async def renew(tx: Transaction, key: bytes, group: Group, mine: Membership | None) -> str:
+async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
     """A token for a member of a locked group; the one before, if there was one, opens nothing any more. Raises Forbidden."""
     rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
     assert mine is not None  # noqa: S101  # who is not in the group may not
@@ -81,8 +86,8 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await hand_over_unique(tx, "group_calendar_feeds", "user_id", ("group_id",), from_user, to_user)
 
 
-def _token(key: bytes, group_id: GroupId, user_id: UserId, serial: int) -> str:
-    digest = hmac.digest(key, b"group calendar feed\x00" + f"{group_id}\n{user_id}\n{serial}".encode(), hashlib.sha256)
+def _token(key: SigningKey, group_id: GroupId, user_id: UserId, serial: int) -> str:
+    digest = key.digest(b"group calendar feed\x00" + f"{group_id}\n{user_id}\n{serial}".encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
 from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.groups import doors, queries, rules
@@ -19,7 +20,7 @@ SUCCESSION_MAIL = "group_succession"
 LAST_CALL_MAIL = "group_last_call"
 
 
-def invitation_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``INVITATION_MAIL``; says nothing when the invitation is used, taken back or over, or
 
     either keeps the other away.

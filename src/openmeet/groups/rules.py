@@ -1,7 +1,5 @@
 """Who may do what in a group, and how somebody gets from one standing to another. Pure."""
 
-import hashlib
-import hmac
 import re
 from dataclasses import replace
 from enum import StrEnum
@@ -9,6 +7,7 @@ from typing import Final, assert_never
 
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, Gone, InvalidForm, NotFound, Refused
+from groundwork.signing_key import SigningKey
 from openmeet.groups.model import (
     INSIDE,
     MAX_ANSWER,
@@ -241,16 +240,16 @@ def must_be_returnable(last: Logged | None, caller: UserId, mine: Membership | N
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
-def token_of(key: bytes, invitation_id: InvitationId) -> str:
+def token_of(key: SigningKey, invitation_id: InvitationId) -> str:
     """What an invitation's link carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
-    proof = hmac.new(key, b"group invitation\x00" + invitation_id.encode(), hashlib.sha256).hexdigest()
+    proof = key.digest(b"group invitation\x00" + invitation_id.encode()).hex()
     return f"{invitation_id}.{proof[:32]}"
 
 
-def invitation_in(key: bytes, token: str) -> InvitationId | None:
+def invitation_in(key: SigningKey, token: str) -> InvitationId | None:
     """The invitation that a link stands for; None where it was made up."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
     invitation_id = InvitationId(found[1])
-    return invitation_id if hmac.compare_digest(token_of(key, invitation_id), token) else None
+    return invitation_id if key.made(token, lambda one: token_of(one, invitation_id)) else None

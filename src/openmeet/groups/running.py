@@ -11,6 +11,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
 from groundwork.outbox.owe import owe
+from groundwork.signing_key import SigningKey
 from openmeet.debts.deliveries import owe_mail
 from openmeet.debts.kinds import Debt
 from openmeet.groups import doors, queries, rules, telling
@@ -215,7 +216,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
     await doors.log(tx, group.id, caller.user_id, Act.INVITATION_REVOKED, by=caller.user_id)
 
 
-def named_by(key: bytes, token: str) -> InvitationId:
+def named_by(key: SigningKey, token: str) -> InvitationId:
     """The invitation that a link stands for. Raises NotFound where it was made up."""
     found = rules.invitation_in(key, token)
     if found is None:

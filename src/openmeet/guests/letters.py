@@ -1,6 +1,7 @@
 """The letter with the link: composed when it is sent, from the present."""
 
 from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
 from openmeet.attendance.model import Reply
 from openmeet.debts import left_alone
 from openmeet.debts.deliveries import Composer, Due, Letter
@@ -18,7 +19,7 @@ _SAYS = {
 }
 
 
-def guest_composer(key: bytes, site_name: str, public_url: str) -> Composer:
+def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone, or to who wants no such letters."""
 
     async def compose(db: Database, due: Due) -> Letter | None:

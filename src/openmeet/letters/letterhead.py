@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from groundwork.signing_key import SigningKey
+
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """``key``: 32 secret bytes that the tokens in links are derived from."""
+    """``key``: what the tokens in links are derived from."""
 
-    key: bytes
+    key: SigningKey
     site_name: str
     public_url: str
 

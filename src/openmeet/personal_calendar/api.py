@@ -120,7 +120,7 @@ class SubscriptionEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
 
 
 class FeedShown(msgspec.Struct, rename="camel"):
-    """The secret address of the caller's own events; None where it is switched off."""
+    """The secret address of the caller's own events; None where it is switched off, or was made so long ago that it is shown no more."""
 
     url: str | None
 
@@ -211,10 +211,8 @@ async def read_again(request: Request) -> Response:
 
 async def show_feed(request: Request) -> Response:
     caller = caller_of(request)
-    async with database_of(request).transaction() as tx:
-        token = ""
-        if await queries.has_feed(tx, caller.user_id):
-            token = await feed.open_feed(tx, request.app.state.code_key, caller.user_id)
+    async with database_of(request).reader() as reader:
+        token = await feed.token_of(reader, request.app.state.code_key, caller.user_id)
     return json_response(_feed(request, token))
 
 
@@ -233,7 +231,7 @@ async def close_feed(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _feed(request: Request, token: str) -> FeedShown:
+def _feed(request: Request, token: str | None) -> FeedShown:
     return FeedShown(f"{request.app.state.settings.public_url}/calendar/{quote(token)}.ics" if token else None)
 
 

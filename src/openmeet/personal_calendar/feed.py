@@ -6,12 +6,12 @@ the settings page can show the same address again, a copy of the database opens 
 
 import base64
 import hashlib
-import hmac
 from dataclasses import replace
 from urllib.parse import quote
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.signing_key import SigningKey
 from openmeet.calendars.of_event import written
 from openmeet.calendars.writing import write_calendar
 from openmeet.events.model import EventId
@@ -61,12 +61,25 @@ def tag_of(file: bytes) -> str:
     return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
 
 
-async def open_feed(tx: Transaction, key: bytes, user_id: UserId) -> str:
-    """The token of the person's one feed, which works from now on."""
-    return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id))
+async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | None:
+    """The token of the person's one feed; None where there is none.
+
+    Empty where one works that cannot be made again: its key is kept no more, or it was made for an account that became this one.
+    """
+    found = await queries.feed_of(reader, user_id)
+    if found is None:
+        return None
+    serial, token_hash = found
+    return key.fitting(lambda one: _token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
 
 
-async def renew_feed(tx: Transaction, key: bytes, user_id: UserId) -> str:
+async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
+    """The token of the person's one feed, which works from now on; one that works already stays."""
+    serial = await queries.feed_serial(tx, user_id)
+    return await token_of(tx, key, user_id) or await _with_serial(tx, key, user_id, serial)
+
+
+async def renew_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
     """Another token; the one before opens nothing any more."""
     return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id) + 1)
 
@@ -81,11 +94,15 @@ async def owner_of(reader: Reader, token: str) -> UserId | None:
     return await queries.feed_owner(reader, _hash(token))
 
 
-async def _with_serial(tx: Transaction, key: bytes, user_id: UserId, serial: int) -> str:
-    digest = hmac.digest(key, b"calendar feed\x00" + f"{user_id}\n{serial}".encode(), hashlib.sha256)
-    token = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+async def _with_serial(tx: Transaction, key: SigningKey, user_id: UserId, serial: int) -> str:
+    token = _token(key, user_id, serial)
     await queries.set_feed(tx, user_id, serial, _hash(token))
     return token
+
+
+def _token(key: SigningKey, user_id: UserId, serial: int) -> str:
+    digest = key.digest(b"calendar feed\x00" + f"{user_id}\n{serial}".encode())
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _hash(token: str) -> bytes:

@@ -200,17 +200,16 @@ def _path(view: View, on: date) -> str:
 
 
 async def _settings(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
-    async with database_of(request).transaction() as tx:
-        calendars = await queries.of_person(tx, caller.user_id)
-        token = ""
-        if await queries.has_feed(tx, caller.user_id):
-            token = await feed.open_feed(tx, request.app.state.code_key, caller.user_id)
-        now = tx.now
+    async with database_of(request).reader() as reader:
+        calendars = await queries.of_person(reader, caller.user_id)
+        token = await feed.token_of(reader, request.app.state.code_key, caller.user_id)
+        now = reader.now
     public_url = request.app.state.settings.public_url
     context = {
         "typed": typed,
         "calendars": [_shown(one, now) for one in calendars],
         "most": MOST_CALENDARS,
+        "has_feed": token is not None,
         "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
         "can_read": request.app.state.outgoing is not None,
         "with_publishing": request.app.state.asks_to_publish,

@@ -283,11 +283,13 @@ async def set_feed(tx: Transaction, user_id: UserId, serial: int, token_hash: by
     )
 
 
-async def has_feed(reader: Reader, user_id: UserId) -> bool:
+async def feed_of(reader: Reader, user_id: UserId) -> tuple[int, bytes] | None:
+    """Serial and hash of the link of this person that works."""
     row = await reader.fetch_one(
-        "select 1 as found from calendar_feeds where user_id = :user_id and token_hash is not null", user_id=user_id
+        "select serial, token_hash from calendar_feeds where user_id = :user_id and token_hash is not null",
+        user_id=user_id,
     )
-    return row is not None
+    return None if row is None else (int(row["serial"]), bytes(row["token_hash"]))
 
 
 async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:

@@ -7,6 +7,7 @@ from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, TooMany
 from groundwork.fresh_id import new_id
+from groundwork.signing_key import SigningKey
 from openmeet.debts import left_alone
 from openmeet.debts.deliveries import owe_mail
 from openmeet.sign_in import queries, rules
@@ -67,7 +68,7 @@ async def ask_for_code(tx: Transaction, email: str, *, display_name: str = "", n
 
 async def answer_code(
     tx: Transaction,
-    key: bytes,
+    key: SigningKey,
     challenge_id: ChallengeId,
     typed: str,
     kind: SessionKind,
@@ -99,7 +100,9 @@ async def answer_code(
     return Answered(session, is_new=is_unnamed, next_path=challenge.next_path)
 
 
-async def prove_address(tx: Transaction, key: bytes, challenge_id: ChallengeId, typed: str) -> tuple[str, Answered]:
+async def prove_address(
+    tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
+) -> tuple[str, Answered]:
     """The address whose code this is, used up without opening a session; empty when the code was wrong, which is counted."""
     challenge = await queries.challenge(tx, challenge_id)
     tried = await queries.take_try(tx, challenge_id)

@@ -1,12 +1,13 @@
 """The mail with the code: composed when it is sent, from the present."""
 
 from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
 from openmeet.debts.deliveries import Composer, Due, Letter
 from openmeet.sign_in import queries, rules
 from openmeet.sign_in.model import ChallengeId
 
 
-def code_composer(key: bytes, site_name: str) -> Composer:
+def code_composer(key: SigningKey, site_name: str) -> Composer:
     """The composer of ``CODE_MAIL``; says nothing when the code was used or is over."""
 
     async def compose(db: Database, due: Due) -> Letter | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import actions, joining_queries, managing, queries
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import AttendanceStatus, Reply
@@ -276,7 +277,7 @@ def test_codes_are_read_as_they_are_written(text):
         assert codes.read(typed) == code
     assert attendance_id.endswith(codes.tail_of(code))
     assert codes.is_of(CODE_KEY, code, attendance_id)
-    assert not codes.is_of(b"x" * 32, code, attendance_id)
+    assert not codes.is_of(SigningKey(b"x" * 32), code, attendance_id)
 
 
 @pytest.mark.parametrize("text", ["", "7KQM", "7KQM-4T2P-9XA!", "x" * 500])

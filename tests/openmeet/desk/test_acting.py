@@ -4,6 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import queries as answers
 from openmeet.attendance.model import AttendanceStatus, Reply
@@ -56,7 +57,7 @@ async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, cl
 
 async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_back(db, clock):
     """On their page and by mail; members, who see it no more, are told nothing, and what is over by then is not mailed."""
-    compose = news_composer(Letterhead(b"k" * 32, "OpenMeet", "https://meet.example"))
+    compose = news_composer(Letterhead(SigningKey(b"k" * 32), "OpenMeet", "https://meet.example"))
 
     async def letters(who):
         async with db.reader() as reader:

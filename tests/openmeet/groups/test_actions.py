@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import group_hosting
 from openmeet.debts.deliveries import Due
 from openmeet.groups import actions, doors, listing, queries, running
@@ -15,7 +16,7 @@ from openmeet.groups.rules import invitation_in
 from tests.openmeet.groups.people import details, group_by, member, role, standing
 from tests.openmeet.site_under_test import person
 
-KEY = b"k" * 32
+KEY = SigningKey(b"k" * 32)
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, InvalidForm, Refused
+from groundwork.signing_key import SigningKey
 from openmeet.groups import rules
 from openmeet.groups.model import (
     INSIDE,
@@ -28,7 +29,7 @@ from tests.openmeet.groups.people import details
 
 NOW = Instant(1_772_366_400_000_000)
 ANA, BEN = UserId("ana"), UserId("ben")
-KEY = b"k" * 32
+KEY = SigningKey(b"k" * 32)
 
 # Written out once more, by hand: one letter per role that may.
 # o owner, a admin, m moderator, i member (inside), p pending
@@ -209,6 +210,6 @@ def test_a_link_made_up_is_none():
         token[:-1] + ("0" if token[-1] != "0" else "1"),
         token[:-2],
         "",
-        rules.token_of(b"j" * 32, invitation_id),
+        rules.token_of(SigningKey(b"j" * 32), invitation_id),
     ):
         assert rules.invitation_in(KEY, wrong) is None

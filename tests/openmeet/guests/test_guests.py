@@ -5,6 +5,7 @@ import re
 import pytest
 
 from groundwork.clock import DAY
+from groundwork.signing_key import SigningKey
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import hosting, queries
 from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
@@ -241,7 +242,7 @@ def test_tokens_are_for_one_answer():
     token = rules.token_of(CODE_KEY, one)
     assert rules.answer_in(CODE_KEY, token) == one
     assert rules.answer_in(CODE_KEY, token.replace(one, other)) is None
-    assert rules.answer_in(b"x" * 32, token) is None
+    assert rules.answer_in(SigningKey(b"x" * 32), token) is None
 
 
 async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_database, clock):

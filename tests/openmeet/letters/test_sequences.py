@@ -26,11 +26,11 @@ from openmeet.series.sequences import sequences
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, begin, dates, go, move, names, re_rule, retitle, split
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import CODE_KEY, person
 
 HOST = "openmeet.test"
 URL = f"https://{HOST}"
-HEAD = Letterhead(b"k" * 32, "Site", URL)
+HEAD = Letterhead(CODE_KEY, "Site", URL)
 Named = tuple[str, str]
 
 

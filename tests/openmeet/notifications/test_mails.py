@@ -12,7 +12,7 @@ from openmeet.notifications.links import Link, Purpose
 from openmeet.notifications.model import Channel, Hours, Kind, Particulars, Topic, When
 from openmeet.notifications.queries import count_unread, newest
 from openmeet.users import actions as users
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import CODE_KEY, person
 
 DEBTS = "select subject, state, due_at, revision from debts where kind = 'mail' order by due_at, subject"
 
@@ -218,21 +218,21 @@ async def test_new_dates_are_told_once_for_all(db, ana, clock):
 async def test_a_link_is_the_same_until_it_is_revoked(db, ana):
     link = Link(ana.user_id, Purpose.UNSUBSCRIBE, "changes")
     async with db.transaction() as tx:
-        token = await links.token_for(tx, b"k" * 32, link)
-        assert await links.token_for(tx, b"k" * 32, link) == token
+        token = await links.token_for(tx, CODE_KEY, link)
+        assert await links.token_for(tx, CODE_KEY, link) == token
         assert await links.find(tx, token, Purpose.UNSUBSCRIBE) == link
         assert await links.find(tx, token, Purpose.ANSWER) is None
         assert await links.find(tx, token + "A", Purpose.UNSUBSCRIBE) is None
         assert await links.revoke_all(tx, ana.user_id) == 1
         assert await links.find(tx, token, Purpose.UNSUBSCRIBE) is None
-        again = await links.token_for(tx, b"k" * 32, link)
+        again = await links.token_for(tx, CODE_KEY, link)
     assert again != token
 
 
 async def test_no_token_is_in_the_database(db, ana):
     """Invariant 8: what is stored opens nothing."""
     async with db.transaction() as tx:
-        token = await links.token_for(tx, b"k" * 32, Link(ana.user_id, Purpose.ANSWER, "tea"))
+        token = await links.token_for(tx, CODE_KEY, Link(ana.user_id, Purpose.ANSWER, "tea"))
         rows = await tx.fetch("select * from mail_links")
     assert token not in str(rows)
 

@@ -11,7 +11,7 @@ from openmeet.notifications import links, preferences
 from openmeet.notifications.links import Link, Purpose
 from openmeet.notifications.model import Channel, Hours, Topic
 from openmeet.users.queries import by_email
-from tests.openmeet.site_under_test import api_session, event_by, inputs_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
 
 FORM = {
     "changes_in_app": "on",
@@ -82,7 +82,7 @@ async def test_old_links_are_made_worthless(site):
         await sign_up(browser, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
             ana = await by_email(tx, "ana@example.org")
-            token = await links.token_for(tx, b"k" * 32, Link(ana.id, Purpose.UNSUBSCRIBE, "changes"))
+            token = await links.token_for(tx, CODE_KEY, Link(ana.id, Purpose.UNSUBSCRIBE, "changes"))
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 200
         assert (await browser.post(f"{PATH}/revoke-links")).status_code == 303
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 404

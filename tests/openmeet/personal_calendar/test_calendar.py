@@ -35,7 +35,7 @@ from openmeet.series.model import Template
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import dates, weekly
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
 CHOIR = """BEGIN:VCALENDAR
 X-WR-CALNAME:Choir
@@ -374,15 +374,15 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
         maybe = await event_by(tx, ana, title="Perhaps")
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
         await attendance.answer(tx, ben, maybe.slug, Reply.INTERESTED)
-        first = await feed.open_feed(tx, b"key", ben.user_id)
-        assert await feed.open_feed(tx, b"key", ben.user_id) == first
+        first = await feed.open_feed(tx, CODE_KEY, ben.user_id)
+        assert await feed.open_feed(tx, CODE_KEY, ben.user_id) == first
         assert await feed.owner_of(tx, first) == ben.user_id
         file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
         assert file == await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
         assert b"SUMMARY:Tea" in file
         assert b"Perhaps" not in file
         assert b"talk.example" not in file
-        second = await feed.renew_feed(tx, b"key", ben.user_id)
+        second = await feed.renew_feed(tx, CODE_KEY, ben.user_id)
         assert await feed.owner_of(tx, first) is None
         assert await feed.owner_of(tx, second) == ben.user_id
         await feed.close_feed(tx, ben.user_id)

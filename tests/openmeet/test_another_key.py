@@ -1,0 +1,155 @@
+"""Another sealing key is put before the one that made tickets, links and calendar addresses: they go on working, until that one is dropped."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.signing_key import SigningKey
+from openmeet.arriving import people
+from openmeet.arriving.model import PersonId
+from openmeet.attendance.model import AttendanceId
+from openmeet.check_in import codes
+from openmeet.debts import left_alone
+from openmeet.events import hosting_rules
+from openmeet.events.host_model import CoHostId
+from openmeet.groups import calendar_feeds, queries
+from openmeet.groups import rules as groups
+from openmeet.groups.model import InvitationId
+from openmeet.guests import rules as guests
+from openmeet.guests.model import GuestAnswerId
+from openmeet.notifications import links
+from openmeet.notifications.links import Link, Purpose
+from openmeet.personal_calendar import feed
+from openmeet.sign_in.model import ChallengeId
+from openmeet.sign_in.rules import code_of
+from openmeet.users.model import Caller
+from openmeet.users.queries import by_email
+from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, person, sign_up, site_on
+
+ID = "01890000-0000-7000-8000-000000000000"
+DROPPED = SigningKey(b"n" * 32)
+ROTATED = SigningKey(b"n" * 32, (CODE_KEY.newest,))
+ADDRESS = left_alone.hash_of("ben@example.org")
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.mark.parametrize(
+    ("make", "find"),
+    [
+        (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
+        (lambda key: hosting_rules.token_of(key, CoHostId(ID)), hosting_rules.invitation_in),
+        (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_in),
+        (lambda key: left_alone.token_of(key, ADDRESS), left_alone.address_in),
+        (
+            lambda key: codes.code_of(key, AttendanceId(ID)),
+            lambda key, code: codes.is_of(key, code, AttendanceId(ID)) or None,
+        ),
+    ],
+)
+def test_what_the_key_before_made_is_known(
+    make: Callable[[SigningKey], str], find: Callable[[SigningKey, str], object]
+) -> None:
+    old, new = make(CODE_KEY), make(ROTATED)
+    assert old != new
+    assert new == make(DROPPED)
+    assert find(ROTATED, old) == find(CODE_KEY, old) is not None
+    assert find(ROTATED, new) is not None
+    assert find(DROPPED, old) is None
+
+
+def test_invitations_of_lists_are_known_too() -> None:
+    assert people.person_in(ROTATED, people.token_of(CODE_KEY, PersonId(ID))) == ID
+    with pytest.raises(Exception, match="does not work any more"):
+        people.person_in(DROPPED, people.token_of(CODE_KEY, PersonId(ID)))
+
+
+def test_a_code_to_sign_in_is_of_the_newest_key_alone() -> None:
+    assert code_of(ROTATED, ChallengeId(ID)) == code_of(DROPPED, ChallengeId(ID))
+
+
+async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> None:
+    async with site.browser() as anybody:
+        path = f"/mail/never/{left_alone.token_of(CODE_KEY, ADDRESS)}"
+        for key, status in ((ROTATED, 200), (DROPPED, 404)):
+            site.app.state.code_key = key
+            assert (await anybody.get(path)).status_code == status
+
+
+async def test_links_of_earlier_letters_stay_when_the_next_is_written(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        link = Link((await person(tx, "Ana")).user_id, Purpose.ANSWER, "tea")
+        first = await links.token_for(tx, CODE_KEY, link)
+        assert await links.token_for(tx, ROTATED, link) == first
+        assert await links.find(tx, first, Purpose.ANSWER) == link
+        assert await links.token_for(tx, DROPPED, link) != first
+        assert await links.find(tx, first, Purpose.ANSWER) is None
+
+
+async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Site) -> None:
+    """Of the key before, the same; of one that was dropped none is shown, and what was handed out works until there is another."""
+    path = "/settings/calendars"
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await ana.post(f"{path}/feed", data={"act": "open"})
+        first = _address((await ana.get(path)).text)
+        for key in (CODE_KEY, ROTATED):
+            site.app.state.code_key = key
+            assert _address((await ana.get(path)).text) == first
+        site.app.state.code_key = DROPPED
+        shown = (await ana.get(path)).text
+        assert "can not be shown here any more" in shown
+        assert (await ana.get(first)).status_code == 200
+        await ana.post(f"{path}/feed", data={"act": "renew"})
+        second = _address((await ana.get(path)).text)
+        assert [(await ana.get(one)).status_code for one in (first, second)] == [404, 200]
+
+
+async def test_opening_an_address_that_works_leaves_it(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        first = await feed.open_feed(tx, CODE_KEY, ana.user_id)
+        assert await feed.open_feed(tx, ROTATED, ana.user_id) == first
+
+
+async def test_a_groups_address_that_is_shown_is_the_one_that_works(site: Site) -> None:
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            host = await by_email(tx, "ana@example.org")
+            assert host is not None
+            group = await group_by(tx, Caller(host.id, "Ana"), name="Circle", visibility="private")
+            mine = await queries.find_member(tx, group.id, host.id)
+            token = await calendar_feeds.renew(tx, CODE_KEY, group, mine)
+        path = f"/groups/{group.slug}/events"
+        site.app.state.code_key = ROTATED
+        address = f"/group-calendars/{token}.ics"
+        assert address in (await ana.get(path)).text
+        site.app.state.code_key = DROPPED
+        shown = (await ana.get(path)).text
+        assert "can not be shown here any more" in shown
+        assert "/group-calendars/" not in shown
+        assert (await ana.get(address)).status_code == 200
+
+
+async def test_a_request_repeated_after_another_key_came_is_answered_as_before(site: Site) -> None:
+    async with site.browser() as client:
+        head = await api_session(client, "ana@example.org", "Ana") | {"idempotency-key": "mine"}
+        first = await client.post("/api/groups", json={"name": "Circle", "timeZone": "Europe/Berlin"}, headers=head)
+        site.app.state.code_key = ROTATED
+        second = await client.post("/api/groups", json={"name": "Circle", "timeZone": "Europe/Berlin"}, headers=head)
+        assert (second.status_code, second.content) == (first.status_code, first.content)
+        assert second.headers["idempotency-replayed"] == "true"
+
+
+def _address(text: str) -> str:
+    found = re.search(r"/calendar/[^\"]+\.ics", text)
+    assert found is not None
+    return found[0]
