@@ -51,9 +51,9 @@ BROUGHT = """
 
 # It may have been made by a commit of which nobody was told: that was not after this one.
 MISSED = """
-    select uri, theirs_rev, ours, ours_revision, theirs, result from conflicts
-     where uri >= :first and uri < :behind and field = :field and result = 'theirs' and theirs_rev > :rev and after_rev < :rev
-     order by uri, theirs_rev desc
+    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from records r join conflicts c on c.uri = r.uri
+     where r.did = :did and c.field = :field and c.result = 'theirs' and c.theirs_rev > :rev and c.after_rev < :rev
+     order by c.uri, c.theirs_rev desc
 """
 
 TURN = """
@@ -164,7 +164,7 @@ async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Brought
 
 async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[Brought]:
     """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
-    rows = await reader.fetch(MISSED, first=f"at://{did}/", behind=f"at://{did}0", field=field, rev=rev)
+    rows = await reader.fetch(MISSED, did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
 
