@@ -92,7 +92,7 @@ async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
 
 
 async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Offer]:
-    """What somebody is offered and may look at, the oldest offer first."""
+    """What somebody is offered, the oldest offer first. Whether they may look at it now is asked of ``agenda.may_see``."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
