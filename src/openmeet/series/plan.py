@@ -144,8 +144,10 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
                 name="EditTheRule",
             )
         by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
-        # Of every second week, Saturday and Sunday stay in one week as Sunday and Monday: the week begins a day later, too.
-        first = (rule.week_start + days) % 7 if rule.interval > 1 and len(by_day) > 1 else rule.week_start
+        # Of every second week, Saturday and Sunday stay in one week as Sunday and Monday: the week begins a day later, too. So
+        # does that of one weekday which is not the first date's: from that day's week on the weeks are counted.
+        is_of_one_day = not {day.day for day in rule.by_day} - {pattern.start.weekday()}
+        first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
         rule = replace(rule, by_day=by_day, week_start=first)
     if rule is not None and rule.until is not None:
         rule = replace(rule, until=_later(rule.until, shift, days, pattern.zone_name or "UTC"))

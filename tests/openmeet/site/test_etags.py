@@ -10,7 +10,14 @@ from tests.openmeet.site_under_test import api_session, site_on
 EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 
 # Not edited: they begin and end.
-WITHOUT_CONDITION = {"closeSession", "unsubscribeFromCalendar", "closeMyFeed", "declineInvitation"}
+WITHOUT_CONDITION = {
+    "closeSession",
+    "unsubscribeFromCalendar",
+    "closeMyFeed",
+    "closeGroupFeed",
+    "declineInvitation",
+    "declineArrival",
+}
 
 
 @pytest.fixture
