@@ -227,7 +227,7 @@ async def _own_things(tx: Transaction, town: Planted) -> None:
     await access.make(tx, ana, TokenWanted(town.secret("tokenname"), frozenset(Scope), None))
     address = f"https://hook.example/{town.secret('hook')}"
     webhook, _ = await webhooks.register(
-        tx, ana, Sealer([CODE_KEY]), url=address, kinds=frozenset(Happening), group_id=None
+        tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=frozenset(Happening), group_id=None
     )
     town.addresses["webhooks"] = [{"id": webhook.id, "deliveryId": webhook.id}]
 
