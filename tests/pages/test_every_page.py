@@ -95,7 +95,9 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await access.make(tx, ana, TokenWanted("The club's website, and its newsletter", frozenset(Scope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
         kinds = frozenset(HAPPENING_WORDS)
-        webhook, _ = await webhooks.register(tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None)
+        webhook, _ = await webhooks.register(
+            tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
+        )
         await webhooks.ping(tx, webhook)
         said = Wishes(party=1, replies={"q1": "Everything"}, is_private=True)
         await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)

@@ -245,9 +245,8 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         numbers = await sequences(tx, [one.id for one in events])
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
-            whole = series_feed.WholeSeries(
-                series, [event for event in ours if event.place_in_series], frozenset(event.id for event in ours)
-            )
+            dates = [(event, True) for event in ours if event.place_in_series]
+            whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.place_in_series is None]
             file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL)
         elif kind == "search":
