@@ -5,10 +5,8 @@ without the group (public events, those that they host) keeps their answer.
 """
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.attendance import beginning, line, placing, rules
-from openmeet.attendance.model import Source, Through
-from openmeet.attendance.rules import Standing
-from openmeet.attendance.transitions import Act
+from openmeet.attendance import beginning, ending
+from openmeet.attendance.model import Through
 from openmeet.events import seeing
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
@@ -34,24 +32,4 @@ async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> boo
     begun = await beginning.of_record(tx, event_id, user_id)
     if begun is None or begun.mine is None or await seeing.may_see(tx, begun.event, user_id, is_invited=True):
         return False
-    event, mine, joining = begun.event, begun.mine, begun.joining
-    decided = rules.decide(event, joining, mine, Act.NETWORK_NOT_GOING, standing=Standing(), has_room=False, now=tx.now)
-    if decided.status is mine.status:
-        return False
-    saved = await placing.put(
-        tx,
-        event,
-        user_id,
-        mine,
-        decided,
-        placing.as_said(mine),
-        source=Source.HERE,
-        through=Through.GROUP,
-        actor_id=None,
-        answered_at=tx.now,
-    )
-    # What stood in public once is looked at again: no record says that they come.
-    await placing.owe(tx, saved)
-    if placing.frees(mine, saved):
-        await line.fill(tx, event, joining)
-    return True
+    return await ending.end(tx, begun, user_id, through=Through.GROUP, actor_id=None, owes_record=True)

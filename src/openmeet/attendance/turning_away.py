@@ -5,10 +5,8 @@ itself: their place may be somebody else's by then. They may answer again.
 """
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.attendance import beginning, line, placing, rules
-from openmeet.attendance.model import Source, Through
-from openmeet.attendance.rules import Standing
-from openmeet.attendance.transitions import Act
+from openmeet.attendance import beginning, ending
+from openmeet.attendance.model import Through
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
@@ -26,29 +24,8 @@ async def turn_away(
     ended = 0
     for event_id in await _coming(tx, user_id, host):
         begun = await beginning.of_record(tx, event_id, user_id)
-        if begun is None or begun.mine is None:
-            continue
-        event, mine, joining = begun.event, begun.mine, begun.joining
-        decided = rules.decide(
-            event, joining, mine, Act.NETWORK_NOT_GOING, standing=Standing(), has_room=False, now=tx.now
-        )
-        if decided.status is mine.status:
-            continue
-        saved = await placing.put(
-            tx,
-            event,
-            user_id,
-            mine,
-            decided,
-            placing.as_said(mine),
-            source=Source.HERE,
-            through=Through.HOST,
-            actor_id=actor_id,
-            answered_at=tx.now,
-        )
-        ended += 1
-        if placing.frees(mine, saved):
-            await line.fill(tx, event, joining)
+        if begun is not None:
+            ended += await ending.end(tx, begun, user_id, through=Through.HOST, actor_id=actor_id, owes_record=False)
     return ended
 
 
