@@ -28,7 +28,7 @@ from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, NotSig
 from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.identities import authorization_queries, client_keys, queries, session_queries, sessions
+from openmeet.identities import authorization_queries, client_keys, session_queries, sessions
 from openmeet.identities.model import NewSession, SealedSession, SessionKind
 from openmeet.identities.naming import FIELD, Named, Server, text_of
 from openmeet.identities.network import Network
@@ -253,13 +253,8 @@ def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
 
 async def _is_alive(db: Database, network: Network, did: Did) -> bool:
     """Whether the session that we have for a DID still lives at its server: it is refreshed."""
-    async with db.reader() as reader:
-        identity = await queries.find(reader, did)
-    if identity is None:
-        return False
     try:
-        session = await sessions.open_session(db, network, identity)
-        await sessions.renew(db, network, identity, session)
+        await sessions.refresh(db, network, did)
     except Failure as failure:
         log.info("authorization.session_not_kept", did=did, reason=failure.name)
         return False

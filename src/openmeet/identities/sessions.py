@@ -84,6 +84,15 @@ async def open_session(db: Database, network: Network, identity: Identity) -> Se
     return await _sign_in_custodial(db, network, identity, account)
 
 
+async def refresh(db: Database, network: Network, did: str) -> None:
+    """Fresh tokens for the session that we have for a DID. Raises NotSignedIn also where nobody has that DID here, else as ``renew``."""
+    async with db.reader() as reader:
+        identity = await queries.find(reader, did)
+    if identity is None:
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    await renew(db, network, identity, await open_session(db, network, identity))
+
+
 async def renew(db: Database, network: Network, identity: Identity, session: Session) -> Session:
     """The session with fresh tokens: those that somebody else has got since, or new ones.
 

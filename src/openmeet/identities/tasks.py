@@ -6,7 +6,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotSignedIn
 from groundwork.telemetry.logs import log
-from openmeet.identities import authorization_queries, queries, session_queries, sessions
+from openmeet.identities import authorization_queries, session_queries, sessions
 from openmeet.identities.network import Network
 
 # A public client's refresh token lives two weeks unused, a confidential one's and that of a password longer: a day's rhythm loses none.
@@ -43,13 +43,8 @@ async def forget_over(db: Database) -> int:
 
 
 async def _refresh(db: Database, network: Network, did: str) -> bool:
-    async with db.reader() as reader:
-        identity = await queries.find(reader, did)
-    if identity is None:
-        return False
     try:
-        session = await sessions.open_session(db, network, identity)
-        await sessions.renew(db, network, identity, session)
+        await sessions.refresh(db, network, did)
     except NotSignedIn:
         return False  # it is over, and its row says so by now
     except Failure as failure:
