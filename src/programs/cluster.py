@@ -8,6 +8,7 @@ again. What passwords and keys there are stands in the folder, as with ``openmee
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -28,7 +29,7 @@ from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
 from programs import household
 from programs.balancer import balanced
-from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, Wishes, environment_of
+from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, Wishes, environment_of
 from programs.command_line import role
 from programs.household import Household
 from programs.platform_settings import read_installation_settings
@@ -71,6 +72,10 @@ class MemberShown(msgspec.Struct, frozen=True):
     restarts: int
 
 
+# For operators' commands: `. var-cluster/openmeet.env`.
+ENVIRONMENT_FILE = "openmeet.env"
+
+
 class Ready(msgspec.Struct, frozen=True):
     """What ``members.json`` in the folder holds; written anew whenever a member is started."""
 
@@ -110,7 +115,7 @@ def main(
 
     async def run() -> None:
         async with stopping() as stop, running(wishes, stop) as ready:
-            typer.echo(greeting(ready))
+            typer.echo(greeting(ready, wishes.folder))
             await stop.wait()
             typer.echo("Stopping …")
 
@@ -145,6 +150,7 @@ async def running(wishes: Wishes, stop: asyncio.Event) -> AsyncIterator[Ready]:
                 for member in together
             ]
         shown.write()
+        shown.write_environment()
         yield shown.ready()
 
 
@@ -172,6 +178,15 @@ class _Shown:
 
     def write(self) -> None:
         private_file.write(self.wishes.folder / "members.json", msgspec.json.encode(self.ready()))
+
+    def write_environment(self) -> None:
+        """What a shell reads for commands that work on the cluster. The administrator's password is in it."""
+        told = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(told.items())]
+        private_file.write(self.wishes.folder / ENVIRONMENT_FILE, "".join(lines).encode())
+
+    def _of(self, kind: str) -> dict[str, str]:
+        return next(one.environment for one in self.members if one.role == kind)
 
 
 async def _make_schemas(wishes: Wishes) -> None:
@@ -276,15 +291,22 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
     await asyncio.gather(*watches)
 
 
-def greeting(ready: Ready) -> str:
+def greeting(ready: Ready, folder: Path) -> str:
     """What a person sees when everything answers."""
+    command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
     communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())
     return f"""
 OpenMeet       {ready.openmeet}
+  mailbox      {ready.openmeet}/dev/mail    (sign-in codes arrive here)
+  operators    {ready.openmeet}/operating   (sign up as {OPERATOR})
 {communities}Aurora Locus   {ready.pds}   (operators: admin, {ready.admin_password})
 
 Processes; each may be killed, and is started again:
 {parts}
+
+For operators:
+  (. {kept}; {command} sync status)
+  (. {kept}; {command} pds account list)
 Ctrl-C stops them all.
 """

@@ -19,6 +19,10 @@ FEW_CONNECTIONS = "3"
 FEWER_CONNECTIONS = "2"
 
 
+# Whoever signs up so runs the site: every letter of it lies in the mailbox that everybody here can open.
+OPERATOR = "operator@example.test"
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own.
@@ -89,6 +93,8 @@ def _platform(wishes: Wishes, home: Household, plc_url: str, keys: str) -> dict[
         "OPENMEET_BROKER_NAME": wishes.name,
         "OPENMEET_CACHE_URL": wishes.cache,
         "OPENMEET_SEALING_KEYS": keys,
+        "OPENMEET_OPERATORS": OPERATOR,
+        "OPENMEET_MODERATORS": OPERATOR,
         "OPENMEET_DEV_MODE": "true",
         "OPENMEET_DEV_MAILBOX": "true",
         "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",

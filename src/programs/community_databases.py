@@ -1,4 +1,5 @@
-"""The databases of all communities, opened at a start. One that does not answer stops nobody else: it is opened as soon as it does.
+"""The databases of all communities and of their queues, opened at a start. One that does not answer stops nobody else: it is opened as
+soon as it does. A community is there when both are: where its files are away, both are.
 
 Who has one community alone is told at once that its database is away, by a start that fails; so is who has several and none answers.
 """
@@ -6,6 +7,7 @@ Who has one community alone is told at once that its database is away, by a star
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
@@ -18,12 +20,21 @@ from groundwork.errors import Refused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.settings import Settings
+from programs.community_queues import tables_of
 
 # A server that is gone without a word lets nobody wait for longer than a restart takes.
 PATIENCE_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
 # The log says again and again what is missing: somebody looks at the newest lines.
 _TOLD_EVERY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a community keeps its things in. ``queue_tables``: of an embedded queue, else None."""
+
+    db: Database
+    queue_tables: Database | None
 
 
 def away_gauge(metrics: Metrics) -> Gauge:
@@ -34,30 +45,38 @@ def away_gauge(metrics: Metrics) -> Gauge:
 @asynccontextmanager
 async def open_databases(
     settings: Mapping[str, Settings], clock: Clock, metrics: Metrics
-) -> AsyncIterator[Mapping[str, Database]]:
+) -> AsyncIterator[Mapping[str, Stores]]:
     """By the community's name, migrated. Raises what the first one raised where none can be opened; Refused, ValueError: settings."""
     opening = _Opening(clock, away_gauge(metrics), asyncio.Lock())
     async with AsyncExitStack() as stack:
-        tried = await asyncio.gather(*(opening.try_(one) for one in settings.values()), return_exceptions=True)
-        for one in tried:
-            if not isinstance(one, BaseException):
+        queues = await asyncio.gather(*(opening.try_queue(*one) for one in settings.items()), return_exceptions=True)
+        tried = await asyncio.gather(
+            *(opening.try_beside(queue, own) for queue, own in zip(queues, settings.values(), strict=True)),
+            return_exceptions=True,
+        )
+        for one in (*queues, *tried):
+            if one is not None and not isinstance(one, BaseException):
                 stack.push_async_callback(one.close)
         failures = [one for one in tried if isinstance(one, BaseException)]
         for failure in failures:
             if len(failures) == len(tried) or _is_our_fault(failure):
                 raise failure
-        found: dict[str, Database] = {}
-        for (name, own), one in zip(settings.items(), tried, strict=True):
+        found: dict[str, Stores] = {}
+        for (name, own), queue, one in zip(settings.items(), queues, tried, strict=True):
             opening.away.labels(name).set(isinstance(one, BaseException))
-            if not isinstance(one, BaseException):
-                found[name] = one
+            if not isinstance(one, BaseException) and not isinstance(queue, BaseException):
+                found[name] = Stores(one, queue)
                 continue
-            _tell(name, one)
+            if isinstance(one, BaseException):
+                _tell(name, one)
             late = LateDatabase("postgresql" if own.tenant_database_url.startswith(POSTGRES) else "sqlite")
             stack.push_async_callback(late.close)
-            waiting = asyncio.create_task(opening.until_there(name, own, late), name=f"database of {name}")
+            late_queue = LateDatabase("sqlite") if isinstance(queue, BaseException) else None
+            if late_queue is not None:
+                stack.push_async_callback(late_queue.close)
+            waiting = asyncio.create_task(opening.until_there(name, own, late, late_queue), name=f"database of {name}")
             stack.push_async_callback(_ended, waiting)
-            found[name] = late
+            found[name] = Stores(late, late_queue if isinstance(queue, BaseException) else queue)
         yield found
 
 
@@ -68,6 +87,17 @@ class _Opening:
         self.away = away
         self._clock = clock
         self._turn = turn
+
+    async def try_queue(self, name: str, settings: Settings) -> Database | None:
+        """The tables of its queue; None where that is on a broker. Raises whatever there is in the way."""
+        async with self._turn:
+            return await tables_of(name, settings, self._clock)
+
+    async def try_beside(self, queue: Database | BaseException | None, settings: Settings) -> Database:
+        """``try_`` where the queue is there; else what was in its way."""
+        if isinstance(queue, BaseException):
+            raise queue
+        return await self.try_(settings)
 
     async def try_(self, settings: Settings) -> Database:
         """Raises whatever there is in the way."""
@@ -80,19 +110,28 @@ class _Opening:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await open_database(url, schema=schema, clock=self._clock, connections=settings.database_connections)
 
-    async def until_there(self, name: str, settings: Settings, late: LateDatabase) -> None:
-        """Try again until it answers."""
+    async def until_there(
+        self, name: str, settings: Settings, late: LateDatabase, late_queue: LateDatabase | None
+    ) -> None:
+        """Try again until it answers; its queue comes first, for who finds the database finds all of it."""
         tries = 0
         while not late.is_open.is_set():
             await asyncio.sleep(AGAIN_SECONDS)
             tries += 1
             try:
+                if late_queue is not None and not late_queue.is_open.is_set():
+                    await self._open_late_queue(name, settings, late_queue)
                 late.open_as(await self.try_(settings))
             except Exception as failure:  # noqa: BLE001 - the edge of one community: the others are served meanwhile
                 if tries % _TOLD_EVERY == 0:
                     _tell(name, failure)
         self.away.labels(name).set(0)
         log.info("tenant.database_came", tenant=name)
+
+    async def _open_late_queue(self, name: str, settings: Settings, late_queue: LateDatabase) -> None:
+        tables = await self.try_queue(name, settings)
+        if tables is not None:
+            late_queue.open_as(tables)
 
 
 def _is_our_fault(failure: BaseException) -> bool:

@@ -24,6 +24,7 @@ from aurora_locus import settings as pds_settings
 from aurora_locus.accounts import creation, queries, wishes
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
+from aurora_locus.identity import handles
 from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, Refused
@@ -141,9 +142,10 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
         pds_url = pds_wishes.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
         stack.push_async_callback(pds_serving.stop)
-        await settle_in(pds.registry, home)
+        operators = await settle_in(pds.registry, home)
 
         wishes = replace(_platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted)
+        wishes = replace(wishes, operators=operators, moderators=operators)
         found = checked({DEFAULT_TENANT: wishes})
         settings = found[DEFAULT_TENANT]
         keep_settings(settings, pds_wishes, plc_settings, folder / SETTINGS_FILE)
@@ -209,8 +211,10 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
     )
 
 
-async def settle_in(registry: Registry, home: Household) -> None:
-    """Make the accounts of the household that are not there yet."""
+async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
+    """Make the accounts of the household that are not there yet. The DID of the first, who runs the site as well; empty where
+    nobody is called so any more: accounts may be deleted, and called otherwise, and nothing of that comes back.
+    """
     for person in home.people:
         async with registry.db.reader() as reader:
             known = await queries.find_by_handle(reader, person.handle)
@@ -218,7 +222,12 @@ async def settle_in(registry: Registry, home: Household) -> None:
             try:
                 await creation.create(registry, wishes.Wish(person.handle, person.email, person.password))
             except Refused as refused:
+                if refused.name in {handles.taken().name, wishes.email_taken().name}:
+                    continue
                 raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
+    async with registry.db.reader() as reader:
+        first = await queries.find_by_handle(reader, home.people[0].handle)
+    return () if first is None else (str(first.did),)
 
 
 def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettings, path: Path) -> None:
@@ -232,6 +241,8 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
             "plc_url": settings.plc_url,
             "firehose_urls": list(settings.firehose_urls),
             "network_shown": settings.network_shown,
+            "operators": list(settings.operators),
+            "moderators": list(settings.moderators),
             "dev_mode": settings.dev_mode,
             "dev_mailbox": settings.dev_mailbox,
             "allow_private_addresses": settings.allow_private_addresses,
@@ -280,7 +291,8 @@ def greeting(ready: Ready) -> str:
     call, json = f"curl -s {ready.pds}/xrpc/com.atproto", "-H 'Content-Type: application/json'"
     return f"""
 OpenMeet       {ready.openmeet}
-  mailbox      {ready.openmeet}/dev/mail   (sign-in codes arrive here)
+  mailbox      {ready.openmeet}/dev/mail    (sign-in codes arrive here)
+  operators    {ready.openmeet}/operating   (sign in as {ana.handle}, who moderates, too)
   API          {ready.openmeet}/api/openapi.json
 Aurora Locus   {ready.pds}
   accounts     {ready.pds}/account   (sign in as {ana.handle})

@@ -1,7 +1,8 @@
-"""A community whose database does not answer when the programs start: the others are served, and it comes up by itself."""
+"""A community whose database, or all of whose files, are away when the programs start: the others are served, and it comes up by itself."""
 
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,14 +21,35 @@ async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_pat
     server = urlsplit(postgres_url)
     door = free_port()
     behind_the_door = server._replace(netloc=f"{server.username}@{HOST}:{door}").geturl()
-    async with running_communities(tmp_path, "") as both, contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def opens() -> None:
+            await stack.enter_async_context(balanced(HOST, door, [server.port or 5432]))
+
+        await starts_and_joins(tmp_path, opens, database_url=behind_the_door, database_schema="hamlet_away")
+
+
+async def test_all_programs_start_and_it_joins_when_its_files_are_there(tmp_path: Path) -> None:
+    """The same on SQLite, with the queue among the files: nothing is kept for it until it is read anew."""
+    volume = tmp_path / "volume"
+    volume.write_text("where a disk is not mounted yet")
+
+    async def mounted() -> None:
+        volume.unlink()
+
+    await starts_and_joins(tmp_path, mounted, data_directory=str(volume / "hamlet"))
+
+
+async def starts_and_joins(tmp_path: Path, comes: Callable[[], Awaitable[None]], **away: str) -> None:
+    """A hamlet that is ``away`` until it ``comes``, in an installation that runs."""
+    async with running_communities(tmp_path, "") as both:
         before = await both.write("Old games")
         await both.town.arrival(before)
         for program in both.programs:
             # Who is stopped while it starts says nothing, and ends otherwise than when it is asked to.
             await program.heard(re.compile("(Ctrl-C stops it|listening on)"))
         await both.stop()
-        both.add("hamlet", database_url=behind_the_door, database_schema="hamlet_away")
+        both.add("hamlet", **away)
         await both.start()
         hamlet = both.communities["hamlet"]
 
@@ -49,8 +71,7 @@ async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_pat
             # Some of them are still starting.
             await program.heard(re.compile(r"(tenant\.database_away)"))
 
-        port = server.port or 5432
-        await stack.enter_async_context(balanced(HOST, door, [port]))
+        await comes()
 
         async def is_served() -> bool:
             return (await hamlet.get("/")).status_code == 200

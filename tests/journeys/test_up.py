@@ -73,6 +73,16 @@ async def test_the_settings_file_opens_the_operators_tools(up: Up):
         assert said in done.stdout
 
 
+async def test_the_first_account_operates_the_site(up: Up):
+    """As the greeting says; to the second one the page does not exist."""
+    found = []
+    for person in up.ready["people"][:2]:
+        async with httpx.AsyncClient(base_url=up.openmeet) as browser:
+            await browser.post("/sign-in/handle", data={"handle": person["handle"], "password": person["password"]})
+            found.append((await browser.get("/operating")).status_code)
+    assert found == [200, 404]
+
+
 async def test_everything_answers(up: Up):
     """Pages, API, PDS and directory answer as soon as the ready file is there."""
     addresses = (
@@ -162,6 +172,28 @@ async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
         await is_as_it_was(third)
     finally:
         assert await third.program.stop(patience_seconds=20) == 0
+
+
+async def test_accounts_that_are_gone_stay_gone(tmp_path: Path):
+    """One is called otherwise, one is deleted: the next start answers as before, and makes neither anew."""
+    options = ["--data", str(tmp_path / "var"), *fixed_ports()]
+    first = await start_up(tmp_path, *options)
+    session = await first.pds_session()
+    ben = (await get(f"{first.pds}/xrpc/com.atproto.identity.resolveHandle", handle="ben.test")).json()["did"]
+    async with httpx.AsyncClient(base_url=f"{first.pds}/xrpc/") as client:
+        ana = {"authorization": f"Bearer {session['accessJwt']}"}
+        renamed = await client.post("com.atproto.identity.updateHandle", json={"handle": "anna.test"}, headers=ana)
+        admin = ("admin", first.ready["admin_password"])
+        gone = await client.post("com.atproto.admin.deleteAccount", json={"did": ben}, auth=admin)
+    assert (renamed.status_code, gone.status_code) == (200, 200)
+    assert await first.program.stop(patience_seconds=20) == 0
+    second = await start_up(tmp_path, *options)
+    try:
+        page = await get(f"{second.pds}/xrpc/com.atproto.sync.listRepos")
+        assert session["did"] in {one["did"] for one in page.json()["repos"]}
+        assert len([one for one in page.json()["repos"] if one["active"]]) == 2
+    finally:
+        assert await second.program.stop(patience_seconds=20) == 0
 
 
 @pytest.mark.parametrize("taken", ["--plc-port", "--pds-port", "--web-port"])

@@ -1,9 +1,10 @@
 """What ``openmeet cluster`` tells its processes of the communities that it serves."""
 
+import subprocess
 from pathlib import Path
 
-from programs import household
-from programs.cluster_environment import HOST, Wishes, environment_of
+from programs import cluster, household
+from programs.cluster_environment import HOST, OPERATOR, Wishes, environment_of
 from programs.platform_settings import read_installation_settings
 
 
@@ -18,6 +19,25 @@ def test_without_names_there_is_one_community(tmp_path: Path):
     found = read_installation_settings(None, environment(tmp_path))
     assert list(found) == ["default"]
     assert found["default"].public_url == f"http://{HOST}:8080"
+
+
+def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
+    """One file, for its owner alone: operators' commands find the cluster, and somebody runs its site."""
+    wishes = Wishes(tmp_path, "postgresql://db/it's", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080)
+    home = household.make(3000)
+    members, _ = cluster._members(wishes, home)
+    cluster._Shown(wishes, home, members).write_environment()
+    path = tmp_path / cluster.ENVIRONMENT_FILE
+    assert path.stat().st_mode & 0o077 == 0
+    told = subprocess.run(["/bin/sh", "-c", f". {path}; env -0"], env={}, capture_output=True, check=True).stdout
+    found = dict(line.split("=", 1) for line in told.decode().split("\0") if line)
+    for member in members:
+        if member.role in {"pds", "scheduler"}:
+            ports = {"PDS_PORT", "OPENMEET_OPERATIONS_PORT"}
+            assert {name: found[name] for name in member.environment if name not in ports} == {
+                name: value for name, value in member.environment.items() if name not in ports
+            }
+    assert read_installation_settings(None, found)["default"].operators == (OPERATOR,)
 
 
 def test_each_name_is_a_community_at_a_host_name_of_its_own(tmp_path: Path):

@@ -14,8 +14,10 @@ from groundwork.clock import HandClock
 from groundwork.database.late import LateDatabase, until_opened
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
+from groundwork.queue.contract import Message
 from groundwork.telemetry.health import look
 from groundwork.telemetry.metrics import Metrics
+from openmeet.firehose import audience
 from openmeet.settings import Settings
 from openmeet.tenants.configured import read_tenants
 from openmeet.tenants.health import checks_of
@@ -86,12 +88,13 @@ async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
     async with silent_server() as port:
         found = settings_of(tmp_path, village=f"postgresql://me@{HOST}:{port}/nothing")
         async with open_databases(found, clock, Metrics("openmeet")) as databases:
-            assert isinstance(databases["village"], LateDatabase)
-            async with databases["default"].reader() as reader:
+            village = databases["village"].db
+            assert isinstance(village, LateDatabase)
+            async with databases["default"].db.reader() as reader:
                 assert await reader.fetch("select 1 as one")
             stop = asyncio.Event()
             stop.set()
-            assert not await until_opened(databases["village"], stop)
+            assert not await until_opened(village, stop)
 
 
 async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Path, clock: HandClock) -> None:
@@ -99,10 +102,38 @@ async def test_a_file_that_is_no_database_is_one_communitys_trouble(tmp_path: Pa
     file = tmp_path / "village.db"
     file.write_bytes(b"something else entirely" * 200)
     async with open_databases(settings_of(tmp_path, village=f"sqlite://{file}"), clock, Metrics("openmeet")) as found:
-        late = found["village"]
+        late = found["village"].db
         assert isinstance(late, LateDatabase)
         file.unlink()
         assert await asyncio.wait_for(until_opened(late, asyncio.Event()), 30)
+
+
+async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path, clock: HandClock) -> None:
+    """Its database, its queue, its pictures and its mailbox; all of it works as soon as its folder is there, and it is new to the stream."""
+    volume = tmp_path / "volume"
+    volume.write_text("what is here instead of a mounted disk")
+    own = {"name": "village", "public_url": "http://village.example", "data_directory": str(volume / "village")}
+    base = {"data_directory": str(tmp_path / "town"), "dev_mailbox": True, "dev_mode": True}
+    async with open_installation(read_tenants({**base, "tenants": [own]}, {}), clock) as installation:
+        town, village = installation.platforms
+        letter = Message("event.create", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", b"", "1")
+        await town.queue.publish([letter])
+        assert (town.keeps_messages, village.keeps_messages) == (True, False)
+        for asked in (village.queue.publish([letter]), village.queue.depth(), village.db.read(lambda _: None)):
+            with pytest.raises(DatabaseUnavailable):
+                await asked
+        seated = await audience.seat(town.installation, [one.tenant for one in (town,)])
+        assert seated.seated == {"default"}
+        volume.unlink()
+        assert await asyncio.wait_for(until_opened(village.db, asyncio.Event()), 30)
+        assert village.keeps_messages
+        await village.queue.publish([letter])
+        assert (await village.queue.depth()).waiting == 1
+        async with village.pictures.upload() as upload:
+            await upload.write(b"a picture")
+            await upload.keep("there")
+        assert await village.pictures.size("there") == 9
+        assert (await look(checks_of([village.tenant]))).is_ready
 
 
 async def test_where_none_answers_the_start_says_so(tmp_path: Path, clock: HandClock) -> None:

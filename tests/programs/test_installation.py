@@ -24,7 +24,8 @@ from openmeet.identities import sessions
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
 from programs import gauges, publisher, scheduler, shared
-from programs.platform import Installation, Platform, open_installation, open_queue_alone
+from programs.community_queues import open_queue_alone
+from programs.platform import Installation, Platform, mailbox_folder, open_installation
 from programs.worker import for_each
 
 KEY = bytes(range(32))
@@ -108,9 +109,13 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
     assert town.network.large_reads is village.network.large_reads
     assert town.metrics is village.metrics
     assert town.counters is village.counters
-    for name in ("openmeet.db", "queue.db", "media", "mail"):
+    for one in both.platforms:
+        async with one.pictures.upload() as upload:
+            await upload.keep("there")
+    for name in ("openmeet.db", "queue.db", "media/there"):
         assert (tmp_path / "tenants" / "village" / name).exists()
         assert (tmp_path / name).exists()
+    assert [mailbox_folder(one.settings).parent for one in (town, village)] == [tmp_path, tmp_path / "tenants/village"]
     assert not (tmp_path / "tenants" / "village" / "network.db").exists()
 
 

@@ -75,18 +75,29 @@ class DiskUpload:
 class DiskBlobStore:
     """A folder with ``blobs/`` and ``incoming/`` in it, or two folders that were chosen one by one.
 
-    ValueError where the two are on different disks: an upload could then not get its name in one step.
+    ValueError where the two are on different disks: an upload could then not get its name in one step. ``may_be_away``: what holds the
+    folders may come later; they are made with the first upload.
     """
 
-    def __init__(self, root: Path, *, blobs: Path | None = None, incoming: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, *, blobs: Path | None = None, incoming: Path | None = None, may_be_away: bool = False
+    ) -> None:
         self._blobs = blobs or root / "blobs"
         self._incoming = incoming or root / "incoming"
+        self._is_prepared = False
+        if not may_be_away:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        if self._is_prepared:
+            return
         _make_folder(self._blobs)
         _make_folder(self._incoming)
         if self._blobs.stat().st_dev != self._incoming.stat().st_dev:
             raise ValueError(f"{self._blobs} and {self._incoming} are on different disks")
         # The times of files are the machine's, whatever clock the program was given.
         remove_left_behind(self._incoming, older_than=time.time() - _LEFT_BEHIND_SECONDS)
+        self._is_prepared = True
 
     def path_of(self, key: str) -> Path:
         """Where a key lives; ValueError for keys that are none."""
@@ -96,6 +107,7 @@ class DiskBlobStore:
     async def upload(self) -> AsyncIterator[DiskUpload]:
         path = self._incoming / secrets.token_hex(16)
         try:
+            await asyncio.to_thread(self._prepare)
             file = await asyncio.to_thread(path.open, "xb")
         except OSError as error:
             raise _no_room() from error

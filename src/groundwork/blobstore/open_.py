@@ -28,8 +28,8 @@ class Bucket:
 
 
 def open_folder(folder: Path) -> BlobStore:
-    """A folder that holds nothing but blobs under their keys, and unfinished uploads in ``.incoming``."""
-    return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming")
+    """A folder that holds nothing but blobs under their keys, and unfinished uploads in ``.incoming``; made when it is first needed."""
+    return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming", may_be_away=True)
 
 
 def open_bucket(bucket: Bucket) -> BlobStore:

@@ -394,6 +394,8 @@ def meaning(failure: BaseException) -> BaseException:
         case (
             asyncpg.SerializationError()
             | asyncpg.DeadlockDetectedError()
+            # The server, or our role there, has a lock_timeout: whoever holds the row lets go of it.
+            | asyncpg.LockNotAvailableError()
             # A revision changed a table under a prepared statement, which asyncpg has now forgotten.
             | asyncpg.InvalidCachedStatementError()
             | asyncpg.OutdatedSchemaCacheError()

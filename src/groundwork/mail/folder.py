@@ -37,7 +37,6 @@ class FolderMailbox:
     """Keeps mail, newest last in the folder, newest first in ``newest``."""
 
     def __init__(self, folder: Path, sender: Sender, clock: Clock) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._sender = sender
         self._clock = clock
@@ -62,6 +61,7 @@ class FolderMailbox:
         """Nothing is held open."""
 
     def _keep(self, mail_id: str, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{mail_id}.eml"
         unfinished = path.with_suffix(".part")
         with unfinished.open("xb") as file:

@@ -6,6 +6,7 @@ from groundwork.clock import Clock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.postgres import CONNECTIONS
+from groundwork.database.transaction import Database
 from groundwork.queue.contract import Queue
 from groundwork.queue.embedded import EmbeddedQueue
 
@@ -17,9 +18,14 @@ async def open_embedded(
     database_url: str, schema: str, clock: Clock, *, max_waiting: int = 1_000_000, connections: int = CONNECTIONS
 ) -> Queue:
     """The queue in a database of its own, made if it is not there; closing the queue closes the database."""
-    await migrate(database_url, schema, PACKAGE)
-    database = await open_database(database_url, schema=schema, clock=clock, connections=connections)
+    database = await open_tables(database_url, schema, clock, connections=connections)
     return EmbeddedQueue(database, clock, max_waiting=max_waiting)
+
+
+async def open_tables(database_url: str, schema: str, clock: Clock, *, connections: int = CONNECTIONS) -> Database:
+    """The database of an embedded queue alone, made if it is not there."""
+    await migrate(database_url, schema, PACKAGE)
+    return await open_database(database_url, schema=schema, clock=clock, connections=connections)
 
 
 async def open_queue(

@@ -9,6 +9,7 @@ import typer
 from at_network.bearer_session import BearerSession, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
+from at_protocol.lexicon.authority import OWN_AUTHORITY
 from at_protocol.syntax.at_identifier import parse_at_identifier
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -76,7 +77,12 @@ def publish_(
             return
         for one in done:
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
-        say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))
+        if authority == OWN_AUTHORITY:
+            say(
+                "\nNobody can have the domain of these names, so DNS leads nobody here: name yours with OPENMEET_LEXICON_AUTHORITY."
+            )
+        else:
+            say("\nFor the zone of your domain:\n  " + "\n  ".join(entries))
 
     run_on_platform(settings_file, tenant, act)
 

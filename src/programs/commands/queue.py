@@ -13,7 +13,7 @@ from openmeet.ingestion import dead_letters
 from openmeet.ingestion.dead_letters import Shown
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
-from programs.platform import open_queue_alone
+from programs.community_queues import open_queue_alone
 from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
 

@@ -77,6 +77,16 @@ async def test_they_are_published_once_and_the_dns_entry_is_told(network: Networ
     assert await network.newest_number() == newest
 
 
+async def test_under_names_that_no_domain_has_it_says_so(network: Network, tmp_path: Path) -> None:
+    """The given names belong to no domain: a DNS entry for them would lead nobody anywhere."""
+    account = await network.sign_up("own-names")
+    environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD=account.password)
+    done = await openmeet(environment, "lexicon", "publish", "--account", account.handle)
+    assert done.status == 0
+    assert "TXT" not in done.said
+    assert "OPENMEET_LEXICON_AUTHORITY" in done.said
+
+
 async def test_who_may_not_is_told_in_a_sentence(network: Network, tmp_path: Path) -> None:
     account = await network.sign_up("not-lexicons")
     environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD="not the password")
