@@ -30,7 +30,9 @@ _AGAIN_SECONDS = 5.0
 async def work(installation: Installation, stop: asyncio.Event) -> None:
     """Follow every configured source, and the labellers of every community, until ``stop`` is set."""
     platform = installation.default
-    known = await audience.seat(platform.installation, [one.tenant for one in installation.platforms])
+    # Whose queue is away counts as new when it comes: what could not be kept for it is owed by a reading.
+    keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
+    known = await audience.seat(platform.installation, keeping)
     counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,

@@ -21,7 +21,7 @@ from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
 from openmeet.identities import circuits
 from openmeet.identities import queries as identity_queries
-from openmeet.ingestion import discrepancies
+from openmeet.ingestion import discrepancies, put_aside
 from openmeet.ingestion.comparing import Discrepancy
 from openmeet.legacy import queries as legacy_queries
 from openmeet.moderation import labels
@@ -47,6 +47,7 @@ class Gauges:
     labellers: Gauge
     labellers_cursor: Gauge
     disagreements: Gauge
+    put_aside: Gauge
     circuits: Gauge
     shadows: Gauge
     migrated: Gauge
@@ -74,6 +75,7 @@ def registered(metrics: Metrics) -> Gauges:
         metrics.gauge(
             "discrepancies", "Where a repository and what is kept here disagreed", ["tenant", "kind", "state"]
         ),
+        metrics.gauge("records_put_aside", "Records that reading their repositories failed on", ["tenant"]),
         metrics.gauge(
             "pds_circuits", "Servers that are not asked, or only tried, since they fail", ["tenant", "state"]
         ),
@@ -120,7 +122,7 @@ async def read(platform: Platform, gauges: Gauges) -> None:
     await _promised(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
     await _labelled(platform, gauges)
-    await _disagreed(platform, gauges.disagreements)
+    await _disagreed(platform, gauges)
     await _left_alone(platform, gauges.circuits)
     await _met(platform, gauges.shadows, gauges.migrated)
     depth = await platform.queue.depth()
@@ -174,12 +176,13 @@ async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
         left_alone.labels(platform.tenant.name, state.value).set(number)
 
 
-async def _disagreed(platform: Platform, disagreements: Gauge) -> None:
+async def _disagreed(platform: Platform, gauges: Gauges) -> None:
     async with platform.db.reader() as reader:
         counts = await discrepancies.counts(reader)
+        gauges.put_aside.labels(platform.tenant.name).set(await put_aside.count(reader))
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):
-            disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))
+            gauges.disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))
 
 
 async def _met(platform: Platform, shadows: Gauge, migrated: Gauge) -> None:

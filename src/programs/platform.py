@@ -15,14 +15,13 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.open_ import SQLITE
+from groundwork.database.late import LateDatabase
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.queue.contract import Queue
-from groundwork.queue.open_ import open_queue
 from groundwork.rate_limit.contract import Counters
 from groundwork.settings import SettingsRefused
 from groundwork.signing_key import SigningKey
@@ -35,7 +34,8 @@ from openmeet.ingestion.intake import origin_of
 from openmeet.records.results import results_of
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.model import DEFAULT_TENANT, Tenant
-from programs.community_databases import open_databases
+from programs.community_databases import Stores, open_databases
+from programs.community_queues import queue_over
 from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command
 from programs.shared import Shared, open_shared
@@ -43,13 +43,17 @@ from programs.shared import Shared, open_shared
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One community's site: what every role stands on that works for it. ``installation``: the database of all of them."""
+    """One community's site: what every role stands on that works for it. ``installation``: the database of all of them.
+
+    ``queue_tables``: of an embedded queue, else None.
+    """
 
     settings: Settings
     clock: Clock
     tenant: Tenant
     installation: Database
     queue: Queue
+    queue_tables: Database | None
     network: Network
     mailer: Mailer
     pictures: BlobStore
@@ -64,6 +68,11 @@ class Platform:
     def db(self) -> Database:
         """The community's database."""
         return self.tenant.database
+
+    @property
+    def keeps_messages(self) -> bool:
+        """Whether what is put into its queue stays there; not so where that was away at the start, until it has come."""
+        return not isinstance(self.queue_tables, LateDatabase) or self.queue_tables.is_open.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +111,12 @@ async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platf
 
 
 @asynccontextmanager
-async def _open_site(name: str, settings: Settings, shared: Shared, db: Database) -> AsyncIterator[Platform]:
+async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stores) -> AsyncIterator[Platform]:
     clock = shared.clock
     async with AsyncExitStack() as stack:
-        queue = await open_queue_alone(name, settings, clock)
-        stack.push_async_callback(queue.close)
+        queue = await queue_over(name, settings, stores.queue_tables, clock)
+        if stores.queue_tables is None:
+            stack.push_async_callback(queue.close)
         cache = open_cache(settings.cache_url, prefix=name, clock=clock)
         stack.push_async_callback(cache.close)
         network = Network(
@@ -124,13 +134,14 @@ async def _open_site(name: str, settings: Settings, shared: Shared, db: Database
         stack.push_async_callback(network.settle)
         mailer = _mailer(settings, clock)
         stack.push_async_callback(mailer.close)
-        tenant = Tenant(name, db)
+        tenant = Tenant(name, stores.db)
         yield Platform(
             settings=settings,
             clock=clock,
             tenant=tenant,
             installation=shared.network,
             queue=queue,
+            queue_tables=stores.queue_tables,
             network=network,
             mailer=mailer,
             pictures=open_folder(settings.data_directory / "media"),
@@ -183,25 +194,6 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
             await work(platform)
 
     run_command(run)
-
-
-async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue:
-    """The queue of one community. An embedded one keeps its tables apart from everything else, because its writes come in bursts."""
-    url = settings.installation_database_url
-    if url.startswith(SQLITE):
-        url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"
-    schema = "openmeet_queue" if name == DEFAULT_TENANT else f"queue_of_{name.replace('-', '_')}"
-    try:
-        return await open_queue(
-            settings.broker_url,
-            database_url=url,
-            schema=schema,
-            clock=clock,
-            name=settings.broker_name,
-            connections=settings.database_connections,
-        )
-    except ValueError as error:
-        raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None
 
 
 def mailbox_folder(settings: Settings) -> Path:

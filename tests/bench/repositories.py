@@ -35,9 +35,9 @@ from groundwork.sealing import Sealer
 from openmeet.debts.kinds import Debt
 from openmeet.identities import actions as identities
 from openmeet.identities.network import Network
-from openmeet.ingestion import first_reads
 from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
 from openmeet.ingestion.events import Here
+from openmeet.records import first_reads
 from tests.bench.captured import EVENT
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run

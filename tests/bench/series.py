@@ -21,7 +21,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, queries, storing, tasks
+from openmeet.series import actions, date_queries, queries, storing, tasks
 from openmeet.series.dates import details_of, original_text
 from openmeet.series.model import Series, SeriesId, SeriesSlug, Template, Timing
 from openmeet.series.plan import plan_all
@@ -112,7 +112,7 @@ async def _with_series(db: Database) -> None:
     host = await _host(db)
     async with db.transaction() as tx:
         first = await actions.create(tx, host, Template("Practice"), _weekly())
-        known = [held.event.place_in_series for held in await queries.stored(tx, first.id)]
+        known = [held.event.place_in_series for held in await date_queries.stored(tx, first.id)]
     names = [datetime.fromisoformat(place.original_date) for place in known if place]
     for start in range(1, SERIES, 500):
         made = [_copy(first, number) for number in range(start, min(start + 500, SERIES))]
@@ -149,7 +149,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             template = replace(
                 series.template, title="Rehearsal", venue=replace(series.template.venue, name="The new hall")
             )
-            plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
+            plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await actions.apply(tx, series, plan)
         edited = perf_counter() - begun
@@ -170,10 +170,10 @@ async def _with_people(db: Database, host: Caller) -> SeriesSlug:
     async with db.transaction() as tx:
         daily = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=DAILY")), timedelta(hours=2))
         series = await actions.create(tx, host, Template("Practice"), daily)
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         ahead = expansion.following(series.timing.pattern, NOW, DATES)[len(held) :]
         await storing.store(tx, series, [one.original for one in ahead])
-        events = [held.event.id for held in await queries.stored(tx, series.id)]
+        events = [held.event.id for held in await date_queries.stored(tx, series.id)]
     for start in range(0, PEOPLE, 1_000):
         async with db.transaction() as tx:
             people = [

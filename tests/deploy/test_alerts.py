@@ -12,11 +12,13 @@ from groundwork.clock import HOUR, SECOND, HandClock
 from groundwork.database.late import LateDatabase
 from groundwork.queue.contract import Message
 from openmeet.firehose import progress
-from openmeet.ingestion import discrepancies, processor
+from openmeet.ingestion import discrepancies, processor, put_aside
 from openmeet.ingestion.comparing import Discrepancy, Found
 from openmeet.ingestion.counting import counting
 from openmeet.ingestion.processor import POLICY, Processor
+from openmeet.ingestion.put_aside import Failed, Step
 from openmeet.moderation import labels
+from openmeet.records.collections import CONCERNING
 from openmeet.records.message import encode
 from openmeet.records.results import Result
 from openmeet.settings import Settings
@@ -26,7 +28,7 @@ from programs import gauges
 from programs.gauges import Gauges
 from programs.platform import Platform, open_platform
 from tests.deploy.promql import Scrape, evaluate, scrape
-from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.ingestion.network import did, event, rev
 from tests.parts import ROOT
 
 RULES = {
@@ -122,6 +124,12 @@ async def _disagree(here: Installation) -> None:
         await discrepancies.note(tx, did(1), [], [Found(f"at://{did(1)}/e/1", Discrepancy.ROW_MISSING)])
 
 
+async def _put_aside(here: Installation) -> None:
+    failed = Failed(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
+    async with here.platform.db.transaction() as tx:
+        await put_aside.settle(tx, did(1), Step.TAKING, CONCERNING, [failed])
+
+
 PUBLICATION = """
     insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
     select 'event', :id, id, :state, 1, :due_at, :due_at, :due_at from users order by id limit 1
@@ -177,6 +185,7 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "DeadLetters": _bury,
     "QueueGrows": _pile_up,
     "Discrepancies": _disagree,
+    "RecordsPutAside": _put_aside,
     "RecordsOverdue": _owe_a_record,
     "RecordsConflict": _conflict,
     "DebtsGivenUp": _give_up,

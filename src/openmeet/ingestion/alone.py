@@ -11,15 +11,14 @@ from groundwork.telemetry.logs import log
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import AttendanceId
 from openmeet.chat import queries as chat
-from openmeet.debts import doubts, publication_leases
+from openmeet.debts import doubts, publication_hearing, publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events import by_record
-from openmeet.events import queries as event_queries
 from openmeet.events.model import EventId
 from openmeet.flags.model import Flag
 from openmeet.ingestion import (
-    answers,
+    deletions,
     events,
     foreign_groups,
     foreign_series,
@@ -59,7 +58,7 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         # Whoever edited it meanwhile has committed by now.
         owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is not None and message.cid is not None and message.body is not None:
-        is_echo = await publication_leases.settle_by_echo(
+        is_echo = await publication_hearing.settle_by_echo(
             tx,
             uri=message.uri,
             cid=message.cid,
@@ -185,13 +184,13 @@ async def _put_series(
         return Outcome.KNOWN
     if owned is not None:
         if not owned.is_pending and message.cid is not None and message.body is not None:
-            await publication_leases.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
+            await publication_hearing.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
         return Outcome.APPLIED
     if read is None:
         return Outcome.RAW
     if message.uri in batch.former:
         return Outcome.APPLIED
-    await foreign_series.take_over(tx, did=message.did, uri=message.uri, read=read)
+    await foreign_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
     return Outcome.APPLIED
 
 
@@ -206,7 +205,7 @@ async def _put_of_group(
     if not is_newest and not is_same:
         return Outcome.ECHO if is_echo else Outcome.KNOWN
     if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
-        await publication_leases.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
+        await publication_hearing.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
     if reading.statement is not None:
         await foreign_groups.take_in(tx, message.did, message.uri, reading.statement)
     elif known is not None and not is_same and message.collection in OF_STATEMENTS:
@@ -255,43 +254,20 @@ async def _delete(
             await series_records.remove_from_network(tx, message.uri)
         elif owned.state is not State.RETRACTING:
             reason = "The record of the series was deleted in the repository."
-            await publication_leases.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+            await publication_hearing.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
-        before = await event_queries.by_record_uri(tx, message.uri)
-        last = None if known is None else events.version_seen(known)
-        await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
-        if before is not None:
-            await telling.of_removal(tx, before, message.rev)
-            await foreign_series.leave(tx, before, batch.freed_dates)
-        if owned is not None and owned.kind is Kind.EVENT:
-            await attendance.decide_records_anew(tx, EventId(owned.subject_id))
+        await deletions.of_event(tx, here, batch, message, known, owned)
     else:
-        event_id = await by_record.id_with(tx, subject_uri)
-        await answers.withdraw(
-            tx,
-            uri=message.uri,
-            did=message.did,
-            rev=message.rev,
-            subject_uri=subject_uri,
-            event_id=event_id,
-            after_rev=_known_before(message, known),
-        )
+        await deletions.of_answer(tx, message, known)
     return Outcome.APPLIED
-
-
-def _known_before(message: RecordMessage, known: Seen | None) -> str:
-    """As of when the record was known to be there; the deletion itself, where the commit that made it is heard of."""
-    if not message.is_read:
-        return message.rev
-    return "" if known is None else known.rev
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publication | None) -> None:
     if owned is not None and owned.state is not State.RETRACTING:
         reason = "The record was deleted in the repository."
-        await publication_leases.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await publication_hearing.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await foreign_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
     if owned is not None:

@@ -21,13 +21,13 @@ from openmeet.attendance import queries as attendance_queries
 from openmeet.attendance import rules as attendance_rules
 from openmeet.attendance.from_network import Word
 from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing, publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import EventId, Origin
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
+from openmeet.identities.model import Identity, IdentityKind
 from openmeet.ingestion import conflicts
 from openmeet.ingestion.events import moment_of_rev
 from openmeet.ingestion.three_way import Decision, Facts, Policy, Side, most_recent
@@ -99,9 +99,7 @@ async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
     people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
     met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
     strangers = {did: user_id for did, (user_id, _) in met.items()} | {
-        did: found[0].user_id
-        for did, found in people.items()
-        if len(found) == 1 and found[0].kind is IdentityKind.SHADOW
+        did: found[0].user_id for did, found in people.items() if is_stranger(found)
     }
     pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
@@ -123,6 +121,11 @@ async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
             )
         elif place in words and words[place].pair in left:
             await _apply(tx, one.did, one.subject_uri, words[place])
+
+
+def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
+    """Whether somebody is known by one DID alone, with which nobody has signed in."""
+    return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
 
 
 async def _apply(tx: Transaction, did: Did, subject_uri: str, word: Word) -> None:
@@ -166,7 +169,7 @@ async def withdraw(
         if owned.is_pending and (not stands or deleted_by != rev):
             await _keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
         reason = "The answer was deleted in the repository."
-        await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
+        await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
             known = await attendance_queries.by_record_uri(tx, uri)
             if known is not None:
@@ -242,13 +245,13 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
         # An invitation is the host's word, however new: what the person says is nowhere but in the record.
         if owned.is_pending:
-            await publication_leases.give_up_revision(tx, owned)
+            await publication_hearing.give_up_revision(tx, owned)
         return True
     read = _read(effective)
     is_untold = mine.source is Source.HERE and mine.status in _UNTOLD
     if not owned.is_pending and not (is_untold and read.answer is not attendance_rules.said_by(mine.status)):
         if is_own_record and effective.cid is not None and effective.body is not None:
-            await publication_leases.adopt(
+            await publication_hearing.adopt(
                 tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
             )
         return True
@@ -275,9 +278,11 @@ async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effe
         and effective.cid is not None
         and effective.body is not None
     ):
-        await publication_leases.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
+        await publication_hearing.adopt(
+            tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
+        )
     elif side is Side.THEIRS:
-        await publication_leases.give_up_revision(tx, owned)
+        await publication_hearing.give_up_revision(tx, owned)
     return side is Side.THEIRS
 
 

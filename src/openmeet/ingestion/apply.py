@@ -1,7 +1,7 @@
 """A batch of messages applied: the join of records, and in the same transaction what it means.
 
 A message is almost always a stranger's event or a stranger's answer. All of these are taken over together, in statements whose
-number does not grow with the batch (``many_events``, ``many_answers``); what needs more is applied alone, in its order. A batch of
+number does not grow with the batch (``many_events``, ``many_answers``, ``many_deletions``); what needs more is applied alone, in its order. A batch of
 one goes the same way. Within a batch what is said comes before what is taken back, and events before answers, which any order
 of messages bears; versions of one record are applied one after the other.
 """
@@ -13,7 +13,7 @@ from groundwork.database.transaction import ForeignKeyViolated, Transaction, Tra
 from groundwork.outbox.owe import owe_many
 from openmeet.debts.kinds import Debt
 from openmeet.events import by_record
-from openmeet.ingestion import foreign_series, intake, many_answers, many_events, reconsidering, steps
+from openmeet.ingestion import foreign_series, intake, many_answers, many_deletions, many_events, reconsidering, steps
 from openmeet.ingestion.alone import apply_alone
 from openmeet.ingestion.batch import Batch, begin
 from openmeet.ingestion.events import Here
@@ -27,13 +27,18 @@ from openmeet.records.seen import Seen, Standing
 _REFUSED = {Outcome.IGNORED, Outcome.SWITCHED_OFF, Outcome.FROM_THE_FUTURE}
 
 
-async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome]:
+async def apply(
+    tx: Transaction, here: Here, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
+) -> list[Outcome]:
     """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
 
+    ``counts_waiting``: answers that wait for events among these count with them. Whoever leaves them waiting has them looked at again.
     TransactionConflict where somebody whom a message is about was joined with another person meanwhile: again, it is theirs.
     """
     readings = [read(message, tx.now) for message in messages]
     batch = await begin(tx, here, readings)
+    if not counts_waiting:
+        batch.waited_for.clear()
     readings = batch.following(readings)
     outcomes: dict[int, Outcome] = {}
     try:
@@ -46,7 +51,7 @@ async def apply(tx: Transaction, here: Here, messages: Sequence[RecordMessage]) 
             else:
                 known = batch.before
             await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
-        await foreign_series.fill(tx, batch.freed_dates)
+        await foreign_series.fill(tx, batch.freed_dates, batch.appeared)
         await _go_on(tx, here, readings, outcomes)
     except ForeignKeyViolated as gone:
         raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone
@@ -80,6 +85,10 @@ def _waves(batch: Batch, readings: Sequence[Reading]) -> Iterator[list[int]]:
 
     A copy of a message that came already, as several sources bring it, is in none; what is ours is looked at every time.
     """
+    # A deletion does not say what its record was about, and which of its versions stands is not known before.
+    subjects: dict[str, set[str | None]] = {uri: {known.subject_uri} - {None} for uri, known in batch.before.items()}
+    for reading in readings:
+        subjects.setdefault(reading.message.uri, set()).update({reading.subject_uri} - {None})
     waves: list[list[int]] = []
     used: dict[object, int] = {}
     copies: set[object] = set()
@@ -89,7 +98,7 @@ def _waves(batch: Batch, readings: Sequence[Reading]) -> Iterator[list[int]]:
             if _version(message) in copies:
                 continue
             copies.add(_version(message))
-        names: tuple[object, ...] = (message.uri, (message.did, reading.subject_uri))
+        names = {message.uri, *((message.did, about) for about in subjects[message.uri])}
         number = max(used.get(name, 0) for name in names)
         used.update(dict.fromkeys(names, number + 1))
         if number == len(waves):
@@ -113,6 +122,7 @@ async def _apply_wave(
     doubted: list[str] = []
     events: dict[int, many_events.Put] = {}
     replies: dict[int, many_answers.Put] = {}
+    gone: dict[int, RecordMessage] = {}
     unknown: dict[int, Reading] = {}
     rest: dict[int, Reading] = {}
     for place, reading in wave.items():
@@ -129,8 +139,12 @@ async def _apply_wave(
         if message.uri in batch.owned or message.uri in batch.former:
             rest[place] = reading
         elif message.body is None:
-            is_unknown = before is None or before.standing is Standing.TOMBSTONE
-            (unknown if is_unknown else rest)[place] = reading
+            if before is None or before.standing is Standing.TOMBSTONE:
+                unknown[place] = reading
+            elif message.collection in EVENTS or message.collection in RSVPS:
+                gone[place] = message
+            else:
+                rest[place] = reading
         elif message.collection in EVENTS:
             events[place] = many_events.Put(reading, before)
         elif message.collection in RSVPS:
@@ -143,12 +157,27 @@ async def _apply_wave(
     outcomes.update(zip(replies, await many_answers.put_each(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), known)
     outcomes.update(dict.fromkeys(unknown, Outcome.KNOWN))
+    outcomes.update(await _delete_each(tx, here, batch, gone))
     for place, reading in rest.items():
         before = known.get(reading.message.uri)
         if before is not None and reading.message.collection in RSVPS:
             # Its event may have got another record just now.
             before = await seen.find(tx, before.uri)
         outcomes[place] = await apply_alone(tx, here, batch, reading, before)
+
+
+async def _delete_each(
+    tx: Transaction, here: Here, batch: Batch, gone: Mapping[int, RecordMessage]
+) -> dict[int, Outcome]:
+    # Their events may have got other records just now.
+    known = await seen.find_many(tx, [message.uri for message in gone.values()])
+    outcomes: dict[int, Outcome] = {}
+    of_kind = {place: many_deletions.Gone(message, known[message.uri]) for place, message in gone.items()}
+    events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
+    replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
+    outcomes.update(zip(events, await many_deletions.of_events(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await many_deletions.of_answers(tx, list(replies.values())), strict=True))
+    return outcomes
 
 
 async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[str, Seen]) -> None:

@@ -3,6 +3,8 @@
 The read is as of its commit's rev. What it holds is applied as messages of that rev; what it lacks is a delete, of
 records not changed since; afterwards the floor rises, so that older messages are history. One whose rev is of a time to
 come is not taken at all: as history it would hide whatever is written until then. A repository too large to be read whole, or on a server too slow for that, is read by its calendar alone: unsigned, so that nothing becomes history by it.
+A record that cannot be taken over for a reason of its own is put aside (``taking``), and all others are; then nothing becomes history either, so
+that the record may still be taken at this very rev.
 
 Where only some collections were chosen, records of those are taken, and their absence counts; nothing becomes history by it either,
 and whoever waits for the whole read goes on waiting.
@@ -10,7 +12,6 @@ and whoever waits for the whole read goes on waiting.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from at_protocol.repo.change import parse_path
 from at_protocol.repo.snapshot import Snapshot
@@ -19,7 +20,6 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.http.client import AnswerTooLarge
@@ -27,22 +27,22 @@ from groundwork.outbox.owe import Debt, owe
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
 from openmeet.debts.kinds import Debt as DebtKind
+from openmeet.debts.publication_waking import wake_waiting_of
+from openmeet.debts.publications import Kind
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.network import Network
 from openmeet.identities.reading import account_status, download_repository
-from openmeet.ingestion import first_reads
-from openmeet.ingestion.apply import apply
+from openmeet.ingestion import put_aside
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.listing import list_records
-from openmeet.ingestion.readings import Outcome
-from openmeet.records import missed, seen
+from openmeet.ingestion.put_aside import Step
+from openmeet.ingestion.taking import MOST_ASIDE, Taken, take_each
+from openmeet.records import first_reads, missed, of_repository, seen
 from openmeet.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.records.message import Operation, RecordMessage
 
 # Repositories that are read side by side: most of the time is spent waiting for their servers.
 AT_A_TIME = 4
-# Records per transaction: well below the two seconds that one may last.
-BATCH = 100
 
 
 def backfill_payer(db: Database, network: Network, here: Here) -> Payer:
@@ -102,7 +102,7 @@ async def backfill(db: Database, network: Network, here: Here, did: Did) -> int:
     if reading is None:
         async with db.transaction() as tx:
             await missed.note(tx, [(did, None)])
-            await first_reads.done(tx, did)
+            await _done(tx, did)
         return 0
     if is_waited_for:
         async with db.transaction() as tx:
@@ -119,8 +119,16 @@ async def backfill_chosen(db: Database, network: Network, here: Here, did: Did, 
     reading = await read_repository(network, did, collections)
     if reading is None:
         return 0
-    await _take(db, here, did, reading, collections)
-    log.info("repository.read_in_part", did=did, rev=reading.rev, records=len(reading.messages))
+    taken, _ = await _take(db, here, did, reading, collections)
+    async with db.transaction() as tx:
+        await put_aside.settle(tx, did, Step.TAKING, collections, taken.failed)
+    log.info(
+        "repository.read_in_part",
+        did=did,
+        rev=reading.rev,
+        records=len(reading.messages),
+        put_aside=len(taken.failed),
+    )
     return len(reading.messages)
 
 
@@ -147,29 +155,45 @@ async def _is_active(network: Network, did: Did) -> bool:
     return document.pds is not None and (await account_status(network, did, document.pds)).is_active
 
 
-async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) -> bool:
-    """Take over what a whole read found, and what it found gone; whether everything was taken."""
-    is_whole, gone = await _take(db, here, did, reading, CONCERNING)
+async def apply_reading(db: Database, here: Here, did: Did, reading: Reading) -> Taken:
+    """Take over what a whole read found, and what it found gone; what could not be taken is put aside."""
+    taken, gone = await _take(db, here, did, reading, CONCERNING)
     async with db.transaction() as tx:
-        if is_whole and reading.is_signed:
+        await put_aside.settle(tx, did, Step.TAKING, CONCERNING, taken.failed)
+        if taken.is_whole and reading.is_signed and not taken.failed:
             await seen.raise_floor(tx, did, reading.rev)
         else:
             # What was not taken is read again at this very rev when it is, and what is not signed makes no history.
             await seen.note_read(tx, did)
         await missed.reach(tx, did, reading.rev)
-        await first_reads.done(tx, did)
-    log.info("repository.read", did=did, rev=reading.rev, records=len(reading.messages), gone=gone)
-    return is_whole
+        await _done(tx, did)
+    log.info(
+        "repository.read",
+        did=did,
+        rev=reading.rev,
+        records=len(reading.messages),
+        gone=gone,
+        put_aside=len(taken.failed),
+    )
+    return taken
+
+
+async def _done(tx: Transaction, did: Did) -> None:
+    """What its owner's answers waited for is known."""
+    await first_reads.done(tx, did)
+    owner = await identity_queries.find(tx, did)
+    if owner is not None and owner.can_write:
+        await wake_waiting_of(tx, owner.user_id, Kind.RSVP)
 
 
 async def _take(
     db: Database, here: Here, did: Did, reading: Reading, collections: Collection[Nsid]
-) -> tuple[bool, int]:
-    """Whether everything that was read was taken, and how many records were found gone."""
-    is_whole = await _apply_in_batches(db, here, reading.messages)
+) -> tuple[Taken, int]:
+    """What became of what was read and of what was found gone, and how many records that were gone."""
+    read = await take_each(db, here, reading.messages)
     held = {message.uri for message in reading.messages}
     async with db.reader() as reader:
-        expected = await seen.not_newer_than(reader, did, reading.rev, sorted(collections))
+        expected = await of_repository.not_newer_than(reader, did, reading.rev, sorted(collections))
     gone = [
         RecordMessage(
             did=did,
@@ -185,13 +209,13 @@ async def _take(
         for uri, collection, rkey in expected
         if uri not in held
     ]
-    await _apply_in_batches(db, here, gone)
+    left = await take_each(db, here, gone, room=MOST_ASIDE - len(read.failed))
     async with db.transaction() as tx:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
             # What was noted event by event waits for more; here there is no more.
             await owe(tx, DebtKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
-    return is_whole, len(gone)
+    return Taken(read.is_whole, [*read.failed, *left.failed]), len(gone)
 
 
 async def read_repository(network: Network, did: Did, collections: Collection[Nsid] = CONCERNING) -> Reading | None:
@@ -248,18 +272,3 @@ def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CO
         )
     for collection in READ_IN_ORDER:
         yield from by_collection.get(collection, ())
-
-
-async def _apply_in_batches(db: Database, here: Here, messages: Sequence[RecordMessage]) -> bool:
-    """Whether all of them were taken."""
-    is_whole = True
-    for start in range(0, len(messages), BATCH):
-        outcomes = await in_one_hop(db, partial(_apply_one_batch, here, messages[start : start + BATCH]))
-        is_whole = is_whole and Outcome.SWITCHED_OFF not in outcomes
-    return is_whole
-
-
-async def _apply_one_batch(here: Here, messages: Sequence[RecordMessage], tx: Transaction) -> list[Outcome]:
-    outcomes = await apply(tx, here, messages)
-    await first_reads.step(tx, messages[0].did, sum(one.operation is not Operation.DELETE for one in messages))
-    return outcomes

@@ -28,7 +28,8 @@ class Batch:
 
     ``waited_for``: events that parked answers wait for. ``in_doubt``: (uri, CID) of creates of ours that may arrive late.
     ``former``: uris of records that something here had before it changed hands; ``leads``: to which record such a one leads now.
-    ``freed_dates``: dates of series of others that lost their events on the way; filled when everything is said.
+    ``freed_dates``: dates of series of others that lost their events on the way; ``appeared``: records of such series that said
+    something new. Both are filled when everything is said.
     ``erased``: up to which rev what a DID, or under a uri, was written stays away.
     """
 
@@ -41,6 +42,7 @@ class Batch:
     former: set[str]
     leads: dict[str, str]
     freed_dates: foreign_series.Freed = field(default_factory=dict)
+    appeared: set[str] = field(default_factory=set)
 
     def following(self, readings: Sequence[Reading]) -> list[Reading]:
         """The messages, with answers to the record that their event has now."""

@@ -1,10 +1,11 @@
 """What disagreed and what was chosen: the table that the host reads, and may reverse."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import NotFound
 from openmeet.ingestion.three_way import Decision, Policy, Side
 from openmeet.site.paging import Page
@@ -50,11 +51,15 @@ BROUGHT = """
 """
 
 # It may have been made by a commit of which nobody was told: that was not after this one.
-MISSED = """
-    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from records r join conflicts c on c.uri = r.uri
-     where r.did = :did and c.field = :field and c.result = 'theirs' and c.theirs_rev > :rev and c.after_rev < :rev
+MISSED: Mapping[Engine, str] = {
+    engine: f"""
+    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from conflicts c
+     where {authority_of(engine, "c.uri")} = :did and c.field = :field and c.result = 'theirs'
+       and c.theirs_rev > :rev and c.after_rev < :rev
      order by c.uri, c.theirs_rev desc
 """
+    for engine in ENGINES
+}
 
 TURN = """
     update conflicts set result = :result, ours_revision = :ours_revision
@@ -164,7 +169,7 @@ async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Brought
 
 async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[Brought]:
     """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
-    rows = await reader.fetch(MISSED, did=did, field=field, rev=rev)
+    rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
 

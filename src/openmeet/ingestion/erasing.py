@@ -19,7 +19,7 @@ from openmeet.attendance import actions as attendance
 from openmeet.attendance import group_hosting
 from openmeet.attendance.erased_events import erase_answers_to
 from openmeet.chat import queries as chat
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing
 from openmeet.debts.kinds import Debt
 from openmeet.events import actions as events
 from openmeet.events import handing_over
@@ -28,7 +28,7 @@ from openmeet.groups import running as groups
 from openmeet.groups import succession
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
-from openmeet.ingestion import conflicts, discrepancies, foreign_groups
+from openmeet.ingestion import conflicts, discrepancies, foreign_groups, put_aside
 from openmeet.moderation import newcomers
 from openmeet.records import erased, going_on, seen
 from openmeet.series import detections
@@ -62,7 +62,8 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await erased.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await conflicts.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
-    await publication_leases.erase(tx, did)
+    await put_aside.erase_of(tx, did)
+    await publication_hearing.erase(tx, did)
     await going_on.erase_from(tx, did)
     await attendance.erase_from(tx, did)
     await chat.erase_about(tx, did)

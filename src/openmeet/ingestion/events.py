@@ -12,7 +12,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe
 from openmeet.attendance import actions as attendance
-from openmeet.debts import former_records, publication_leases, publication_moves, publications
+from openmeet.debts import former_records, publication_hearing, publication_leases, publication_moves, publications
 from openmeet.debts.former_records import Former
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publication_leases import Publication
@@ -123,11 +123,11 @@ async def take_over(
 
 
 async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
-    """``events.apply_from_network``; answers that were left alone while the event was gone are told now that it is back."""
+    """``events.apply_from_network``, and what follows where the event was gone."""
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is not None and before.removed_at is not None:
-        await attendance.decide_records_anew(tx, event_id)
+        await attendance.events_are_back(tx, await event_queries.several(tx, [event_id]))
     return event_id
 
 
@@ -143,7 +143,7 @@ async def remove(
     former = await _former_of(tx, uri, owned)
     if former is not None:
         if owned is not None and owned.state is not State.RETRACTING:
-            await publication_leases.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
+            await publication_hearing.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
         await going_on.note_former_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
@@ -156,7 +156,7 @@ async def remove(
     if owned is not None:
         edits = await _unsent(tx, here, uri, owned)
         reason = "The record was deleted in the repository."
-        await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason, edits=edits)
+        await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason, edits=edits)
     elif last is not None:
         await _keep_unsent(tx, here, last)
     event = await event_queries.by_record_uri(tx, uri)
@@ -176,7 +176,7 @@ async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
     agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
     edits = await _unsent(tx, here, last.uri, agreed)
     if edits is not None:
-        await publication_leases.keep_edits(tx, owned, edits)
+        await publication_hearing.keep_edits(tx, owned, edits)
 
 
 async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> bytes | None:
@@ -207,7 +207,7 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Public
     """Their version is what we start from, if we are yet to say in it where the event went on; once said, it is theirs."""
     if owned is None:
         return
-    await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+    await publication_hearing.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
     if owned.is_pending:
         await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
@@ -227,7 +227,7 @@ async def owned_by_event(
     if before is None and owned.edits is None:
         return await _owned_again(tx, now, event, owned)
     base = now if before is None else before
-    await publication_leases.attach(
+    await publication_hearing.attach(
         tx,
         kind=Kind.EVENT,
         subject_id=event.id,
@@ -328,7 +328,7 @@ async def _join(
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
         edits = WAY.edits_between(base, ours) if owned.edits is None else WAY.decode_edits(owned.edits)
         # What was void with a record that somebody deleted, and that is there again, is owed again.
-        is_owed = bool(edits) and await publication_leases.owe_again(tx, version.uri)
+        is_owed = bool(edits) and await publication_hearing.owe_again(tx, version.uri)
     facts = Facts(
         origin=event.origin,
         ours_at=owned.edited_at,
@@ -353,11 +353,11 @@ async def _join(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
     )
     if is_owed:
-        await publication_leases.remember_merge(
+        await publication_hearing.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
         )
     else:
-        await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+        await publication_hearing.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
 
 
 def _stays_here(event: Event) -> bool:

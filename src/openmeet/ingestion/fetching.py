@@ -22,6 +22,7 @@ from openmeet.ingestion import parking
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.ingestion.put_aside import is_of_record
 from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
@@ -93,13 +94,39 @@ async def fetch_subject(
 
 
 async def _count_in(db: Database, uri: str) -> bool:
-    """Whether the event is here already; then answers waited for being let in, and need nothing of the network."""
+    """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
+
+    Where they fail together for a reason of one of them they count one by one. Raises what the last one failed with.
+    """
+    try:
+        return await _count(db, uri)
+    except Exception as together:
+        if not is_of_record(together):
+            raise
+    async with db.transaction() as tx:
+        current = await current_subject(tx, uri)
+        waiting = dict.fromkeys(one.did for one in await seen.parked_for(tx, [current, uri]))
+    failed: Exception | None = None
+    for did in waiting:
+        try:
+            await _count(db, uri, only=did)
+        except Exception as failure:
+            if not is_of_record(failure):
+                raise
+            log.error("answer.not_counted", uri=uri, did=did, reason=f"{type(failure).__name__}: {failure}")
+            failed = failure
+    if failed is not None:
+        raise failed
+    return True
+
+
+async def _count(db: Database, uri: str, *, only: str | None = None) -> bool:
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
         event_id = await by_record.id_with(tx, current)
         if event_id is not None:
             await seen.move_answers(tx, [uri], current)
-            await parking.count_in(tx, {current: event_id})
+            await parking.count_in(tx, {current: event_id}, only=only)
         return event_id is not None
 
 

@@ -41,7 +41,7 @@ from openmeet.identities import queries as identity_queries
 from openmeet.ingestion import own_members
 from openmeet.ingestion.readings import Reading
 from openmeet.moderation.distance import must_be_welcome
-from openmeet.records import group_records, seen
+from openmeet.records import group_records, of_repository, seen
 from openmeet.records.collections import EVENT
 from openmeet.records.group import GroupRead, read_group
 from openmeet.records.group_statements import Saying, Statement, read_link
@@ -334,7 +334,7 @@ async def _look_at_all(tx: Transaction, group: Group) -> None:
     for did in await statements.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
     listed = await statements.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
-    own = await seen.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    own = await of_repository.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)
         if event is not None:

@@ -18,7 +18,7 @@ from openmeet.ingestion.readings import Reading
 from openmeet.records.collections import SERIES_COLLECTIONS
 from openmeet.records.series import SeriesRead, read_native
 from openmeet.records.series_part import LinkRead, read_link
-from openmeet.series import queries
+from openmeet.series import date_queries, queries
 from openmeet.series import records as series_records
 from openmeet.series.dates import original_text
 from openmeet.series.model import Series, SeriesId
@@ -28,17 +28,15 @@ Freed = dict[str, set[str]]
 """Names of dates that have lost their events in a batch, by the records of the series that were read."""
 
 
-async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead) -> None:
-    """A series' own record, of somebody else: it is shown here, and their events that name it are its dates."""
+async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
+    """A series' own record, of somebody else: it is shown here, and their events that name it are its dates.
+
+    ``appeared``: such records of a batch. Their dates are theirs when all in it is said (``fill``): who has a hundred series makes us
+    read their events once.
+    """
     owner_id, _ = await identities.who_wrote(tx, did)
-    series = await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing)
-    if series is None:
-        return
-    claims = (await claimed_dates.newest(tx, did, [uri]))[uri]
-    there = await by_record.events_with(tx, [event_uri for event_uri, _ in claims])
-    for event_uri, name in claims:
-        if event_uri in there and there[event_uri].place_in_series is None:
-            await series_records.place(tx, series, there[event_uri].id, name)
+    if await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing):
+        appeared.add(uri)
 
 
 def named_by(readings: Iterable[Reading]) -> set[str]:
@@ -83,7 +81,7 @@ async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead 
         name = event.place_in_series.original_date
         if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
             return
-        await queries.forget_places(tx, [event.id])
+        await date_queries.forget_places(tx, [event.id])
         freed.setdefault(before.record_uri or "", set()).add(name)
     series = None if link is None else await queries.by_record_uri(tx, link.uri)
     locked = None if series is None else await queries.lock(tx, series.id)
@@ -92,25 +90,49 @@ async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead 
 
 
 async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
-    """The record of this event is gone: its date is one of ``freed`` from now on."""
+    """The record of this event is gone: its date is one of ``freed`` from now on. A series that a rule in it began goes along."""
+    if event.place_in_series is not None and event.record_uri is not None:
+        await series_records.remove_from_network(tx, event.record_uri)
     series = await _series_around(tx, event)
     if series is not None and event.place_in_series is not None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
 
 
-async def fill(tx: Transaction, freed: Freed) -> None:
-    """Dates that have lost their events: others of the author that claim them have them now. For a batch at once, when all in it is said:
-    who deletes a hundred dates makes us read their records once.
+async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
+    """Dates that have lost their events: others of the author that claim them have them now; of series that ``appeared`` all dates.
+
+    For a batch at once, when all in it is said: who deletes a hundred dates makes us read their records once.
     """
     of_author: dict[Did, list[str]] = {}
-    for uri in sorted(freed):
+    for uri in sorted({*freed, *appeared}):
         of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
     for did, uris in of_author.items():
         claims = await claimed_dates.newest(tx, did, uris)
-        wanted = {uri: _named(claims[uri], freed[uri]) for uri in uris}
-        there = await by_record.events_with(tx, {claimant for some in wanted.values() for claimant in some})
+        wanted = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in appeared}
+        claimants = {claimant for some in wanted.values() for claimant in some}
+        claimants |= {claimant for uri in uris if uri in appeared for claimant, _ in claims[uri]}
+        there = await by_record.events_with(tx, claimants)
         for uri in uris:
-            await _fill(tx, uri, wanted[uri], there)
+            if uri in wanted:
+                await _fill(tx, uri, wanted[uri], there)
+            else:
+                await _fill_all(tx, uri, claims[uri], there)
+
+
+async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: Mapping[str, Event]) -> None:
+    series = await _locked(tx, uri)
+    if series is None:
+        return
+    for event_uri, name in claims:
+        if event_uri in there and there[event_uri].place_in_series is None:
+            await series_records.place(tx, series, there[event_uri].id, name)
+
+
+async def _locked(tx: Transaction, uri: str) -> Series | None:
+    """The series read from this record, unless it is gone meanwhile."""
+    known = await queries.by_record_uri(tx, uri)
+    series = None if known is None else await queries.lock(tx, known.id)
+    return series if series is not None and series.is_read_only and series.deleted_at is None else None
 
 
 def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
@@ -120,9 +142,8 @@ def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
 
 
 async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Mapping[str, Event]) -> None:
-    known = await queries.by_record_uri(tx, uri) if wanted else None
-    series = None if known is None else await queries.lock(tx, known.id)
-    if series is None or not series.is_read_only or series.deleted_at is not None:
+    series = await _locked(tx, uri) if wanted else None
+    if series is None:
         return
     filled: set[str] = set()
     # The smallest address has it, of those that are there.

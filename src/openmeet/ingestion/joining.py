@@ -9,7 +9,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.model import Value
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing
 from openmeet.debts.publication_leases import Publication
 from openmeet.events.model import Origin
 from openmeet.ingestion import conflicts
@@ -66,9 +66,9 @@ async def keep(tx: Transaction, way: Way[T], owned: Publication, version: Versio
     )
     if owned.is_pending or joined.edits:
         merged = way.encode(joined.merged.value)
-        await publication_leases.remember_merge(tx, uri=version.uri, edits=encode_edits(joined.edits), merged=merged)
+        await publication_hearing.remember_merge(tx, uri=version.uri, edits=encode_edits(joined.edits), merged=merged)
     else:
-        await publication_leases.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+        await publication_hearing.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
 
 
 async def keep_ours(tx: Transaction, owned: Publication, version: Version, *, why: str) -> None:

@@ -92,9 +92,8 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
     )
     changed = await event_actions.apply_each_from_network(tx, list(records.values()), known)
     of_uri = {after.record_uri: (before, after) for before, after in changed}
-    # Answers that were left alone while their event was gone are told now that it is back.
-    back = [after.id for before, after in changed if before is not None and before.removed_at is not None]
-    await attendance.decide_all_records_anew(tx, back)
+    back = [after for before, after in changed if before is not None and before.removed_at is not None]
+    await attendance.events_are_back(tx, back)
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
     await parking.follow_record(

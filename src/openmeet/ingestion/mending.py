@@ -4,7 +4,7 @@ from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from openmeet.debts import publication_leases, publications
+from openmeet.debts import publication_hearing, publication_leases, publications
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import State
 from openmeet.events import queries as event_queries
@@ -53,7 +53,9 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str) -> None:
     elif known.collection in GROUP_COLLECTIONS:
         await foreign_groups.take_over(tx, did, uri, known.cid, read_group(known.collection, record))
     elif known.collection in SERIES_COLLECTIONS:
-        await foreign_series.take_over(tx, did=did, uri=uri, read=read_series(known.collection, record))
+        read_anew, appeared = read_series(known.collection, record), set[str]()
+        await foreign_series.take_over(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
+        await foreign_series.fill(tx, {}, appeared)
 
 
 async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
@@ -104,7 +106,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
         await own_records.lose(tx, uri=uri, rev=rev, owned=owned)
     else:
         reason = "The record is not in the repository any more."
-        await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason)
+        await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason)
 
 
 async def _owned(tx: Transaction, uri: str) -> Publication | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import group_hosting
-from openmeet.debts import publication_leases, publications
+from openmeet.debts import publication_hearing, publications
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.groups import actions, queries
@@ -97,7 +97,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
     """Another app has deleted the record: whoever speaks for the group wants it off the network. Here it stays as it is."""
     reason = "The record was deleted in the repository."
-    if not await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason):
         return
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:

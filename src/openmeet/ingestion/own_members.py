@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing, publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.groups import actions, doors, network, queries, statements, telling
@@ -70,7 +70,7 @@ async def take_over(tx: Transaction, version: Version, said: Statement, owned: P
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
     """Another app has deleted the acceptance: the member is removed. An owner stays, and is only named no more."""
     reason = "The record was deleted in the repository."
-    if not await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason):
         return
     found = await _standing(tx, owned)
     if found is None:
@@ -122,8 +122,8 @@ async def _let_in(tx: Transaction, group: Group, by: Said) -> None:
         return
     # From now on it is the one to change: never a second one.
     record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
-    await publication_leases.attach(tx, kind=Kind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
-    await publication_leases.adopt(tx, **record)
+    await publication_hearing.attach(tx, kind=Kind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
+    await publication_hearing.adopt(tx, **record)
 
 
 async def _standing(tx: Transaction, owned: Publication) -> tuple[Group, Membership] | None:

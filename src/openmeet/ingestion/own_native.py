@@ -30,7 +30,7 @@ from openmeet.records.series_part import series_part
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, queries
+from openmeet.series import actions, agenda, date_queries, queries
 from openmeet.series.dates import original_of
 from openmeet.series.model import Series, SeriesId, Timing
 from openmeet.series.plan import Plan, plan_all, plan_following
@@ -109,7 +109,7 @@ async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, said: 
 
 async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> Plan:
     """Dates of before stay as they were: another rule makes a series of its own from this date on, where it is not the first."""
-    now, original, stored = series.timing.pattern, original_of(at), await queries.stored(tx, series.id)
+    now, original, stored = series.timing.pattern, original_of(at), await date_queries.stored(tx, series.id)
     has_other_rule = said.rule != was.rule
     is_split = has_other_rule and original != now.start
     shape = pattern(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Transaction
-from openmeet.debts import publication_leases, publications
+from openmeet.debts import publication_hearing, publication_recalls
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind
 from openmeet.events.model import Mode, Venue
@@ -31,7 +31,7 @@ from openmeet.records.series_part import series_page
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import actions, agenda, queries
+from openmeet.series import actions, agenda, date_queries, queries
 from openmeet.series.dates import original_of, original_text
 from openmeet.series.model import Policy as Publishing
 from openmeet.series.model import Series, SeriesId, Template, Timing
@@ -192,14 +192,14 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
             timing = replace(timing, length=series.timing.length)
     if (template, timing) == (series.template, series.timing):
         return None
-    return plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now)
+    return plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
     """Another app has deleted the record: it does not come again until its owner says so. The series stays, and its dates."""
     reason = "The record of the series was deleted in the repository."
-    if await publication_leases.lose(tx, uri=uri, rev=rev, reason=reason):
-        await publications.recall(tx, kind=Kind.SERIES, subject_id=owned.subject_id)
+    if await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason):
+        await publication_recalls.recall(tx, kind=Kind.SERIES, subject_id=owned.subject_id)
         await going_on.note_series(tx, SeriesId(owned.subject_id), None)
 
 

@@ -39,9 +39,10 @@ async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
         await answers.derive_each(tx, [Answering(Did(did), uri, made[uri]) for did in dids])
 
 
-async def count_in(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
-    """Answers that wait for these events (by uri) count, in order of first arrival."""
+async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
+    """Answers that wait for these events (by uri) count, in order of first arrival. ``only``: those of this DID."""
     waiting = await seen.parked_for(tx, sorted(event_ids))
+    waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
     await answers.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])

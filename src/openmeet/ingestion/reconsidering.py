@@ -14,7 +14,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import queries as attendance_queries
 from openmeet.attendance.model import Attendance, AttendanceStatus
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing, publication_leases
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events import by_record
@@ -99,7 +99,7 @@ async def _give_way(
     is_deleted = decision.theirs == DELETED
     if owned.state is State.SENDING or (is_deleted and owned.uri is not None):
         return False
-    await publication_leases.give_up_revision(tx, owned)
+    await publication_hearing.give_up_revision(tx, owned)
     if is_deleted:
         await attendance.withdraw_unrecorded(tx, mine.id)
     else:

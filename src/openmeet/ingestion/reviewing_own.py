@@ -10,7 +10,7 @@ from openmeet.groups.rules import Action
 from openmeet.ingestion import conflicts, own_groups, own_series
 from openmeet.ingestion.conflicts import Conflict
 from openmeet.ingestion.three_way import Side
-from openmeet.series import actions, agenda, queries
+from openmeet.series import actions, agenda, queries, seeing
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import Caller
@@ -63,7 +63,7 @@ async def merged_into_series(
 
 async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[str]]:
     series = await queries.by_slug(reader, slug)
-    if series is None or series.deleted_at is not None or not await agenda.may_see(reader, series, caller.user_id):
+    if series is None or series.deleted_at is not None or not await seeing.may_see(reader, series, caller.user_id):
         raise NotFound("There is no such series.")
     if not await agenda.may_edit(reader, series, caller.user_id):
         raise Forbidden("Only the host of this series can change it.")

@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import owe
-from openmeet.debts import publications
+from openmeet.debts import publication_waking, publications
 from openmeet.debts.kinds import Debt
 from openmeet.debts.publications import Kind
 from openmeet.debts.publications_chosen import owe_chosen
@@ -57,7 +57,7 @@ async def switch(
     if not await actions.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
-        await publications.wake_switched_off(tx, _OUT[flag])
+        await publication_waking.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # The dates that stand for their series carry the rule, or carry it no longer.
         await publications.look_again_at_all(tx, Kind.EVENT)

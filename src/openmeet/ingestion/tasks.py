@@ -8,7 +8,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
 from openmeet.debts.kinds import Debt
-from openmeet.ingestion import discrepancies
+from openmeet.ingestion import discrepancies, put_aside
 
 UNREAD = """
     select i.did from identities i left join repositories r on r.did = i.did
@@ -31,6 +31,6 @@ async def reconcile(db: Database) -> int:
 
 
 async def forget_discrepancies(db: Database) -> int:
-    """Drop what was repaired long ago; how many."""
+    """Drop what was repaired long ago, and records put aside that have been overtaken; how many."""
     async with db.transaction() as tx:
-        return await discrepancies.forget_old(tx)
+        return await discrepancies.forget_old(tx) + await put_aside.forget_overtaken(tx)

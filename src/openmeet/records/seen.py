@@ -184,18 +184,15 @@ NEW_EPOCH = """
        set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
 """
 
-# What a complete read did not contain: only records that were not changed after it.
-ABSENT = """
-    select uri, collection, rkey from records
-     where did = :did and collection in :collections and standing <> 'tombstone'
-       and (rev <= :rev or epoch < (select epoch from repositories where did = :did))
-     order by uri
-"""
-
 # Those of this very read stay until the next: the stream may yet bring the deletion itself, which then is looked up here.
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
-URIS_OF = "select uri from records where did = :did order by uri"
+# Also of those that left no record here: what was refused, or too old.
+URIS_OF = """
+    select uri from records where did = :did
+    union select uri from subjects where substr(uri, 1, length(cast(:prefix as text))) = :prefix
+    order by uri
+"""
 ERASE = "delete from records where did = :did returning uri, rev"
 UNLOCK = "delete from subjects where uri = :uri"
 ERASE_REPOSITORY = "delete from repositories where did = :did"
@@ -429,7 +426,7 @@ async def start_epoch(tx: Transaction, did: str) -> None:
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
     """Forget everything that a DID wrote; the last rev of each uri that was known."""
-    uris = [row["uri"] for row in await tx.fetch(URIS_OF, did=did)]
+    uris = [row["uri"] for row in await tx.fetch(URIS_OF, did=did, prefix=f"at://{did}/")]
     await _lock(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
@@ -438,27 +435,9 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
     return revs
 
 
-async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
-    """(uri, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
-    rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
-    return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
-
-
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[Seen]:
     """Records kept raw, for the operator, in uri order."""
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
-
-
-async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
-    """The uris of what a repository has in a collection, the newest keys first."""
-    rows = await reader.fetch(
-        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
-        " order by uri desc limit :limit",
-        did=did,
-        collection=collection,
-        limit=limit,
-    )
-    return [row["uri"] for row in rows]
 
 
 async def counts(reader: Reader) -> dict[Standing, int]:

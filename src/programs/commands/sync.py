@@ -16,6 +16,7 @@ from openmeet.administration.standing import standing
 from openmeet.debts.kinds import Debt
 from openmeet.firehose import progress
 from openmeet.firehose.upstreams import authority
+from openmeet.ingestion import put_aside
 from openmeet.ingestion.api import Engines
 from openmeet.ingestion.backfill import chosen_collections, subject_of
 from openmeet.ingestion.comparing import Found
@@ -50,13 +51,14 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 for one in now.sources
             ],
             "rejected_frames": now.rejected,
-            "queue": {"waiting": now.queue.waiting, "dead letters": now.queue.dead},
+            "queue": None if now.queue is None else {"waiting": now.queue.waiting, "dead_letters": now.queue.dead},
             "records": now.records,
             "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
             "debts": {f"{one.kind} {one.state}": one.number for one in now.debts},
             "failing_servers": {one.pds_url: f"{one.words}: {one.reason}" for one in now.failing_servers},
             "open_conflicts": now.open_conflicts,
             "discrepancies": now.discrepancies,
+            "records_put_aside": now.put_aside,
         }
         if as_json:
             print_json(found)
@@ -109,6 +111,24 @@ def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
             say(f"{one.uri}\n    {one.reason}")
         if not found:
             typer.echo("Every record was understood.")
+
+    run_on_platform(settings_file, tenant, show)
+
+
+@app.command("put-aside")
+def list_aside(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Records that readings failed on, each for a reason of its own. ``sync read`` and ``sync reconcile`` try them again."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = await put_aside.page(reader, limit=1000)
+        if as_json:
+            print_json([{"uri": one.uri, "step": one.step.value, "reason": one.reason} for one in found])
+            return
+        for one in found:
+            say(f"{one.uri}\n    {one.reason} ({one.step.value}, {one.times} times)")
+        if not found:
+            typer.echo("Every record that was read was taken over.")
 
     run_on_platform(settings_file, tenant, show)
 
@@ -205,6 +225,7 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
                 "records": one.records,
                 "repaired": [{"uri": found.uri, "kind": found.kind.value} for found in one.repaired],
                 "standing": [{"uri": found.uri, "kind": found.kind.value} for found in one.standing],
+                "putAside": [{"uri": failed.uri, "reason": failed.reason} for failed in one.failed],
             }
             for one in done
         ],
@@ -219,8 +240,9 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
             lines.append(f"{one.did}  is not served at present")
         lines += [f"{_words(found)}: mended" for found in one.repaired]
         lines += [_words(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
+        lines += [f"{failed.uri}  put aside: {failed.reason}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
-    agreed = sum(1 for one in done if not one.repaired and not one.standing)
+    agreed = sum(1 for one in done if not (one.repaired or one.standing or one.failed))
     lines.append(f"{len(done)} repositories compared, {agreed} without a disagreement")
     return "\n".join(lines)
 
@@ -261,7 +283,11 @@ def _as_text(found: dict[str, object]) -> str:
             case dict():
                 lines.append(heading.replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
-                lines += [f"  {name:{width}}{number}" for name, number in content.items()] or ["  none"]
+                # The names of kinds and states are what other commands take; these are words.
+                shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content
+                lines += [f"  {name:{width}}{number}" for name, number in shown.items()] or ["  none"]
+            case None:
+                lines.append(f"{heading}  does not answer")
             case list():
                 lines.append(heading)
                 lines += [

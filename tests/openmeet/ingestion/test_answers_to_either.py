@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from openmeet.attendance.queries import find as find_answer
-from openmeet.debts import publication_leases
+from openmeet.debts import publication_hearing
 from openmeet.debts.publications import Kind
 from openmeet.events import actions, by_record, owners
 from openmeet.events.queries import by_id
@@ -63,7 +63,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """The payer has written this, and nobody has told us of it yet."""
-    assert await publication_leases.attach(
+    assert await publication_hearing.attach(
         tx,
         kind=Kind.EVENT,
         subject_id=event_id,

@@ -10,15 +10,18 @@ from groundwork.database.transaction import Database
 from groundwork.outbox.states import sql_literals
 from openmeet.attendance.model import AttendanceStatus
 from openmeet.debts.kinds import Debt
+from openmeet.events import actions as events
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.readings import Outcome
 from openmeet.records.message import RecordMessage
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, did, event, event_value, message, rev, rsvp, rsvp_value
+from tests.openmeet.counting import Counting
+from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, message, rev, rsvp, rsvp_value
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house
 from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import details, person
 from tests.world.oracle import EVENT, RSVP, Change
 
 # Of these the first five have signed in here, one of them under two DIDs; the others are strangers.
@@ -153,34 +156,53 @@ async def test_a_batch_ends_as_one_by_one_on_both_engines(make_database: MakeDat
     await compare(make_database, 77, 80)
 
 
-async def test_two_hundred_strangers_are_a_few_statements(db: Database, monkeypatch: pytest.MonkeyPatch):
-    """As many for two hundred answers as for twenty: none is asked or written by itself."""
+async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
+    async with db.transaction() as tx:
+        counting = Counting(tx)
+        outcomes = await apply(counting, HERE, messages)
+    assert set(outcomes) == {Outcome.APPLIED}
+    return counting.statements
 
-    async def statements_of(messages: list[RecordMessage]) -> int:
-        count = 0
 
-        class Counted:
-            """A transaction that is counted."""
+async def test_two_hundred_strangers_are_a_few_statements(db: Database):
+    """As many for two hundred answers as for twenty: none is asked or written by itself; nor when they change, or are deleted."""
 
-            def __init__(self, tx: object) -> None:
-                self._tx = tx
+    def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
+        events = [event(9, f"e{first + n}", at + first + n, name=f"Tea at {at}") for n in range(number)]
+        return events + [
+            replace(rsvp(8, f"a{n}", at + n, events[n].uri, word), did=stranger(first + n)) for n in range(number)
+        ]
 
-            def __getattr__(self, name: str) -> object:
-                nonlocal count
-                if name in {"fetch", "fetch_one", "execute", "execute_many"}:
-                    count += 1
-                return getattr(self._tx, name)
+    def gone(messages: list[RecordMessage], at: int) -> list[RecordMessage]:
+        return [deleted(one, at) for one in messages]
 
-        async with db.transaction() as tx:
-            outcomes = await apply(Counted(tx), HERE, messages)  # type: ignore[arg-type]  # it is one, and counts
-        assert set(outcomes) == {Outcome.APPLIED}
-        return count
+    few, many = crowd(0, 10), crowd(100, 100)
+    for less, more in (
+        (few, many),
+        (crowd(0, 10, 300, "notgoing"), crowd(100, 100, 300, "notgoing")),
+        (gone(few, 900), gone(many, 900)),
+    ):
+        of_less, of_more = await statements_of(db, less), await statements_of(db, more)
+        if db.engine == "postgresql":
+            assert of_more <= of_less + 2
 
-    def crowd(first: int, number: int) -> list[RecordMessage]:
-        events = [event(9, f"e{first + n}", first + n) for n in range(number)]
-        answers = [replace(rsvp(8, f"a{n}", n, events[n].uri), did=stranger(first + n)) for n in range(number)]
-        return events + answers
 
-    few, many = await statements_of(crowd(0, 10)), await statements_of(crowd(100, 100))
-    if db.engine == "postgresql":
-        assert many <= few + 2
+async def test_a_host_who_hears_of_each_of_many_strangers_costs_a_few_statements(db: Database):
+    """As many for a hundred answers to one event as for ten, and each is news."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Hedi")
+        made = await events.create(tx, host, details())
+        await events.note_record(tx, made.id, uri=f"at://{did(9)}/{EVENT}/tea", cid="c", did=did(9))
+
+    def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
+        about = f"at://{did(9)}/{EVENT}/tea"
+        return [replace(rsvp(8, "a", at + n, about, word), did=stranger(first + n)) for n in range(number)]
+
+    for at, word in ((0, "going"), (300, "interested")):
+        of_few = await statements_of(db, crowd(0, 10, at, word))
+        of_many = await statements_of(db, crowd(100, 100, at, word))
+        if db.engine == "postgresql":
+            assert of_many <= of_few + 2
+    async with db.reader() as reader:
+        heard = await reader.fetch("select count(*) as n from notifications where user_id = :id", id=host.user_id)
+    assert heard[0]["n"] == 220

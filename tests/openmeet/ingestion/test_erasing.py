@@ -46,6 +46,7 @@ from tests.world.oracle import EVENT, RSVP
 KEYS = (b"k" * 32, b"older" * 6)
 HERE = Here("https://meet.example", KEYS)
 TEA = f"at://{did(1)}/{EVENT}/tea"
+REFUSED = f"at://{did(1)}/{EVENT}/refused"
 # Nothing of these may be anywhere afterwards; a DID itself stands in records of others, whose they are.
 MARKS = ("Zanzibar", "zanzibar", "Cinnamon", "cinnamon", "@ana", "Nutmeg")
 
@@ -106,6 +107,8 @@ async def leave_traces(db: Database) -> None:
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = Decision("name", "Zanzibar", "Tea", "Cinnamon", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
         await conflicts.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
+        # Of one that was refused there is the row that was locked for it.
+        await tx.execute("insert into subjects (uri) values (:uri)", uri=REFUSED)
 
 
 async def erase(db: Database, who: int = 1) -> None:
@@ -124,6 +127,7 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
     # The DID stands where somebody else wrote it: in their answer, and in the question for the event.
     own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "subjects", "debts"}]
     assert own == []
+    assert traces(rows, (REFUSED,)) == []
     assert {row["did"] for row in rows["records"]} == {did(2)}
 
 

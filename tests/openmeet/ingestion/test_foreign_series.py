@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from at_protocol.syntax.record_key import parse_record_key
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
@@ -19,7 +20,7 @@ from openmeet.ingestion.readings import Outcome
 from openmeet.ingestion.switching import switch
 from openmeet.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.records.message import RecordMessage
-from openmeet.series import queries, storing
+from openmeet.series import date_queries, queries, storing
 from openmeet.series.model import Series
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
@@ -63,7 +64,7 @@ async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
     async with db.reader() as reader:
         found = await queries.by_record_uri(reader, uri)
         assert found is not None
-        held = await queries.stored(reader, found.id)
+        held = await date_queries.stored(reader, found.id)
     return found, [one.event.place_in_series.original_date for one in held if one.event.place_in_series]
 
 
@@ -191,7 +192,7 @@ async def shown(db: Database) -> list[tuple[str, list[str]]]:
         for row in rows:
             one = await queries.by_record_uri(reader, row["record_uri"])
             assert one is not None
-            held = await queries.stored(reader, one.id)
+            held = await date_queries.stored(reader, one.id)
             names = [each.event.place_in_series.original_date for each in held if each.event.place_in_series]
             found.append((row["record_uri"].rpartition("/")[2], names))
         return found
@@ -237,6 +238,25 @@ async def test_a_rule_that_is_taken_out_leaves_a_single_event(db: Database):
     assert len(await shown(db)) == 1
     await take(db, ruled("a", 2, "2026-03-07", has_rule=False))
     assert await shown(db) == []
+
+
+@pytest.mark.usefixtures("on")
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *, is_alone: bool):
+    """And is there again with it, under the same address."""
+    weekly, other = ruled("a", 1, "2026-03-07"), event(2, "walk", 1)
+    await take(db, weekly, other)
+    async with db.reader() as reader:
+        before = await queries.by_record_uri(reader, weekly.uri)
+    await take(db, *([deleted(weekly, 2)] if is_alone else [deleted(weekly, 2), deleted(other, 3)]))
+    assert await shown(db) == []
+    await take(db, ruled("a", 4, "2026-03-07"))
+    assert await shown(db) == [("a", ["2026-03-07T18:00:00"])]
+    async with db.reader() as reader:
+        after = await queries.by_record_uri(reader, weekly.uri)
+    assert before is not None
+    assert after is not None
+    assert (after.id, after.slug) == (before.id, before.slug)
 
 
 async def pay_claimed_dates(db: Database) -> int:
@@ -312,6 +332,37 @@ async def test_dates_deleted_together_make_the_others_be_read_once(db: Database)
     assert times == 1
     await take(db, *(date(f"c{number:02}", 4, day) for number, day in enumerate(days(10, 30))))
     assert await what_it_takes(db, *(deleted(one, 5) for one in dates[3:6] + dates[9:12])) == (few, 1)
+
+
+def named(key: str, at: int) -> RecordMessage:
+    """Another weekly series of the same author."""
+    return replace(series(at), rkey=parse_record_key(key))
+
+
+def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
+    return date(rkey, at, day, uri=f"at://{did(1)}/{SERIES}/{key}")
+
+
+@pytest.mark.usefixtures("on")
+async def test_series_that_come_together_make_the_events_be_read_once(db: Database):
+    """However many of an author's series are in a batch; each has its dates, also those that came before, and beside it."""
+    keys = [f"s{number}" for number in range(20)]
+    await take(db, *(of_series(key, f"a{key}", 1, "2026-03-07") for key in keys))
+    beside = [of_series(key, f"b{key}", 2, "2026-03-21") for key in keys]
+    _, times = await what_it_takes(db, *(named(key, 2) for key in keys), *beside)
+    assert times == 1
+    for key in keys:
+        _, names = await known(db, f"at://{did(1)}/{SERIES}/{key}")
+        assert names == ["2026-03-07T18:00:00", "2026-03-21T18:00:00"], key
+
+
+@pytest.mark.usefixtures("on")
+async def test_a_series_that_comes_and_goes_in_one_batch_has_no_dates(db: Database):
+    weekly = series(2)
+    await take(db, date("a", 1, "2026-03-07"), weekly, deleted(weekly, 3))
+    assert await on_its_dates(db) == []
+    await take(db, series(4))
+    assert await on_its_dates(db) == ["a"]
 
 
 @pytest.mark.usefixtures("on")

@@ -12,8 +12,8 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.attendance import group_hosting
+from openmeet.debts import publication_hearing, publications
 from openmeet.debts import publication_leases as leases
-from openmeet.debts import publications
 from openmeet.debts.publications import Kind, State
 from openmeet.groups import actions as group_actions
 from openmeet.groups import doors, publishing, queries, running
@@ -31,7 +31,7 @@ from openmeet.records.message import RecordMessage
 from openmeet.records.series import write_series
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import actions
+from openmeet.series import actions, date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series import records as series_records
 from openmeet.series.model import Series, Template, Timing
@@ -61,8 +61,8 @@ async def out(tx: Transaction, kind: Kind, subject: str, by: Caller, record: dic
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
     await publications.owe(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await leases.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
-    await leases.adopt(tx, **known)
+    await publication_hearing.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
+    await publication_hearing.adopt(tx, **known)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
 
 
@@ -151,7 +151,7 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
     async with db.transaction() as tx:
         locked = await actions.lock_own(tx, ana, series.slug)
         shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
-        stored = await series_queries.stored(tx, locked.id)
+        stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.template, replace(locked.timing, pattern=shape), stored, tx.now)
         await actions.apply(tx, locked, plan)
     await take(db, said(SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30}))
@@ -179,7 +179,7 @@ async def test_what_does_not_fit_together_is_not_taken(db: Database):
     async with db.transaction() as tx:
         locked = await actions.lock_own(tx, ana, series.slug)
         ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
-        stored = await series_queries.stored(tx, locked.id)
+        stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.template, replace(locked.timing, pattern=ours), stored, tx.now)
         await actions.apply(tx, locked, plan)
     before = await series_now(db, series)
@@ -330,7 +330,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
         ana, series, record = await series_out(db)
         async with db.transaction() as tx:
             locked = await actions.lock_own(tx, ana, series.slug)
-            stored = await series_queries.stored(tx, locked.id)
+            stored = await date_queries.stored(tx, locked.id)
             ours = replace(locked.template, title="Ours")
             await actions.apply(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
         await take(db, said(SERIES_URI, 1, record | {"name": "Theirs"}))
@@ -365,7 +365,7 @@ async def test_a_series_record_that_was_deleted_comes_again_by_a_tick(db: Databa
     ana, series, record = await series_out(db)
     await take(db, deleted(said(SERIES_URI, 1, record), 2))
     async with db.reader() as reader:
-        first = (await series_queries.stored(reader, series.id))[0].event
+        first = (await date_queries.stored(reader, series.id))[0].event
     path = f"/events/{first.slug}/publishing"
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
         shown = (await browser.get(path)).text

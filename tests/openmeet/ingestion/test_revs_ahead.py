@@ -6,10 +6,10 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.identities import reading
-from openmeet.ingestion import first_reads
 from openmeet.ingestion.backfill import backfill
-from openmeet.ingestion.first_reads import Stage
 from openmeet.ingestion.reconciling import reconcile
+from openmeet.records import first_reads
+from openmeet.records.first_reads import Stage
 from tests.openmeet.claiming.test_login_import import did_of, fill, how_far, signs_in
 from tests.openmeet.town import Town
 

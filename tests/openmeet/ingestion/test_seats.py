@@ -7,6 +7,8 @@ import pytest
 from groundwork.database.transaction import Database
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind
 from openmeet.events import actions as events
 from openmeet.events.model import Event
 from openmeet.events.rules import Submission, check
@@ -15,7 +17,8 @@ from openmeet.identities.model import IdentityKind
 from openmeet.users import actions as users
 from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import did, rsvp
+from tests.openmeet.ingestion.network import deleted, did, rsvp
+from tests.openmeet.ingestion.network import event as event_record
 from tests.openmeet.ingestion.view import take
 from tests.world.oracle import EVENT
 
@@ -81,3 +84,25 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
             assert "waitlisted" not in after.values(), f"seed {seed} step {step}: somebody waits beside a free seat"
         if is_replay:
             assert after == before, f"seed {seed} step {step}: a replay decided something"
+
+
+@pytest.mark.parametrize("is_promised", [True, False], ids=["edited here", "never edited here"])
+async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_promised: bool):
+    """Its record is deleted, and two of those who had a seat say no meanwhile; a copy of the record comes back."""
+    event, people = await full_house(db)
+    said, again = event_record(9, "tea", 1), event_record(9, "tea", 40)
+    await take(db, said, *(rsvp(number, "a", 10 + number, URI) for number in range(PEOPLE)))
+    if is_promised:
+        async with db.transaction() as tx:
+            await publications.owe(
+                tx, kind=Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+            )
+    full = await statuses(db)
+    await take(db, deleted(said, 20))
+    await take(db, rsvp(0, "a", 21, URI, "notgoing"), rsvp(1, "a", 22, URI, "notgoing"))
+    gone = await statuses(db)
+    await take(db, again)
+    back = await statuses(db)
+    assert [full[one.user_id] for one in people] == ["attending"] * PLACES + ["waitlisted"] * (PEOPLE - PLACES)
+    assert [gone[one.user_id] for one in people] == ["declined"] * 2 + ["waitlisted"] * (PEOPLE - PLACES)
+    assert [back[one.user_id] for one in people] == ["declined"] * 2 + ["offered"] * PLACES + ["waitlisted"]

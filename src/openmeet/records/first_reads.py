@@ -4,6 +4,7 @@ A row per DID that signed in, written with every batch that is applied: what it 
 on by itself, because what was applied is known; the row says why it waits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -26,7 +27,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FirstRead:
-    """``total`` records were found, ``applied`` of them are here. ``reason`` is set while delayed."""
+    """``total`` records were found, ``applied`` of them are here. ``reason`` is set while delayed.
+
+    ``put_aside``: so many could not be taken over, when they were read last.
+    """
 
     did: Did
     handle: str
@@ -35,6 +39,7 @@ class FirstRead:
     total: int
     applied: int
     reason: str
+    put_aside: int
     asked_at: Instant
     finished_at: Instant | None
 
@@ -51,10 +56,13 @@ _ASK: Final = """
      where first_reads.finished_at is not null
 """
 _OF_PERSON: Final = """
-    select r.did, i.handle, i.pds_url, r.stage, r.total, r.applied, r.reason, r.asked_at, r.finished_at
+    select r.did, i.handle, i.pds_url, r.stage, r.total, r.applied, r.reason, r.asked_at, r.finished_at,
+           (select count(*) from records_put_aside p where p.did = r.did and p.step = 'taking') as put_aside
       from first_reads r join identities i on i.did = r.did
      where i.user_id = :user_id order by r.asked_at desc, r.did
 """
+
+_WAITED_SINCE: Final = "select max(asked_at) as asked_at from first_reads where did in :dids and finished_at is null"
 
 
 async def ask(tx: Transaction, did: Did) -> None:
@@ -107,6 +115,12 @@ async def done(tx: Transaction, did: Did) -> None:
     )
 
 
+async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
+    """When the last of these repositories whose reading is not done was asked for; None where all that were asked for are read."""
+    row = await reader.fetch_one(_WAITED_SINCE, dids=list(dids)) if dids else None
+    return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
+
+
 async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
     """The reads of a person's repositories, the newest first."""
     return [
@@ -118,6 +132,7 @@ async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
             total=row["total"],
             applied=row["applied"],
             reason=row["reason"],
+            put_aside=row["put_aside"],
             asked_at=Instant(row["asked_at"]),
             finished_at=None if row["finished_at"] is None else Instant(row["finished_at"]),
         )

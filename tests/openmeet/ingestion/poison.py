@@ -1,0 +1,91 @@
+"""Records that the database refuses, really: triggers of this test's database, on either engine, by the key of the record."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Database
+from openmeet.ingestion.backfill import Reading, apply_reading
+from openmeet.ingestion.put_aside import PutAside, page
+from openmeet.ingestion.taking import Taken
+from openmeet.records.message import RecordMessage
+from tests.openmeet.ingestion.network import HERE, did, rev
+
+# What names a record in each table that one may be poison to.
+NAMING = {
+    "records": "uri",
+    "events": "record_uri",
+    "attendances": "record_uri",
+    "event_series": "record_uri",
+    "groups": "external_id",
+}
+
+_POISON_SQLITE = """
+    create trigger {name} before {verb} on {table} when new.{column} like '%/{rkey}'
+     begin {statement}; end
+"""
+_POISON_POSTGRES = """
+    create trigger {name} before {verb} on {table} for each row when (new.{column} like '%/{rkey}')
+   execute function {name}()
+"""
+_FUNCTION = """
+    create function {name}() returns trigger language plpgsql as $$ begin {statement}; return new; end $$
+"""
+
+REFUSE = {"sqlite": "select raise(abort, 'poisoned')", "postgresql": "raise exception 'poisoned'"}
+# A row that refers to what is not there: of a foreign key, as any other of ours.
+REFER = dict.fromkeys(("sqlite", "postgresql"), "insert into chat_messages_of_test (user_id) values ('nobody')")
+
+
+def _name(table: str, verb: str, rkey: str) -> str:
+    return f"poison_{table}_{verb}_{rkey.replace('%', '')}"
+
+
+async def poison(db: Database, table: str, rkey: str, statements: dict[str, str] = REFUSE) -> None:
+    """From now on nothing of the record with this key gets into the table."""
+    async with db.transaction() as tx:
+        if statements is REFER:
+            await tx.execute(
+                "create table if not exists chat_messages_of_test (user_id text not null references users (id))"
+            )
+        for verb in ("insert", "update"):
+            words = {
+                "name": _name(table, verb, rkey),
+                "verb": verb,
+                "table": table,
+                "column": NAMING[table],
+                "rkey": rkey,
+                "statement": statements[tx.engine],
+            }
+            if tx.engine == "postgresql":
+                await tx.execute(_FUNCTION.format(**words))
+            await tx.execute((_POISON_POSTGRES if tx.engine == "postgresql" else _POISON_SQLITE).format(**words))
+
+
+async def heal(db: Database, table: str, rkey: str) -> None:
+    """It gets in again."""
+    async with db.transaction() as tx:
+        for verb in ("insert", "update"):
+            name = _name(table, verb, rkey)
+            if tx.engine == "postgresql":
+                await tx.execute(f"drop function {name}() cascade")
+            else:
+                await tx.execute(f"drop trigger {name}")
+
+
+def as_read(at: int, *messages: RecordMessage) -> Reading:
+    """A repository that holds these at this moment, read whole."""
+    held = [replace(one, rev=rev(at), is_read=True) for one in messages]
+    return Reading(rev(at), held, is_signed=True)
+
+
+async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> Taken:
+    """Apply a reading of somebody's whole repository."""
+    return await apply_reading(db, HERE, did(author), as_read(at, *messages))
+
+
+async def aside(db: Database) -> list[PutAside]:
+    async with db.reader() as reader:
+        return await page(reader)
+
+
+async def keys_aside(db: Database) -> list[str]:
+    return [one.uri.rpartition("/")[2] for one in await aside(db)]

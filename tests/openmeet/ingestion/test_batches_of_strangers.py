@@ -1,0 +1,373 @@
+"""What strangers say, say otherwise and take back, in batches of any size: every line of it is as if each had come by itself."""
+
+import asyncio
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from groundwork.clock import HOUR, HandClock, Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Unavailable
+from groundwork.sealing import Sealer
+from openmeet.attendance import from_network, joining_queries, managing
+from openmeet.attendance.entry_letters import WITHDRAWN_MAIL
+from openmeet.attendance.from_network import Pair, Word
+from openmeet.attendance.joining import ForeignAnswers, Joining
+from openmeet.debts.kinds import Debt
+from openmeet.events import actions as events
+from openmeet.events.model import EventId
+from openmeet.identities import queries as identity_queries
+from openmeet.identities.model import IdentityKind
+from openmeet.ingestion.readings import Outcome
+from openmeet.moderation import distance
+from openmeet.moderation.model import Subject, Thing
+from openmeet.records.message import RecordMessage
+from openmeet.users.model import Caller
+from openmeet.webhooks import actions as webhooks
+from openmeet.webhooks.model import Happening
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
+from tests.openmeet.ingestion.test_batches import seats_hold, state_of, stranger
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import details, person
+from tests.world.oracle import EVENT
+
+HOST = 9
+# Events of somebody here, whom strangers' answers reach: without limits, with places for those who say how they come, by approval,
+# with strangers apart, with an invitation.
+JOININGS = {
+    "open": Joining(),
+    "hybrid": Joining(),
+    "asking": Joining(needs_approval=True),
+    "apart": Joining(foreign_answers=ForeignAnswers.APART),
+    "private": Joining(),
+}
+THEIRS = [f"at://{did(HOST)}/{EVENT}/{name}" for name in JOININGS]
+OF_A_STRANGER = event(8, "walk", 1)
+STRANGERS = 10
+BEGINNING = Instant(1_772_366_400_000_000)
+AT_ONE_TIME = 50
+REJECTED, APPROVED, BLOCKED, MUTED = 2, 3, 4, 5
+
+ANSWERS = """
+    select e.record_uri, i.did, a.status, a.waitlist_number, a.source, a.revision, a.record_uri as answer_uri, a.answered_at,
+           a.party, a.mode, a.offered_until, a.pending_for, a.approved_at, a.is_private, a.calendar_entry
+      from attendances a join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
+"""
+HISTORY = """
+    select e.record_uri, i.did, h.before_status, h.after_status, h.through, h.party, h.mode, h.is_offered, h.actor_id
+      from attendance_changes h join attendances a on a.id = h.attendance_id
+      join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
+     order by e.record_uri, i.did, h.id
+"""
+NEWS = """
+    select i.did, h.did as told, n.kind, e.record_uri, n.is_shown,
+           case when n.particulars like '%"answer":"attending"%' then 'attending'
+                when n.particulars like '%"answer":"declined"%' then 'declined'
+                when n.particulars like '%"answer":"interested"%' then 'interested'
+                when n.particulars like '%"answer":"pending"%' then 'pending' else n.particulars end as said
+      from notifications n join events e on e.id = n.subject_id join identities h on h.user_id = n.user_id
+      left join identities i on n.particulars like '%' || i.user_id || '%' and i.did <> h.did
+"""
+# How often an address outside was to be told of an answer.
+OUTSIDE = """
+    select e.record_uri, i.did, count(*) as n
+      from webhook_deliveries d join attendances a on a.id = d.subject_id
+      join events e on e.id = a.event_id join identities i on i.user_id = a.user_id group by e.record_uri, i.did
+"""
+
+
+async def begin(db: Database) -> None:
+    """A host with events that have records, and an address that hears of answers; strangers who have answered before, one of whom
+    was let in by the host, one sent away, one blocked, and one of whom the host wants to hear nothing.
+    """
+    async with db.transaction() as tx:
+        host = await person(tx, "Hedi")
+        await identity_queries.insert(
+            tx, did(HOST), host.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+        for uri, (name, joining) in zip(THEIRS, JOININGS.items(), strict=True):
+            made = await events.create(
+                tx,
+                host,
+                details(
+                    title=name,
+                    visibility="private" if name == "private" else "public",
+                    **({"mode": "hybrid", "online_url": "https://talk.example/room"} if name == "hybrid" else {}),
+                ),
+            )
+            await events.note_record(tx, made.id, uri=uri, cid="c", did=did(HOST))
+            await joining_queries.put(tx, made.id, joining)
+        address = "https://hook.example/answers"
+        sealer = Sealer([bytes(32)])
+        await webhooks.register(tx, host, sealer, url=address, kinds={Happening.ANSWER}, group_id=None)
+    await take(db, OF_A_STRANGER)
+    first = [said(number, key_of(uri), number, uri, "going") for number in range(5) for uri in THEIRS]
+    await take(db, *first, said(MUTED, "zz", 5, OF_A_STRANGER.uri, "going"))
+    await _decide(db, host)
+
+
+async def _decide(db: Database, host: Caller) -> None:
+    async with db.transaction() as tx:
+        rows = await tx.fetch("select record_uri, slug, id from events order by record_uri")
+        asking = next(row for row in rows if row["record_uri"] == THEIRS[2])
+        mine = {
+            row["did"]: row["id"]
+            for row in await tx.fetch(
+                "select i.did, a.id from attendances a join identities i on i.user_id = a.user_id where a.event_id = :id",
+                id=asking["id"],
+            )
+        }
+        await managing.remove(tx, host, asking["slug"], [mine[stranger(REJECTED)]])
+        await managing.approve(tx, host, asking["slug"], [mine[stranger(APPROVED)]])
+        blocked = await identity_queries.find(tx, stranger(BLOCKED))
+        assert blocked is not None
+        await distance.block(tx, host.user_id, blocked.user_id)
+        muted = await identity_queries.find(tx, stranger(MUTED))
+        assert muted is not None
+        await distance.mute(tx, host.user_id, Subject(Thing.PERSON, muted.user_id))
+
+
+def said(number: int, rkey: str, at: int, about: str, word: str) -> RecordMessage:
+    return replace(rsvp(8, rkey, at, about, word), did=stranger(number))
+
+
+def key_of(about: str) -> str:
+    """The key of somebody's one record about this event."""
+    return f"aa{about[-3:]}"
+
+
+def history(chance: random.Random, length: int) -> list[RecordMessage]:
+    """Answers given, changed, about another event under the same key, deleted and given again; some come twice, or too late."""
+    found: list[RecordMessage] = []
+    for number in range(100, 100 + length):
+        who, about = chance.randrange(STRANGERS), chance.choice([*THEIRS, OF_A_STRANGER.uri])
+        # Most people have one record for each event; some have another one, which moves from event to event.
+        rkey = "zz" if chance.random() < 0.2 else key_of(about)
+        one = said(who, rkey, number, about, chance.choice(("going", "going", "interested", "notgoing", "dreaming")))
+        found.append(deleted(one, number) if chance.random() < 0.3 else one)
+        if chance.random() < 0.1:
+            found.append(chance.choice(found))
+        if chance.random() < 0.05:
+            found.append(replace(one, rev=rev(number - 40)))
+    return found
+
+
+async def lines_of(db: Database) -> dict[str, list[tuple[object, ...]]]:
+    async with db.reader() as reader:
+        found = {
+            name: [tuple(row) for row in await reader.fetch(sql)]
+            for name, sql in {"answers": ANSWERS, "news": NEWS, "outside": OUTSIDE}.items()
+        }
+        # In the order in which it came.
+        lines = [tuple(row)[:-1] for row in await reader.fetch(HISTORY)]
+    of_each: dict[tuple[object, ...], list[object]] = {}
+    for line in lines:
+        of_each.setdefault(line[:2], []).append(line[2:])
+    return {name: sorted(rows, key=repr) for name, rows in found.items()} | {
+        "history": sorted(((*whose, *some) for whose, some in of_each.items()), key=repr)
+    }
+
+
+async def same(alone: Database, together: Database, which: str) -> None:
+    expected, found = await lines_of(alone), await lines_of(together)
+    for name, rows in expected.items():
+        assert found[name] == rows, f"{which}: {name}"
+    for name, rows in (await state_of(alone)).items():
+        if name != "debts":  # of deliveries, which have names of their own
+            assert (await state_of(together))[name] == rows, f"{which}: {name}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A database and its clock, which stands while ``AT_ONE_TIME`` messages come: what is said at one instant is told once."""
+
+    db: Database
+    clock: HandClock
+
+    async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[Outcome]:
+        """``first``: which message of all is the first of these."""
+        self.clock.turn(self.start_of(first) - self.clock.now())
+        return await take(self.db, *messages)
+
+    @staticmethod
+    def start_of(number: int) -> Instant:
+        return Instant(BEGINNING + (1 + number // AT_ONE_TIME) * HOUR)
+
+
+async def opened(make: MakeDatabase) -> Store:
+    clock = HandClock(BEGINNING)
+    store = Store(await make("openmeet", clock=clock), clock)
+    await begin(store.db)
+    return store
+
+
+async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> tuple[Store, list[Outcome]]:
+    """Where each message has come by itself, and what became of it."""
+    with nothing_together():
+        store = await opened(make)
+        return store, [outcome for place, one in enumerate(messages) for outcome in await store.take(place, [one])]
+
+
+@contextmanager
+def nothing_together() -> Iterator[None]:
+    """Everything is left to be applied one at a time, which is right of whatever is said."""
+
+    async def leave_words(_tx: Transaction, words: Sequence[Word]) -> set[Pair]:
+        return {word.pair for word in words}
+
+    async def leave_records(_tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
+        return set(event_ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(from_network, "apply_each", leave_words)
+        patch.setattr(from_network, "withdraw_each", leave_records)
+        yield
+
+
+async def compare(make: MakeDatabase, seed: int, length: int) -> None:
+    chance = random.Random(seed)
+    messages = history(chance, length)
+    alone, expected = await one_by_one(make, messages)
+    together = await opened(make)
+    found: list[Outcome] = []
+    while len(found) < len(messages):
+        at = len(found)
+        size = min(chance.choice((2, 9, AT_ONE_TIME)), AT_ONE_TIME - at % AT_ONE_TIME)
+        found += await together.take(at, messages[at : at + size])
+    await same(alone.db, together.db, f"seed {seed}")
+    assert {Outcome.APPLIED, Outcome.KNOWN} <= {*found}
+    assert [(one, there) for one, there in zip(expected, found, strict=True) if one is not there] == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_line_is_as_one_by_one(make_sqlite: MakeDatabase, seed: int):
+    await compare(make_sqlite, seed, 150)
+
+
+async def test_every_line_is_as_one_by_one_on_both_engines(make_database: MakeDatabase):
+    await compare(make_database, 99, 200)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_processors_side_by_side_write_the_same_lines(make_database: MakeDatabase, seed: int):
+    """Each has its share of people, whose messages come in their order; all of them write to the same events."""
+    chance = random.Random(seed)
+    messages = history(chance, 150)
+    alone, _ = await one_by_one(make_database, messages)
+    together = await opened(make_database)
+
+    async def process(first: int, share: int) -> None:
+        own = random.Random(seed * 10 + share)
+        queue = [one for one in messages[first : first + AT_ONE_TIME] if hash_of(one) % 3 == share]
+        while queue:
+            size = own.choice((1, 5, 30))
+            try:
+                await take(together.db, *queue[:size])
+            except Unavailable:
+                continue  # lost against another one, and done again
+            del queue[:size]
+
+    for first in range(0, len(messages), AT_ONE_TIME):
+        await together.take(first, [])
+        await asyncio.gather(*(process(first, share) for share in range(3)))
+    await same(alone.db, together.db, f"seed {seed}")
+
+
+def hash_of(message: RecordMessage) -> int:
+    return sum(message.did.encode())
+
+
+async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDatabase):
+    """Two seats, which strangers have and others wait for; one says no, one deletes their answer, one who waits gives up."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        host = await person(tx, "Hedi")
+        made = await events.create(tx, host, details(capacity="2", visibility="public"))
+        await events.note_record(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
+        await joining_queries.put(tx, made.id, Joining(foreign_answers=ForeignAnswers.COUNT))
+    await take(db, OF_A_STRANGER)
+    for number in range(6):
+        await take(db, said(number, "aa", number, THEIRS[0], "going"))
+    beside = [said(10 + number, "aa", 40, OF_A_STRANGER.uri, "going") for number in range(20)]
+    await take(db, *beside)
+    leaving = [
+        said(0, "aa", 50, THEIRS[0], "notgoing"),
+        deleted(said(1, "aa", 1, THEIRS[0], "going"), 51),
+        deleted(said(2, "aa", 2, THEIRS[0], "going"), 52),
+        *(deleted(one, 60) if place % 2 else replace(one, rev=rev(60)) for place, one in enumerate(beside)),
+    ]
+    await take(db, *leaving)
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select i.did, a.status from attendances a join identities i on i.user_id = a.user_id"
+            " where a.event_id = :id order by i.did",
+            id=made.id,
+        )
+    left = ["declined", "declined", "declined", "attending", "attending", "waitlisted"]
+    assert [(row["did"], row["status"]) for row in rows] == [
+        (stranger(number), status) for number, status in enumerate(left)
+    ]
+    assert await seats_hold(db)
+
+
+async def test_what_a_record_covered_counts_when_that_is_deleted(make_database: MakeDatabase, clock: HandClock):
+    """In one batch: of two records the one that counts, both, and the one that does not."""
+    db = await make_database("openmeet", clock=clock)
+    await take(db, OF_A_STRANGER)
+    about = OF_A_STRANGER.uri
+    first = [said(number, "aa", 5, about, "interested") for number in range(4)]
+    # Of records without a time of their own, the greater uri counts.
+    second = [said(number, "bb", 6, about, "going") for number in range(4)]
+    await take(db, *first, *second)
+    await take(db, deleted(second[0], 10), deleted(first[1], 11), deleted(second[1], 12), deleted(first[2], 13))
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select i.did, a.status, a.record_uri from attendances a join identities i on i.user_id = a.user_id order by i.did"
+        )
+    assert [(row["status"], row["record_uri"]) for row in rows] == [
+        ("interested", first[0].uri),
+        ("declined", None),
+        ("attending", second[2].uri),
+        ("attending", second[3].uri),
+    ]
+
+
+async def test_another_did_of_the_same_stranger_still_counts(make_database: MakeDatabase):
+    """Two DIDs were found to be one person's; what one of them deletes, the other has said, too."""
+    db = await make_database("openmeet")
+    first = said(2, "aa", 5, OF_A_STRANGER.uri, "going")
+    await take(db, OF_A_STRANGER, first)
+    async with db.transaction() as tx:
+        known = await identity_queries.find(tx, stranger(2))
+        assert known is not None
+        await identity_queries.insert(
+            tx, stranger(1), known.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
+        )
+    # Of records without a time of their own, the greater uri counts.
+    second = said(1, "aa", 6, OF_A_STRANGER.uri, "interested")
+    await take(db, second)
+    await take(db, deleted(first, 7), deleted(said(3, "aa", 1, OF_A_STRANGER.uri, "going"), 8))
+    async with db.reader() as reader:
+        rows = await reader.fetch("select status, record_uri from attendances")
+    assert [(row["status"], row["record_uri"]) for row in rows] == [("interested", second.uri)]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_who_has_an_account_without_that_did_gets_their_letter(make_database: MakeDatabase, is_deleted: bool):
+    """Their record says no more that they come: what was mailed to them for their calendar is ended."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await identity_queries.insert(
+            tx, stranger(1), ben.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=True
+        )
+    going = said(1, "aa", 5, OF_A_STRANGER.uri, "going")
+    await take(db, OF_A_STRANGER, going)
+    await take(db, deleted(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
+    async with db.reader() as reader:
+        rows = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.MAIL.value)
+    assert [ben.user_id in row["subject"] and WITHDRAWN_MAIL in row["subject"] for row in rows] == [True]

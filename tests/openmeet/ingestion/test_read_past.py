@@ -1,0 +1,215 @@
+"""Whole readings past a record that cannot be applied, from a real PDS, on both engines: compared, mended, and tried again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import MINUTE, SECOND, HandClock
+from groundwork.outbox.owe import owe_again
+from openmeet.debts.kinds import Debt
+from openmeet.ingestion import discrepancies, erasing, put_aside
+from openmeet.ingestion.backfill import backfill
+from openmeet.ingestion.comparing import Discrepancy
+from openmeet.ingestion.put_aside import Step
+from openmeet.ingestion.reconciling import Reconciled, reconcile
+from openmeet.records import first_reads
+from openmeet.records.collections import EVENT, RSVP
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.ingestion.network import rsvp
+from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
+from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.town import Town, open_town
+
+KEYS = ("a", "b", "c")
+
+
+@pytest.fixture
+async def town(
+    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def cleo(town: Town) -> Did:
+    """Who signs in here, and writes in another app; read whole once."""
+    found = await town.connected("cleo")
+    did = parse_did((await town.identity(found.user_id)).did)
+    await write(town, did, "first")
+    await town.pay_debts()
+    await compare(town, did)
+    return did
+
+
+async def write(town: Town, did: Did, key: str) -> str:
+    """An event with this key and name, and its author's answer to it."""
+    app = await town.stranger("cleo")
+    record = {"$type": EVENT, "name": f"Tea {key}", "createdAt": "2026-03-01T00:00:00Z"}
+    wish = {"repo": did, "collection": EVENT, "rkey": key, "record": record}
+    uri = str((await app.procedure("com.atproto.repo.putRecord", wish))["uri"])
+    subject = {"uri": uri, "cid": str(Cid.for_cbor(b"\xa0"))}
+    answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": subject}
+    wish = {"repo": did, "collection": RSVP, "rkey": f"to{key}", "record": answer}
+    await app.procedure("com.atproto.repo.putRecord", wish)
+    return uri
+
+
+async def compare(town: Town, did: Did) -> Reconciled:
+    town.clock.turn(SECOND)
+    return await reconcile(town.db, town.network, town.processor.here, did)
+
+
+async def owed(town: Town, did: Did) -> dict[str, str]:
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select kind, state from debts where subject = :did order by kind", did=did)
+    return {row["kind"]: row["state"] for row in rows if row["kind"] in {"backfill", "reconcile"}}
+
+
+async def test_comparing_goes_past_it_and_ends(town: Town, cleo: Did):
+    """The others are mended, the debt is paid, day after day; what stands says so once; healed, it is mended like any other."""
+    for key in KEYS:
+        await write(town, cleo, key)
+    await poison(town.db, "records", "b")
+    for day in range(3):
+        async with town.db.transaction() as tx:
+            await owe_again(tx, Debt.RECONCILE, [cleo])
+        town.clock.turn(SECOND)
+        await town.pay_debts()
+        assert (await owed(town, cleo))["reconcile"] == "paid", day
+    assert sorted((await view_of(town.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
+    (one,) = await aside(town.db)
+    assert (one.uri.rpartition("/")[2], one.times, one.step) == ("b", 3, Step.TAKING)
+    async with town.db.reader() as reader:
+        newest = await discrepancies.newest(reader)
+    assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
+        (one.uri, Discrepancy.RECORD_MISSING)
+    ]
+    await heal(town.db, "records", "b")
+    mended = await compare(town, cleo)
+    assert [found.uri for found in mended.repaired if found.uri == one.uri] == [one.uri]
+    assert (mended.standing, mended.failed, await aside(town.db)) == ([], [], [])
+    assert len((await view_of(town.db)).answers) == len(KEYS) + 1
+    clean = await compare(town, cleo)
+    assert (clean.repaired, clean.standing, clean.failed) == ([], [], [])
+
+
+async def test_what_cannot_be_mended_keeps_nothing_else_from_it(town: Town, cleo: Did):
+    """A row that lost touch with its record, and cannot be made again; every other one is. The operator has it tried again."""
+    for key in KEYS:
+        await write(town, cleo, key)
+    await compare(town, cleo)
+    async with town.db.transaction() as tx:
+        assert await tx.execute("delete from attendances") == len(KEYS) + 1
+    await poison(town.db, "attendances", "tob")
+    first = await compare(town, cleo)
+    assert len(first.repaired) == len(KEYS)
+    (failed,), (standing,) = first.failed, first.standing
+    assert (failed.uri, standing.kind) == (standing.uri, Discrepancy.ROW_MISSING)
+    again = await compare(town, cleo)
+    assert ([one.uri for one in again.standing], again.repaired) == ([failed.uri], [])
+    await backfill(town.db, town.network, town.processor.here, cleo)
+    (one,) = await aside(town.db)
+    assert (one.step, one.times) == (Step.MENDING, 2), "a reading that mends nothing does not say that it is mended"
+    await heal(town.db, "attendances", "tob")
+    async with town.db.transaction() as tx:
+        await put_aside.read_again(tx, [one.uri])
+    town.clock.turn(SECOND)
+    await town.pay_debts()
+    assert (await owed(town, cleo))["reconcile"] == "paid"
+    assert await aside(town.db) == []
+    assert len((await view_of(town.db)).answers) == len(KEYS) + 1
+
+
+async def test_the_operator_has_it_read_again(town: Town, cleo: Did):
+    """Before it is healed it comes back with the same reason; afterwards it is here, and the reading has made history."""
+    await write(town, cleo, "a")
+    uri = await write(town, cleo, "b")
+    await poison(town.db, "events", "b")
+    await backfill(town.db, town.network, town.processor.here, cleo)
+    for times, is_healed in ((2, False), (3, True)):
+        if is_healed:
+            await heal(town.db, "events", "b")
+        async with town.db.transaction() as tx:
+            await put_aside.read_again(tx, [uri])
+        assert (await owed(town, cleo))["backfill"] == "due"
+        town.clock.turn(SECOND)
+        await town.pay_debts()
+        assert (await owed(town, cleo))["backfill"] == "paid"
+        assert [one.times for one in await aside(town.db)] == ([] if is_healed else [times])
+    assert uri in (await view_of(town.db)).events
+    async with town.db.reader() as reader:
+        (row,) = await reader.fetch("select floor_rev, missed_rev from repositories where did = :did", did=cleo)
+    assert (row["floor_rev"] != "", row["missed_rev"]) == (True, "")
+
+
+async def test_a_missed_rev_is_reached_past_it(town: Town, cleo: Did):
+    """The reading counts as one: it is not asked for again and again because of the record."""
+    await write(town, cleo, "a")
+    await poison(town.db, "events", "a")
+    async with town.db.transaction() as tx:
+        await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
+        await owe_again(tx, Debt.BACKFILL, [cleo])
+    await town.pay_debts()
+    assert (await owed(town, cleo))["backfill"] == "paid"
+    assert await keys_aside(town.db) == ["a"]
+
+
+async def test_whoever_waits_is_told(town: Town, cleo: Did):
+    """The reading ends, and says how many stand aside, until they are taken over."""
+    async with town.db.transaction() as tx:
+        await first_reads.ask(tx, cleo)
+        (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
+    await write(town, cleo, "a")
+    await poison(town.db, "events", "a")
+    for put, total in ((1, 4), (0, 4)):
+        await backfill(town.db, town.network, town.processor.here, cleo)
+        async with town.db.reader() as reader:
+            (one,) = await first_reads.of_person(reader, row["user_id"])
+        assert (one.is_done, one.total, one.put_aside) == (True, total, put)
+        if put:
+            assert one.applied == total - put
+            await heal(town.db, "events", "a")
+
+
+async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(town: Town, cleo: Did):
+    """The event is here, and so are all others; who waited for it counts, but for the one answer that fails; healed, it counts, too."""
+    uri = f"at://{cleo}/{EVENT}/a"
+    waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
+    await take(town.db, *waiting)
+    await poison(town.db, "attendances", "late")
+    await write(town, cleo, "a")
+    await write(town, cleo, "b")
+    await backfill(town.db, town.network, town.processor.here, cleo)
+    assert sorted((await view_of(town.db)).events.values()) == ["Tea a", "Tea b", "Tea first"]
+    assert await aside(town.db) == []
+
+    async def counted() -> set[str]:
+        return {did for did, about in (await view_of(town.db)).answers if about == uri} - {cleo}
+
+    for _ in range(5):
+        await town.pay_debts()
+        town.clock.turn(MINUTE)
+        assert await counted() == {waiting[0].did, waiting[2].did}
+    async with town.db.reader() as reader:
+        (debt,) = await reader.fetch("select state from debts where kind = 'fetch_subject' and subject = :uri", uri=uri)
+        (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
+    assert (debt["state"], kept["standing"]) == ("given_up", "parked"), "a person sees it, and nothing runs for ever"
+    await heal(town.db, "attendances", "late")
+    async with town.db.transaction() as tx:
+        await owe_again(tx, Debt.FETCH_SUBJECT, [uri])
+    await town.pay_debts()
+    assert await counted() == {one.did for one in waiting}
+
+
+async def test_with_the_account_it_goes(town: Town, cleo: Did):
+    await write(town, cleo, "a")
+    await poison(town.db, "events", "a")
+    await backfill(town.db, town.network, town.processor.here, cleo)
+    assert await keys_aside(town.db) == ["a"]
+    async with town.db.transaction() as tx:
+        await erasing.erase_here(tx, [b"k" * 32], cleo)
+    assert await aside(town.db) == []

@@ -1,0 +1,106 @@
+"""What is looked at of one repository, decisions and rows: all of it and nothing else, in whatever order the database keeps texts."""
+
+from dataclasses import replace
+
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Transaction
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.answers import FIELD
+from openmeet.ingestion.reconciling import RECORDLESS
+from openmeet.ingestion.switching import switch
+from openmeet.ingestion.three_way import Decision, Policy, Side
+from openmeet.records.message import RecordMessage
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
+from tests.openmeet.ingestion.test_foreign_groups import group, said
+from tests.openmeet.ingestion.test_foreign_series import series
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import person
+from tests.world.oracle import RSVP, Change
+
+# A DID with a port begins as the one without; between a slash and a zero there is more than that in most collations.
+SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
+TEA = event(1, "tea", 1)
+THEIRS = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+ADDRESSES = {
+    "conflicts": "uri",
+    "events": "record_uri",
+    "attendances": "record_uri",
+    "event_series": "record_uri",
+    "groups": "external_id",
+    "group_members": "external_id",
+    "group_statements": "uri",
+}
+
+
+async def in_a_languages_order(tx: Transaction) -> None:
+    if tx.engine == "postgresql":
+        for table, column in ADDRESSES.items():
+            await tx.execute(f'alter table {table} alter column {column} type text collate "en-x-icu"')
+
+
+async def plan(tx: Transaction, sql: str, **values: object) -> str:
+    """How the database goes about it, where tables are large enough that reading through them would cost more."""
+    if tx.engine == "postgresql":
+        await tx.execute("set local enable_seqscan = off")
+    how = "explain" if tx.engine == "postgresql" else "explain query plan"
+    return "\n".join(str(tuple(row)[-1]) for row in await tx.fetch(f"{how} {sql}", **values))
+
+
+async def test_decisions_about_records_of_one_repository(db: Database):
+    answers = {one: message(Change(one, RSVP, "a", rev(2), rsvp_value(TEA.uri))) for one in (SHORT, LONGER)}
+    await take(db, TEA, *answers.values())
+    async with db.transaction() as tx:
+        await in_a_languages_order(tx)
+        for one in answers.values():
+            await conflicts.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
+        for did, answer in answers.items():
+            found = await conflicts.missed_by(tx, did, field=FIELD, rev=rev(5))
+            assert [one.uri for one in found] == [answer.uri]
+
+
+async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(db: Database):
+    """A hint about somebody with ten thousand records looks at their decisions, of which there are few."""
+    async with db.transaction() as tx:
+        found = await plan(tx, conflicts.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
+    assert "conflicts_by_repository" in found
+    assert "records" not in found
+
+
+async def test_rows_without_a_record_in_one_repository(db: Database, clock: HandClock):
+    """Of each kind: event, answer, series, group, membership here, and what is said of belonging to a group."""
+    for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
+        async with db.transaction() as tx:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    clock.turn(MAX_AGE)
+    expected: dict[str, list[str]] = {}
+    await take(db, TEA)
+    for did in (SHORT, LONGER):
+        theirs: list[RecordMessage] = [
+            replace(one, did=did) for one in (event(1, "walk", 2), series(3), group(4), said(5))
+        ]
+        theirs.append(message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri))))
+        await take(db, *theirs)
+        membership = f"at://{did}/community.lexicon.groups.membership/here"
+        async with db.transaction() as tx:
+            made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
+            assert await tx.execute(
+                "update group_members set external_id = :uri where group_id = :id", uri=membership, id=made.id
+            )
+        expected[did] = sorted([*(one.uri for one in theirs), membership])
+    async with db.transaction() as tx:
+        await in_a_languages_order(tx)
+        await tx.execute("delete from records")
+        found = {did: await tx.fetch(RECORDLESS[tx.engine], did=did) for did in expected}
+    assert {did: sorted(row["uri"] for row in rows) for did, rows in found.items()} == expected
+
+
+async def test_rows_without_a_record_are_found_without_reading_through_any_table(db: Database):
+    async with db.transaction() as tx:
+        found = await plan(tx, RECORDLESS[tx.engine], did=SHORT)
+    assert [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")] == []
+    for index in ("event_series_by_repository", "groups_by_repository", "group_members_by_repository"):
+        assert index in found

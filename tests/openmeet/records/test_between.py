@@ -1,0 +1,73 @@
+"""Records between two keys: as Python compares them, whatever the database's collation, and no more rows than are wanted."""
+
+import random
+
+import pytest
+
+from groundwork.database.transaction import Database
+from openmeet.records import of_repository
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.ingestion.network import deleted, did, event, rsvp
+from tests.openmeet.ingestion.view import take
+from tests.world.oracle import EVENT
+
+# Which of these comes first is told differently by most collations of people's languages.
+KEYS = (
+    "-a",
+    "A",
+    "B",
+    "Z",
+    "_",
+    "a",
+    "a-b",
+    "a.b",
+    "aB",
+    "ab",
+    "b",
+    "z",
+    "~",
+    "0",
+    "9",
+    "3mqdau33ozs2n",
+    "3Mqdau33ozs2n",
+)
+BEHIND = "\x7f"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    found = await make_database("openmeet")
+    async with found.transaction() as tx:
+        if tx.engine == "postgresql":
+            await tx.execute('alter table records alter column rkey type text collate "en-x-icu"')
+    tea = event(1, "gone", 1)
+    of_others = (event(2, "a", 1), rsvp(1, "a", 1, tea.uri), tea)
+    await take(found, *of_others, *(event(1, key, 1) for key in KEYS), deleted(tea, 2))
+    return found
+
+
+def uri_of(key: str) -> str:
+    return f"at://{did(1)}/{EVENT}/{key}"
+
+
+async def test_between_two_keys(db: Database):
+    """Neither of the two, nor what is left out, nor what is gone, of another collection, or somebody else's; the greatest first."""
+    choose = random.Random(20261121)
+    for _ in range(60):
+        above, below = choose.choice(("", *KEYS)), choose.choice((*KEYS, BEHIND))
+        besides, limit = choose.sample(KEYS, choose.randrange(5)), choose.randrange(1, 20)
+        async with db.reader() as reader:
+            found = await of_repository.between(
+                reader, did(1), EVENT, above=above, below=below, besides=[uri_of(one) for one in besides], limit=limit
+            )
+        wanted = sorted((one for one in KEYS if above < one < below and one not in besides), reverse=True)
+        assert found == [uri_of(one) for one in wanted[:limit]], (above, below, besides, limit)
+
+
+async def test_it_reads_what_is_wanted(db: Database):
+    """However many records the repository has."""
+    async with db.transaction() as tx:
+        counting = Counting(tx)
+        await of_repository.between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)
+    assert (counting.statements, counting.rows) == (1, 3)
