@@ -20,7 +20,7 @@ from openmeet.attendance import (
 from openmeet.attendance.crowds import Telling
 from openmeet.attendance.hearing import earlier_start, particulars_of
 from openmeet.attendance.hosts_news import hosts_of, news_of_hosts, tell_hosts, tell_of_foreign
-from openmeet.attendance.joining import DEFAULT, ForeignAnswers, Joining
+from openmeet.attendance.joining import ForeignAnswers, Joining
 from openmeet.attendance.model import (
     NO_WISHES,
     Attendance,
@@ -273,7 +273,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
     """The record that this answer came from is no more."""
-    decided = rules.decide(event, DEFAULT, mine, Act.NETWORK_GONE, standing=Standing(), has_room=False, now=tx.now)
+    decided = rules.without_record(mine)
     if decided.status is mine.status:
         return
     user = await user_by_id(tx, mine.user_id)
@@ -309,8 +309,18 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, by: UserId
 
 async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
     """Locked dates of a series were changed, from this to that: seats that this made free are given."""
-    freed = [then for now, then in changed if now.capacity != then.capacity or now.status is not then.status]
+    freed = [
+        then
+        for now, then in changed
+        if (now.capacity, now.status, now.is_gone) != (then.capacity, then.status, then.is_gone)
+    ]
     await line.fill_several(tx, freed)
+
+
+async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
+    """Locked events, as they are now, were gone: answers that were left alone meanwhile are told, and seats that became free are given."""
+    await decide_all_records_anew(tx, [event.id for event in events])
+    await line.fill_several(tx, events)
 
 
 async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:

@@ -5,6 +5,7 @@ it was decided. How far it has come is noted with the news themselves, so a paye
 somebody is still to hear of an earlier change, a later one tells nobody: it waits behind.
 """
 
+from collections.abc import Collection
 from typing import NewType
 
 import msgspec
@@ -17,6 +18,7 @@ from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.owe import owe
 from groundwork.outbox.pay import Payer
 from openmeet.attendance.hearing import CONCERNED, people_answering
+from openmeet.attendance.queries import IS_GUEST
 from openmeet.debts.kinds import Debt
 from openmeet.events.model import EventId
 from openmeet.events.queries import lock_for_update
@@ -31,6 +33,15 @@ AT_ONCE = 100
 PIECE = 500
 
 _NOBODY = UserId("")
+
+_HEARD = f"""
+    select h.event_id from event_hosts h where h.event_id in :event_ids and h.state = 'accepted'
+    union
+    select t.event_id from event_tellings t where t.event_id in :event_ids
+    union
+    select a.event_id from attendances a join users u on u.id = a.user_id
+     where a.event_id in :event_ids and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+"""
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -61,6 +72,14 @@ async def tell_answering(tx: Transaction, event_id: EventId, telling: Telling) -
         now=tx.now,
     )
     await owe(tx, Debt.EVENT_NEWS, left)
+
+
+async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+    """Those of these events of which a change may concern somebody who can be told, or is to be told of an earlier one."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(_HEARD, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
+    return {EventId(row["event_id"]) for row in rows}
 
 
 def event_news_payer(db: Database) -> Payer:

@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.attendance import hosting, lowering, managing, queries
 from openmeet.attendance.hearing import CONCERNED, people_to_tell
 from openmeet.attendance.unpublishing import unpublish
-from openmeet.debts import publications
+from openmeet.debts import publication_recalls, publications
 from openmeet.events import actions as events
 from openmeet.events import rules, seeing
 from openmeet.events.hosting_rules import Act
@@ -169,7 +169,7 @@ async def take_back(request: Request) -> Response:
     """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
     event, _ = await _own(request, Act.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publications.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+        await publication_recalls.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", said="taken_back")
 
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.attendance.model import AttendanceStatus
@@ -13,8 +13,9 @@ from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Kind, Particulars
 from openmeet.users.model import UserId
 
-# Beside an instant in microseconds it leaves room in 63 bits for some thousand years.
-_PEOPLE = 1 << 10
+_MILLISECOND = SECOND // 1000
+# What milliseconds leave of 63 bits until the year 2109. A batch brings hundreds of answers to one event in one instant.
+_TOLD_APART = 1 << 21
 
 
 async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
@@ -22,18 +23,32 @@ async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
     return [event.author_id, *(await beside_authors(reader, [event.id])).get(event.id, ())]
 
 
-def news_number(now: Instant, who: UserId) -> int:
-    """What tells the news of one answer from those of others: also of two people in the same microsecond, or transaction."""
-    return now * _PEOPLE + zlib.crc32(who.encode()) % _PEOPLE
+def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
+    """What tells the news of one answer from those of others: also of many people in one transaction, or of one who changes their mind there."""
+    return now // _MILLISECOND * _TOLD_APART + zlib.crc32(f"{who} {status}".encode()) % _TOLD_APART
 
 
 async def tell_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> None:
     """Somebody has answered so."""
-    particulars = Particulars(person_id=who, answer=status.value)
-    to = [one for one in hosts if one != who]
-    await notifications.tell(tx, to, Kind.NEW_ANSWER, event.id, news_number(tx.now, who), particulars)
+    await tell_hosts_of_each(tx, event, hosts, [(who, status)])
+
+
+async def tell_hosts_of_each(
+    tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
+) -> None:
+    """These people have answered so: each is news of its own, in hardly more statements than those of one."""
+    tellings = [
+        notifications.Telling(
+            [one for one in hosts if one != who],
+            event.id,
+            news_number(tx.now, who, status),
+            Particulars(person_id=who, answer=status.value),
+        )
+        for who, status in said
+    ]
+    await notifications.tell_each(tx, Kind.NEW_ANSWER, tellings)
 
 
 async def news_of_hosts(
@@ -42,7 +57,7 @@ async def news_of_hosts(
     """What ``tell_hosts`` would write, to go along with the answer; None where there is more to it."""
     particulars = Particulars(person_id=who, answer=status.value)
     to = [one for one in hosts if one != who]
-    return await notifications.telling(tx, to, Kind.NEW_ANSWER, event.id, news_number(tx.now, who), particulars)
+    return await notifications.telling(tx, to, Kind.NEW_ANSWER, event.id, news_number(tx.now, who, status), particulars)
 
 
 async def tell_of_foreign(tx: Transaction, event: Event) -> None:

@@ -1,6 +1,6 @@
 """The line: who waits, who is offered a seat, what becomes of offers. Every writing function here holds the event's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
@@ -60,19 +60,24 @@ async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     """``fill`` for several locked events: for a few at once, for the others by a debt each; where nobody waits it costs nothing."""
-    if not events:
-        return
-    rows = await tx.fetch(
-        "select distinct event_id from attendances where event_id in :ids and status = 'waitlisted'",
-        ids=[event.id for event in events],
-    )
-    waited_for = {row["event_id"] for row in rows}
-    waited = sorted((one for one in events if one.id in waited_for), key=lambda one: (one.starts_at or 0, one.id))
+    with_lines = await waited_for(tx, [event.id for event in events])
+    waited = sorted((one for one in events if one.id in with_lines), key=lambda one: (one.starts_at or 0, one.id))
     settings = await joining_queries.of_events(tx, waited[:_EVENTS_AT_ONCE])
     for event in waited[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
     later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
     await owe_many(tx, Debt.FREED_SEATS, later)
+
+
+async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+    """Those of these events for which somebody waits, be it that a seat is held for them."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(
+        "select distinct event_id from attendances where event_id in :ids and status = 'waitlisted' order by event_id",
+        ids=sorted(event_ids),
+    )
+    return {EventId(row["event_id"]) for row in rows}
 
 
 async def _and_others(tx: Transaction, event: Event, moved: int) -> int:

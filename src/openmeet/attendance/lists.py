@@ -8,9 +8,9 @@ from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
+from openmeet.attendance.attendee_queries import Attendee, attendee_of
 from openmeet.attendance.history_view import STATUS_WORDS
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor
-from openmeet.attendance.queries import Attendee, attendee_of
 from openmeet.attendance.seating import NO_LIMITS, Limits, is_too_large
 from openmeet.attendance.unheard import IS_UNHEARD
 from openmeet.events.model import EventId

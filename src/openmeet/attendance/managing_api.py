@@ -12,9 +12,9 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.attendance import history, inviting, joining_queries, lists, managing, queries, table_file, told
 from openmeet.attendance.api import History, ModeName, StatusName, history_page
+from openmeet.attendance.attendee_queries import Attendee
 from openmeet.attendance.lists import Wanted
 from openmeet.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
-from openmeet.attendance.queries import Attendee
 from openmeet.events.model import Event, EventSlug
 from openmeet.identities.names import shown_names
 from openmeet.site.operations import Operation, Parameter

@@ -20,7 +20,7 @@ from openmeet.attendance.model import Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
 from openmeet.attendance.standing_words import stands_words
 from openmeet.attendance.transitions import OF_REPLY
-from openmeet.debts import publications
+from openmeet.debts import publication_recalls, publications
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.seeing import may_see
@@ -113,7 +113,7 @@ async def take_back(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publications.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+        await publication_recalls.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", said="taken_back")
 
 

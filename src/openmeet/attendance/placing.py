@@ -86,6 +86,11 @@ def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
     )
 
 
+def is_history(before: Attendance, after: Attendance) -> bool:
+    """Whether the change is a line of the answer's history, of which others hear."""
+    return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
+
+
 def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, room: bool, now: Instant) -> None:
     """Refused where somebody who has a seat, or for whom one is held, wants more, or another one, than there is."""
     if mine is None or room or (said.party <= mine.party and said.mode is mine.mode):
@@ -116,6 +121,34 @@ def first_answer(
         answered_at=answered_at,
         party=said.party,
         mode=said.mode,
+        pending_for=decided.pending_for,
+        is_private=said.is_private,
+        skips_record=said.skips_record,
+        guest_names=said.guest_names,
+        replies=said.replies,
+        reply_words=said.reply_words,
+    )
+
+
+def decided_anew(
+    known: Attendance,
+    decided: Decided,
+    said: Said,
+    *,
+    source: Source,
+    answered_at: Instant,
+    number: int | None = None,
+) -> Attendance:
+    """An answer as it is to be written. ``number``: its place in the line; what was offered there stays with it."""
+    return replace(
+        known,
+        status=decided.status,
+        waitlist_number=number,
+        source=source,
+        answered_at=answered_at,
+        party=said.party,
+        mode=said.mode,
+        offered_until=known.offered_until if number is not None and number == known.waitlist_number else None,
         pending_for=decided.pending_for,
         is_private=said.is_private,
         skips_record=said.skips_record,
@@ -157,33 +190,18 @@ async def put(
             number = mine.waitlist_number
         else:
             number = (last_number or await line.last_number(tx, event.id)) + 1
-    approved_at = mine.approved_at if mine else None
-    offered_until = mine.offered_until if mine and number is not None and number == mine.waitlist_number else None
     known = mine or first_answer(tx.now, event, user_id, decided, said, source=source, answered_at=answered_at)
     after = replace(
-        known,
-        status=decided.status,
-        waitlist_number=number,
-        source=source,
+        decided_anew(known, decided, said, source=source, answered_at=answered_at, number=number),
         record_uri=record_uri,
-        answered_at=answered_at,
-        party=said.party,
-        mode=said.mode,
-        offered_until=offered_until,
-        pending_for=decided.pending_for,
-        approved_at=approved_at if approved_at is not None or not is_approved else tx.now,
-        is_private=said.is_private,
-        skips_record=said.skips_record,
-        guest_names=said.guest_names,
-        replies=said.replies,
-        reply_words=said.reply_words,
+        approved_at=known.approved_at if known.approved_at is not None or not is_approved else tx.now,
     )
     if mine is None:
         first = [queries.inserting(after), *([_owing(tx, after)] if owes_first else []), *along]
         await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=first, is_heard=is_heard)
         return after
     saved = await queries.save(tx, after)
-    if (mine.status, mine.party, mine.mode) != (saved.status, saved.party, saved.mode):
+    if is_history(mine, saved):
         await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id, along=along, is_heard=is_heard)
     else:
         await execute_together(tx, along)
@@ -224,8 +242,11 @@ def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None)
 
 def frees(before: Attendance | None, after: Attendance) -> bool:
     """Whether somebody who waits may move up after this change: seats were freed, or the line is another one."""
-    if before is None or before.revision == after.revision:
-        return False
+    return before is not None and before.revision != after.revision and would_free(before, after)
+
+
+def would_free(before: Attendance, after: Attendance) -> bool:
+    """The same of a change that is not written yet."""
     held = before.party if before.is_seated or before.offered_until is not None else 0
     holds = after.party if after.is_seated or after.offered_until is not None else 0
     return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

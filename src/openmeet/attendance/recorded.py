@@ -1,12 +1,12 @@
 """Answers that stand as records in people's own repositories: what the network knows of who comes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.attendance.model import AttendanceId, AttendanceStatus, PendingFor
-from openmeet.attendance.queries import IS_HIDDEN
+from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, PendingFor
+from openmeet.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.events.model import EventId
 from openmeet.users.model import UserId
 
@@ -64,3 +64,11 @@ async def recorded(
         )
         for row in rows
     ]
+
+
+async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attendance]:
+    """The answers whose records these are, by uri."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(f"select {COLUMNS} from attendances where record_uri in :uris", uris=sorted(uris))
+    return {row["record_uri"]: attendance_of(row) for row in rows}

@@ -109,6 +109,14 @@ def decide(
             assert_never(outcome)
 
 
+def without_record(mine: Attendance) -> Decided:
+    """Where the deletion of its record leaves an answer, whatever the event's settings and places are."""
+    outcome = TABLE[Act.NETWORK_GONE][mine.status]
+    if outcome is Outcome.KEEP:
+        return Decided(mine.status, mine.pending_for)
+    return Decided(AttendanceStatus(outcome.value))
+
+
 def said_by(status: AttendanceStatus) -> NetworkAnswer:
     """The word behind a status; where the host has the last word (seats, approval), what the person had said."""
     match status:

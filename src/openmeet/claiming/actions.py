@@ -15,7 +15,7 @@ from openmeet.debts.kinds import Debt
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import IdentityKind
-from openmeet.ingestion import first_reads
+from openmeet.records import first_reads
 from openmeet.users import guests
 from openmeet.users import queries as users
 from openmeet.users import reassigning as joining

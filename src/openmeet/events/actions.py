@@ -5,7 +5,7 @@ nothing back. Who attends is a matter of the room above: it tells attendees and 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
-from openmeet.debts import publications
+from openmeet.debts import publication_recalls, publications
 from openmeet.events import by_record, draft_queries, kept_forms, owners, queries, seeing
 from openmeet.events.attributing import owe_attribution
 from openmeet.events.differing import details_in, differing
@@ -284,9 +284,13 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
     event = await queries.lock_for_update(tx, row.id) if row else None
     if event is None:
         return None
-    if event.removed_at is None:
-        await queries.update(tx, replace(event, removed_at=tx.now, updated_at=tx.now), search_text=search_text(event))
+    await remove_each_from_network(tx, [event.id])
     return event.id
+
+
+async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
+    """The same of several events, whose rows are locked."""
+    await queries.set_removed(tx, event_ids)
 
 
 async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
@@ -368,7 +372,7 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
         raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
-    await publications.recall_record(
+    await publication_recalls.recall_record(
         tx,
         kind=publications.Kind.EVENT,
         subject_id=event.id,

@@ -203,15 +203,15 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
     )
 
 
-async def hosts_series(reader: Reader, series_id: str, user_id: UserId) -> bool:
-    """Whether somebody hosts a date of the series beside its author."""
-    row = await reader.fetch_one(
-        "select 1 as found from event_hosts h join events e on e.id = h.event_id"
-        " where h.user_id = :user_id and h.state = 'accepted' and e.series_id = :series_id limit 1",
+async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
+    """Those of these series of which somebody hosts a date beside its author."""
+    rows = await reader.fetch(
+        "select distinct e.series_id from event_hosts h join events e on e.id = h.event_id"
+        " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",
         user_id=user_id,
-        series_id=series_id,
+        ids=sorted(series_ids),
     )
-    return row is not None
+    return {row["series_id"] for row in rows}
 
 
 async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:

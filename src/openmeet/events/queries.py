@@ -1,7 +1,7 @@
 """All SQL of events; ``kept_forms`` has that of forms which somebody did not finish."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -311,6 +311,16 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     ]
     sets = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "id")
     await tx.execute_many(f"update events set {sets} where id = :id", rows)
+
+
+async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
+    """The records of these events are gone from now on, or have been gone for longer."""
+    if event_ids:
+        await tx.execute(
+            "update events set removed_at = :now, updated_at = :now where id in :ids and removed_at is null",
+            ids=sorted(event_ids),
+            now=tx.now,
+        )
 
 
 async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:

@@ -6,7 +6,7 @@ from openmeet.attendance.entry_letters import IN_CALENDAR
 from openmeet.attendance.model import Attendance
 from openmeet.attendance.seeing import seen_by
 from openmeet.events.model import Event, EventId
-from openmeet.series import queries
+from openmeet.series import date_queries
 from openmeet.series.model import SeriesId
 from openmeet.users.model import UserId
 
@@ -18,7 +18,7 @@ async def answered_dates(
     reader: Reader, series_id: SeriesId, user_id: UserId
 ) -> tuple[list[Event], dict[EventId, Attendance]]:
     """The coming dates that this person has answered and may see, in order, with their answers."""
-    held = [one.event for one in await queries.stored(reader, series_id)]
+    held = [one.event for one in await date_queries.stored(reader, series_id)]
     coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, coming, user_id)
     mine = await attendance.of_user(reader, user_id, [one.id for one in coming])

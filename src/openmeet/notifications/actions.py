@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.moderation.distance import unwilling_among
 from openmeet.notifications import mails, preferences, queries, rules
 from openmeet.notifications.mails import Waiting
 from openmeet.notifications.model import (
@@ -73,42 +74,20 @@ async def tell(
 
 
 async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
-    """``tell`` about several subjects, in as many statements as about one. A person is told of one subject at most.
-
-    What comes from somebody whom one may keep away (``rules.sources_of``) is told one subject at a time.
-    """
-    people = [user_id for one in tellings for user_id in one.to]
-    if not people:
+    """Several tellings, in hardly more statements than one. A person is told of one subject at most, however often."""
+    if not any(one.to for one in tellings):
         return
-    sources = {source for one in tellings for source in rules.sources_of(kind, one.particulars, one.sources)}
-    addressees = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind], sources)}
+    addressees = await _addressees(tx, kind, tellings)
     told: list[_Told] = []
-    for one in tellings:
+    for one, willing in zip(tellings, addressees, strict=True):
         is_mailed = rules.is_mailed(kind, one.particulars)
-        for addressee in (addressees[user_id] for user_id in dict.fromkeys(one.to) if user_id in addressees):
+        for addressee in willing:
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 told.append(_Told(addressee, channel, one))
     known = await queries.told(tx, kind, [one.about for one in told])
     fresh = [one for one in told if one.about not in known]
-    mail_of = await mails.for_news(
-        tx,
-        [
-            Waiting(
-                one.addressee.user_id,
-                one.telling.bundle or one.telling.subject_id,
-                rules.mail_due_at(
-                    one.addressee.hours,
-                    tx.now,
-                    urgent=_is_urgent(kind, one.telling, tx.now),
-                    waits=rules.waits_for(kind),
-                ),
-                is_bundled=bool(one.telling.bundle),
-            )
-            for one in fresh
-            if one.channel is Channel.EMAIL
-        ],
-    )
+    mail_of = await mails.for_news(tx, _waiting(kind, fresh, tx.now))
     await queries.insert(
         tx,
         kind,
@@ -123,8 +102,41 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
             for one in fresh
         ],
     )
-    digests = [one.addressee for one in fresh if one.channel is Channel.DIGEST]
+    digests = dict.fromkeys(one.addressee for one in fresh if one.channel is Channel.DIGEST)
     await mails.owe_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
+
+
+async def _addressees(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> list[list[Addressee]]:
+    """Whom each of them reaches, without those who keep its sources away."""
+    people = [user_id for one in tellings for user_id in one.to]
+    sources = [rules.sources_of(kind, one.particulars, one.sources) for one in tellings]
+    are_alike = all(some == sources[0] for some in sources)
+    asked_at_once = sources[0] if are_alike else ()
+    known = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind], asked_at_once)}
+    pairs = [
+        set() if are_alike else {(user_id, source) for user_id in one.to if user_id in known for source in some}
+        for one, some in zip(tellings, sources, strict=True)
+    ]
+    unwilling = await unwilling_among(tx, {pair for some in pairs for pair in some})
+    without = [{user_id for user_id, _ in some & unwilling} for some in pairs]
+    return [
+        [known[user_id] for user_id in dict.fromkeys(one.to) if user_id in known and user_id not in some]
+        for one, some in zip(tellings, without, strict=True)
+    ]
+
+
+def _waiting(kind: Kind, told: Sequence[_Told], now: Instant) -> list[Waiting]:
+    """What is to be mailed to each person, once, and when the first of it has to be."""
+    waiting: dict[UserId, Waiting] = {}
+    for one in told:
+        if one.channel is not Channel.EMAIL:
+            continue
+        is_urgent = _is_urgent(kind, one.telling, now)
+        due_at = rules.mail_due_at(one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind))
+        user_id, subject = one.addressee.user_id, one.telling.bundle or one.telling.subject_id
+        if user_id not in waiting or due_at < waiting[user_id].due_at:
+            waiting[user_id] = Waiting(user_id, subject, due_at, is_bundled=bool(one.telling.bundle))
+    return list(waiting.values())
 
 
 async def telling(

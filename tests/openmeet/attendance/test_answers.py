@@ -13,6 +13,7 @@ from openmeet.debts import publications
 from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
 from openmeet.users import actions as users
+from openmeet.users.model import UserId
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
@@ -51,16 +52,23 @@ async def test_an_answer_owes_a_record_and_tells_the_host(db):
 
 
 async def test_answers_of_one_moment_are_news_each(db):
-    """Two people may answer in the same microsecond: their host hears of both."""
+    """People may answer in the same microsecond, and change their mind: their host hears of each."""
     async with db.transaction() as tx:
-        ana, *others = await people(tx, 12)
-        # One in a thousand pairs has one number; these three have not.
-        ben, eve, gil = list({hosts_news.news_number(tx.now, one.user_id): one for one in others}.values())[:3]
+        ana, *others = await people(tx, 4)
         event = await event_by(tx, ana)
-        for who in (ben, eve, gil):
+        for who in others:
             await actions.answer(tx, who, event.slug, GOING)
+        await actions.answer(tx, others[0], event.slug, DECLINED)
         news = await newest(tx, ana.user_id, 10)
-    assert {one.particulars.person_id for one in news} == {who.user_id for who in (ben, eve, gil)}
+    told = sorted((one.particulars.person_id, one.particulars.answer) for one in news)
+    assert told == sorted([*((who.user_id, ATTENDING) for who in others), (others[0].user_id, DECLINED)])
+
+
+def test_a_batch_of_answers_is_as_many_news(clock):
+    """Hundreds of strangers' answers to one event come in one transaction."""
+    numbers = {hosts_news.news_number(clock.now(), UserId(f"person {number}"), ATTENDING) for number in range(400)}
+    assert len(numbers) == 400
+    assert 0 < min(numbers) <= max(numbers) < 2**63
 
 
 async def test_the_same_answer_again_changes_nothing(db):

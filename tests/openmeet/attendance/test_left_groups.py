@@ -11,8 +11,7 @@ from openmeet.events.hosting_rules import Standing
 from openmeet.groups import actions as groups
 from openmeet.groups import running
 from openmeet.series import actions as series_actions
-from openmeet.series import attending, following, left_groups
-from openmeet.series import queries as series_queries
+from openmeet.series import attending, date_queries, following, left_groups
 from openmeet.series.model import Template
 from openmeet.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
@@ -115,7 +114,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
         await attending.answer_all(tx, gil, series.slug, Reply.GOING)
-        stored = [held.event.id for held in await series_queries.stored(tx, series.id)]
+        stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
         await running.remove(tx, olga, group.slug, gil.user_id)
     assert await left_groups.end_answers(db, gil.user_id) == len(stored)
     async with db.reader() as reader:
@@ -133,7 +132,7 @@ async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
         event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
         await attending.answer_all(tx, gil, series.slug, Reply.GOING)
-        stored = len(await series_queries.stored(tx, series.id))
+        stored = len(await date_queries.stored(tx, series.id))
         await running.remove(tx, olga, group.slug, gil.user_id)
         for who, reply in ((gil, Reply.GOING), (gil, Reply.INTERESTED), (eve, Reply.DECLINED)):
             with pytest.raises(NotFound):

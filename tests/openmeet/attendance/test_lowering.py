@@ -10,7 +10,7 @@ from openmeet.attendance.joining import Joining
 from openmeet.attendance.model import AnswerMode, Reply, Wishes
 from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
-from openmeet.series import queries as series_queries
+from openmeet.series import date_queries
 from openmeet.series.plan import plan_all
 from openmeet.series.showing import consequences
 from tests.databases import MakeDatabase
@@ -158,6 +158,6 @@ async def test_an_edit_of_a_series_counts_it_over_all_dates(site: Site) -> None:
         await crowd(tx, first, [3, 3])
         await crowd(tx, second, [4, 4])
         smaller = replace(series.template, capacity=3)
-        held = await series_queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         counted = await consequences(tx, series, plan_all(series, smaller, series.timing, held, tx.now))
     assert (counted.people_over_limit, counted.parties_too_large) == (3 + 1, 1)

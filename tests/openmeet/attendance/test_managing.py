@@ -8,7 +8,17 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import actions, history, inviting, joining_queries, lists, managing, queries, table_file
+from openmeet.attendance import (
+    actions,
+    attendee_queries,
+    history,
+    inviting,
+    joining_queries,
+    lists,
+    managing,
+    queries,
+    table_file,
+)
 from openmeet.attendance import told as what_was_told
 from openmeet.attendance.joining import Joining, JoiningSubmission, Question, check
 from openmeet.attendance.lists import Wanted
@@ -106,7 +116,7 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
         await managing.add(tx, ana, event.slug, "Grandma", party=2)
         with pytest.raises(InvalidForm):
             await managing.add(tx, ana, event.slug, " ")
-        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
         (one,) = await lists.managed(tx, event.id, Wanted(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
         assert (await queries.counts(tx, [event.id]))[event.id] == Counts(going=2, seats=2)
@@ -145,7 +155,7 @@ async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, cloc
         (one,) = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
         saved = await managing.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
-        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
 
 
@@ -209,11 +219,11 @@ async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
-        assert await queries.attendees(tx, event.id, list(S), limit=9) == []
-        assert len(await queries.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert len(await attendee_queries.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
         await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=False))
-        assert len(await queries.attendees(tx, event.id, list(S), limit=9)) == 1
+        assert len(await attendee_queries.attendees(tx, event.id, list(S), limit=9)) == 1
 
 
 async def test_no_cell_of_the_file_is_a_formula(db):

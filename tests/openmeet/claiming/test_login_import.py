@@ -14,8 +14,9 @@ from openmeet.attendance.model import Reply
 from openmeet.claiming import actions as claiming
 from openmeet.events.queries import by_record_uri
 from openmeet.identities.connecting import sign_in_with_password
-from openmeet.ingestion import backfill, first_reads
-from openmeet.ingestion.first_reads import Stage
+from openmeet.ingestion import backfill, taking
+from openmeet.records import first_reads
+from openmeet.records.first_reads import Stage
 from openmeet.users.model import UserId
 from tests.openmeet.ingestion.network import event_value, rsvp_value
 from tests.openmeet.site_under_test import signed_in, site_on
@@ -127,12 +128,12 @@ async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     did = await did_of(client)
     await fill(client, did, 30)
     user_id = await signs_in(town)
-    monkeypatch.setattr(backfill, "BATCH", 10)
-    monkeypatch.setattr(backfill, "in_one_hop", dying_after(2))
+    monkeypatch.setattr(taking, "BATCH", 10)
+    monkeypatch.setattr(taking, "in_one_hop", dying_after(2))
     with pytest.raises(KeyboardInterrupt):
         await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
     assert await how_far(town, user_id) == (Stage.APPLYING, 20, 30)
-    monkeypatch.setattr(backfill, "in_one_hop", in_one_hop)
+    monkeypatch.setattr(taking, "in_one_hop", in_one_hop)
     await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
     assert await how_far(town, user_id) == (Stage.DONE, 30, 30)
     async with town.db.reader() as reader:

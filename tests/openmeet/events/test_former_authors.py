@@ -11,7 +11,7 @@ from openmeet.groups import actions as groups
 from openmeet.groups import running
 from openmeet.groups.model import Role
 from openmeet.series import actions as series_actions
-from openmeet.series import calling_off, gathering
+from openmeet.series import calling_off, date_queries, gathering
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Template
 from openmeet.users.model import Caller, UserId
@@ -101,7 +101,7 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
         inside = grouping.of_event(group)
         series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=inside)
         single = await actions.create(tx, mo, details(), group=inside)
-        (date, *_) = [held.event for held in await series_queries.stored(tx, series.id)]
+        (date, *_) = [held.event for held in await date_queries.stored(tx, series.id)]
         await ended(tx, olga, group, mo, way)
         for refused in (
             series_actions.lock_to_change(tx, mo, series.slug),

@@ -10,7 +10,7 @@ from groundwork.clock import HOUR
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from openmeet.attendance.tasks import remind
-from openmeet.series import actions, queries, undoing
+from openmeet.series import actions, date_queries, queries, undoing
 from openmeet.series.plan import moved, plan_following
 from tests.openmeet.letters.conftest import Post, calendar_of
 from tests.openmeet.series.practice import begin, dates, locked, move
@@ -56,7 +56,7 @@ async def later(tx, caller, series, at: str, by: timedelta):
     series = await locked(tx, caller, series)
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
-    held = await queries.stored(tx, series.id)
+    held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_following(series, at, series.template, timing, held, tx.now))
 
 

@@ -7,7 +7,7 @@ from groundwork.clock import DAY, HOUR
 from openmeet.attendance.model import Reply
 from openmeet.notifications import actions as notifications
 from openmeet.notifications.model import Topic
-from openmeet.series import actions, attending, calling_off, queries
+from openmeet.series import actions, attending, calling_off, date_queries
 from openmeet.series.plan import plan_all
 from openmeet.series.tasks import roll_windows
 from tests.openmeet.letters.conftest import Post, calendar_of, html_of, text_of
@@ -73,7 +73,7 @@ async def test_another_rule_is_one_letter_with_what_ends_and_what_comes(post: Po
     async with post.db.transaction() as tx:
         held = await locked(tx, ana, series)
         timing = weekly("FREQ=WEEKLY;BYDAY=TU,TH")
-        stored = await queries.stored(tx, held.id)
+        stored = await date_queries.stored(tx, held.id)
         await actions.apply(tx, held, plan_all(held, held.template, timing, stored, tx.now))
     post.site.clock.turn(HOUR)
     mails = [one for one in await post.deliver() if one["To"] == "ben@example.org"]

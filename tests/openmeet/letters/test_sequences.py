@@ -20,7 +20,7 @@ from openmeet.events.queries import by_id
 from openmeet.letters import entries
 from openmeet.letters.letterhead import Letterhead
 from openmeet.personal_calendar import feed
-from openmeet.series import actions, calling_off, queries, undoing
+from openmeet.series import actions, calling_off, date_queries, queries, undoing
 from openmeet.series.model import Series
 from openmeet.series.sequences import sequences
 from openmeet.users.model import Caller
@@ -42,7 +42,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes]:
     """Whatever somebody can get of these series now: their files, those of single dates, Ben's feed, and what is mailed to him."""
-    parts = [(one, [held.event for held in await queries.stored(tx, one.id)]) for one in every]
+    parts = [(one, [held.event for held in await date_queries.stored(tx, one.id)]) for one in every]
     events = [event for _, stored in parts for event in stored]
     numbers = await sequences(tx, [event.id for event in events])
     found = [calendar_of([part], numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
