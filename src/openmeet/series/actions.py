@@ -24,7 +24,18 @@ from openmeet.events.saying import new_slug
 from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
-from openmeet.series import agenda, calling_off, following, former_places, queries, saving, storing, telling, undoing
+from openmeet.series import (
+    agenda,
+    calling_off,
+    date_queries,
+    following,
+    former_places,
+    queries,
+    saving,
+    storing,
+    telling,
+    undoing,
+)
 from openmeet.series.dates import original_of
 from openmeet.series.model import (
     OPENED_AHEAD_WORDS,
@@ -112,7 +123,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     """
     await agenda.visible(tx, slug, viewer)
     series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), viewer)
-    known = await queries.date_of(tx, series.id, original_date)
+    known = await date_queries.date_of(tx, series.id, original_date)
     if known is None and series.status is not SeriesStatus.ACTIVE:
         raise NotFound("This series makes no new dates at the moment.")
     opens = None if known is not None else _opens_at(series, original_date, tx.now)
@@ -176,22 +187,22 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     vanishing = [locked[event.id] for event in plan.vanishing]
     gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
     # What vanishes frees its name for another date.
-    await queries.forget_places(tx, [event.id for event in plan.vanishing])
+    await date_queries.forget_places(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
-    await queries.make_way(tx, moves)
+    await date_queries.make_way(tx, moves)
     wanted = [
         (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
     after = await revise_dates(tx, wanted, by=series.changed_by)
     # Whatever says something new has its place by now.
-    await queries.place(tx, moves)
+    await date_queries.place(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await letting_in.look_again(tx, shown_otherwise)
     # A date that its series' rule no longer names differs from the series in when it begins.
-    await queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
+    await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await storing.store_window(tx, target)
     news = telling.of_changes(target, changed, Kind.EVENT_CHANGED, tells=tells)
     news += telling.of_changes(target, gone, Kind.EVENT_DELETED, tells=tells)

@@ -10,19 +10,16 @@ from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import NOBODY, Attendance, Counts
 from openmeet.attendance.rules import is_invited
-from openmeet.events import rules, seeing
 from openmeet.events.differing import details_in
 from openmeet.events.grouping import may_make_events
-from openmeet.events.host_queries import hosts_series
 from openmeet.events.model import Details, Event, EventId, Visibility
-from openmeet.events.rules import Access
+from openmeet.events.seeing import seen as seen_events
 from openmeet.groups import rules as group_rules
 from openmeet.groups.queries import role_in
 from openmeet.groups.rules import Action
-from openmeet.moderation.distance import has_blocked
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
-from openmeet.series import queries
+from openmeet.series import date_queries, queries, seeing
 from openmeet.series.dates import checked_name, details_of, end_of_range, original_of, original_text
 from openmeet.series.model import OPENED_AHEAD, Series, SeriesSlug, SeriesStatus
 from openmeet.users.model import UserId
@@ -79,7 +76,7 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
 
 async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
     """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted and was public, or theirs."""
-    if series is None or not await may_see(reader, series, viewer):
+    if series is None or not await seeing.may_see(reader, series, viewer):
         raise NotFound("There is no such series.")
     if series.deleted_at is None:
         return series
@@ -113,26 +110,6 @@ async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None
         raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
 
 
-async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether the series exists for this person: private ones for its hosts, the members of its group, those invited to a date."""
-    if viewer == series.owner_id:
-        return True
-    if series.is_hidden:
-        return False
-    if series.visibility is not Visibility.PRIVATE:
-        return True
-    if viewer is None:
-        return False
-    role = await role_in(reader, series.group.id if series.group else None, viewer)
-    if not group_rules.may(role, Action.EDIT_ANY_EVENT) and await has_blocked(reader, series.owner_id, viewer):
-        return False
-    if series.group is not None:
-        access = rules.access_by(role)
-        if access is not Access.GUEST:
-            return access is Access.INSIDE
-    return await queries.is_invited_to_any(reader, series.id, viewer) or await hosts_series(reader, series.id, viewer)
-
-
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
     """Whether this person may change what it says and when it is: its host, as long as they may make events in its group, and who may
 
@@ -156,7 +133,7 @@ async def between(
 
     A series that is paused or cancelled has its stored dates only.
     """
-    held = await queries.stored_between(reader, series.id, start, end, limit)
+    held = await date_queries.stored_between(reader, series.id, start, end, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
     seen = await _seen(reader, held, viewer, mine)
     counts = await attendance.counts(reader, [event.id for event in seen])
@@ -168,7 +145,7 @@ async def between(
     if series.status is SeriesStatus.ACTIVE:
         # Names are wall-clock times: an instant's differs from it by less than two days.
         since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
-        known = await queries.stored_names(reader, series.id, since=original_text(since))
+        known = await date_queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
         lines += [
             Line(original_text(one.original), details_of(series.template, series.timing, one.original))
@@ -191,7 +168,7 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
     held = {
         held.event.place_in_series.original_date: held.event.is_gone
-        for held in await queries.stored(reader, series.id)
+        for held in await date_queries.stored(reader, series.id)
         if held.event.place_in_series
     }
     begin = Instant(max(start, reader.now))
@@ -210,7 +187,7 @@ async def stored_of(reader: Reader, series: Series, names: Sequence[str]) -> lis
     wanted = set(names)
     return [
         held.event
-        for held in await queries.stored(reader, series.id)
+        for held in await date_queries.stored(reader, series.id)
         if held.event.place_in_series is not None
         and held.event.place_in_series.original_date in wanted
         and not held.event.is_gone
@@ -238,7 +215,7 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
 
 async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
     """The newest stored dates that are over, the newest first."""
-    held = await queries.stored_before(reader, series.id, reader.now, limit)
+    held = await date_queries.stored_before(reader, series.id, reader.now, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
     counts = await attendance.counts(reader, [event.id for event in held])
     return [
@@ -252,4 +229,4 @@ async def _seen(
     reader: Reader, held: Sequence[Event], viewer: UserId | None, mine: Mapping[EventId, Attendance]
 ) -> list[Event]:
     invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
-    return await seeing.seen(reader, held, viewer, invited)
+    return await seen_events(reader, held, viewer, invited)

@@ -11,7 +11,7 @@ from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import SEATED, AttendanceStatus, Reply, Through
 from openmeet.attendance.queries import of_user
 from openmeet.events.model import Event
-from openmeet.series import agenda, entry_letters, following, queries
+from openmeet.series import agenda, date_queries, entry_letters, following, queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.users.model import Caller
 
@@ -104,5 +104,5 @@ async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Se
 
 
 async def _coming(tx: Transaction, series: Series) -> list[Event]:
-    held = [one.event for one in await queries.stored(tx, series.id)]
+    held = [one.event for one in await date_queries.stored(tx, series.id)]
     return [event for event in held if not event.is_gone and not event.is_over(tx.now)]

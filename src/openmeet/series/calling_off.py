@@ -14,7 +14,7 @@ from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import queries, saving, storing, telling, undoing
+from openmeet.series import date_queries, saving, storing, telling, undoing
 from openmeet.series.dates import original_of
 from openmeet.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
 from openmeet.series.tellings import News
@@ -67,13 +67,13 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
     is_again = series.status is SeriesStatus.CANCELLED
     reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
-    with_it = await queries.cancelled_with_series(tx, series.id)
+    with_it = await date_queries.cancelled_with_series(tx, series.id)
     # What was called off by itself keeps its reason, and stays so when the series comes back.
     going = [one for one in coming if not one.is_cancelled or one.id in with_it]
     changed, news = await _cancel(tx, series, going, reason, tells=tells)
     if is_again and not changed and reason == series.status_reason:
         return series, 0
-    await queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
+    await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await saving.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
     await _tell_and_keep(tx, saved, before, Act.CANCEL, news, tells=tells)
     return saved, len(changed)
@@ -81,7 +81,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
 
 async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[News]]:
     """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
-    with_it = await queries.cancelled_with_series(tx, series.id)
+    with_it = await date_queries.cancelled_with_series(tx, series.id)
     coming = [
         event
         for event in await lock_dates(tx, series.id)
@@ -108,7 +108,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     gone = await take_dates_away(tx, going)
     await decide_all_records_anew(tx, [event.id for event in gone])
     # A date that is taken out may be added again: its name is free for that.
-    await queries.forget_places(tx, [event.id for event in gone])
+    await date_queries.forget_places(tx, [event.id for event in gone])
     news = telling.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED, tells=tells)
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
@@ -128,9 +128,9 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     before = await undoing.look(tx, series)
     known = series.timing.pattern
     original = original_of(original_date)
-    stored = await queries.date_of(tx, series.id, original_date)
+    stored = await date_queries.date_of(tx, series.id, original_date)
     if stored is not None and stored.is_gone:
-        await queries.forget_places(tx, [stored.id])
+        await date_queries.forget_places(tx, [stored.id])
     elif stored is not None or expansion.is_date_of(known, original):
         raise Refused("The series has a date at that time already.", name="DateTaken")
     if instant_of(original, series.zone_name) <= tx.now:
@@ -160,7 +160,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
 
 async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
     """Raises NotFound where one of these is no date of the series, stored or computed."""
-    known = await queries.stored_names(tx, series.id, since=min(names, default=""))
+    known = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
     for name in names:
         if name not in known:
             storing.original_in(series, name)

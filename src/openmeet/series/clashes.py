@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from openmeet.events.whole_days import at_midnight
 from openmeet.recurrence.wall_time import parse_local
-from openmeet.series import queries, repeats_form
+from openmeet.series import date_queries, repeats_form
 from openmeet.series.model import SeriesId
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_or_none
@@ -54,7 +54,7 @@ async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId |
     times = [Time(one.at, Instant(one.at + length)) for one in meaning.dates]
     conflicts: Conflicts = request.app.state.conflicts
     async with database_of(request).reader() as reader:
-        held = [] if but is None else [one.event for one in await queries.stored(reader, but)]
+        held = [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)
     own = {event.id for event in held}
     # A feed of the series that one subscribes to has them, too.

@@ -25,12 +25,12 @@ from openmeet.flags.queries import switches
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, detections, queries, storing, telling
+from openmeet.series import actions, date_queries, detections, queries, storing, telling
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
-from openmeet.series.detections import FOREVER, Detection, DetectionId, DetectionState
+from openmeet.series.detections import Detection, DetectionId, DetectionState
 from openmeet.series.gathering import length_of
-from openmeet.series.model import Policy, Series, SeriesId, Timing
+from openmeet.series.model import FOREVER, Policy, Series, SeriesId, Timing
 from openmeet.site.texts import folded
 from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id as user_by_id
@@ -179,7 +179,7 @@ async def _show(
         series = await _link(tx, user_id, found, known_series, events)
         if before is not None:
             left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
-            await queries.forget_places(tx, [EventId(one) for one in sorted(left)])
+            await date_queries.forget_places(tx, [EventId(one) for one in sorted(left)])
         await detections.put(tx, user_id, found, DetectionState.LINKED, series.id)
 
 
@@ -199,7 +199,7 @@ async def _link(
     else:
         series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
     saved = await queries.save(tx, series)
-    await queries.place(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
+    await date_queries.place(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
     return saved
 
 
@@ -210,9 +210,9 @@ async def _unlink(tx: Transaction, one: Detection) -> None:
     series = await queries.lock(tx, one.series_id)
     if series is None or series.deleted_at is not None:
         return
-    held = [held.event.id for held in await queries.stored(tx, series.id)]
+    held = [held.event.id for held in await date_queries.stored(tx, series.id)]
     await detections.set_overridden(tx, [(event_id, ()) for event_id in held])
-    await queries.forget_places(tx, held)
+    await date_queries.forget_places(tx, held)
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -223,7 +223,7 @@ async def _take_back(tx: Transaction, one: Detection) -> Detection:
     series = await queries.lock(tx, one.series_id)
     if series is None:
         return await detections.set_state(tx, one, DetectionState.SUGGESTED, None)
-    held = [held.event for held in await queries.stored(tx, series.id)]
+    held = [held.event for held in await date_queries.stored(tx, series.id)]
     locked = await lock_dates(tx, series.id)
     made = [event for event in locked if event.origin is Origin.HERE and not event.is_gone]
     wanted = await detections.answered(tx, [event.id for event in made])
@@ -235,7 +235,7 @@ async def _take_back(tx: Transaction, one: Detection) -> Detection:
         for event in held
         if event.place_in_series is not None and event not in gone and not event.is_gone
     )
-    await queries.forget_places(tx, [event.id for event in gone])
+    await date_queries.forget_places(tx, [event.id for event in gone])
     names = [original_of(name) for name in staying]
     bare = replace(series.timing.pattern, rule=None, left_out=(), start=names[0], added=tuple(names[1:]))
     await queries.save(
@@ -263,10 +263,10 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
         return
     for event in fitting:
         at = local_of(_at(event), series.zone_name).replace(tzinfo=None, microsecond=0)
-        is_free = await queries.date_of(tx, series.id, original_text(at)) is None
+        is_free = await date_queries.date_of(tx, series.id, original_text(at)) is None
         is_date = one.found.is_named or expansion.is_date_of(series.timing.pattern, at)
         if is_free and event.place_in_series is None and is_date:
-            await queries.place(tx, [(event.id, series.id, original_text(at))])
+            await date_queries.place(tx, [(event.id, series.id, original_text(at))])
             await detections.set_overridden(tx, [(event.id, _differs(series, event, original_text(at)))])
 
 

@@ -8,7 +8,6 @@ from typing import Final, NewType
 
 import msgspec
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
 from openmeet.events.model import Event, EventId
@@ -231,6 +230,3 @@ def _detection(row: Row) -> Detection:
 
 def _dates(text: str) -> list[datetime]:
     return [original_of(at) for at in msgspec.json.decode(text, type=list[str])]
-
-
-FOREVER: Final = Instant(2**62)

@@ -19,7 +19,7 @@ from openmeet.events.model import Details, Event
 from openmeet.events.pages import PAST, form_page, must_mean_the_past
 from openmeet.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.recurrence.sentence import describe
-from openmeet.series import actions, agenda, clashes, queries, repeats_form, showing, storing, wanted
+from openmeet.series import actions, agenda, clashes, date_queries, repeats_form, showing, storing, wanted
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.editing import Edit, Rewritten, plan_of, usual_at
 from openmeet.series.model import Held, Scope, Series, SeriesSlug
@@ -71,7 +71,7 @@ async def show_edit(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = await _date(request, tx, series)
-        event = await queries.date_of(tx, series.id, name)
+        event = await date_queries.date_of(tx, series.id, name)
     details = usual_at(series, name) if event is None else details_in(event)
     values = {
         **values_of_event(details),
@@ -90,7 +90,7 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))
-        event = await queries.date_of(tx, series.id, name)
+        event = await date_queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back"):
             marks = await clashes.in_form(request, shown, but=series.id)
             return _form(request, series, Typed(shown), event, marks=marks)
@@ -176,10 +176,10 @@ _WORDS = {Scope.THIS: "This date only", Scope.FOLLOWING: "This and all following
 
 async def _plan(tx: Transaction, series: Series, edit: Edit, scope: Scope, *, drops: bool) -> Plan:
     assert edit.date is not None  # noqa: S101  # the form carries it
-    stored = await queries.stored(tx, series.id)
+    stored = await date_queries.stored(tx, series.id)
     if scope is Scope.THIS and not any(_is_named(held, edit.date) for held in stored):
         await storing.vivify(tx, series, edit.date)
-        stored = await queries.stored(tx, series.id)
+        stored = await date_queries.stored(tx, series.id)
     reaching = Edit(scope, edit.date, edit.said, edit.changed, edit.rewritten, drops)
     return plan_of(series, reaching, stored, tx.now)
 

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader
 from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.notifications import preferences, rules
 from openmeet.notifications.model import TOPICS, Channel, Kind
-from openmeet.series import following, queries
+from openmeet.series import date_queries, following
 from openmeet.series.model import Held, Series
 
 
@@ -27,7 +27,7 @@ class Effect:
 
 async def coming(reader: Reader, series: Series) -> list[Held]:
     """The stored dates that are neither over nor gone."""
-    held = await queries.stored(reader, series.id)
+    held = await date_queries.stored(reader, series.id)
     return [one for one in held if not one.event.is_gone and not one.event.is_over(reader.now)]
 
 
@@ -36,7 +36,7 @@ async def named(reader: Reader, series: Series, names: Sequence[str]) -> list[He
     wanted = set(names)
     return [
         one
-        for one in await queries.stored(reader, series.id)
+        for one in await date_queries.stored(reader, series.id)
         if not one.event.is_gone
         and one.event.place_in_series is not None
         and one.event.place_in_series.original_date in wanted

@@ -1,5 +1,7 @@
 """Who wants to hear of a series, and who goes to all of it: the SQL of those who come."""
 
+from collections.abc import Mapping
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.attendance.hearing import Heard
@@ -99,58 +101,68 @@ async def to_tell(
 
     Of a private series outside groups those hear who have an answer, as such. ``only``: up to this person, and who follows since.
     """
-    if series.visibility is Visibility.PRIVATE and series.group is None:
-        return []
-    return await _to_tell(
-        reader,
-        series,
-        "event_series_followers",
-        " and f.notifications_enabled = 1",
-        after=after,
-        limit=limit,
-        only=only,
-    )
+    return await _to_tell(reader, telling(series), after=after, limit=limit, only=only)
 
 
 async def goers_to_tell(
     reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
 ) -> list[UserId]:
     """The same of those who go to all dates, unless they follow the series and want to hear nothing of it."""
+    return await _to_tell(reader, telling_goers(series), after=after, limit=limit, only=only)
+
+
+Part = tuple[str, Mapping[str, object]]
+"""A statement that others go on with, and its parameters."""
+
+
+def telling(series: Series) -> Part:
+    """The ``user_id`` of everybody in ``to_tell``, to be counted."""
+    condition = " and f.notifications_enabled = 1"
+    if _is_for_who_answered(series):
+        condition += " and 1 = 0"
+    return _telling(series, "event_series_followers", condition)
+
+
+def telling_goers(series: Series) -> Part:
+    """The same of ``goers_to_tell``."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
         " and o.user_id = f.user_id and o.notifications_enabled = 0)"
     )
-    if series.visibility is Visibility.PRIVATE and series.group is None:
+    if _is_for_who_answered(series):
         condition += (
             " and exists (select 1 from attendances a join events e on e.id = a.event_id"
             " where e.series_id = f.series_id and a.user_id = f.user_id and a.status <> 'rejected')"
         )
-    return await _to_tell(reader, series, "event_series_answers", condition, after=after, limit=limit, only=only)
+    return _telling(series, "event_series_answers", condition)
 
 
-async def _to_tell(
-    reader: Reader, series: Series, table: str, condition: str, *, after: UserId, limit: int, only: Heard | None
-) -> list[UserId]:
-    more: dict[str, object] = {}
+def _is_for_who_answered(series: Series) -> bool:
+    return series.visibility is Visibility.PRIVATE and series.group is None
+
+
+def _telling(series: Series, table: str, condition: str) -> Part:
+    values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
     if series.visibility is Visibility.PRIVATE and series.group is not None:
         condition += (
             " and exists (select 1 from group_members m where m.group_id = :group_id and m.user_id = f.user_id"
             " and m.role in :inside)"
         )
-        more = {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
-    if only is not None:
-        condition += " and (f.user_id <= :until or f.created_at >= :since)"
-        more |= {"until": only.until, "since": only.since}
-    rows = await reader.fetch(
+        values |= {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
+    sql = (
         f"select f.user_id from {table} f join users u on u.id = f.user_id"
-        " where f.series_id = :series_id and f.user_id > :after and u.kind = 'person'"
-        f" and f.user_id <> :owner_id{condition} order by f.user_id limit :limit",
-        series_id=series.id,
-        owner_id=series.owner_id,
-        after=after,
-        limit=limit,
-        **more,
+        f" where f.series_id = :series_id and u.kind = 'person' and f.user_id <> :owner_id{condition}"
     )
+    return sql, values
+
+
+async def _to_tell(reader: Reader, part: Part, *, after: UserId, limit: int, only: Heard | None) -> list[UserId]:
+    sql, values = part
+    values = {**values, "after": after, "limit": limit}
+    if only is not None:
+        sql += " and (f.user_id <= :until or f.created_at >= :since)"
+        values |= {"until": only.until, "since": only.since}
+    rows = await reader.fetch(f"{sql} and f.user_id > :after order by f.user_id limit :limit", **values)
     return [UserId(row["user_id"]) for row in rows]
 
 

@@ -16,7 +16,7 @@ from openmeet.events.queries import lock_by_slug, lock_for_update
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, queries, saving, storing, telling, undoing
+from openmeet.series import actions, date_queries, saving, storing, telling, undoing
 from openmeet.series.dates import details_of, original_of, original_text, template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.series.wanted import length_in
@@ -60,7 +60,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
     name = original_text(original)
     known = series.timing.pattern
-    if expansion.is_date_of(known, original) or await queries.date_of(tx, series.id, name) is not None:
+    if expansion.is_date_of(known, original) or await date_queries.date_of(tx, series.id, name) is not None:
         raise Refused("The series has a date at that time already.", name="DateTaken")
     left_out = tuple(at for at in known.left_out if at != original)
     added = pattern(
@@ -105,7 +105,7 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
 
 async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Event:
     usual = details_of(series.template, series.timing, original_of(name))
-    await queries.place(tx, [(event.id, series.id, name)])
+    await date_queries.place(tx, [(event.id, series.id, name)])
     placed = await lock_for_update(tx, event.id)
     assert placed is not None  # noqa: S101  # locked already
     own = details_in(placed)

@@ -15,7 +15,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.submissions import values_of_event
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, clashes, gathering, queries, repeats_form
+from openmeet.series import actions, clashes, date_queries, gathering, repeats_form
 from openmeet.series.model import Series, SeriesSlug, Timing
 from openmeet.site import times
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
@@ -118,7 +118,7 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
 
 async def _add_page(request: Request, tx: Transaction, series: Series, typed: Typed, *, status: int = 200) -> Response:
     group_id = None if series.group is None else series.group.id
-    found = await queries.events_to_add(tx, caller_of(request).user_id, group_id, limit=OFFERED)
+    found = await date_queries.events_to_add(tx, caller_of(request).user_id, group_id, limit=OFFERED)
     context = {
         "series": series,
         "address": f"/series/{quote(series.slug)}",

@@ -1,8 +1,10 @@
 """What went on where a series was split: the halves before and behind it, and who may be led there."""
 
+from collections.abc import Sequence
+
 from groundwork.database.transaction import Reader
 from openmeet.events.model import Visibility
-from openmeet.series import agenda, queries
+from openmeet.series import agenda, queries, seeing
 from openmeet.series.model import Series, SeriesId
 from openmeet.users.model import UserId
 
@@ -12,22 +14,28 @@ _MOST_PARTS = 50
 
 async def leads_to(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
     """The other one, before or behind a series, if that may lead this person there: no page of a public one tells of an unlisted one."""
-    if other is None or other.deleted_at is not None or not await agenda.may_see(reader, other, viewer):
-        return None
-    is_told = other.visibility is not Visibility.UNLISTED or series.visibility is not Visibility.PUBLIC
-    return other if is_told or await agenda.may_host(reader, other, viewer) else None
+    found = await _led_to(reader, series, [] if other is None else [other], viewer)
+    return found[0] if found else None
 
 
 async def behind(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """The series that took over from this one, as far as this person may be led there."""
-    found = [await leads_to(reader, series, one, viewer) for one in await _split_off(reader, series.id)]
-    return [one for one in found if one is not None]
+    return await _led_to(reader, series, await _split_off(reader, series.id), viewer)
 
 
 async def with_what_goes_on(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """A series and all that goes on with it, for a feed that somebody follows: it does not end where its host changed the rest of it."""
-    found = [await leads_to(reader, series, one, viewer) for one in await _continuing(reader, series.id)]
-    return [series, *(one for one in found if one is not None)]
+    return [series, *await _led_to(reader, series, await _continuing(reader, series.id), viewer)]
+
+
+async def _led_to(reader: Reader, series: Series, others: Sequence[Series], viewer: UserId | None) -> list[Series]:
+    seen = await seeing.seen(reader, [one for one in others if one.deleted_at is None], viewer)
+    if series.visibility is not Visibility.PUBLIC:
+        return seen
+    # Asked one by one: parts of a public series that are unlisted are few.
+    return [
+        one for one in seen if one.visibility is not Visibility.UNLISTED or await agenda.may_host(reader, one, viewer)
+    ]
 
 
 async def _split_off(reader: Reader, series_id: SeriesId) -> list[Series]:

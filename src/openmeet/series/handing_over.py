@@ -4,6 +4,7 @@ Offered is it only to people who follow it, answered a date or are in its group:
 Every coming date moves along. What is in the old host's repository stays there, and leads to the new host's (``events.owners``).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -21,7 +22,7 @@ from openmeet.moderation.distance import are_apart, must_not_be_apart
 from openmeet.notifications.actions import tell
 from openmeet.notifications.model import Kind as News
 from openmeet.notifications.model import Particulars
-from openmeet.series import agenda, following, queries, saving
+from openmeet.series import date_queries, following, queries, saving, seeing
 from openmeet.series.model import Offer, Series, SeriesId
 from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import Caller, UserId
@@ -73,7 +74,7 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
         to_id=to,
         now=tx.now,
     )
-    subject = await queries.any_date(tx, series.id)
+    subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
         about = Particulars(person_id=caller.user_id)
         await tell(tx, [to], News.SERIES_OFFERED, subject, int(tx.now), about)
@@ -81,9 +82,11 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
 
 
 async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
-    """The offer that stands; None where there is none."""
+    """The offer that stands; None where there is none, or who made it hosts the series no more."""
     row = await reader.fetch_one(
-        "select series_id, from_user_id, to_user_id, created_at from event_series_offers where series_id = :series_id",
+        "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
+        " from event_series_offers o join event_series s on s.id = o.series_id"
+        " where o.series_id = :series_id and o.from_user_id = s.user_id",
         series_id=series_id,
     )
     if row is None:
@@ -91,8 +94,15 @@ async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
     return _offer_of(row)
 
 
+async def open_to(reader: Reader, user_id: UserId, offers: Sequence[Offer]) -> list[tuple[Offer, Series]]:
+    """Those of somebody's offers whose series exists for them now, in their order; of the others nothing is said (invariant 3)."""
+    known = await queries.by_ids(reader, [one.series_id for one in offers])
+    seen = {one.id: one for one in await seeing.seen(reader, list(known.values()), user_id)}
+    return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
+
+
 async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Offer]:
-    """What somebody is offered, the oldest offer first. Whether they may look at it now is asked of ``agenda.may_see``."""
+    """What somebody is offered, the oldest offer first. Which of it they may look at now, ``open_to`` says."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
@@ -113,7 +123,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     events in its group any more (``NotPartOfIt``).
     """
     found = await offered(tx, series.id)
-    if found is None or found.to_id != caller.user_id or found.from_id != series.owner_id:
+    if found is None or found.to_id != caller.user_id:
         raise NotFound("There is no such offer.")
     before = series.owner_id
     await must_not_be_apart(tx, before, caller.user_id, refusal="You cannot take this series over.")
@@ -123,11 +133,11 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     saved = await _pass_on(tx, series, caller.user_id)
     await following.unfollow(tx, series.id, caller.user_id)
     await following.follow(tx, series.id, before, notifies=True)
-    if not await agenda.may_see(tx, saved, before):
+    if not await seeing.may_see(tx, saved, before):
         coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
         hosting = [beside(tx, event, before, by=caller.user_id) for event in coming[:1]]
         await host_queries.put_on(tx, hosting, [event.id for event in coming])
-    subject = await queries.any_date(tx, series.id)
+    subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
         about = Particulars(person_id=caller.user_id, answer=SERIES_TAKEN)
         await tell(tx, [before], News.SERIES_OFFERED, subject, int(tx.now), about)
@@ -142,7 +152,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
     await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
     for series_id in await _owned_by(tx, user_id):
         series = await queries.lock(tx, series_id)
-        date = None if series is None else await queries.any_date(tx, series.id)
+        date = None if series is None else await date_queries.any_date(tx, series.id)
         event = None if date is None else await event_by_id(tx, date)
         heir = None if event is None else await heir_of(tx, event)
         if series is not None and heir is not None:
@@ -167,10 +177,10 @@ async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
     False where there was no offer of theirs.
     """
     found = await offered(tx, series.id)
-    if found is None or caller.user_id not in {found.from_id, found.to_id, series.owner_id}:
+    if found is None or caller.user_id not in {found.from_id, found.to_id}:
         return False
     await _forget(tx, series.id)
-    subject = await queries.any_date(tx, series.id)
+    subject = await date_queries.any_date(tx, series.id)
     if caller.user_id == found.to_id and subject is not None:
         about = Particulars(person_id=caller.user_id, answer=SERIES_DECLINED)
         await tell(tx, [series.owner_id], News.SERIES_OFFERED, subject, int(tx.now), about)

@@ -13,7 +13,17 @@ from openmeet.events.differing import details_in
 from openmeet.events.model import EventSlug
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import instead_of
-from openmeet.series import actions, agenda, calling_off, gathering, queries, showing, storing, undoing, wanted
+from openmeet.series import (
+    actions,
+    agenda,
+    calling_off,
+    date_queries,
+    gathering,
+    showing,
+    storing,
+    undoing,
+    wanted,
+)
 from openmeet.series.api import answer, slug_of
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.editing import plan_of, usual_at
@@ -168,7 +178,7 @@ async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
     name = None if body.original_date is None else checked_name(body.original_date)
     if name is not None:
         body = msgspec.structs.replace(body, original_date=name)
-        event = await queries.date_of(tx, series.id, name)
+        event = await date_queries.date_of(tx, series.id, name)
         if event is None and Scope(body.scope) is Scope.THIS:
             event = await storing.vivify(tx, series, name)
         before = usual_at(series, name) if event is None else details_in(event)
@@ -178,7 +188,7 @@ async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
         before = usual_at(series, original_text(series.timing.pattern.start))
     edit_wanted = wanted.edit_of(body, before, event, series.timing.pattern)
     wanted.check_moved(body, edit_wanted, before, tx.now)
-    return plan_of(series, edit_wanted, await queries.stored(tx, series.id), tx.now)
+    return plan_of(series, edit_wanted, await date_queries.stored(tx, series.id), tx.now)
 
 
 def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:

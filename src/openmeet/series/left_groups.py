@@ -8,7 +8,7 @@ from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
 from openmeet.attendance import left_groups
 from openmeet.events import host_queries
-from openmeet.series import agenda, following, queries
+from openmeet.series import following, queries, seeing
 from openmeet.series.model import SeriesId
 from openmeet.users.model import UserId
 
@@ -55,5 +55,5 @@ async def _going(reader: Reader, user_id: UserId) -> list[SeriesId]:
 
 async def _go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
     series = await queries.lock(tx, series_id)
-    if series is not None and not await agenda.may_see(tx, series, user_id):
+    if series is not None and not await seeing.may_see(tx, series, user_id):
         await following.go_no_more(tx, series_id, user_id)

@@ -18,7 +18,7 @@ from openmeet.events.pages import copied, copy_joining, new_page
 from openmeet.events.publishing import CONSENT_PATH
 from openmeet.events.repeating import Begun, Repeating
 from openmeet.identities.actions import ask_once
-from openmeet.series import actions, clashes, queries, repeats_form
+from openmeet.series import actions, clashes, date_queries, repeats_form
 from openmeet.series.dates import template_in
 from openmeet.series.model import Timing
 from openmeet.site.forms import Typed
@@ -66,7 +66,7 @@ async def of_draft(
     series = await actions.create(tx, caller, template, timing, group=draft.group)
     await copy_joining(request, tx, draft, series.id)
     await drafts.drop(tx, draft)
-    first = await queries.any_date(tx, series.id)
+    first = await date_queries.any_date(tx, series.id)
     if first is None:
         raise InvalidForm({"repeats": "No date of it can be stored yet. Choose an earlier start."})
     said = said_of_series(series.visibility, is_hidden=series.is_hidden)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
 from openmeet.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
@@ -97,10 +97,13 @@ class Timing:
     length: timedelta | None
 
 
+# How far those are stored that are only read: no clock ever looks at their window. It is no date that a calendar has.
+FOREVER: Final = Instant(2**62)
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """A series as kept. ``stored_until``: how far its dates have been stored as events by the clock. ``is_hidden``: withheld by a
-
     moderator, from everybody but its host; computed, never stored. ``record``: what new dates have of it;
     ``record_uri``: where its own record stands, or where it came from. ``awaits_owner``: somebody else has changed it since its owner
     last agreed to what is published; so do its coming dates then, and those that are stored later. ``changed_by``: who has locked

@@ -12,7 +12,7 @@ from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.rules import check_reason
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, agenda, attending, calling_off, effects, following, queries
+from openmeet.series import actions, agenda, attending, calling_off, date_queries, effects, following
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
@@ -165,7 +165,7 @@ async def _own(request: Request) -> tuple[Series, list[Line], int]:
 
 
 async def _told(reader: Reader, series: Series) -> int:
-    held = [held.event for held in await queries.stored(reader, series.id)]
+    held = [held.event for held in await date_queries.stored(reader, series.id)]
     coming = [event.id for event in held if not event.is_gone and not event.is_over(reader.now)]
     people = await people_of_dates(reader, coming, CONCERNED)
     to = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))

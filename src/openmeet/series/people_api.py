@@ -75,16 +75,17 @@ async def offer(request: Request) -> Response:
 
 async def list_offered(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
-    shown = []
     async with database_of(request).reader() as reader:
         read = await handing_over.offered_to(reader, caller.user_id, page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.series_id))
-        names = await names_of(reader, [one.from_id for one in found])
-        for one in found:
-            series = await queries.by_id(reader, one.series_id)
-            if series is not None and await agenda.may_see(reader, series, caller.user_id):
-                name = names.get(one.from_id) or UNNAMED
-                shown.append(OfferedSeries(series.slug, series.template.title, one.from_id, name, iso(one.created_at)))
+        offers = await handing_over.open_to(reader, caller.user_id, found)
+        names = await names_of(reader, [one.from_id for one, _ in offers])
+    shown = [
+        OfferedSeries(
+            series.slug, series.template.title, one.from_id, names.get(one.from_id) or UNNAMED, iso(one.created_at)
+        )
+        for one, series in offers
+    ]
     return json_response(OfferedList(shown, cursor))
 
 

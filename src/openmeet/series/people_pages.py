@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.recurrence.sentence import describe
-from openmeet.series import actions, agenda, detections, following, handing_over, queries
+from openmeet.series import actions, agenda, detections, following, handing_over, queries, seeing
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -37,18 +37,18 @@ async def show_mine(request: Request) -> Response:
         hosted = await queries.of_owner(reader, caller.user_id)
         followed = await queries.followed_by(reader, caller.user_id)
         gone_to = await queries.gone_to_by(reader, caller.user_id)
-        standing = [one for one in gone_to if await agenda.may_see(reader, one, caller.user_id)]
-        seen = [one for one in followed if await agenda.may_see(reader, one, caller.user_id)]
-        offered = [
-            await queries.by_id(reader, one.series_id) for one in await handing_over.offered_to(reader, caller.user_id)
-        ]
-        found = [one for one in await detections.of_person(reader, caller.user_id) if one.is_open]
+        standing = await seeing.seen(reader, gone_to, caller.user_id)
+        seen = await seeing.seen(reader, followed, caller.user_id)
+        offers = await handing_over.offered_to(reader, caller.user_id)
+        offered = [one for _, one in await handing_over.open_to(reader, caller.user_id, offers)]
+        found = [one.is_open for one in await detections.of_person(reader, caller.user_id)]
     context = {
-        "found": len(found),
+        "found": sum(found),
+        "decided": len(found) - sum(found),
         "hosted": [_line(one) for one in hosted],
         "standing": [_line(one) for one in standing],
         "followed": [_line(one) for one in seen if one.owner_id != caller.user_id],
-        "offered": [_line(one) for one in offered if one is not None],
+        "offered": [_line(one) for one in offered],
     }
     return page(request, "series/mine.html", context)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.media.model import Picture
-from openmeet.series import actions, queries
+from openmeet.series import actions, date_queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.series.plan import plan_all
 from openmeet.users.model import Caller
@@ -41,5 +41,5 @@ async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Ser
     if series.template.picture == picture:
         return series
     template = replace(series.template, picture=picture)
-    stored = await queries.stored(tx, series.id)
+    stored = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now), tells=False)

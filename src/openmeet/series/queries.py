@@ -11,26 +11,15 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.debts import publications
 from openmeet.debts.publications import Kind
-from openmeet.events.model import Event, EventId, GroupOfEvent, Visibility
-from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
-from openmeet.events.queries import event_of, record_columns, record_settings_of
+from openmeet.events.model import GroupOfEvent, Visibility
+from openmeet.events.queries import record_columns, record_settings_of
 from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.moderation.labels import hides_person
 from openmeet.moderation.standing import awaits_first, is_withheld
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import former_places
 from openmeet.series.dates import original_text
-from openmeet.series.model import (
-    Held,
-    Policy,
-    Series,
-    SeriesId,
-    SeriesSlug,
-    SeriesStatus,
-    Template,
-    Timing,
-)
+from openmeet.series.model import Policy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
 from openmeet.site.paging import WHOLE, Page
 from openmeet.users.model import UserId
 
@@ -51,9 +40,6 @@ COLUMNS = (
     + f", case when {_IS_HIDDEN} then 1 else 0 end as is_hidden"
     + f", case when {_AWAITS_MODERATOR} then 1 else 0 end as awaits_moderator"
 )
-
-# Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
-_COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
 
 
 def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
@@ -217,9 +203,13 @@ async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Serie
 
 
 async def owe_record(tx: Transaction, series: Series) -> None:
-    """The owner's repository is owed a look at this revision; what is only read, or was found, owes nothing."""
+    """The owner's repository is owed a look at this revision; what is only read, or was found, owes nothing.
+
+    Where it was found and had its author's word for a time, the record of that time must vanish.
+    """
     if series.is_read_only:
         await publications.forget_unsent(tx, kind=Kind.SERIES, subject_ids=[series.id])
+        await publications.look_again(tx, kind=Kind.SERIES, subject_ids=[series.id])
     else:
         await publications.owe(
             tx, kind=Kind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision
@@ -251,20 +241,6 @@ async def by_record_uri(reader: Reader, uri: str) -> Series | None:
     return series_of(row) if row else None
 
 
-async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
-    """The next stored date, or the last one: what news about the series are about."""
-    for condition, order in (("over_at > :now", "starts_at, id"), ("over_at <= :now", "starts_at desc, id")):
-        row = await reader.fetch_one(
-            f"select id from events where series_id = :series_id and deleted_at is null and {condition}"
-            f" order by {order} limit 1",
-            series_id=series_id,
-            now=reader.now,
-        )
-        if row is not None:
-            return EventId(row["id"])
-    return None
-
-
 async def set_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
     """Where its record stands; None: nowhere."""
     await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=series_id)
@@ -281,176 +257,9 @@ async def behind_window(reader: Reader, until: Instant, limit: int) -> list[Seri
     return [SeriesId(row["id"]) for row in rows]
 
 
-async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
-    """Names, from one on, of the dates that are stored, deleted ones too: those are not made again."""
-    rows = await reader.fetch(
-        "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
-    )
-    return frozenset(row["original_date"] for row in rows)
-
-
-async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
-    """Series that have dates which are over, and are not known to be."""
-    rows = await reader.fetch(
-        "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
-        " order by series_id limit :limit",
-        now=reader.now,
-        limit=limit,
-    )
-    return [SeriesId(row["series_id"]) for row in rows]
-
-
-async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
-    """Note that the dates of a locked series that are over are completed; those."""
-    rows = await tx.fetch(
-        "update events set completed_at = :now"
-        " where series_id = :series_id and completed_at is null and over_at <= :now returning id",
-        series_id=series_id,
-        now=tx.now,
-    )
-    return [EventId(row["id"]) for row in rows]
-
-
-async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
-    """The stored dates in order, each with the number of its answers."""
-    rows = await reader.fetch(
-        f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
-        f" and a.status in {_COUNTED}) as answers from events where series_id = :id order by starts_at, id",
-        id=series_id,
-    )
-    return [Held(event_of(row), row["answers"]) for row in rows]
-
-
 async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
     """How far the dates are stored by the clock; no revision of the series."""
     await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
-
-
-async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
-    """The first stored dates that begin in ``[start, end)`` and were not deleted."""
-    rows = await reader.fetch(
-        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at >= :start and starts_at < :end"
-        " and deleted_at is null and removed_at is null order by starts_at, id limit :limit",
-        id=series_id,
-        start=start,
-        end=end,
-        limit=limit,
-    )
-    return [event_of(row) for row in rows]
-
-
-async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit: int) -> list[Event]:
-    """The newest stored dates that began before, the newest first; deleted ones are left out."""
-    rows = await reader.fetch(
-        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at < :end"
-        " and deleted_at is null and removed_at is null order by starts_at desc, id desc limit :limit",
-        id=series_id,
-        end=end,
-        limit=limit,
-    )
-    return [event_of(row) for row in rows]
-
-
-async def is_invited_to_any(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
-    """Whether somebody has a place, an answer or an invitation at one of the dates."""
-    row = await reader.fetch_one(
-        "select 1 as found from attendances a join events e on e.id = a.event_id"
-        " where e.series_id = :id and a.user_id = :user_id and a.status <> 'rejected' limit 1",
-        id=series_id,
-        user_id=user_id,
-    )
-    return row is not None
-
-
-async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Event | None:
-    """One stored date by its name."""
-    row = await reader.fetch_one(
-        f"select {EVENT_COLUMNS} from events where series_id = :id and original_date = :original_date",
-        id=series_id,
-        original_date=original_date,
-    )
-    return event_of(row) if row else None
-
-
-async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Stored dates (event, series, name) get these places next: a name that another of them still has is free from now on."""
-    holder = await _holders(tx, moves)
-    await former_places.remember(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
-    in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
-    if in_the_way:
-        await tx.execute("update events set original_date = id where id in :ids", ids=in_the_way)
-
-
-async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Give stored dates (event, series, name) their new places, all at once: names may be exchanged among them."""
-    await make_way(tx, moves)
-    holder = await _holders(tx, moves)
-    await tx.execute_many(
-        "update events set series_id = :series_id, original_date = :original_date where id = :id",
-        [
-            {"id": event_id, "series_id": to, "original_date": name}
-            for event_id, to, name in moves
-            if holder.get((to, name)) != event_id
-        ],
-    )
-
-
-async def _holders(
-    tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]
-) -> dict[tuple[SeriesId, str], EventId]:
-    """Which of these events has which place."""
-    rows = await tx.fetch(
-        "select id, series_id, original_date from events where id in :ids order by id", ids=[one for one, _, _ in moves]
-    )
-    return {(row["series_id"], row["original_date"]): row["id"] for row in rows}
-
-
-async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These are dates of no series any more."""
-    if event_ids:
-        await former_places.remember(tx, event_ids)
-        await tx.execute(
-            "update events set series_id = null, original_date = null where id in :ids", ids=list(event_ids)
-        )
-
-
-async def mark_cancelled_with_series(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These dates were called off because their series was: they come back with it."""
-    if event_ids:
-        await tx.execute("update events set is_cancelled_with_series = 1 where id in :ids", ids=list(event_ids))
-
-
-async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozenset[str]:
-    """Ids of the dates that were called off with the series, and not one by one."""
-    rows = await reader.fetch(
-        "select id from events where series_id = :id and is_cancelled_with_series = 1 and status = 'cancelled'",
-        id=series_id,
-    )
-    return frozenset(row["id"] for row in rows)
-
-
-async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None, *, limit: int) -> list[Event]:
-    """A person's coming events that are dates of no series, in this group or in none."""
-    in_group = "group_id is null" if group_id is None else "group_id = :group_id"
-    rows = await reader.fetch(
-        f"select {EVENT_COLUMNS} from events where author_id = :author_id and series_id is null and {in_group}"
-        " and starts_at > :now and deleted_at is null and removed_at is null and is_read_only = 0 and is_draft = 0"
-        " order by starts_at, id limit :limit",
-        author_id=author_id,
-        now=reader.now,
-        limit=limit,
-        **({} if group_id is None else {"group_id": group_id}),
-    )
-    return [event_of(row) for row in rows]
-
-
-async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> None:
-    """These locked dates differ in this field on purpose from now on, beside those they differ in already."""
-    places = [(date.id, date.place_in_series) for date in dates if date.place_in_series is not None]
-    await tx.execute_many(
-        "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
-        [{"fields": ",".join(sorted({*place.overridden, field})), "id": event_id} for event_id, place in places],
-    )
 
 
 def values_of(series: Series) -> dict[str, Any]:

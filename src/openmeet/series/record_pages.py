@@ -138,6 +138,7 @@ async def _page(
             standings[one.id].words(
                 reader.now,
                 is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not Reach.NOTHING,
+                is_by_another_app=one.is_record_of_author,
             ),
             moments.tagged(one),
         )

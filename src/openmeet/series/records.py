@@ -6,21 +6,17 @@ A series that was read has its author's rule, and makes no date of its own: its 
 from dataclasses import replace
 from typing import Final
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.events import owing
 from openmeet.events.model import EventId
 from openmeet.events.queries import lock_for_update
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
-from openmeet.series import queries
+from openmeet.series import date_queries, queries
 from openmeet.series.actions import new_series
 from openmeet.series.dates import original_of, original_text
-from openmeet.series.model import Policy, Series, SeriesId, Template, Timing
+from openmeet.series.model import FOREVER, Policy, Series, SeriesId, Template, Timing
 from openmeet.users.model import UserId
-
-# No clock ever looks at the window of a series that is only read.
-_FOREVER: Final = Instant(2**62)
 
 # Of an author, read in records of events, those that are gone among them.
 READ_BY_RULE: Final = """
@@ -55,7 +51,7 @@ async def take_over(
     known = await queries.by_record_uri(tx, uri)
     if known is None:
         made = new_series(tx.now, owner_id, template, timing, Policy.NONE, None)
-        series = replace(made, is_read_only=True, stored_until=_FOREVER, record_uri=uri)
+        series = replace(made, is_read_only=True, stored_until=FOREVER, record_uri=uri)
         await queries.insert(tx, series, submission=None)
         return series
     locked = await queries.lock(tx, known.id)
@@ -101,7 +97,7 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
     series = await queries.lock(tx, known.id)
     if series is None:
         return
-    await queries.forget_places(tx, [held.event.id for held in await queries.stored(tx, series.id)])
+    await date_queries.forget_places(tx, [held.event.id for held in await date_queries.stored(tx, series.id)])
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -116,10 +112,10 @@ async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -
     named = normal_name(name)
     if not named:
         return False
-    holder = await queries.date_of(tx, series.id, named)
+    holder = await date_queries.date_of(tx, series.id, named)
     if holder is not None:
         if not (holder.is_gone or (event.record_uri or "") < (holder.record_uri or "")):
             return False
-        await queries.forget_places(tx, [holder.id])
-    await queries.place(tx, [(event.id, series.id, named)])
+        await date_queries.forget_places(tx, [holder.id])
+    await date_queries.place(tx, [(event.id, series.id, named)])
     return True

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.events import dates
 from openmeet.events.promotion import Reach, reach
 from openmeet.identities import preferences
-from openmeet.series import queries
+from openmeet.series import date_queries, queries
 from openmeet.series.model import Series
 from openmeet.webhooks.actions import Different, happened
 from openmeet.webhooks.model import Happening
@@ -61,7 +61,7 @@ async def _awaits(tx: Transaction, series: Series) -> bool:
         return series.awaits_owner
     if by == series.owner_id:
         return False
-    date = await queries.any_date(tx, series.id)
+    date = await date_queries.any_date(tx, series.id)
     if date is None or reach(series.template.visibility, series.group, series.record) is Reach.NOTHING:
         return True
     return not await preferences.use(tx, series.owner_id, by, date, series.revision + 1)

@@ -17,7 +17,7 @@ from openmeet.events.dates import create_dates
 from openmeet.events.model import Event, PlaceInSeries
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import queries, standing
+from openmeet.series import date_queries, queries, standing
 from openmeet.series.dates import details_of, original_of, original_text
 from openmeet.series.model import WINDOW, WINDOW_LEAST, WINDOW_MOST, Policy, Scope, Series, SeriesId, SeriesStatus
 from openmeet.series.plan import Plan
@@ -25,7 +25,7 @@ from openmeet.series.plan import Plan
 
 async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
     """The event of a date of a locked series, stored if it was not. Raises NotFound where there is no such date."""
-    found = await queries.date_of(tx, series.id, original_date)
+    found = await date_queries.date_of(tx, series.id, original_date)
     if found is not None:
         return found
     (made,) = await store(tx, series, [original_in(series, original_date)])
@@ -34,7 +34,7 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
 
 async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
     """``vivify`` for several dates, those that are computed only."""
-    known = await queries.stored_names(tx, series.id, since=min(original_dates, default=""))
+    known = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
     computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
     if computed:
         await store(tx, series, computed)
@@ -71,7 +71,7 @@ async def store_window(tx: Transaction, series: Series, *, has_company: bool = T
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     ahead = window(series, tx.now)
-    known = await queries.stored_names(tx, series.id, since=since(series, tx.now))
+    known = await date_queries.stored_names(tx, series.id, since=since(series, tx.now))
     coming = [one.original for one in ahead if original_text(one.original) not in known]
     made = await store(tx, series, coming, has_company=has_company)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
@@ -91,7 +91,7 @@ async def made_by(reader: Reader, series: Series, plan: Plan) -> list[expansion.
     target = replace(series, template=plan.template, timing=plan.timing)
     known: set[str] = set()
     if plan.scope is Scope.ALL:
-        known |= await queries.stored_names(reader, series.id, since=since(target, reader.now))
+        known |= await date_queries.stored_names(reader, series.id, since=since(target, reader.now))
         places = (one.event.place_in_series for one in plan.changes)
         known -= {place.original_date for place in places if place is not None}
         known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}

@@ -214,7 +214,14 @@ async def sync_answers(request: Request) -> Response:
         own = None
         if mine is not None:
             standings = await publications.states(tx, Kind.RSVP, [mine.id])
-            own = _shown("rsvp", event, standings[mine.id], tx, is_allowed=agreed and reach_of_answers(event))
+            own = _shown(
+                "rsvp",
+                event,
+                standings[mine.id],
+                tx,
+                is_allowed=agreed and reach_of_answers(event),
+                is_by_another_app=mine.record_uri is not None,
+            )
     states = [AnswersStanding(state.value, number) for state, number in sorted(standing.items())]
     return json_response(AnswersSynced(own, states if hosts else None, asked))
 
@@ -285,6 +292,7 @@ async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
             reader,
             is_allowed=agreed[event.author_id]
             and reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING,
+            is_by_another_app=event.is_record_of_author,
         )
         for event in some
     ]
@@ -296,14 +304,22 @@ async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
     if found is None:
         return []
     standing, is_allowed = found
-    return [_standing("series", series.slug, None, standing, reader, is_allowed=is_allowed)]
+    words = standing.words(reader.now, is_allowed=is_allowed)
+    return [_standing("series", series.slug, None, standing, words)]
 
 
 def _shown(
-    kind: Literal["event", "rsvp"], event: Event, standing: Standing, reader: Reader, *, is_allowed: bool
+    kind: Literal["event", "rsvp"],
+    event: Event,
+    standing: Standing,
+    reader: Reader,
+    *,
+    is_allowed: bool,
+    is_by_another_app: bool,
 ) -> RecordStanding:
     place = event.place_in_series
-    return _standing(kind, event.slug, place.original_date if place else None, standing, reader, is_allowed=is_allowed)
+    words = standing.words(reader.now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
+    return _standing(kind, event.slug, place.original_date if place else None, standing, words)
 
 
 def _standing(
@@ -311,9 +327,7 @@ def _standing(
     slug: str,
     original_date: str | None,
     standing: Standing,
-    reader: Reader,
-    *,
-    is_allowed: bool,
+    words: str,
 ) -> RecordStanding:
     waits = standing.state.value in {"due", "retrying", "waiting", "retracting"}
     return RecordStanding(
@@ -321,7 +335,7 @@ def _standing(
         slug,
         original_date,
         standing.state.value,
-        standing.words(reader.now, is_allowed=is_allowed),
+        words,
         standing.reason,
         standing.uri,
         iso(standing.due_at) if waits else None,

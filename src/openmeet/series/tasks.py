@@ -10,7 +10,7 @@ from openmeet.debts import publications
 from openmeet.events import owing
 from openmeet.flags.model import Flag
 from openmeet.flags.queries import switches
-from openmeet.series import following, queries, storing, telling, undos
+from openmeet.series import date_queries, following, queries, storing, telling, undos
 from openmeet.series.model import WINDOW, SeriesId
 
 # Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.
@@ -39,7 +39,7 @@ async def complete_dates(db: Database) -> int:
     completed = 0
     while True:
         async with db.reader() as reader:
-            waiting = await queries.with_dates_to_complete(reader, ROUND)
+            waiting = await date_queries.with_dates_to_complete(reader, ROUND)
         completed += sum(await _each(waiting, lambda series_id: _complete(db, series_id)))
         if len(waiting) < ROUND:
             return completed
@@ -87,7 +87,7 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
 async def _complete(db: Database, series_id: SeriesId) -> int:
     async def work(tx: Transaction) -> int:
         await queries.lock(tx, series_id)
-        completed = await queries.complete_dates(tx, series_id)
+        completed = await date_queries.complete_dates(tx, series_id)
         await owing.owe_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # What is over is one date: the rule stands in the record of the next one now.

@@ -37,7 +37,7 @@ from openmeet.notifications.actions import tell_each
 from openmeet.notifications.model import Kind, Particulars, When
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.sentence import describe
-from openmeet.series import following, queries, tellings
+from openmeet.series import date_queries, following, queries, tellings
 from openmeet.series.model import Series
 from openmeet.series.tellings import About, News, Telling, TellingId
 from openmeet.users.model import UserId
@@ -83,7 +83,7 @@ async def of_edit(tx: Transaction, series: Series) -> list[News]:
     """Somebody else has changed a locked series: its owner hears of it, whether or not a stored date is different."""
     if series.changed_by in {None, series.owner_id}:
         return []
-    subject = await queries.any_date(tx, series.id)
+    subject = await date_queries.any_date(tx, series.id)
     if subject is None:
         return []
     about = About(subject, series.revision, Particulars())
@@ -128,7 +128,7 @@ def _in_words(pattern: Pattern) -> str:
 
 async def of_status(tx: Transaction, series: Series, kind: Kind, reason: str) -> list[News]:
     """A locked series is paused, or goes on: followers and those who answered a coming date hear of it, by its next date."""
-    held = [one.event for one in await queries.stored(tx, series.id) if not one.event.is_gone]
+    held = [one.event for one in await date_queries.stored(tx, series.id) if not one.event.is_gone]
     coming = [event for event in held if not event.is_over(tx.now)]
     subject = next(iter(coming), held[-1] if held else None)
     if subject is None:

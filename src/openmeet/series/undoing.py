@@ -25,7 +25,7 @@ from openmeet.notifications.model import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import following, queries, saving, storing, telling, tellings, undos
+from openmeet.series import date_queries, following, queries, saving, storing, telling, tellings, undos
 from openmeet.series.dates import details_of, keeping, original_of
 from openmeet.series.model import Series, SeriesId, SeriesStatus
 from openmeet.series.tellings import News, TellingId
@@ -139,8 +139,8 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await saving.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _take_away(tx, [one.event for one in newer if one.event not in staying])
     # An event that was made a date stands by itself again, with its answers.
-    await queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
-    await queries.place(
+    await date_queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
+    await date_queries.place(
         tx,
         [(event_id, series.id, _name(one.known.event)) for event_id, one in old.items() if _is_date(one)]
         + [(event.id, series.id, _name(event)) for event in staying],
@@ -205,7 +205,7 @@ async def _heard(tx: Transaction, act: Undo) -> Heard | None:
 async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
     await take_dates_away(tx, dates)
     await decide_all_records_anew(tx, [event.id for event in dates])
-    await queries.forget_places(tx, [event.id for event in dates])
+    await date_queries.forget_places(tx, [event.id for event in dates])
 
 
 async def _restore(
@@ -213,7 +213,7 @@ async def _restore(
 ) -> list[tuple[Event, Event]]:
     """Pairs of what each date said until now and what it says again."""
     after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
-    await queries.mark_cancelled_with_series(
+    await date_queries.mark_cancelled_with_series(
         tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
     )
     pairs = [(now, again) for (now, _), again in zip(wanted, after, strict=True)]

@@ -14,7 +14,7 @@ from openmeet.notifications.model import Kind
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, queries
+from openmeet.series import actions, date_queries
 from openmeet.series.model import Series, Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
 from openmeet.users.model import Caller
@@ -37,7 +37,7 @@ async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Ca
 
 async def dates(reader: Reader, series: Series) -> list[Event]:
     """The stored dates that are there, in order."""
-    return [held.event for held in await queries.stored(reader, series.id) if not held.event.is_gone]
+    return [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
 
 
 def names(events: Sequence[Event]) -> list[str]:
@@ -64,24 +64,24 @@ async def heard(reader: Reader, who: Caller) -> list[Kind]:
 
 async def retitle(tx: Transaction, series: Series, title: str, *, tells: bool = True) -> Series:
     template = replace(series.template, title=title)
-    held = await queries.stored(tx, series.id)
+    held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), tells=tells)
 
 
 async def move(tx: Transaction, series: Series, by: timedelta, *, tells: bool = True) -> Series:
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
-    held = await queries.stored(tx, series.id)
+    held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now), tells=tells)
 
 
 async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
-    held = await queries.stored(tx, series.id)
+    held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
 
 
 async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
     template = replace(series.template, title=title)
-    held = await queries.stored(tx, series.id)
+    held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_following(series, at, template, None, held, tx.now))

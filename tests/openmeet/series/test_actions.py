@@ -20,7 +20,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, calling_off, following, queries, saving, storing, tasks
+from openmeet.series import actions, calling_off, date_queries, following, queries, saving, storing, tasks
 from openmeet.series.dates import details_of, original_text
 from openmeet.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following, plan_one
@@ -50,7 +50,7 @@ async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Ca
 
 
 async def dates(tx: Transaction, series: Series) -> list[Event]:
-    return [held.event for held in await queries.stored(tx, series.id) if not held.event.is_gone]
+    return [held.event for held in await date_queries.stored(tx, series.id) if not held.event.is_gone]
 
 
 def names(events_: list[Event]) -> list[str]:
@@ -166,7 +166,7 @@ async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) 
             series,
             replace(series.template, title="Rehearsal", description="Bring a stand"),
             series.timing,
-            await queries.stored(tx, series.id),
+            await date_queries.stored(tx, series.id),
             tx.now,
         )
         assert (len(plan.dates_changed), plan.single_changes_kept) == (9, 1)
@@ -184,7 +184,7 @@ async def test_single_changes_can_be_dropped(db: Database) -> None:
         first = (await dates(tx, series))[0]
         await events.revise(tx, ana, first.slug, replace(details_in(first), title="Once"))
         series = await locked(tx, ana, series)
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         plan = plan_all(series, series.template, series.timing, held, tx.now, drop_single_changes=True)
         await actions.apply(tx, series, plan)
         assert {event.title for event in await dates(tx, series)} == {"Practice"}
@@ -194,7 +194,7 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
-        held = (await queries.stored(tx, series.id))[2]
+        held = (await date_queries.stored(tx, series.id))[2]
         later = details_of(series.template, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
         plan = plan_one(series, held, replace(later, title="Late"))
         await actions.apply(tx, series, plan)
@@ -212,7 +212,7 @@ async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) ->
         await attendance.answer(tx, ben, before[3].slug, Reply.GOING)
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
-        plan = plan_all(series, series.template, timing, await queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
         assert (plan.answers_kept, plan.vanishing, plan.stranded) == (1, (), ())
         series = await actions.apply(tx, series, plan)
         after = await dates(tx, series)
@@ -233,7 +233,7 @@ async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
         timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
         assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
         await actions.apply(
-            tx, series, plan_all(series, series.template, timing, await queries.stored(tx, series.id), tx.now)
+            tx, series, plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
         )
         after = await dates(tx, series)
         assert [event.id for event in after][:9] == [event.id for event in before]
@@ -252,7 +252,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
             series,
             series.template,
             weekly("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
-            await queries.stored(tx, series.id),
+            await date_queries.stored(tx, series.id),
             tx.now,
         )
         assert [held.event.id for held in plan.stranded] == [before[1].id]
@@ -264,7 +264,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         assert kept.place_in_series.overridden == ("starts",)
         # And back: the dates that went are made anew.
         series = await locked(tx, ana, series)
-        back = plan_all(series, series.template, weekly(), await queries.stored(tx, series.id), tx.now)
+        back = plan_all(series, series.template, weekly(), await date_queries.stored(tx, series.id), tx.now)
         await actions.apply(tx, series, back)
         assert names(await dates(tx, series)) == names(before)
 
@@ -282,7 +282,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
             "2026-12-15T18:00:00",
             replace(series.template, title="Winter practice"),
             None,
-            await queries.stored(tx, series.id),
+            await date_queries.stored(tx, series.id),
             tx.now,
         )
         behind = await actions.apply(tx, series, plan)
@@ -306,7 +306,7 @@ async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         with pytest.raises(Refused) as refused:
             plan_following(series, original_text(FIRST), series.template, None, held, tx.now)
         assert refused.value.name == "FirstDate"
@@ -320,7 +320,9 @@ async def test_past_dates_stay_as_they_were(db: Database, clock: HandClock) -> N
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
         template = replace(series.template, title="Other")
-        await actions.apply(tx, series, plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now))
+        await actions.apply(
+            tx, series, plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
+        )
         found = await dates(tx, series)
     assert (found[0].title, found[0].starts_local) == ("Practice", "2026-11-24T18:00:00")
     assert {(event.title, event.starts_local[11:16]) for event in found[1:]} == {("Other", "19:00")}
@@ -422,7 +424,7 @@ async def test_propagating_is_one_notice_per_person(db: Database) -> None:
     async with db.transaction() as tx:
         series = await locked(tx, ana, series)
         template = replace(series.template, title="Other")
-        plan = plan_all(series, template, series.timing, await queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
         assert plan.answers_kept == 60
         await actions.apply(tx, series, plan)
         for one in people:

@@ -9,7 +9,8 @@ from openmeet.events import co_hosts, host_queries, seeing
 from openmeet.events.host_model import CoHostState
 from openmeet.events.hosting_rules import Standing, token_of
 from openmeet.events.model import Visibility
-from openmeet.series import agenda, handing_over, storing
+from openmeet.series import handing_over, storing
+from openmeet.series import seeing as series_seeing
 from openmeet.series.following import follow
 from tests.openmeet.series.practice import begin, dates, locked, split
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
@@ -53,8 +54,8 @@ async def test_a_private_series_is_there_for_them_and_its_rule_stays_the_authors
     async with db.transaction() as tx:
         ana, ben, series = await together(tx, visibility=Visibility.PRIVATE)
         eve = await person(tx, "Eve")
-        assert await agenda.may_see(tx, series, ben.user_id)
-        assert not await agenda.may_see(tx, series, eve.user_id)
+        assert await series_seeing.may_see(tx, series, ben.user_id)
+        assert not await series_seeing.may_see(tx, series, eve.user_id)
         with pytest.raises(Forbidden):
             await locked(tx, ben, series)
         with pytest.raises(NotFound):

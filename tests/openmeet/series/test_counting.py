@@ -9,7 +9,7 @@ from openmeet.browsing.news_view import items
 from openmeet.notifications import preferences
 from openmeet.notifications.model import Channel, Topic
 from openmeet.notifications.queries import newest
-from openmeet.series import actions, queries, showing
+from openmeet.series import actions, date_queries, showing
 from openmeet.series.plan import moved, plan_all
 from tests.openmeet.series.by_api import SECOND, ask, make
 from tests.openmeet.series.by_api import dates as dates_by_api
@@ -28,7 +28,7 @@ async def edit(tx, ana, series, what):
         case "start":
             start = timing.pattern.start
             timing = moved(timing, start, start + timedelta(hours=1), timing.length)
-    plan = plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now)
+    plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
     counted = await showing.consequences(tx, series, plan)
     await actions.apply(tx, series, plan)
     return counted.people_told, counted.people_mailed
@@ -66,7 +66,7 @@ async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         template = replace(series.template, description="Bring a stand.")
-        plan = plan_all(series, template, timing, await queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = await showing.consequences(tx, series, plan)
         await actions.apply(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)

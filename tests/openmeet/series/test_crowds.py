@@ -16,7 +16,7 @@ from openmeet.attendance import line
 from openmeet.attendance.tasks import freed_seats_payer
 from openmeet.debts.kinds import Debt
 from openmeet.notifications.model import Kind, Particulars
-from openmeet.series import actions, calling_off, queries, telling, tellings, undoing
+from openmeet.series import actions, calling_off, date_queries, telling, tellings, undoing
 from openmeet.series.model import Series
 from openmeet.series.plan import plan_all
 from openmeet.series.reassigning import reassign
@@ -231,7 +231,7 @@ async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> No
             await go(tx, cleo, event)
         series = await locked(tx, ana, series)
         template = replace(series.template, capacity=2)
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
@@ -254,7 +254,7 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
             await go(tx, one, first)
         series = await locked(tx, ana, series)
         template = replace(series.template, capacity=None)
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
     while await pay.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):

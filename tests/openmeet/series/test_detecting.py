@@ -18,7 +18,7 @@ from openmeet.ingestion import switching
 from openmeet.ingestion.apply import apply
 from openmeet.records.message import RecordMessage
 from openmeet.records.older_meta import named_series
-from openmeet.series import actions, agenda, detecting, detections, queries, tasks
+from openmeet.series import actions, agenda, date_queries, detecting, detections, queries, tasks
 from openmeet.series.detections import Detection, DetectionState
 from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
@@ -125,7 +125,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     assert str(series.timing.pattern.rule) == WEEKLY
     async with db.reader() as reader:
         coming = await agenda.coming(reader, series, ana.user_id, limit=4)
-        held = await queries.stored(reader, series.id)
+        held = await date_queries.stored(reader, series.id)
     assert [line.original_date for line in coming][:2] == ["2026-03-03T19:00:00", "2026-03-10T19:00:00"]
     assert len(held) > 8
     made = [line.event for line in coming if line.event is not None]
@@ -133,7 +133,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
         await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, Reply.GOING)
         assert (await detecting.undo(tx, ana, one.id)).state is S.LINKED
     async with db.reader() as reader:
-        left = [held.event for held in await queries.stored(reader, series.id) if not held.event.is_gone]
+        left = [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
         again = await queries.by_id(reader, series.id)
     assert again.is_read_only
     assert again.timing.pattern.rule is None
@@ -279,6 +279,7 @@ async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: Ha
             done = await browser.post(f"/my/series/found/{one.id}", data={"does": does})
             assert done.status_code == 303
             assert words in (await browser.get("/my/series/found")).text
+            assert "/my/series/found" in (await browser.get("/my/series")).text
 
 
 async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:

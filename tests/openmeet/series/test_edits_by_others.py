@@ -25,7 +25,7 @@ from openmeet.identities.preferences import USUAL
 from openmeet.ingestion.switching import switch
 from openmeet.notifications.model import Kind
 from openmeet.publication.eligibility import PublishEvent, PublishSeries, decide
-from openmeet.series import actions, calling_off, handing_over, queries, record_settings, storing, undoing
+from openmeet.series import actions, calling_off, date_queries, handing_over, queries, record_settings, storing, undoing
 from openmeet.series.model import Policy, Series, Template
 from openmeet.series.plan import plan_one
 from openmeet.users.model import Caller
@@ -73,7 +73,7 @@ async def everything(reader: Reader, *all_series: Series) -> set[str]:
 
 
 async def change_one(tx: Transaction, series: Series) -> None:
-    held = next(one for one in await queries.stored(tx, series.id) if names([one.event]) == [SECOND])
+    held = next(one for one in await date_queries.stored(tx, series.id) if names([one.event]) == [SECOND])
     said = replace(details_in(held.event), title="Guest")
     await actions.apply(tx, series, plan_one(series, held, said))
 

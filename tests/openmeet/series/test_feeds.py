@@ -8,7 +8,7 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY
-from openmeet.series import calling_off, queries
+from openmeet.series import calling_off, date_queries, queries
 from tests.openmeet.series.test_pages import FIRST, SECOND, THIRD, form_at, make, only
 from tests.openmeet.site_under_test import sign_up, site_on
 
@@ -162,7 +162,7 @@ async def test_a_cancelled_series_begins_with_a_date_that_there_is(site, ana):
         series = await queries.by_slug(reader, half.removeprefix("/series/"))
         assert series is not None
         stored = [
-            one.event.starts_local[:16] for one in await queries.stored(reader, series.id) if not one.event.is_gone
+            one.event.starts_local[:16] for one in await date_queries.stored(reader, series.id) if not one.event.is_gone
         ]
     assert stored
     assert days == stored

@@ -24,7 +24,7 @@ from openmeet.events import actions as events
 from openmeet.events.differing import details_in
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, attending, calling_off, queries, undoing
+from openmeet.series import actions, attending, calling_off, date_queries, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import moved, plan_all, plan_following
 from tests.databases import PATIENT
@@ -105,7 +105,7 @@ class Histories(OnDatabases):
         return max(number for number, first in enumerate(self.halves) if first <= week)
 
     async def _stored(self, tx: Any, half: int) -> list[Any]:
-        return [held for held in await queries.stored(tx, self.series[half]) if not held.event.is_gone]
+        return [held for held in await date_queries.stored(tx, self.series[half]) if not held.event.is_gone]
 
     async def _event(self, tx: Any, week: int) -> Any:
         half = self.half_of(week)
@@ -150,7 +150,7 @@ class Histories(OnDatabases):
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
-            held = await queries.stored(tx, series.id)
+            held = await date_queries.stored(tx, series.id)
             plan = plan_all(series, replace(series.template, title=title), series.timing, held, tx.now)
             await actions.apply(tx, series, plan)
 
@@ -169,7 +169,7 @@ class Histories(OnDatabases):
         async def work(tx: Any) -> Any:
             series = await self._locked(tx, half)
             event = await self._event(tx, week)
-            held = await queries.stored(tx, series.id)
+            held = await date_queries.stored(tx, series.id)
             template = replace(series.template, title=title)
             plan = plan_following(series, event.place_in_series.original_date, template, None, held, tx.now)
             return (await actions.apply(tx, series, plan)).id
@@ -196,7 +196,7 @@ class Histories(OnDatabases):
             series = await self._locked(tx, half)
             start = series.timing.pattern.start
             timing = moved(series.timing, start, start + shift, series.timing.length)
-            held = await queries.stored(tx, series.id)
+            held = await date_queries.stored(tx, series.id)
             plan = plan_all(series, series.template, timing, held, tx.now)
             assert not plan.stranded
             assert not plan.vanishing
@@ -258,7 +258,7 @@ class Histories(OnDatabases):
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
             timing = replace(series.timing, pattern=replace(series.timing.pattern, zone_name=zone))
-            held = await queries.stored(tx, series.id)
+            held = await date_queries.stored(tx, series.id)
             await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
 
         self.run(work)
@@ -284,7 +284,7 @@ class Histories(OnDatabases):
             known = series.timing.pattern
             assert known.rule is not None
             timing = replace(series.timing, pattern=replace(known, rule=replace(known.rule, count=count, until=None)))
-            held = await queries.stored(tx, series.id)
+            held = await date_queries.stored(tx, series.id)
             await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
 
         self.run(work)

@@ -26,7 +26,7 @@ from openmeet.events import actions as events
 from openmeet.events.differing import details_in
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, gathering, queries, undoing
+from openmeet.series import actions, date_queries, gathering, queries, undoing
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import plan_all, plan_following
 from tests.databases import PATIENT
@@ -114,7 +114,7 @@ class Rules(OnDatabases):
         return made.id, event.id
 
     async def _held(self, tx: Any, series: str) -> list[Any]:
-        return [held.event for held in await queries.stored(tx, series) if not held.event.is_gone]
+        return [held.event for held in await date_queries.stored(tx, series) if not held.event.is_gone]
 
     async def _names(self, tx: Any, series: str) -> dict[str, datetime]:
         return {
@@ -178,7 +178,7 @@ class Rules(OnDatabases):
 
         async def work(tx: Any) -> bool:
             locked = await queries.lock(tx, series)
-            held = await queries.stored(tx, series)
+            held = await date_queries.stored(tx, series)
             template = replace(locked.template, title=said)
             timing = timing_of(shape)
             await actions.apply(tx, locked, plan_all(locked, template, timing, held, tx.now))
@@ -202,7 +202,7 @@ class Rules(OnDatabases):
 
         async def work(tx: Any) -> Any:
             locked = await queries.lock(tx, series)
-            held = await queries.stored(tx, series)
+            held = await date_queries.stored(tx, series)
             template = replace(locked.template, title=title)
             plan = plan_following(locked, at.isoformat(), template, None, held, tx.now)
             return (await actions.apply(tx, locked, plan)).id

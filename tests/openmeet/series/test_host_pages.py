@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
-from openmeet.series import queries
+from openmeet.series import date_queries, queries
 from openmeet.series.model import Series
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, inputs_of, sign_up, site_on
@@ -53,7 +53,7 @@ async def made(browser: httpx.AsyncClient, **changes: str) -> str:
 async def dates(site: Site, series: Series) -> dict[str, str]:
     """Names and statuses of the stored dates that are there."""
     async with site.db.reader() as reader:
-        held = [one.event for one in await queries.stored(reader, series.id)]
+        held = [one.event for one in await date_queries.stored(reader, series.id)]
     return {
         event.place_in_series.original_date: event.status.value
         for event in held

@@ -10,7 +10,7 @@ from openmeet.groups import queries as groups
 from openmeet.groups import running
 from openmeet.groups.model import Role
 from openmeet.notifications.model import Kind
-from openmeet.series import actions, agenda, calling_off, following, gathering, handing_over
+from openmeet.series import actions, calling_off, following, gathering, handing_over, seeing
 from openmeet.series.model import Series, Template
 from openmeet.users.model import Caller
 from tests.openmeet.groups.people import group_by
@@ -44,10 +44,10 @@ async def test_dates_belong_to_the_group_and_are_as_visible(
         member, stranger = await join(tx, series, "Ben", Role.MEMBER), await person(tx, "Cleo")
         assert series.visibility is effective
         assert {event.visibility for event in await dates(tx, series)} == {effective}
-        assert await agenda.may_see(tx, series, member.user_id)
+        assert await seeing.may_see(tx, series, member.user_id)
         is_open = effective is not Visibility.PRIVATE
-        assert await agenda.may_see(tx, series, stranger.user_id) is is_open
-        assert await agenda.may_see(tx, series, None) is is_open
+        assert await seeing.may_see(tx, series, stranger.user_id) is is_open
+        assert await seeing.may_see(tx, series, None) is is_open
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=member.user_id)
         assert far.group == series.group
 

@@ -9,7 +9,7 @@ from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.model import Visibility
 from openmeet.notifications.model import Kind
 from openmeet.notifications.queries import newest
-from openmeet.series import agenda, storing, undoing
+from openmeet.series import seeing, storing, undoing
 from openmeet.users import guests
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
@@ -40,7 +40,7 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         ana, ben, series = await invited(tx)
         first = await dates(tx, series)
         assert await statuses(tx, ben, first) == {S.INVITED}
-        assert await agenda.may_see(tx, series, ben.user_id)
+        assert await seeing.may_see(tx, series, ben.user_id)
         (told,) = await newest(tx, ben.user_id, 10)
         assert (told.kind, told.particulars.more) == (Kind.INVITED, len(first) - 1)
         await inviting.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)

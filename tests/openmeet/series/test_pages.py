@@ -9,7 +9,7 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock
-from openmeet.series import calling_off, queries
+from openmeet.series import calling_off, date_queries, queries
 from openmeet.series.model import Series
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, h1_of, inputs_of, sign_up, site_on
@@ -73,7 +73,7 @@ async def form_at(browser: httpx.AsyncClient, path: str, date: str) -> dict[str,
 
 async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
     async with site.db.reader() as reader:
-        held = await queries.stored(reader, series.id)
+        held = await date_queries.stored(reader, series.id)
     return [
         (one.event.place_in_series.original_date, one.event.title, one.event.status.value)
         for one in held

@@ -13,7 +13,7 @@ from openmeet.attendance import queries as answers
 from openmeet.attendance.joining import Joining, Question
 from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
 from openmeet.events.model import Event
-from openmeet.series import actions, attending, queries
+from openmeet.series import actions, attending, date_queries
 from openmeet.series.plan import plan_following
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import re_rule
@@ -42,7 +42,7 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         said = Wishes(party=2, replies={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, Reply.GOING, said)
     async with db.transaction() as tx:
-        held = await queries.stored(tx, series.id)
+        held = await date_queries.stored(tx, series.id)
         series = await locked(tx, ana, series)
         plan = plan_following(series, original_of(third), replace(series.template, title="Winter"), None, held, tx.now)
         behind = await actions.apply(tx, series, plan)

@@ -5,7 +5,8 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Row, Transaction
 from openmeet.events import owing
-from openmeet.series import following, handing_over, queries, undos
+from openmeet.events.host_queries import series_hosted_among
+from openmeet.series import date_queries, following, handing_over, queries, seeing, undos
 from openmeet.series.model import Series
 from tests.openmeet.series.practice import begin
 
@@ -71,12 +72,12 @@ class Explaining:
 
 
 ASKED = {
-    "dates in a window": lambda tx, series: queries.stored_between(tx, series.id, tx.now, tx.now + 30 * DAY, 20),
-    "past dates": lambda tx, series: queries.stored_before(tx, series.id, tx.now, 20),
-    "names of stored dates": lambda tx, series: queries.stored_names(tx, series.id, since="2026"),
-    "one date": lambda tx, series: queries.date_of(tx, series.id, "2026-11-24T18:00:00"),
+    "dates in a window": lambda tx, series: date_queries.stored_between(tx, series.id, tx.now, tx.now + 30 * DAY, 20),
+    "past dates": lambda tx, series: date_queries.stored_before(tx, series.id, tx.now, 20),
+    "names of stored dates": lambda tx, series: date_queries.stored_names(tx, series.id, since="2026"),
+    "one date": lambda tx, series: date_queries.date_of(tx, series.id, "2026-11-24T18:00:00"),
     "windows to move": lambda tx, series: queries.behind_window(tx, Instant(tx.now), 500),
-    "dates to complete": lambda tx, series: queries.with_dates_to_complete(tx, 500),
+    "dates to complete": lambda tx, series: date_queries.with_dates_to_complete(tx, 500),
     "which date is published": lambda tx, series: owing.owe_by_policy(tx, series.id),
     "own series": lambda tx, series: queries.of_owner(tx, series.owner_id),
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
@@ -85,7 +86,8 @@ ASKED = {
     "who is told": following.to_tell,
     "what can be undone": lambda tx, series: undos.newest(tx, series.id),
     "what one is offered": lambda tx, series: handing_over.offered_to(tx, series.owner_id),
-    "an invitation to any date": lambda tx, series: queries.is_invited_to_any(tx, series.id, series.owner_id),
+    "an invitation to any date": lambda tx, series: seeing.invited_among(tx, [series.id], series.owner_id),
+    "hosting any date": lambda tx, series: series_hosted_among(tx, [series.id], series.owner_id),
 }
 
 

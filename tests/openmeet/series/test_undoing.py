@@ -14,7 +14,7 @@ from openmeet.attendance.model import Reply
 from openmeet.events.differing import details_in
 from openmeet.events.queries import by_id
 from openmeet.notifications.model import Kind
-from openmeet.series import actions, attending, calling_off, following, gathering, queries, tasks, undoing
+from openmeet.series import actions, attending, calling_off, date_queries, following, gathering, queries, tasks, undoing
 from openmeet.series.model import Series, SeriesStatus
 from openmeet.users.model import Caller
 from tests.openmeet.series.practice import (
@@ -269,7 +269,7 @@ async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Data
         far = "2027-06-01T18:00:00"
         await calling_off.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
         await undoing.undo(tx, await locked(tx, ana, series))
-        event = await queries.date_of(tx, series.id, far)
+        event = await date_queries.date_of(tx, series.id, far)
         assert event is not None
         assert (event.is_cancelled, event.status_reason) == (False, "")
 

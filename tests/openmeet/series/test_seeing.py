@@ -1,0 +1,118 @@
+"""Who sees which of several series, and what one is offered of them; on both engines."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Database, Transaction
+from openmeet.attendance import inviting
+from openmeet.events import co_hosts, grouping
+from openmeet.events.model import Visibility
+from openmeet.groups import queries as groups
+from openmeet.groups.model import Role
+from openmeet.moderation.distance import block
+from openmeet.series import actions, date_queries, following, handing_over, queries, seeing
+from openmeet.series.model import Series, Template
+from openmeet.series.plan import plan_all
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
+from openmeet.users.model import Caller
+from tests.openmeet.counting import Counting
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import dates, locked, weekly
+from tests.openmeet.site_under_test import Site, person, signed_in
+
+
+async def private(tx: Transaction, host: Caller, title: str, *, in_group: Role | None = None, ben: Caller) -> Series:
+    """A private series; with ``in_group``, of a private group in which Ben stands so."""
+    group = None
+    if in_group is not None:
+        group = grouping.of_event(await group_by(tx, host, visibility="private"))
+        await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, in_group))
+    return await actions.create(tx, host, Template(title, visibility=Visibility.PRIVATE), weekly(), group=group)
+
+
+async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
+    """Its host lets nobody see it any more but whom they invite."""
+    now = await locked(tx, host, series)
+    template = replace(now.template, visibility=Visibility.PRIVATE)
+    await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
+
+
+async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> None:
+    """Members, guests and co-hosts see it; who left its group, and whom its host keeps away, do not."""
+    async with practice_db.transaction() as tx:
+        ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
+        several = {
+            "public": await actions.create(tx, ana, Template("Public"), weekly()),
+            "closed": await private(tx, ana, "Closed", ben=ben),
+            "invited": await private(tx, ana, "Invited", ben=ben),
+            "hosted": await private(tx, ana, "Hosted", ben=ben),
+            "member": await private(tx, ana, "Member", in_group=Role.MEMBER, ben=ben),
+            "left": await private(tx, ana, "Left", in_group=Role.LEFT, ben=ben),
+            "kept away": await private(tx, eve, "Kept away", in_group=Role.MEMBER, ben=ben),
+            "runs it": await private(tx, eve, "Runs it", in_group=Role.ADMIN, ben=ben),
+            "own": await private(tx, ben, "Own", ben=ben),
+        }
+        await inviting.invite(tx, ana, (await dates(tx, several["invited"]))[0].slug, "ben@example.org")
+        await inviting.invite(tx, ana, (await dates(tx, several["left"]))[0].slug, "ben@example.org")
+        one = await co_hosts.invite(tx, ana, (await dates(tx, several["hosted"]))[0].slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, one.id)
+        await block(tx, eve.user_id, ben.user_id)
+        found = await seeing.seen(tx, list(several.values()), ben.user_id)
+        assert [name for name, one in several.items() if one in found] == [
+            "public",
+            "invited",
+            "hosted",
+            "member",
+            "runs it",
+            "own",
+        ]
+        assert found == [one for one in several.values() if await seeing.may_see(tx, one, ben.user_id)]
+        assert await seeing.seen(tx, list(several.values()), None) == [several["public"]]
+
+
+async def test_many_offers_take_as_many_statements_as_one(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        for number in range(6):
+            series = await private(tx, ana, f"Choir {number}", in_group=Role.ADMIN, ben=ben)
+            await handing_over.offer(tx, ana, series, ben.user_id)
+            guest = await private(tx, ana, f"Walk {number}", ben=ben)
+            await inviting.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
+            await handing_over.offer(tx, ana, guest, ben.user_id)
+        offers = await handing_over.offered_to(tx, ben.user_id)
+        few, many = Counting(tx), Counting(tx)
+        assert len(await handing_over.open_to(few, ben.user_id, offers[:2])) == 2
+        assert len(await handing_over.open_to(many, ben.user_id, offers)) == len(offers) == 12
+        assert many.statements == few.statements <= 5
+
+
+async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
+    """Neither the page of one's series nor the API names it, and no answer says that it is there."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        series = await actions.create(tx, ana, Template("Quiet circle"), weekly())
+        await following.follow(tx, series.id, ben.user_id, notifies=True)
+        await handing_over.offer(tx, ana, series, ben.user_id)
+        program = await open_session(tx, ben.user_id, SessionKind.API)
+    bearer = {"authorization": f"Bearer {program.token}"}
+    async with signed_in(site, ben.user_id) as browser:
+        assert "Quiet circle" in (await browser.get("/my/series")).text
+        async with site.db.transaction() as tx:
+            await made_private(tx, ana, series)
+        path = f"/series/{series.slug}/hand-over"
+        assert "Quiet circle" not in (await browser.get("/my/series")).text
+        listed = await browser.get("/api/my/series-offers", headers=bearer)
+        assert listed.json() == {"offers": [], "cursor": None}
+        answered = [
+            await browser.get(path),
+            await browser.post(f"{path}/answer", data={"wish": "yes"}),
+            await browser.post(f"{path}/answer", data={"wish": "no"}),
+            await browser.post(f"/api/series/{series.slug}/accept", headers=bearer),
+            await browser.delete(f"/api/series/{series.slug}/offer", headers=bearer),
+        ]
+    assert [one.status_code for one in answered] == [404] * 5
+    assert not any("Quiet circle" in one.text for one in answered)
+    async with site.db.reader() as reader:
+        now = await queries.by_id(reader, series.id)
+        assert now is not None
+        assert now.owner_id == ana.user_id
