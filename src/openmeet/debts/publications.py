@@ -1,12 +1,13 @@
 """Records owed to a person's repository: a row that promises, with declared states.
 
 A room owes with ``owe`` in the transaction of the edit; the page reads ``states``. What was sent, when and with which
-record key is kept by ``publication_leases``. Revisions decide what is still owed, never clocks.
+record key is kept by ``publication_leases``, what the network says of it by ``publication_hearing``. Revisions decide what is still owed, never clocks.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.database.together import Write, execute_together
@@ -40,7 +41,7 @@ class State(StrEnum):
     """Where a promise stands."""
 
     WITHHELD = "withheld"  # visibility, settings, consent, not connected
-    WAITING = "waiting"  # its subject is not published yet
+    WAITING = "waiting"  # its subject is not published yet, or what an account of theirs holds is not known
     DUE = "due"
     SENDING = "sending"  # leased
     PUBLISHED = "published"
@@ -52,8 +53,10 @@ class State(StrEnum):
     RETRACTED = "retracted"
 
 
-# Reasons: the flag of a kind is off; its owner's server was not asked, or said no; it is out, but for its picture.
+# Reasons: the flag of a kind is off; what an account of theirs holds is not known yet; its owner's server was not asked, or said no;
+# it is out, but for its picture.
 SWITCHED_OFF = "Publishing is switched off on this site."
+BEING_READ = "What your accounts hold is being read first: one may have your answer already."
 NOT_ALLOWED = "You have not allowed this at your server."
 WITHOUT_PICTURE = "without its picture: "
 _S = State
@@ -92,6 +95,10 @@ DUE_ON_NEW_REVISION = (
 )
 
 
+# Of a record that another app wrote, and that nobody has changed here.
+ON_THE_NETWORK: Final = "on the network ✓"
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
@@ -109,17 +116,25 @@ class Standing:
     was_merged: bool
     is_recalled: bool = False
 
-    def words(self, now: Instant, *, is_allowed: bool) -> str:
+    def words(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> str:
         """The chip: words, never a code.
 
         ``is_allowed``: its owner has agreed to publishing and it is public, as of now. The state says what the payer
-        found when it last looked, which is not yet what they have just decided.
+        found when it last looked, which is not yet what they have just decided. ``is_by_another_app``: its record stands in
+        a repository, where this site did not write it.
         """
+        if is_by_another_app and self.uri is None:
+            if self.revision == 0:
+                return ON_THE_NETWORK
+            if not is_allowed:
+                return "changed only here"
         if self.is_recalled or not is_allowed:
             return self._words_unwanted()
         match self.state:
             case State.WITHHELD:
                 return "waiting for your PDS" if self.revision > self.sent_revision else "only here"
+            case State.WAITING if self.reason == BEING_READ:
+                return "waiting until your accounts have been read"
             case State.WAITING:
                 return "waiting for the event to be published"
             case State.DUE | State.SENDING:
@@ -208,56 +223,35 @@ TRY_AGAIN = """
 """
 
 # Whoever pays at this moment may have decided before what changes now: the mark sees to it that they leave the row due.
-_LEASED = "state in ('sending', 'retracting')"
-_DUE_OR_MARKED = f"""state = case when {_LEASED} then state else 'due' end,
-           due_at = case when {_LEASED} then due_at else :now end,
-           changed_at = case when {_LEASED} then changed_at else :now end,
-           looks_again = case when {_LEASED} then 1 else looks_again end"""
+LEASED = "state in ('sending', 'retracting')"
+DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
+           due_at = case when {LEASED} then due_at else :now end,
+           changed_at = case when {LEASED} then changed_at else :now end,
+           looks_again = case when {LEASED} then 1 else looks_again end"""
 
 TRY_ALL_OF = f"""
     update publications
-       set {_DUE_OR_MARKED},
-           attempts = case when {_LEASED} then attempts else 0 end, reason = case when {_LEASED} then reason else '' end
+       set {DUE_OR_MARKED},
+           attempts = case when {LEASED} then attempts else 0 end, reason = case when {LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_LEASED} or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {LEASED} or (state = 'retracted' and was_lost = 0))
 """
 
-# Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
-# looked at again then, and nothing marked is sent.
-_RECALL = """
-    update publications
-       set is_recalled = 1, changed_at = :now,
-           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
-                        else state end,
-           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
-                         else due_at end
-"""
-RECALL_ALL_OF = f"{_RECALL} where user_id = :user_id"
-RECALL = f"{_RECALL} where kind = :kind and subject_id = :subject_id"
-
-ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
-
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_LEASED} or (state = 'retracted' and was_lost = 0)
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _LOOK_AGAIN = f"""
-    update publications set {_DUE_OR_MARKED}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
+    update publications set {DUE_OR_MARKED}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 LOOK_AGAIN = _LOOK_AGAIN.format("in :subject_ids")
-LOOK_AGAIN_AT_ALL_OF = f"update publications set {_DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
+LOOK_AGAIN_AT_ALL_OF = f"update publications set {DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
 LOOK_AGAIN_AT_KIND = f"""
-    update publications set {_DUE_OR_MARKED}
-     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {_LEASED})
+    update publications set {DUE_OR_MARKED}
+     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {LEASED})
 """
 _OF_FORMER = "select f.uri from former_records f where f.kind = :subject_kind and f.subject_id in"
 # Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
 _AT_A_TIME = 1000
-
-WAKE_SWITCHED_OFF = f"""
-    update publications
-       set due_at = case when {_LEASED} then due_at else :now end, looks_again = case when {_LEASED} then 1 else looks_again end
-     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_LEASED})
-"""
 
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
@@ -393,13 +387,6 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def wake_switched_off(tx: Transaction, kind: Kind) -> int:
-    """Publishing this kind is switched on again: what waited for that is due now; how many."""
-    tx.after_commit(ring)
-    kinds = [kind, FORMER_OF.get(kind, kind)]
-    return await tx.execute(WAKE_SWITCHED_OFF, kinds=kinds, reason=SWITCHED_OFF, now=tx.now)
-
-
 async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
     """What these depend on has changed: what was decided about them is decided anew, by the payer.
 
@@ -430,34 +417,6 @@ async def look_again_at_all(tx: Transaction, kind: Kind) -> None:
     """``look_again`` for every record of a kind: it is switched on."""
     tx.after_commit(ring)
     await tx.execute(LOOK_AGAIN_AT_KIND, kind=kind, now=tx.now)
-
-
-async def recall(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
-    """The person takes this one back from the network; it is not sent again until ``try_again``, or a new yes to all."""
-    tx.after_commit(ring)
-    return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
-
-
-async def recall_record(
-    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
-) -> None:
-    """``recall`` of a record (DID and uri) that was not written from here, and about which nothing may have been promised yet."""
-    await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    did, uri = record
-    await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
-    await recall(tx, kind=kind, subject_id=subject_id)
-    await look_again(tx, kind=kind, subject_ids=[subject_id])
-
-
-async def recall_all_of(tx: Transaction, user_id: str) -> int:
-    """The person withdrew their consent: what is published is looked at again and taken back, what is not is not sent."""
-    tx.after_commit(ring)
-    return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
-
-
-async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """The person agrees (again): nothing of theirs is recalled any more."""
-    return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
 async def forget_unsent(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:

@@ -85,7 +85,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Its subject has no record yet."""
+    """Its subject has no record yet, or an account is being read first. ``until``: when to look again at the latest, where that is known."""
+
+    why: str
+    until: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveWay:
+    """Another record of its person says the same later: that one is to be changed, and this one goes."""
 
     why: str
 
@@ -129,7 +137,7 @@ SPEAKER_NOT_AGREED = "Who speaks for the group has not agreed to publishing."
 ELSEWHERE = "Sign in with the account it is in."
 
 Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain
-Decision = Publish | Hold | Wait | Leave | Stay | LetGo | Return | Pause
+Decision = Publish | GiveWay | Hold | Wait | Leave | Stay | LetGo | Return | Pause
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:

@@ -23,12 +23,14 @@ from openmeet.identities.preferences import Preferences
 from openmeet.moderation import standing
 from openmeet.moderation.model import State
 from openmeet.publication import groups, memberships
+from openmeet.publication.answering import place_of
 from openmeet.publication.decision import (
     ELSEWHERE,
     NOT_AGREED,
     RECALLED,
     SPEAKER_NOT_AGREED,
     Decision,
+    GiveWay,
     Hold,
     Leave,
     Pause,
@@ -44,7 +46,7 @@ from openmeet.publication.decision import (
 )
 from openmeet.publication.former import decide_former
 from openmeet.records import seen
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.records.collections import EVENT
 from openmeet.records.event_writing import says_little
 from openmeet.records.rsvp import Silence, told
 from openmeet.series import queries as series_queries
@@ -74,7 +76,7 @@ async def decide(reader: Reader, owed: Publication, flags: Switchboard) -> Decis
         consent = await identity_queries.consent(reader, UserId(owed.user_id))
         # Their yes ended with the account that they disconnected: they were not asked again, and took nothing back.
         return wanted if consent.answered_at is not None else Stay(NOT_AGREED)
-    if not isinstance(wanted, Publish):
+    if not isinstance(wanted, Publish | GiveWay):
         return wanted
     flag = FLAG_OF[owed.kind]
     if await flags.is_on(reader, flag):
@@ -235,30 +237,16 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
         return Hold("The event's record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
-    answered = await _where_they_answered(reader, owed, event.record_uri)
-    home = answered or await home_of(reader, UserId(owed.user_id), owed)
-    return PublishRsvp(attendance, event, home, token) if isinstance(home, Identity) else home
-
-
-async def _where_they_answered(reader: Reader, owed: Publication, subject_uri: str) -> Identity | None:
-    """The account of theirs that holds the answer that counts, where nothing was written from here yet: that one is changed.
-
-    A second one in another account would leave the first there, and other apps would go on showing it.
-    """
-    if owed.may_be_out_there:
-        return None
-    theirs = [one for one in await identity_queries.of_user(reader, UserId(owed.user_id)) if one.can_write]
-    if len(theirs) < 2:
-        return None
-    dids = [one.did for one in theirs]
-    known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
-    return next((one for one in theirs if known and one.did == known[0].did), None)
+    place = await place_of(reader, owed, event.record_uri, attendance.source)
+    return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
 
 
 async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
     series = await series_queries.by_id(reader, SeriesId(owed.subject_id))
     if series is None or series.deleted_at is not None:
         return Hold("The series was deleted.")
+    if series.is_read_only and owed.uri is not None:
+        return Hold("It was found among single events, and its author took back that it is a series.")
     if series.is_read_only:
         return Leave("The series is kept elsewhere; nothing is written there.")
     if reach(series.template.visibility, series.group, series.record) is not Reach.FULL:

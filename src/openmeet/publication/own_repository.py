@@ -5,7 +5,7 @@ what was last seen of it: it waits to come back. Editing changes those fields th
 other as it stands there, to the letter: also what the form shows shorter, or by another clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
@@ -27,15 +28,15 @@ from openmeet.identities.network import Network
 from openmeet.publication.own_form import Form, form_of, written
 from openmeet.publication.own_writing import checked, own_uri
 from openmeet.publication.sending import delete_record, get_record, put_record
-from openmeet.records import seen
+from openmeet.records import of_repository, seen
 from openmeet.records.collections import EVENT
 from openmeet.records.event import read_event
 from openmeet.records.reading import Unmappable
 
 # The most that servers give at once.
 PAGE = 100
-# Later than every rev that a clock can make: everything that is known.
-_ANY_REV = "zzzzzzzzzzzzz"
+# Behind every key that there can be.
+_NO_KEY = "\x7f"
 # Between the last key of a page and the cursor of its server; no key has one.
 _BEHIND_THE_KEY = ","
 
@@ -86,10 +87,13 @@ class Standing:
 async def list_page(db: Database, network: Network, identity: Identity, collection: Nsid, after: str = "") -> OwnPage:
     """A page of what a repository has in a collection, newest keys first, and what has left it there and is here still.
 
-    ``after``: ``OwnPage.older`` of the page before; what is no such thing begins with the newest. Raises RemoteFailed and RemoteSlow.
+    ``after``: ``OwnPage.older`` of the page before; what is no such thing begins with the newest. Of what has left so much is shown as
+    a page holds: it leaves here, too, and the others come forward. Raises RemoteFailed and RemoteSlow.
     """
     client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
     below, _, cursor = after.partition(_BEHIND_THE_KEY)
+    if not _is_key(below):
+        below, cursor = "", ""
     answer = await client.query(
         "com.atproto.repo.listRecords",
         {"repo": identity.did, "collection": collection, "limit": PAGE, "cursor": cursor or None},
@@ -102,13 +106,8 @@ async def list_page(db: Database, network: Network, identity: Identity, collecti
     goes_on = isinstance(following, str) and bool(following) and bool(keys)
     # Where a record belongs is known where the server lists them as servers do; else on a page that is the only one.
     in_order = keys == sorted(keys, reverse=True)
-
-    def belongs(key: str) -> bool:
-        return (not cursor or key < below) and (not goes_on or key > keys[-1])
-
-    found = await _known(
-        db, identity, collection, at_server, belongs if in_order or not (goes_on or cursor) else _nowhere
-    )
+    between = (keys[-1] if goes_on else "", below if cursor else _NO_KEY)
+    found = await _known(db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None)
     if in_order:
         found.sort(key=lambda one: str(one.uri.rkey), reverse=True)
     return OwnPage(tuple(found), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
@@ -170,8 +169,12 @@ async def delete(db: Database, network: Network, identity: Identity, rkey: str) 
     await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
 
 
-def _nowhere(_key: str) -> bool:
-    return False
+def _is_key(text: str) -> bool:
+    try:
+        parse_record_key(text)
+    except Malformed:
+        return False
+    return True
 
 
 async def _known(
@@ -179,18 +182,18 @@ async def _known(
     identity: Identity,
     collection: str,
     listed: Mapping[AtUri, dict[str, object]],
-    belongs: Callable[[str], bool],
+    between: tuple[str, str] | None,
 ) -> list[OwnRecord]:
-    """What is listed, and of what left the repository what ``belongs`` among it, by its key."""
+    """What is listed, and of what left the repository what has its key ``between`` these two; None of that where that is None."""
     at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:
         known = await seen.find_many(reader, list(at_server))
-        here = {
-            uri
-            for uri, _, key in await seen.not_newer_than(reader, identity.did, _ANY_REV, [collection])
-            if belongs(key)
-        }
-        leaving = sorted(here - at_server.keys())
+        leaving: list[str] = []
+        if between is not None:
+            above, below = between
+            leaving = await of_repository.between(
+                reader, identity.did, collection, above=above, below=below, besides=list(at_server), limit=PAGE
+            )
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
         here_too = await events_with(reader, [*subjects.values(), *leaving])
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}

@@ -31,6 +31,7 @@ from openmeet.publication import settling, writing
 from openmeet.publication.client import take_away
 from openmeet.publication.decision import (
     ELSEWHERE,
+    GiveWay,
     Hold,
     Leave,
     LetGo,
@@ -112,7 +113,7 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
         decision = await decide(reader, held, publisher.flags)
     is_retracting = held.state is State.RETRACTING
     match decision:
-        case Hold(why):
+        case Hold(why) | GiveWay(why):
             await _hold(publisher, held, why)
         case Leave():
             if is_retracting:
@@ -131,8 +132,8 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
         case Pause():
             due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
             await settling.give_back(publisher, held, State.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
-        case Wait(why):
-            due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+        case Wait(why, until):
+            due_at = until or Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
             await settling.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, held, decision)

@@ -24,15 +24,19 @@ NEWEST_PUBLIC = f"""
 """
 
 
-# What `eligibility` lets through once they agree.
+# What `eligibility` lets through once they agree. What another app of theirs wrote stands on the network already; a yes writes
+# it only where it was changed here.
+_PROMISED = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
              where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
                and is_draft = 0
-               and deleted_at is null and removed_at is null) as events,
+               and deleted_at is null and removed_at is null
+               and (record_uri is null or {_PROMISED.format("event", "events")})) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
              where a.user_id = :user_id and a.status in :told and a.is_private = 0 and a.skips_record = 0
                and e.deleted_at is null and e.removed_at is null
+               and (a.record_uri is null or {_PROMISED.format("rsvp", "a")})
                and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
                     or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
            (select count(*) from publications

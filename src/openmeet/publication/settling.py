@@ -20,6 +20,7 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import FORMER_OF, Kind, State
 from openmeet.events import actions as event_actions
 from openmeet.events.model import EventId
+from openmeet.groups import statements
 from openmeet.publication.decision import Pause, Publish, Wait
 from openmeet.publication.eligibility import decide
 from openmeet.publication.publisher import Publisher
@@ -125,6 +126,9 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
                 await going_on.note_former_gone(tx, held.subject_id)
         else:
             await group_records.note(tx, held.kind, held.subject_id, uri=None, cid=None)
+            if held.uri is not None:
+                # Our deletion is known by the time that the network tells of it, and nobody else takes the word back then.
+                await statements.forget(tx, held.uri)
         after = await leases.find(tx, held.kind, held.subject_id)
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
             # It may be public again, or stand in another repository from now on.

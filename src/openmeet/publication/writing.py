@@ -30,9 +30,10 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import Event
 from openmeet.events.promotion import Reach, reach_of
-from openmeet.identities.model import Identity, IdentityKind
+from openmeet.identities.model import Identity
 from openmeet.identities.reading import prove_record
 from openmeet.publication import settling
+from openmeet.publication.answering import is_listed
 from openmeet.publication.blob_limits import learn_limit, limit_for
 from openmeet.publication.blobs import NO_PICTURE, Blob, Outgoing, PictureTooLarge, blob_of, upload
 from openmeet.publication.client import get_event, list_rsvps, store
@@ -177,8 +178,8 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     else:
         async with publisher.db.reader() as reader:
             known = await seen.find(reader, str(uri))
-            is_read = decision.identity.kind is not IdentityKind.CONNECTED or await seen.was_read(reader, uri.authority)
-        if not is_read or (known is not None and known.cid is not None):
+            is_known = await is_listed(reader, decision.identity)
+        if not is_known or (known is not None and known.cid is not None):
             return None
         record = await _rsvp_record(publisher, decision, None)
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
@@ -307,13 +308,11 @@ async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, d
 
 async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
     """Where an answer to this event stands already, under whatever key, in a repository that nobody has read whole yet."""
-    did = decision.identity.did
     async with publisher.db.reader() as reader:
-        if decision.identity.kind is not IdentityKind.CONNECTED or await seen.was_read(reader, did):
+        if await is_listed(reader, decision.identity):
             return uri
-    subject = decision.event.record_uri
-    async for one in list_rsvps(client, did):
-        if str(one.subject) == subject:
+    async for one in list_rsvps(client, decision.identity.did):
+        if str(one.subject) == decision.event.record_uri:
             return one.uri
     return uri
 

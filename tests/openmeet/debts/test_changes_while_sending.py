@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
+from openmeet.debts import publication_hearing, publication_taking, publication_waking, publications
 from openmeet.debts import publication_leases as leases
-from openmeet.debts import publication_taking, publications
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import SWITCHED_OFF, Kind, State
 from openmeet.users import actions as users
@@ -28,7 +28,8 @@ CHANGES: dict[str, Change] = {
     "of all of a kind": lambda tx, _: publications.look_again_at_all(tx, KIND),
     "a selection": lambda tx, _: publications.look_again_where(tx, kind=KIND, chosen="select 'e'"),
     "a new yes": publications.wake_all_of,
-    "switched on": lambda tx, _: publications.wake_switched_off(tx, KIND),
+    "read": lambda tx, user_id: publication_waking.wake_waiting_of(tx, user_id, KIND),
+    "switched on": lambda tx, _: publication_waking.wake_switched_off(tx, KIND),
 }
 
 
@@ -42,8 +43,8 @@ def _move(state: State, reason: str = "") -> Outcome:
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
-    "echoed": lambda tx, _: leases.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
-    "adopted": lambda tx, _: leases.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
+    "echoed": lambda tx, _: publication_hearing.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "adopted": lambda tx, _: publication_hearing.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
     "left": leases.leave,
     "withheld": _move(State.WITHHELD),
     "waiting": _move(State.WAITING),

@@ -178,6 +178,9 @@ async def test_who_is_out_is_named_no_more(town: Town, way: str):
         await show(town, who, group)
     named = [one["role"] for one in (await records(town, ana, ACCEPTANCE)).values()]
     assert sorted(named) == sorted(str(VALUE_OF[role]) for role in roles)
+    for who in (ana, *others):
+        await town.listen(who.user_id)
+    assert len(await said_of_members(town)) == 6
     for who in others:
         async with town.db.transaction() as tx:
             match way:
@@ -192,6 +195,20 @@ async def test_who_is_out_is_named_no_more(town: Town, way: str):
     await pay(town)
     assert await records(town, ana, ACCEPTANCE) == {}
     assert [await records(town, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
+    for who in (ana, *others):
+        await town.listen(who.user_id)
+    # What was heard of them is forgotten as well, or each comparison would find it without its record.
+    assert await said_of_members(town) == []
+
+
+async def said_of_members(town: Town) -> list[str]:
+    """Records that count, and where members say that they are in."""
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select uri from group_statements union all"
+            " select external_did from group_members where external_did is not null and external_id is null"
+        )
+    return [row["uri"] for row in rows]
 
 
 async def test_a_new_role_is_the_groups_word_alone(town: Town):

@@ -13,7 +13,8 @@ from groundwork.clock import HOUR, MINUTE, SECOND
 from groundwork.outbox.owe import owe_again
 from openmeet.attendance.model import Reply
 from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import Kind, recall, try_again
+from openmeet.debts.publication_recalls import recall
+from openmeet.debts.publications import Kind, try_again
 from openmeet.identities import actions as identities
 from openmeet.records.collections import EVENT, RSVP
 from openmeet.users.model import Caller

@@ -16,7 +16,8 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
 from openmeet.attendance.model import Reply
 from openmeet.debts.doubts import forget_old
-from openmeet.debts.publications import Kind, State, recall, try_again
+from openmeet.debts.publication_recalls import recall
+from openmeet.debts.publications import Kind, State, try_again
 from openmeet.events.model import Event
 from openmeet.identities import actions as identities
 from openmeet.ingestion import conflicts

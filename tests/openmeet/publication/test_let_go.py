@@ -11,7 +11,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.errors import NotSignedIn
 from openmeet.attendance.model import Reply
-from openmeet.debts import doubts, publications
+from openmeet.debts import doubts, publication_recalls, publications
 from openmeet.debts.doubts import Sent
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import Event
@@ -237,7 +237,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     answer = await town.answer(cleo, hosted.slug)
     await pay(town)
     async with town.db.transaction() as tx:
-        await publications.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await publication_recalls.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
     await pay(town)
     assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
     work = await second_account(town, cleo)

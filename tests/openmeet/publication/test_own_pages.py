@@ -260,6 +260,31 @@ async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
+async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+    """The newest of it; when that has left here, too, the others come forward. An address that nobody gave begins with the newest."""
+    monkeypatch.setattr(own_repository, "PAGE", 3)
+    await door.town.account("ana")
+    stranger = await door.town.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        wishes = [{"repo": ana.did, "collection": EVENT, "rkey": f"3mqdau33ozs2{last}"} for last in "cdefg"]
+        for number, wish in enumerate(wishes):
+            record = {**NEW, "name": f"Tea {number}"}
+            await stranger.procedure("com.atproto.repo.putRecord", {**wish, "record": record})
+        await backfill(door.db, door.network, door.town.processor.here, ana.did)
+        for wish in wishes:
+            await stranger.procedure("com.atproto.repo.deleteRecord", wish)
+        for where in (HERE, f"{HERE}?events=nonsense", f"{HERE}?events=%00,3mqdau33ozs2c", f"{HERE}?events=a%20b,x"):
+            page = await browser.get(where)
+            assert [one[:5] for one in lines_of(page.text)] == ["Tea 4", "Tea 3", "Tea 2"], where
+        async with door.db.transaction() as tx:
+            await tx.execute(
+                "update records set standing = 'tombstone', cid = null, body = null where rkey > '3mqdau33ozs2d'"
+            )
+        assert [one[:5] for one in lines_of((await browser.get(HERE)).text)] == ["Tea 1", "Tea 0"]
+
+
 async def test_of_several_accounts_one_is_chosen(door: Door):
     """What is listed, written, changed and deleted is of that one; somebody else's is not there."""
     for name in ("ana", "work", "dan"):

@@ -21,7 +21,7 @@ from openmeet.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, S
 from openmeet.records.group_roles import VALUE_OF
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import actions, queries
+from openmeet.series import actions, date_queries, queries
 from openmeet.series.dates import template_in
 from openmeet.series.model import Series, Timing
 from openmeet.series.plan import plan_all
@@ -98,7 +98,7 @@ async def series_now(town: Town, series: Series) -> Series:
 async def edit_series(town: Town, ana: Caller, series: Series, **template: Any) -> None:
     async with town.db.transaction() as tx:
         locked = await actions.lock_own(tx, ana, series.slug)
-        stored = await queries.stored(tx, locked.id)
+        stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, replace(locked.template, **template), locked.timing, stored, tx.now)
         await actions.apply(tx, locked, plan)
 
@@ -303,7 +303,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(town: Town):
     ana, series, uri = await published_series(town)
     ben = await person(town, "Ben")
     async with town.db.reader() as reader:
-        first = (await queries.stored(reader, series.id))[0].event
+        first = (await date_queries.stored(reader, series.id))[0].event
     await town.answer(ben, first.slug, Reply.GOING)
     await pay(town)
     template = {**(await town.record(uri))["template"], "com.example.seats": "blue"}
@@ -327,7 +327,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(town: Town):
     assert shape.rule is not None
     assert (format_rule(shape.rule), shape.start.hour, len(shape.left_out)) == ("FREQ=WEEKLY;COUNT=6", 19, 1)
     async with town.db.reader() as reader:
-        dates = [held.event for held in await queries.stored(reader, series.id) if not held.event.is_gone]
+        dates = [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
         heard = await reader.fetch("select kind from notifications where user_id = :id", id=ben.user_id)
     assert [one.title for one in dates] == ["Tea and talk"] * 5
     assert dates[0].id == first.id
@@ -359,7 +359,7 @@ async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(town:
             locked,
             replace(locked.template, title="Ours"),
             replace(locked.timing, pattern=shape),
-            await queries.stored(tx, locked.id),
+            await date_queries.stored(tx, locked.id),
             tx.now,
         )
         await actions.apply(tx, locked, plan)

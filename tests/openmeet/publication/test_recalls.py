@@ -222,6 +222,38 @@ async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(town: Town,
     assert [row["status"] for row in rows] == ["declined"]
 
 
+@pytest.mark.parametrize("is_heard_first", [True, False])
+async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
+    town: Town, cleo: Caller, *, is_heard_first: bool
+):
+    """The host takes back her yes to publishing, and with the event's record go those of the answers: the last word stays."""
+    ana = await town.connected("ana")
+    event = await town.event(ana)
+    await town.pay()
+    await settle(town, ana)
+    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.pay()
+    await settle(town, cleo)
+    (record,) = await records(town, RSVP)
+    await edit(town, record, status=f"{RSVP}#going")
+    await withdraw(town, ana)
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    if is_heard_first:
+        await town.listen(cleo.user_id)
+    await town.pay()
+    await town.ingest()
+    await settle(town, cleo)
+    assert await records(town, RSVP) == []
+    async with town.db.reader() as reader:
+        assert [row["status"] for row in await reader.fetch("select status from attendances")] == ["attending"]
+    await agree(town, ana)
+    await settle(town, ana)
+    await settle(town, cleo)
+    (again,) = await records(town, RSVP)
+    assert again["value"]["status"] == f"{RSVP}#going"
+
+
 async def test_hearing_of_a_record_does_not_decide_that_it_stays(town: Town, cleo: Caller):
     """What it depends on has changed and nobody has looked yet; its echo comes again, or her app's edit of it: it is looked at."""
     ana = await town.person()

@@ -14,7 +14,7 @@ from openmeet.events.model import Event
 from openmeet.records.collections import EVENT, SERIES_LINK_KEY
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, queries, record_settings, tasks
+from openmeet.series import actions, date_queries, record_settings, tasks
 from openmeet.series.dates import template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.users.model import Caller
@@ -29,7 +29,7 @@ class Weekly:
 
     async def dates(self) -> list[Event]:
         async with self.town.db.reader() as reader:
-            return [held.event for held in await queries.stored(reader, self.series.id)]
+            return [held.event for held in await date_queries.stored(reader, self.series.id)]
 
     async def records(self) -> dict[str, dict]:
         """Everything in the collection of events, by uri."""

@@ -22,7 +22,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, queries, record_settings, tasks
+from openmeet.series import actions, date_queries, record_settings, tasks
 from openmeet.series.dates import template_in
 from openmeet.series.model import Policy, Series, Timing
 from openmeet.users.model import Caller
@@ -172,7 +172,7 @@ async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Town):
     ana, series = await make(wide)
     await pay(wide)
     async with wide.db.reader() as reader:
-        stored = [held.event for held in await queries.stored(reader, series.id)]
+        stored = [held.event for held in await date_queries.stored(reader, series.id)]
     async with wide.db.transaction() as tx:
         await hosting.cancel(tx, ana, stored[2].slug, "Rain")
     async with wide.db.transaction() as tx:

@@ -1,21 +1,29 @@
 """A series as a record of its own, and as a rule in the record of its next date: each behind its flag, in place of nothing."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+
+import pytest
 
 from at_network.xrpc_client import XrpcClient
 from openmeet.attendance.model import Reply
 from openmeet.debts.publications import Kind
 from openmeet.flags.model import Flag
 from openmeet.flags.switchboard import MAX_AGE
+from openmeet.ingestion.apply import apply
 from openmeet.ingestion.switching import switch
 from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, calling_off, queries
+from openmeet.series import actions, calling_off, date_queries, detecting
 from openmeet.series.dates import template_in
 from openmeet.series.model import Series, Timing
 from openmeet.users.model import Caller
+from tests.openmeet.ingestion.network import HERE, Change, event_value, message, rev
+from tests.openmeet.series.test_detecting import looked_through
 from tests.openmeet.town import INSTANCE, Town, details
+
+TakesBack = Callable[..., Awaitable[object]]
 
 RULE = "FREQ=WEEKLY;COUNT=10"
 
@@ -60,7 +68,7 @@ async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_i
     ben = await town.person("Ben")
     ((uri, before),) = (await records(town, ana, EVENT)).items()
     async with town.db.reader() as reader:
-        first = (await queries.stored(reader, series.id))[0].event
+        first = (await date_queries.stored(reader, series.id))[0].event
     answer = await town.answer(ben, first.slug, Reply.GOING)
     await pay(town)
     await turn(town, Flag.SERIES_LEXICON)
@@ -124,6 +132,34 @@ async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(to
         await actions.delete(tx, await actions.lock_own(tx, ana, series.slug), keeps_events=False)
     await pay(town)
     assert await records(town, ana, SERIES) == {}
+
+
+@pytest.mark.parametrize("takes_back", [detecting.undo, detecting.refuse], ids=["undone", "refused"])
+async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(town: Town, takes_back: TakesBack):
+    """Its rule was theirs no longer: it leaves their repository, and comes again when they say so again."""
+    await turn(town, Flag.SERIES_LEXICON)
+    ana = await town.person("Ana")
+    # A first event makes their repository.
+    await town.event(ana, title="Something else")
+    await pay(town)
+    did = (await town.identity(ana.user_id)).did
+    async with town.db.transaction() as tx:
+        days = [f"2026-04-{day:02d}T18:00:00Z" for day in (7, 14, 21, 28)]
+        said = [event_value("Chess", startsAt=at, createdAt="2026-01-01T00:00:00Z") for at in days]
+        changes = [Change(did, EVENT, f"chess{n}", rev(n + 1), value) for n, value in enumerate(said)]
+        await apply(tx, HERE, [message(one) for one in changes])
+    (found,) = await looked_through(town.db, ana.user_id)
+    for _ in range(2):
+        async with town.db.transaction() as tx:
+            await detecting.accept(tx, ana, found.id)
+        await pay(town)
+        (uri,) = await records(town, ana, SERIES)
+        async with town.db.transaction() as tx:
+            await takes_back(tx, ana, found.id)
+        await pay(town)
+        assert await records(town, ana, SERIES) == {}, uri
+        if takes_back is detecting.refuse:
+            break
 
 
 async def test_the_rule_stands_in_the_next_dates_record_while_that_is_switched_on(town: Town):

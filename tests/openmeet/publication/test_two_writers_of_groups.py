@@ -16,7 +16,7 @@ from openmeet.groups import actions as groups
 from openmeet.groups import network
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, queries
+from openmeet.series import actions, date_queries, queries
 from openmeet.series.model import Template, Timing
 from openmeet.series.plan import plan_all
 from openmeet.users.model import Caller
@@ -54,7 +54,7 @@ class OfSeries(Writers):
             series = await actions.lock_own(tx, self.cleo, found.slug)
             wanted = replace(series.template, **{known: value})
             await actions.apply(
-                tx, series, plan_all(series, wanted, series.timing, await queries.stored(tx, series.id), tx.now)
+                tx, series, plan_all(series, wanted, series.timing, await date_queries.stored(tx, series.id), tx.now)
             )
 
     async def says(self) -> tuple[str, str]:

@@ -5,17 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, HandClock
-from openmeet.attendance.model import Reply
+from openmeet.attendance import queries as attendance_queries
+from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.claiming import actions as claiming
-from openmeet.debts.publications import Kind, State
+from openmeet.debts.publications import BEING_READ, Kind, State
 from openmeet.events.model import Event
 from openmeet.flags.model import Flag
 from openmeet.groups import publishing
 from openmeet.identities import actions as identities
 from openmeet.identities import linking
 from openmeet.ingestion.backfill import backfill
+from openmeet.publication.answering import READ_WITHIN
+from openmeet.records import first_reads
 from openmeet.records.collections import MEMBERSHIP, RSVP
 from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
@@ -115,6 +119,7 @@ async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(town: 
     assert (await town.connected_as("work")).user_id == cleo.user_id
     first = (await town.identity(cleo.user_id)).did
     assert first != work
+    await backfill(town.db, town.network, town.processor.here, work)
     await says_no(town, cleo, event, said)
     assert await records_in(town, first, RSVP) == {}
 
@@ -135,3 +140,119 @@ async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(town
     await pay(town)
     assert await records_in(town, work, MEMBERSHIP) == {}
     assert len(await records_in(town, first, MEMBERSHIP)) == 1, said
+
+
+async def asked_to_read(town: Town, did: Did) -> None:
+    """Somebody has just signed in with it, as far as reading it goes."""
+    async with town.db.transaction() as tx:
+        await first_reads.ask(tx, did)
+
+
+async def said_elsewhere(town: Town, name: str, did: Did, event_uri: str, status: str = "going", at: str = "") -> str:
+    """What another app writes, and nobody here has heard yet."""
+    app = await town.stranger(name)
+    subject = {"uri": event_uri, "cid": (await town.record(event_uri))["cid"]}
+    record = {
+        "$type": RSVP,
+        "createdAt": at or "2026-03-01T00:00:00Z",
+        "subject": subject,
+        "status": f"{RSVP}#{status}",
+    }
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": record})
+    return str(made["uri"])
+
+
+async def two_accounts(town: Town) -> tuple[Caller, Did, Did]:
+    """Cleo, whose first account is the one for new records and was read, and a second one that nobody has read yet."""
+    cleo = await town.connected("cleo")
+    first = (await town.identity(cleo.user_id)).did
+    await backfill(town.db, town.network, town.processor.here, first)
+    work = await second_account(town, cleo)
+    async with town.db.transaction() as tx:
+        await linking.switch(tx, cleo.user_id, first)
+    await asked_to_read(town, work)
+    return cleo, first, work
+
+
+async def test_an_answer_waits_until_a_new_account_has_been_read(town: Town):
+    """It is theirs here at once; on the network the one that they have already is changed, and there is no second."""
+    event, uri = await public_event(town)
+    cleo, first, work = await two_accounts(town)
+    said = await said_elsewhere(town, "work", work, uri)
+    town.clock.turn(MINUTE)
+    answer = await town.answer(cleo, event.slug, Reply.DECLINED)
+    await pay(town)
+    standing = await town.standing(Kind.RSVP, answer.id)
+    assert (standing.state, standing.reason) == (State.WAITING, BEING_READ)
+    assert await records_in(town, first, RSVP) == {}
+    await backfill(town.db, town.network, town.processor.here, work)
+    await says_no(town, cleo, event, said)
+    assert await records_in(town, first, RSVP) == {}
+
+
+async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(town: Town):
+    event, _ = await public_event(town)
+    cleo, first, _ = await two_accounts(town)
+    answer = await town.answer(cleo, event.slug, Reply.GOING)
+    await pay(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).state is State.WAITING
+    town.clock.turn(READ_WITHIN)
+    await pay(town)
+    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
+    assert len(await records_in(town, first, RSVP)) == 1
+
+
+async def test_what_was_written_since_an_account_was_last_read_is_found(town: Town):
+    """It was read long ago; signing in again asks for it anew, and until then its server is asked."""
+    event, uri = await public_event(town)
+    cleo = await town.connected("cleo")
+    first = (await town.identity(cleo.user_id)).did
+    await backfill(town.db, town.network, town.processor.here, first)
+    said = await said_elsewhere(town, "cleo", first, uri)
+    await asked_to_read(town, first)
+    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await pay(town)
+    assert list(await records_in(town, first, RSVP)) == [said]
+
+
+async def test_ours_stays_where_the_later_one_cannot_be_changed_now(town: Town):
+    """Their other server asks for a new sign-in first: an answer taken back for that would be said nowhere meanwhile."""
+    event, uri = await public_event(town)
+    cleo = await town.connected("cleo")
+    first = (await town.identity(cleo.user_id)).did
+    await town.answer(cleo, event.slug, Reply.GOING)
+    await pay(town)
+    (ours,) = await records_in(town, first, RSVP)
+    work = await second_account(town, cleo)
+    town.clock.turn(MINUTE)
+    await said_elsewhere(town, "work", work, uri, "interested", format_datetime(town.clock.now()))
+    await backfill(town.db, town.network, town.processor.here, work)
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set needs_login = 1 where did = :did", did=work)
+    await says_no(town, cleo, event, ours)
+
+
+@pytest.mark.parametrize("where", ["another account", "the same account"])
+async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(town: Town, where: str):
+    """Else what they say here last would be an older answer than the one that stands beside it, and lose to it when all is read anew."""
+    event, uri = await public_event(town)
+    cleo = await town.connected("cleo")
+    first = (await town.identity(cleo.user_id)).did
+    await backfill(town.db, town.network, town.processor.here, first)
+    await town.answer(cleo, event.slug, Reply.GOING)
+    await pay(town)
+    (ours,) = await records_in(town, first, RSVP)
+    name, did = ("cleo", first) if where == "the same account" else ("work", await second_account(town, cleo))
+    town.clock.turn(MINUTE)
+    later = format_datetime(town.clock.now())
+    counts = await said_elsewhere(town, name, did, uri, "interested", later)
+    await backfill(town.db, town.network, town.processor.here, did)
+    assert {*await records_in(town, first, RSVP), *await records_in(town, did, RSVP)} == {ours, counts}
+    await says_no(town, cleo, event, counts)
+    assert {*await records_in(town, first, RSVP), *await records_in(town, did, RSVP)} == {counts}
+    for one in {first, did}:
+        await backfill(town.db, town.network, town.processor.here, one)
+    async with town.db.reader() as reader:
+        mine = await attendance_queries.find(reader, event.id, cleo.user_id)
+        assert mine is not None
+        assert mine.status is AttendanceStatus.DECLINED
