@@ -6,7 +6,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.errors import Conflict
 from groundwork.outbox.owe import owe, owe_many
-from openmeet.debts import publications
+from openmeet.debts import publication_recalls, publications
 from openmeet.debts.kinds import Debt
 from openmeet.identities import queries, recovery_key_queries, session_queries
 from openmeet.identities.model import IdentityKind, NewSession
@@ -105,7 +105,7 @@ async def ask_once(tx: Transaction, user_id: UserId) -> bool:
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     """The person said yes: what is public of theirs becomes due, and a repository is owed where they have none."""
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
-    await publications.allow_all_of(tx, user_id)
+    await publication_recalls.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
         await publications.wake_all_of(tx, user_id)
     else:
@@ -116,7 +116,7 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
     """The person says no (again): nothing new is published, and what was is taken back."""
     before = await queries.consent(tx, user_id)
     await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
-    await publications.recall_all_of(tx, user_id)
+    await publication_recalls.recall_all_of(tx, user_id)
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:

@@ -1,9 +1,10 @@
 """Ending sessions: at the server that opened them, and here. The server's word is asked for, never waited for long."""
 
 import asyncio
+from collections.abc import Sequence
 
 from at_network.bearer_session import SessionTokens, delete_session
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure, RemoteSlow
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
@@ -16,15 +17,18 @@ from openmeet.users.model import UserId
 REVOKE_SECONDS = 5.0
 
 
-async def end_all(db: Database, network: Network, user_id: UserId) -> int:
-    """Sign a person's repositories out: revoked where they are, forgotten here. How many there were."""
-    async with db.transaction() as tx:
-        ended = await session_queries.of_user(tx, user_id)
-        for session in ended:
-            await session_queries.delete(tx, session.did)
+async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
+    """A person's sessions at servers are none of ours any more; what is to be given back (``give_back_all``) once that is durable."""
+    ended = await session_queries.of_user(tx, user_id)
+    for session in ended:
+        await session_queries.delete(tx, session.did)
+    return ended
+
+
+async def give_back_all(db: Database, network: Network, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+    """Have their servers end what was forgotten here, side by side."""
     await credentials_cache.drop(network, user_id)
     await asyncio.gather(*(give_back(db, network, session) for session in ended))
-    return len(ended)
 
 
 async def give_back(db: Database, network: Network, ended: SealedSession) -> None:

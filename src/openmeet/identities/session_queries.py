@@ -37,6 +37,11 @@ OF_USER = f"""
      where did in (select did from identities where user_id = :user_id) order by did
 """
 
+# The accounts that we keep sign in again by themselves: signing out there is nobody's to choose.
+_AT_SERVERS = """exists (
+        select 1 from identities si join repository_sessions ss on ss.did = si.did
+         where si.user_id = {person} and si.kind = 'connected' and ss.needs_login = 0)"""
+
 LEASE = """
     update repository_sessions set lease = :lease, leased_until = :until
      where did = :did and version = :version and needs_login = 0 and (leased_until is null or leased_until <= :now)
@@ -75,6 +80,11 @@ FORGET_OVER = """
 """
 
 DELETE = "delete from repository_sessions where did = :did"
+
+
+def is_at_servers(person: str) -> str:
+    """The condition under which this person (a column, a parameter) has a session of ours open at the server of an account of theirs."""
+    return _AT_SERVERS.format(person=person)
 
 
 async def put(tx: Transaction, new: NewSession) -> None:

@@ -7,15 +7,22 @@ from starlette.responses import Response
 from groundwork.clock import MINUTE
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.sign_in import actions, edge, limits, rules
+from openmeet.identities import leaving
+from openmeet.sign_in import actions, edge, limits, rules, signing_out
 from openmeet.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
 from openmeet.sign_in.passwords import PasswordSignIn
-from openmeet.site.operations import Operation
+from openmeet.site.operations import Operation, Parameter
 from openmeet.site.times import iso
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 from openmeet.users.queries import by_id
 from openmeet.users.rules import check_name
+
+_REVOKE = Parameter(
+    "revoke",
+    "true: end this site's sessions at the servers of the caller's accounts, too; nothing is published until they sign in there again",
+    shape=bool,
+)
 
 
 class CodeWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -103,10 +110,19 @@ async def show_session(request: Request) -> Response:
 
 
 async def close_session(request: Request) -> Response:
-    caller_of(request)
+    caller, wish = caller_of(request), request.query_params.get("revoke", "false")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("revoke", "Say true or false.")
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, edge.bearer_of(request))
+        request.state.ended = await leaving.forget_all(tx, caller.user_id) if wish == "true" else []
     return Response(status_code=204)
+
+
+async def _tell_servers(request: Request, response: Response) -> Response:
+    """Behind the commit; where the answer of a request that was sent twice is given again, nothing is left to tell."""
+    await signing_out.tell_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
+    return response
 
 
 OPERATIONS = (
@@ -137,8 +153,10 @@ OPERATIONS = (
         "DELETE",
         "/api/session",
         "closeSession",
-        "Close the session; what is due still goes to the caller's server",
+        "Close the session; what is due still goes to the caller's servers, unless revoke is true",
         close_session,
         {204: None},
+        parameters=(_REVOKE,),
+        afterwards=_tell_servers,
     ),
 )

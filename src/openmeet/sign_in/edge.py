@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.errors import NotSignedIn
+from openmeet.identities.named import named_as
 from openmeet.moderation.moderators import is_moderator
 from openmeet.notifications.queries import count_unread
 from openmeet.settings import Settings
@@ -39,8 +40,17 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
             caller = found.caller
             set_caller(connection, caller)
             unread = await count_unread(reader, caller.user_id)
-            moderates = await is_moderator(reader, caller.user_id, connection.app.state.settings.moderators)
-            set_viewer(connection, Viewer(caller.display_name, unread, moderates=moderates))
+            settings: Settings = connection.app.state.settings
+            moderates = await is_moderator(reader, caller.user_id, settings.moderators)
+            operates = await named_as(reader, caller.user_id, settings.operators) is not None
+            viewer = Viewer(
+                caller.display_name,
+                unread,
+                moderates=moderates,
+                operates=operates,
+                is_at_servers=found.is_at_servers,
+            )
+            set_viewer(connection, viewer)
     await _note_presence(connection, found)
 
 

@@ -15,7 +15,7 @@ from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.identities.naming import read_name
 from openmeet.identities.permissions import Feature, Standing, standing
-from openmeet.sign_in import actions, edge
+from openmeet.sign_in import edge, signing_out
 from openmeet.sign_in.network import browser_secret, is_offered, network_sign_in
 from openmeet.sign_in.network_pages import depart, problem_of
 from openmeet.site.forms import EMPTY, Typed, local_path, read_form
@@ -74,7 +74,6 @@ def routes() -> list[Route]:
         Route(f"{HERE}/permit", permit, methods=["POST"]),
         Route(f"{HERE}/switch", switch, methods=["POST"]),
         Route(f"{HERE}/unlink", unlink, methods=["POST"]),
-        Route(f"{HERE}/sign-out-at-servers", sign_out_at_servers, methods=["POST"]),
         Route(f"{HERE}/sign-out-everywhere", sign_out_everywhere, methods=["POST"]),
     ]
 
@@ -140,28 +139,9 @@ async def unlink(request: Request) -> Response:
     return go(HERE, said="identity_unlinked")
 
 
-async def sign_out_at_servers(request: Request) -> Response:
-    """End the session of this browser, and ours at the servers of one's accounts; other browsers and programs stay signed in."""
-    caller, token = caller_of(request), edge.cookie_token(request)
-    db = database_of(request)
-    if request.app.state.network_sign_in is not None:
-        await leaving.end_all(db, network_sign_in(request).network, caller.user_id)
-    if token:
-        async with db.transaction() as tx:
-            await actions.close_session(tx, token)
-    response = go("/", said="signed_out_at_servers")
-    edge.clear_cookie(request, response)
-    return response
-
-
 async def sign_out_everywhere(request: Request) -> Response:
     """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
-    caller = caller_of(request)
-    db = database_of(request)
-    if request.app.state.network_sign_in is not None:
-        await leaving.end_all(db, network_sign_in(request).network, caller.user_id)
-    async with db.transaction() as tx:
-        await actions.close_sessions_of(tx, caller.user_id)
+    await signing_out.end_everywhere(request, caller_of(request))
     response = go("/", said="signed_out_everywhere")
     edge.clear_cookie(request, response)
     return response

@@ -7,9 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
-from openmeet.identities import session_queries
 from openmeet.identities.naming import FIELD
-from openmeet.sign_in import actions, edge, limits, rules
+from openmeet.sign_in import actions, edge, limits, rules, signing_out
 from openmeet.sign_in.model import ChallengeId, SessionKind
 from openmeet.sign_in.network import Finished, finish_click
 from openmeet.sign_in.network_pages import signed_in, start_page
@@ -147,14 +146,12 @@ async def choose_name(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session of this browser. Ours at their server lasts, for what is still to be published (decision 0075)."""
-    token, caller, goes_on = edge.cookie_token(request), caller_or_none(request), False
-    if token:
-        async with database_of(request).transaction() as tx:
-            await actions.close_session(tx, token)
-            sessions = [] if caller is None else await session_queries.of_user(tx, caller.user_id)
-            goes_on = any(not one.needs_login for one in sessions)
-    response = go("/", said="signed_out_here" if goes_on else "signed_out")
+    """End the session of this browser. Ours at their servers last, for what is still to be published (decision 0075), unless they choose."""
+    # Whoever wants out gets out, also with no form at all.
+    typed = await read_form(request) if "content-type" in request.headers else {}
+    at_servers = typed.get("revoke") == "true"
+    said = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
+    response = go("/", said=said)
     edge.clear_cookie(request, response)
     return response
 

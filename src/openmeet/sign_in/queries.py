@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.identities.session_queries import is_at_servers
 from openmeet.sign_in.model import Challenge, ChallengeId, SessionKind
 from openmeet.users.model import Caller, UserId
 
@@ -91,18 +92,23 @@ async def insert_session(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose a session is, until when it works, and the day on which they were last noted to be here."""
+    """Whose a session is, until when it works, and the day on which they were last noted to be here.
+
+    ``is_at_servers``: a session of ours is open at the server of an account of theirs.
+    """
 
     caller: Caller
     expires_at: Instant
     seen_at: Instant | None
+    is_at_servers: bool
 
 
 async def holder(reader: Reader, token_hash: bytes, kind: SessionKind) -> Holder | None:
     """Who holds this token; None when it is unknown, over, or of the other kind."""
     row = await reader.fetch_one(
-        """
-        select u.id, u.display_name, u.seen_at, s.expires_at
+        f"""
+        select u.id, u.display_name, u.seen_at, s.expires_at,
+               case when {is_at_servers("u.id")} then 1 else 0 end as at_servers
           from sessions s join users u on u.id = s.user_id
          where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
         """,
@@ -113,7 +119,8 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionKind) -> Holder
     if row is None:
         return None
     caller = Caller(UserId(row["id"]), row["display_name"])
-    return Holder(caller, Instant(row["expires_at"]), None if row["seen_at"] is None else Instant(row["seen_at"]))
+    seen_at = None if row["seen_at"] is None else Instant(row["seen_at"])
+    return Holder(caller, Instant(row["expires_at"]), seen_at, is_at_servers=bool(row["at_servers"]))
 
 
 async def drop_session(tx: Transaction, token_hash: bytes) -> None:

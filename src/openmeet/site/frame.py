@@ -24,7 +24,7 @@ SAID = {
     "signed_out": "You are signed out.",
     "signed_out_here": (
         "You are signed out of this browser. What you publish still goes to your server. To end that, too, sign in and choose"
-        " “Sign out here and at your servers” on the page of your accounts."
+        " “Sign out here and at your servers”."
     ),
     "signed_out_at_servers": (
         "You are signed out of this browser and at your servers. What is to be published waits until you sign in there again."
@@ -186,6 +186,7 @@ SAID = {
     "token_revoked": "Revoked. It opens nothing any more.",
     "letters_delivered": "Delivered again. What still cannot be applied comes back here.",
     "letters_forgotten": "Forgotten.",
+    "records_read_again": "Their repositories are read again. What is taken over leaves this list.",
     "flag_switched": "Switched. Everything that runs acts by it within seconds.",
     "flag_stood_so": "It stood so already.",
     "webhook_on": "It is on.",
@@ -212,11 +213,13 @@ _SAID_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at the page, as far as the frame cares."""
+    """Who looks at the page, as far as the frame cares. ``is_at_servers``: they can sign out at servers of their accounts, too."""
 
     name: str
     unread: int = 0
     moderates: bool = False
+    operates: bool = False
+    is_at_servers: bool = False
 
 
 def environment(site_name: str) -> jinja2.Environment:

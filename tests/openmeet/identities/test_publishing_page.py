@@ -8,14 +8,20 @@ import pytest
 from groundwork.database.transaction import Reader
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
+from openmeet.attendance import actions, hosting
+from openmeet.attendance.model import Reply
+from openmeet.events import queries as events
+from openmeet.identities import actions as identities
 from openmeet.identities import pages
 from openmeet.identities.model import Preview
+from openmeet.ingestion.apply import apply
 from openmeet.publication.preview import preview
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.users.model import UserId
+from openmeet.users.model import Caller, UserId
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
-from tests.openmeet.town import INSTANCE, Town
+from tests.openmeet.town import INSTANCE, Town, details
 
 
 @pytest.fixture
@@ -90,6 +96,23 @@ async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site
 async def slugs(town: Town) -> list[str]:
     async with town.db.reader() as reader:
         return [row["slug"] for row in await reader.fetch("select slug from events order by id")]
+
+
+async def test_what_is_on_the_network_already_is_not_promised_again(town: Town):
+    """A yes writes what another app of theirs wrote only where it was changed here."""
+    async with town.db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
+        await apply(tx, HERE, [own, rsvp(1, "yes", 2, own.uri)])
+        before = await preview(tx, user_id, instance=INSTANCE)
+        found = await events.by_record_uri(tx, own.uri)
+        assert found is not None
+        ana = Caller(user_id, "Ana")
+        await hosting.revise(tx, ana, found.slug, details(title="More tea"))
+        changed = await preview(tx, user_id, instance=INSTANCE)
+        await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
+        answered = await preview(tx, user_id, instance=INSTANCE)
+    assert [(one.events, one.answers) for one in (before, changed, answered)] == [(0, 0), (1, 0), (1, 1)]
 
 
 async def test_nothing_chosen_is_a_no(site: Site, town: Town):

@@ -28,6 +28,8 @@ from openmeet.identities.model import IdentityKind
 from openmeet.ingestion import refreshing
 from openmeet.publication import rounds
 from openmeet.publication.publisher import Publisher
+from openmeet.sign_in.actions import open_session
+from openmeet.sign_in.model import SessionKind
 from openmeet.users.model import Caller, UserId
 from programs.resealing import sealed_columns
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
@@ -156,8 +158,22 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         assert (await standing_of(door, later)).state is State.BLOCKED
 
 
+async def ended_at_server(door: Door, before: sessions.Session) -> bool:
+    """Whether the server takes the session's refresh token no more."""
+    client = await client_keys.client_of_session(
+        door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
+    )
+    assert before.key is not None
+    server = await door.network.servers.at(before.stored.issuer)
+    try:
+        await door.network.oauth.refresh(server, client, before.key, before.refresh)
+    except NotSignedIn:
+        return True
+    return False
+
+
 async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: Door):
-    """Ended at the server, not only forgotten; another browser stays signed in, and what is due waits."""
+    """Chosen at the end of any page. Ended at the server, not only forgotten; another browser stays signed in, and what is due waits."""
     door = door_on_each
     await door.town.account("ana")
     async with door.browser() as browser, door.browser() as other:
@@ -166,22 +182,53 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
         ana = await door.identity("ana")
         before = sessions.unseal(door.network, await door.stored("ana"))
         event = await new_event(door, await agreed(door, ana.user_id))
-        assert "Sign out here and at your servers" in (await browser.get(HERE)).text
-        out = await browser.post(f"{HERE}/sign-out-at-servers")
+        for path in (HERE, "/my/series", "/"):
+            assert 'name="revoke" value="true"' in (await browser.get(path)).text
+        out = await browser.post("/sign-out", data={"revoke": "true"})
         assert "at your servers" in (await browser.get(out.headers["location"])).text
         assert (await browser.get(HERE)).status_code != 200
         assert (await other.get(HERE)).status_code == 200
+        # Signed in with nothing at a server, there is nothing to choose.
+        assert 'name="revoke"' not in (await other.get("/my/series")).text
     assert await door.session("ana") is None
-    client = await client_keys.client_of_session(
-        door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
-    )
-    assert before.key is not None
-    with pytest.raises(NotSignedIn):
-        await door.network.oauth.refresh(
-            await door.network.servers.at(before.stored.issuer), client, before.key, before.refresh
-        )
+    assert await ended_at_server(door, before)
     await rounds.run_once(publisher_of(door))
     assert (await standing_of(door, event)).state is State.BLOCKED
+
+
+@pytest.mark.parametrize("revokes", [True, False])
+async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: Door, revokes: bool):
+    """By ``DELETE /api/session?revoke=true``; without it the session at the server stays, as with a browser."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        before = sessions.unseal(door.network, await door.stored("ana"))
+        async with door.db.transaction() as tx:
+            token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+        bearer = {"authorization": f"Bearer {token}"}
+        wrong = await browser.delete("/api/session", params={"revoke": "perhaps"}, headers=bearer)
+        assert (wrong.status_code, wrong.json()["title"]) == (400, "InvalidRequest")
+        closed = await browser.delete("/api/session", params={"revoke": "true"} if revokes else {}, headers=bearer)
+        assert closed.status_code == 204
+        assert (await browser.get("/api/session", headers=bearer)).status_code == 401
+        # The browser is another session here.
+        assert (await browser.get(HERE)).status_code == 200
+    assert (await door.session("ana") is None) is revokes
+    assert await ended_at_server(door, before) is revokes
+
+
+async def test_a_server_that_is_away_keeps_nobody_signed_in(door: Door):
+    """What ends here has ended before the server is told."""
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        await door.town.pds_serving.stop()
+        out = await browser.post("/sign-out", data={"revoke": "true"})
+        assert out.status_code == 303
+        assert (await browser.get(HERE)).status_code != 200
+    assert await door.session("ana") is None
 
 
 async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Door):

@@ -46,7 +46,9 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
     renewed = await sessions.renew(far.db, far.network, ana, session)
     assert renewed.access != session.access
     # Signed out here, it is over there.
-    await leaving.end_all(far.db, far.network, ana.user_id)
+    async with far.db.transaction() as tx:
+        ended = await leaving.forget_all(tx, ana.user_id)
+    await leaving.give_back_all(far.db, far.network, ana.user_id, ended)
     with pytest.raises(NotSignedIn):
         await agents.agent_for(far.db, far.network, ana)
     with pytest.raises(NotSignedIn):
