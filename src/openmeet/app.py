@@ -153,6 +153,7 @@ from openmeet.tenants.health import ready
 from openmeet.tenants.model import Tenant
 from openmeet.users import api as users_api
 from openmeet.users import pages as users_pages
+from openmeet.users.meanwhile import answered
 from openmeet.users.model import UserId
 from openmeet.xrpc import dispatch as xrpc
 from openmeet.xrpc import service as xrpc_service
@@ -408,7 +409,7 @@ def _page(route: Route) -> Route:
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
             must_be_ours(request, request.app.state.settings.public_url)
-        return await endpoint(request)
+        return await answered(request, endpoint(request))
 
     return Route(route.path, answer, methods=list(route.methods or ()))
 
@@ -425,7 +426,8 @@ def _api(operation: Operation) -> Route:
                 raise InvalidInput("", f"There is no parameter {name[:50]!r}" + takes)
         if operation.method == "GET":
             return answer_unless_known(request, await operation.answer(request))
-        found = await (once(request, operation.answer) if operation.takes_key else operation.answer(request))
+        answering = once(request, operation.answer) if operation.takes_key else operation.answer(request)
+        found = await answered(request, answering)
         return await operation.afterwards(request, found) if operation.afterwards else found
 
     return Route(operation.path, answer, methods=[operation.method])

@@ -24,7 +24,7 @@ from openmeet.notifications.actions import tell
 from openmeet.notifications.model import Kind
 from openmeet.personal_calendar.feed import open_feed
 from openmeet.series import actions as series_actions
-from openmeet.series import calling_off, queries, tasks, undoing
+from openmeet.series import calling_off, date_queries, queries, tasks, undoing
 from openmeet.series.model import WINDOW, Series, Template
 from openmeet.series.telling import telling_payer
 from openmeet.users.model import Caller
@@ -228,7 +228,7 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
     clock.turn(3 * DAY)
     async with db.reader() as reader:
         assert await queries.behind_window(reader, Instant(clock.now() + WINDOW), 10)
-        assert await queries.with_dates_to_complete(reader, 10)
+        assert await date_queries.with_dates_to_complete(reader, 10)
     await attendance_tasks.remind(db)
     await attendance_tasks.end_offers(db)
     await tasks.forget_undos(db)

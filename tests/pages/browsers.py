@@ -173,6 +173,23 @@ async def narrow_targets(page: Page) -> list[str]:
     return found
 
 
+async def covered_targets(page: Page) -> list[str]:
+    """Controls that something else lies on: whoever presses them presses that. A label that belongs to one is as good."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('main a[href], main button, main input:not([type=hidden]), main select, main textarea, main summary')]
+          .filter((one) => {
+            const boxes = one.getClientRects();
+            if (!boxes.length || one.disabled || !one.checkVisibility({opacityProperty: true, visibilityProperty: true})) return false;
+            one.scrollIntoView({block: 'center', behavior: 'instant'});
+            const box = one.getClientRects()[0];
+            const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+            return there && !one.contains(there) && !there.contains(one) && there.closest('label')?.control !== one;
+          })
+          .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found
+
+
 async def unclear_names(page: Page) -> list[str]:
     """What is called alike and does different things (WCAG 2.4.4): links by where they lead, unless a sentence around them says
     which, and buttons by what they send.

@@ -33,7 +33,9 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.safety import actions as safety
 from openmeet.series import actions as series
-from openmeet.series import attending, calling_off
+from openmeet.series import attending, calling_off, detections
+from openmeet.series.detection import Found
+from openmeet.series.detections import DetectionState
 from openmeet.series.model import SeriesSlug, Template, Timing
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
@@ -48,6 +50,7 @@ from tests.pages.browsers import (
     DESK,
     PHONE,
     context,
+    covered_targets,
     heads,
     narrow_targets,
     sideways,
@@ -116,6 +119,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)
         rehearsals = await series_by(tx, ana, ben)
+        await series_found(tx, ana, rehearsals, open_event)
         stop = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.UNSUBSCRIBE, "changes"))
         answer = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.ANSWER, open_event.id))
         guest = await guests.ask(
@@ -213,6 +217,15 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     return made.slug
 
 
+async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, event: Event) -> None:
+    """Two that were found among single events: one waits for its author's word, one has it."""
+    locked = await series.lock_own(tx, host, series_slug)
+    weekly = tuple((event.id, datetime(2026, 2, day, 19)) for day in (3, 10, 17))  # noqa: DTZ001  # wall time is naive
+    for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
+        found = Found(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)
+        await detections.put(tx, host.user_id, found, state, series_id)
+
+
 async def merged_into(tx: Transaction, event: Event) -> None:
     """Another app changed title and description while its host did."""
     uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/x"
@@ -265,6 +278,7 @@ async def shape(page) -> list[str]:
         *([f"{beyond} px sideways"] if beyond > 0 else []),
         *[f"small target {target}" for target in await small_targets(page)],
         *[f"narrow target {target}" for target in await narrow_targets(page)],
+        *[f"covered target {target}" for target in await covered_targets(page)],
         *[f"no focus seen at {one}" for one in await unseen_focus(page)],
     ]
 

@@ -21,6 +21,7 @@ EVENTS = """
            is_read_only, is_held, origin from events
 """
 GIVEN_UP = "select kind, subject, reason from debts where state = 'given_up'"
+PUT_ASIDE = "select uri, reason from records_put_aside order by uri"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Facts:
     conflicts: int
     dead_letters: list[str]
     given_up: list[str]
+    put_aside: list[str]
 
 
 async def look(simulation: "Simulation") -> Facts:
@@ -67,6 +69,7 @@ async def look(simulation: "Simulation") -> Facts:
         seen = await reader.fetch("select uri, rev, standing, reason from records")
         conflicts = await _count(reader, "conflicts")
         given_up = await reader.fetch(GIVEN_UP)
+        put_aside = await reader.fetch(PUT_ASIDE)
     letters = await town.queue.dead_letters(limit=100)
     return Facts(
         announced,
@@ -84,6 +87,7 @@ async def look(simulation: "Simulation") -> Facts:
         conflicts,
         [f"{letter.message.message_id}: {letter.reason}" for letter in letters],
         [f"{row['kind']} {row['subject']}: {row['reason']}" for row in given_up],
+        [f"{row['uri']}: {row['reason']}" for row in put_aside],
     )
 
 

@@ -29,6 +29,7 @@ def check_end(simulation: "Simulation", facts: "Facts") -> None:
     """All that must hold at the end."""
     expect(not facts.dead_letters, f"dead letters: {facts.dead_letters}")
     expect(not facts.given_up, f"given up: {facts.given_up}")
+    expect(not facts.put_aside, f"put aside: {facts.put_aside}")
     refused = [dict(row) for row in facts.publications.values() if row["state"] == "refused"]
     expect(not refused, f"refused: {refused}")
     _check_announced(simulation, facts)

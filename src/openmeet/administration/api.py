@@ -73,7 +73,8 @@ class ServerShown(msgspec.Struct, rename="camel"):
 class SyncStanding(msgspec.Struct, rename="camel"):
     """Both directions: what is listened to, what waits, what is promised, what disagrees.
 
-    ``discrepancies``: what reconciling found and could not mend, by kind.
+    ``discrepancies``: what reconciling found and could not mend, by kind. ``recordsPutAside``: readings failed on these.
+    ``queue`` is null while the broker does not answer.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -86,17 +87,19 @@ class SyncStanding(msgspec.Struct, rename="camel"):
         "openConflicts": 1,
         "failingServers": [ServerShown.EXAMPLE],
         "discrepancies": {"publication_differs": 1},
+        "recordsPutAside": 0,
     }
 
     sources: list[SourceShown]
     rejected_frames: int
-    queue: "QueueShown"
+    queue: "QueueShown | None"
     records: dict[str, int]
     publications: list[OwedShown]
     debts: list[OwedShown]
     open_conflicts: int
     failing_servers: list[ServerShown]
     discrepancies: dict[str, int]
+    records_put_aside: int
 
 
 class QueueShown(msgspec.Struct, rename="camel"):
@@ -115,7 +118,9 @@ async def show_status(request: Request) -> Response:
             SourceShown(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources
         ],
         rejected_frames=found.rejected,
-        queue=QueueShown(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
+        queue=None
+        if found.queue is None
+        else QueueShown(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
         records=found.records,
         publications=[_owed(one) for one in found.publications],
         debts=[_owed(one) for one in found.debts],
@@ -125,6 +130,7 @@ async def show_status(request: Request) -> Response:
             for one in found.failing_servers
         ],
         discrepancies=found.discrepancies,
+        records_put_aside=found.put_aside,
     )
     return json_response(shown)
 

@@ -4,19 +4,12 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, NotFound
 from openmeet.access.edge import is_by_service
+from openmeet.identities.named import named_as
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-from openmeet.users.model import Caller, UserId
-
-NAMED = """
-    select email as name from users where id = :user_id and email in :named
-    union all
-    select did from identities where user_id = :user_id and did in :named and kind <> 'shadow'
-    order by 1
-"""
+from openmeet.users.model import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +43,3 @@ async def must_be_of_the_site(request: Request) -> None:
     except NotFound:
         # The documentation of the API says what is at this address: there is nothing to hide.
         raise Forbidden("This is for who runs this site, and for services with a credential that they made.") from None
-
-
-async def named_as(reader: Reader, user_id: UserId, named: tuple[str, ...]) -> str | None:
-    """What the setting, whose value is ``named``, calls them; None where it does not."""
-    if not named:
-        return None
-    wanted = [one.lower() if "@" in one else one for one in named]
-    row = await reader.fetch_one(NAMED, user_id=user_id, named=wanted)
-    return None if row is None else str(row["name"])

@@ -11,15 +11,17 @@ from openmeet.administration import trouble
 from openmeet.administration.operators import operator_of
 from openmeet.administration.standing import standing
 from openmeet.debts.publications import Kind
-from openmeet.ingestion import dead_letters, discrepancies
+from openmeet.ingestion import dead_letters, discrepancies, put_aside
 from openmeet.ingestion.api import engines_of
 from openmeet.ingestion.comparing import Discrepancy
+from openmeet.records.seen import Standing as Seen
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 
 PATH: Final = "/operating"
 LETTERS: Final = f"{PATH}/dead-letters"
+ASIDE: Final = f"{PATH}/put-aside"
 
 DISAGREEMENT_WORDS: Final = {
     Discrepancy.RECORD_MISSING: "A record there was not known here",
@@ -29,6 +31,13 @@ DISAGREEMENT_WORDS: Final = {
     Discrepancy.PUBLICATION_DIFFERS: "What was published has been changed there",
     Discrepancy.ROW_MISSING: "A record without its event or answer here",
     Discrepancy.ROW_WITHOUT_RECORD: "An event or answer here whose record nobody knows",
+}
+
+SEEN_WORDS: Final = {
+    Seen.MAPPED: "Understood",
+    Seen.RAW: "Kept as they are, because they make no event and no answer",
+    Seen.PARKED: "Answers that wait for their event",
+    Seen.TOMBSTONE: "Deleted",
 }
 
 RECORD_WORDS: Final = {
@@ -51,6 +60,8 @@ def routes() -> list[Route]:
         Route(LETTERS, show_letters, methods=["GET"]),
         Route(LETTERS, settle_letters, methods=["POST"]),
         Route(f"{LETTERS}/{{id}}", show_letter, methods=["GET"]),
+        Route(ASIDE, show_aside, methods=["GET"]),
+        Route(ASIDE, settle_aside, methods=["POST"]),
     ]
 
 
@@ -73,6 +84,7 @@ async def show(request: Request) -> Response:
             "disagreements": disagreements,
             "disagreement_words": DISAGREEMENT_WORDS,
             "record_words": RECORD_WORDS,
+            "seen_words": SEEN_WORDS,
         },
     )
 
@@ -105,3 +117,26 @@ async def settle_letters(request: Request) -> Response:
         return go(LETTERS, said="letters_forgotten")
     await dead_letters.retry(queue, chosen)
     return go(LETTERS, said="letters_delivered")
+
+
+async def show_aside(request: Request) -> Response:
+    await operator_of(request)
+    async with database_of(request).reader() as reader:
+        found = await put_aside.page(reader, after=request.query_params.get("after", ""), limit=trouble.SHOWN + 1)
+        now = reader.now
+    shown = found[: trouble.SHOWN]
+    following = shown[-1].uri if len(found) > len(shown) else ""
+    return page(request, "administration/put_aside.html", {"records": shown, "following": following, "now": now})
+
+
+async def settle_aside(request: Request) -> Response:
+    """Have the repositories read again, or forget: one of the records, or all that the page showed."""
+    await operator_of(request)
+    typed = await read_form(request)
+    chosen = typed.get("records", "").split()
+    async with database_of(request).transaction() as tx:
+        if typed.get("do") == "forget":
+            await put_aside.forget(tx, chosen)
+            return go(ASIDE, said="letters_forgotten")
+        await put_aside.read_again(tx, chosen)
+    return go(ASIDE, said="records_read_again")

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Unavailable
 from groundwork.outbox import owe
 from groundwork.queue.contract import Depth
 from openmeet.administration.trouble import FailingServer, failing_servers
 from openmeet.debts import publication_counts
 from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
-from openmeet.ingestion import conflicts, discrepancies
+from openmeet.ingestion import conflicts, discrepancies, put_aside
 from openmeet.ingestion.api import Engines
 from openmeet.moderation import labels
 from openmeet.moderation.labels import Labeller
@@ -44,19 +45,21 @@ class Standing:
     """Everything about both directions in one value.
 
     ``rejected``: frames kept for inspection. ``discrepancies``: what reconciling found and could not mend, by kind.
+    ``put_aside``: records that readings failed on. ``queue``: None while the broker does not answer, which is when somebody looks here.
     """
 
     now: Instant
     sources: Sequence[SourceStanding]
     labellers: Sequence[Labeller]
     rejected: int
-    queue: Depth
+    queue: Depth | None
     records: dict[str, int]
     publications: Sequence[Owed]
     debts: Sequence[Owed]
     open_conflicts: int
     failing_servers: Sequence[FailingServer]
     discrepancies: dict[str, int]
+    put_aside: int
 
     def heard_at(self, source: SourceStanding) -> Instant:
         """When something of a source was last taken over; now where nothing ever was."""
@@ -65,12 +68,16 @@ class Standing:
     @property
     def queue_age_seconds(self) -> float:
         """How long the oldest message has waited; 0 where none does, or nobody knows."""
-        return 0.0 if self.queue.oldest_at is None else max(0.0, (self.now - self.queue.oldest_at) / SECOND)
+        return (
+            0.0
+            if self.queue is None or self.queue.oldest_at is None
+            else max(0.0, (self.now - self.queue.oldest_at) / SECOND)
+        )
 
 
 async def standing(db: Database, engines: Engines) -> Standing:
-    """Raises Unavailable where the broker or a database is away."""
-    depth = await engines.queue.depth()
+    """Raises Unavailable where a database is away."""
+    depth = await _depth(engines)
     async with engines.installation.reader() as reader:
         sources = await _sources(reader)
         rejected = await progress.count_rejected(reader)
@@ -96,7 +103,15 @@ async def standing(db: Database, engines: Engines) -> Standing:
                 for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
                 if not is_repaired
             },
+            put_aside=await put_aside.count(reader),
         )
+
+
+async def _depth(engines: Engines) -> Depth | None:
+    try:
+        return await engines.queue.depth()
+    except Unavailable:
+        return None
 
 
 async def _sources(reader: Reader) -> list[SourceStanding]:

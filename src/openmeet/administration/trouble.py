@@ -30,8 +30,8 @@ FAILING = """
 """
 
 OPEN_CONFLICTS = f"""
-    select c.uri, c.field, c.policy, c.result, c.decided_at, e.slug
-      from conflicts c left join events e on e.record_uri = c.uri
+    select c.uri, c.field, c.policy, c.result, c.decided_at, e.slug, e.title
+      from conflicts c left join events e on e.record_uri = c.uri and e.visibility = 'public' and e.deleted_at is null
      where {OPEN} order by c.decided_at desc, c.uri, c.field limit :limit
 """
 
@@ -63,7 +63,10 @@ class FailingServer:
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """A field that was changed here and elsewhere at once, that a host could turn round, and that none has looked at."""
+    """A field that was changed here and elsewhere at once, that a host could turn round, and that none has looked at.
+
+    ``slug`` and ``title`` are of the event, where everybody may see it.
+    """
 
     uri: str
     field: str
@@ -71,6 +74,7 @@ class OpenConflict:
     result: str
     decided_at: Instant
     slug: str | None
+    title: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,15 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
 async def open_conflicts(reader: Reader) -> list[OpenConflict]:
     """The newest first."""
     return [
-        OpenConflict(row["uri"], row["field"], row["policy"], row["result"], Instant(row["decided_at"]), row["slug"])
+        OpenConflict(
+            row["uri"],
+            row["field"],
+            row["policy"],
+            row["result"],
+            Instant(row["decided_at"]),
+            row["slug"],
+            row["title"],
+        )
         for row in await reader.fetch(OPEN_CONFLICTS, limit=SHOWN)
     ]
 

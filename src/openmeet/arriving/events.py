@@ -22,7 +22,7 @@ from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
 from openmeet.series import actions as series
-from openmeet.series import calling_off, storing
+from openmeet.series import calling_off, date_queries, storing
 from openmeet.series import queries as series_queries
 from openmeet.series.dates import original_of, template_in
 from openmeet.series.model import Policy, Series, Timing
@@ -165,7 +165,7 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
         await calling_off.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
         return whole
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
-    stored = await series_queries.stored(tx, locked.id)
+    stored = await date_queries.stored(tx, locked.id)
     held = next(one for one in stored if one.event.id == event.id)
     await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
     if change.standing is not None:
@@ -187,7 +187,7 @@ async def _following(tx: Transaction, whole: Series, change: Change) -> Series:
     is_alike = details.is_all_day is whole.timing.pattern.is_all_day
     made = continued(rest, name, starts, length) if is_alike else None
     timing = made or Timing(rest, length if is_alike else whole.timing.length)
-    stored = await series_queries.stored(tx, whole.id)
+    stored = await date_queries.stored(tx, whole.id)
     template = template_in(details)
     if rest is whole.timing.pattern:
         plan = plan_all(whole, template, timing, stored, tx.now)

@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
-from openmeet.attendance import joining_queries, managing
+from openmeet.attendance import attendee_queries, joining_queries, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.api import StatusName
 from openmeet.attendance.model import SEATED, SHOWN
@@ -169,7 +169,7 @@ async def list_attendees(request: Request) -> Response:
         is_hosting = await managing.may_host(reader, event, caller)
         sees_list = is_hosting or event_view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
         people = (
-            await attendance.attendees(
+            await attendee_queries.attendees(
                 reader,
                 event.id,
                 SHOWN,

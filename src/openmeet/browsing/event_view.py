@@ -6,9 +6,9 @@ from urllib.parse import urlencode, urlsplit
 
 from groundwork.clock import Instant
 from openmeet.attendance import answer_form, seating
+from openmeet.attendance.attendee_queries import Attendee
 from openmeet.attendance.joining import DEFAULT, Joining, ListAudience
 from openmeet.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
-from openmeet.attendance.queries import Attendee
 from openmeet.attendance.standing_words import before_words, offer_words, pending_words, too_large_words
 from openmeet.browsing.listing import MINE_WORDS, STATUS_WORDS, place_lines, place_words, tone_of
 from openmeet.events import hosting_rules, moments

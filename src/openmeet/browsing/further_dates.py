@@ -29,9 +29,11 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
 
 
 def _goes_on(series: Series) -> bool:
-    """Whether it has dates behind those that are stored."""
-    return series.status is SeriesStatus.ACTIVE and bool(
-        expansion.following(series.timing.pattern, series.stored_until, 1)
+    """Whether it has dates behind those that are stored. One that is only read, or was found, makes none here: what there is, is stored."""
+    return (
+        series.status is SeriesStatus.ACTIVE
+        and not series.is_read_only
+        and bool(expansion.following(series.timing.pattern, series.stored_until, 1))
     )
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
-from openmeet.attendance import joining_queries, line, managing
+from openmeet.attendance import attendee_queries, joining_queries, line, managing
 from openmeet.attendance import queries as attendance
 from openmeet.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.attendance.rules import is_invited
@@ -47,11 +47,12 @@ from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
 from openmeet.identities.names import shown_names
 from openmeet.identities.queries import consent
-from openmeet.ingestion import conflicts, first_reads
+from openmeet.ingestion import conflicts
 from openmeet.ingestion.record_pictures import picture_of
 from openmeet.moderation import labels, standing
 from openmeet.moderation.model import Standing, State
 from openmeet.notifications import actions as notifications
+from openmeet.records import first_reads
 from openmeet.series import following
 from openmeet.series.model import SeriesId
 from openmeet.site.forms import Typed, typed_again
@@ -261,7 +262,7 @@ async def _event_context(
     counts = (await attendance.counts(reader, [event.id]))[event.id]
     joining = await joining_queries.of_event(reader, event)
     is_hosting = await managing.may_host(reader, event, caller)
-    attendees = await attendance.attendees(
+    attendees = await attendee_queries.attendees(
         reader,
         event.id,
         SHOWN,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from groundwork.clock import Instant
 from openmeet.attendance.model import Attendance
 from openmeet.attendance.rules import may_answers_be_public
-from openmeet.debts.publications import Standing, State
+from openmeet.debts.publications import ON_THE_NETWORK, Standing, State
 from openmeet.events.model import Event
 from openmeet.events.promotion import Reach, reach
 from openmeet.records.rsvp import Silence, told
@@ -40,12 +40,13 @@ def event_words(event: Event, standing: Standing, now: Instant, *, has_agreed: b
     """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
     if _waits_for_its_author(event, standing, has_agreed=has_agreed):
         return _CHANGED_BY_OTHERS
-    return standing.words(now, is_allowed=has_agreed and _is_public(event))
+    return standing.words(now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author)
 
 
 def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
     """How an event's record stands; what owes nothing is "only here"."""
-    found = _sync_of(standing, now, has_agreed=has_agreed, is_public=_is_public(event))
+    is_public, is_by_another_app = _is_public(event), event.is_record_of_author
+    found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if _waits_for_its_author(event, standing, has_agreed=has_agreed):
         return replace(found, words=_CHANGED_BY_OTHERS, tone="warn")
     return found
@@ -55,7 +56,8 @@ def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant
     """How an answer's record stands; one that waits for the host's decision, or for a place, has none yet."""
     has_words = not isinstance(told(mine.status), Silence) or standing.uri is not None
     is_public = may_answers_be_public(event) and has_words
-    return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public)
+    is_by_another_app = mine.record_uri is not None
+    return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
 
 
 _CHANGED_BY_OTHERS = "changed by a co-host: waiting for you to publish it"
@@ -70,15 +72,20 @@ def _is_public(event: Event) -> bool:
     return reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING
 
 
-def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool) -> Sync:
+def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool) -> Sync:
     is_allowed = has_agreed and is_public
     is_wanted = is_allowed and not standing.is_recalled
     is_there = standing.uri is not None
+    words = standing.words(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
     return Sync(
-        words=standing.words(now, is_allowed=is_allowed),
-        tone=_TONES.get(standing.state, "plain") if is_wanted or is_there else "plain",
+        words=words,
+        tone="good"
+        if words == ON_THE_NETWORK
+        else _TONES.get(standing.state, "plain")
+        if is_wanted or is_there
+        else "plain",
         since=times.ago(standing.changed_at, now) if standing.changed_at else "",
-        may_ask=not has_agreed and not is_there,
+        may_ask=not has_agreed and not is_there and not is_by_another_app,
         may_try=is_wanted and standing.state in {State.RETRYING, State.REFUSED, State.CONFLICTED},
         may_publish=is_allowed and standing.is_recalled and standing.state in {State.WITHHELD, State.RETRACTED},
         may_take_back=is_wanted and is_there and standing.state in _OUT_THERE,

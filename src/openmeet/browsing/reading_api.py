@@ -7,20 +7,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
-from openmeet.ingestion import first_reads
+from openmeet.records import first_reads
 from openmeet.site.operations import Operation
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
 
 
 class ReadingShown(msgspec.Struct, rename="camel"):
-    """The read of one repository: ``applied`` of ``total`` records are here. ``reason``: why it is delayed, else empty."""
+    """The read of one repository: ``applied`` of ``total`` records are here. ``reason``: why it is delayed, else empty.
+
+    ``putAside``: so many could not be taken over; whoever runs the site sees why.
+    """
 
     did: str
     handle: str
     stage: Literal["waiting", "reading", "applying", "delayed", "done"]
     total: int
     applied: int
+    put_aside: int
     reason: str
 
 
@@ -36,7 +40,10 @@ async def show_reading(request: Request) -> Response:
         reads = await first_reads.of_person(reader, caller.user_id)
     return json_response(
         ReadingList(
-            [ReadingShown(one.did, one.handle, one.stage.value, one.total, one.applied, one.reason) for one in reads]
+            [
+                ReadingShown(one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, one.reason)
+                for one in reads
+            ]
         )
     )
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from openmeet.ingestion import first_reads
+from openmeet.records import first_reads
 from openmeet.series import detections
 from openmeet.site.frame import page
 from openmeet.tenants.edge import database_of

@@ -23,7 +23,7 @@ from openmeet.moderation import labels, standing
 from openmeet.moderation.model import Standing, State
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, agenda, following, halves, handing_over, queries, undoing
+from openmeet.series import actions, agenda, date_queries, following, halves, handing_over, queries, undoing
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.series.sequences import sequences
@@ -148,7 +148,7 @@ async def serve_calendar(request: Request) -> Response:
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
             raise NotFound("There is no such series.")
         parts = [
-            (one, [held.event for held in await queries.stored(reader, one.id)])
+            (one, [held.event for held in await date_queries.stored(reader, one.id)])
             for one in await halves.with_what_goes_on(reader, series, viewer)
             if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
         ]

@@ -16,7 +16,7 @@ from openmeet.events.model import NOWHERE, Event, Mode, public_place
 from openmeet.events.moments import clock_words
 from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import agenda
+from openmeet.series import agenda, seeing
 from openmeet.series.agenda import Line
 from openmeet.series.model import OPENED_AHEAD_WORDS, Going, Series, SeriesStatus
 from openmeet.series.storing import with_series
@@ -75,7 +75,7 @@ async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within 
     series = await with_series(reader, event)
     if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
         return None
-    if not await agenda.may_see(reader, series, viewer):
+    if not await seeing.may_see(reader, series, viewer):
         return None
     before = await agenda.before(reader, series, viewer, event.starts_at)
     end = Instant(event.starts_at + _AHEAD)

@@ -26,8 +26,9 @@ from openmeet.groups import rules as group_rules
 from openmeet.groups.model import INSIDE, GroupId
 from openmeet.groups.rules import Action
 from openmeet.identities.names import shown_names
-from openmeet.series import agenda, showing
 from openmeet.series import queries as series
+from openmeet.series import seeing as series_seeing
+from openmeet.series import showing
 from openmeet.series.model import SeriesId
 from openmeet.site.times import iso
 from openmeet.users.model import UserId
@@ -123,7 +124,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
         return None
     if found.deleted_at is not None:
         return {"slug": found.slug, "isGone": True}
-    if not await agenda.may_see(reader, found, webhook.user_id):
+    if not await series_seeing.may_see(reader, found, webhook.user_id):
         return None
     # As a stranger sees it: what some people only may know stays here.
     shown: dict[str, Any] = msgspec.to_builtins(await showing.shown(reader, found, None, public_url))

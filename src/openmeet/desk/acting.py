@@ -18,7 +18,7 @@ from openmeet.moderation.model import ActId, State, Subject, Thing
 from openmeet.notifications.actions import tell
 from openmeet.notifications.model import Kind, Particulars
 from openmeet.safety import subjects
-from openmeet.series import queries as series
+from openmeet.series import date_queries
 from openmeet.series.model import SeriesId
 from openmeet.users.model import Caller, UserId
 
@@ -131,7 +131,7 @@ async def _tell_group(tx: Transaction, group_id: GroupId, step: Step) -> None:
 
 async def _tell_host_of_series(tx: Transaction, step: Step) -> None:
     """By the news about its next date: those have a page."""
-    held = [one.event for one in await series.stored(tx, SeriesId(step.subject.id))]
+    held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
     coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
     if coming:
         await _tell_host(tx, coming[0].id, step)

@@ -1,7 +1,7 @@
 """Whom the consumer brings messages: every configured community. One that is new is owed what the others heard before it came.
 
-A community that is no longer configured is forgotten here, so that it counts as new when it comes back: meanwhile nobody
-kept anything for it.
+A community that is no longer configured, or whose queue is away, is forgotten here, so that it counts as new when it comes back:
+meanwhile nobody kept anything for it.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ BATCH = 1_000
 async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
     """See to it that each of them hears of every calendar record; before anything is read from a source.
 
-    One that is new and whose database is away gets its place later (``seat_late``). What is owed comes first and the interest after it: a start that breaks off in between owes again. Nothing is missed
+    ``tenants``: whose messages are kept; others are forgotten. One that is new and whose database is away gets its place later (``seat_late``). What is owed comes first and the interest after it: a start that breaks off in between owes again. Nothing is missed
     between the two: what comes behind the stored cursors is brought to all, what was before them is read whole.
     """
     async with installation.transaction() as tx:

@@ -45,7 +45,7 @@ async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, d
         " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
         id=member_id,
         uri=uri,
-        did=did,
+        did=None if uri is None else did,
     )
     return changed == 1
 
@@ -151,7 +151,7 @@ async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
     prefix = f"at://{did}/%"
     await tx.execute("delete from group_former_records where uri like :prefix", prefix=prefix)
     await tx.execute(
-        "update group_members set external_id = null, external_did = null where external_id like :prefix", prefix=prefix
+        "update group_members set external_id = null, external_did = null where external_did = :did", did=did
     )
     rows = await tx.fetch(
         "update groups set external_id = null, external_cid = null where is_read_only = 0 and external_id like :prefix"

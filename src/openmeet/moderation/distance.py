@@ -139,6 +139,18 @@ async def unwelcome_among(
     return {pair for pair in pairs if pair in wanted}
 
 
+async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]]) -> set[tuple[UserId, str]]:
+    """Those of these pairs of a person and a source, a person or a group, of whom the first wants to hear nothing, or is kept away."""
+    rows = [{"person_id": person, "source": source} for person, source in sorted(pairs)]
+    return {(UserId(row["person_id"]), row["source"]) for row in await for_each(reader, _UNWILLING_AMONG, rows)}
+
+
+_UNWILLING_AMONG = f"""
+    select given.person_id, given.source from each(person_id text, source text) as given
+     where {are_apart("given.person_id", "given.source")}
+        or exists (select 1 from mutes q where q.user_id = given.person_id and q.subject = given.source)
+"""
+
 _UNWELCOME_AMONG = f"""
     select given.subject_id, given.other_id from each(subject_id text, host_id text, other_id text) as given
      where {is_unwelcome("given.host_id", "given.other_id")}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden
+from openmeet.identities.named import named_as
 from openmeet.moderation import log
 from openmeet.moderation.log import Line
 from openmeet.moderation.model import Act, Subject, Thing
@@ -12,16 +13,10 @@ from openmeet.users.model import Caller, UserId
 
 async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
     """``named``: what the setting says."""
-    row = await reader.fetch_one(
-        """
-        select 1 as found from moderators where user_id = :user_id
-        union all select 1 from users where id = :user_id and email in :named
-        union all select 1 from identities where user_id = :user_id and did in :named and kind <> 'shadow'
-        """,
-        user_id=user_id,
-        named=[one.lower() if "@" in one else one for one in named] or [""],
-    )
-    return row is not None
+    if await named_as(reader, user_id, named) is not None:
+        return True
+    by_command = "select 1 as found from moderators where user_id = :user_id"
+    return await reader.fetch_one(by_command, user_id=user_id) is not None
 
 
 async def must_moderate(reader: Reader, caller: Caller, named: Sequence[str]) -> None:

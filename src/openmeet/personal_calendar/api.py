@@ -167,8 +167,10 @@ async def subscribe(request: Request) -> Response:
         raise InvalidInput("url", "Send either url or ics.")
     outgoing = None
     if wanted.url is not None:
+        # What is wrong with the address is said first, also where no other calendars are read.
+        address = checked_url(wanted.url)
         outgoing = outgoing_of(request)
-        offered = await actions.look(outgoing, checked_url(wanted.url), now, zone)
+        offered = await actions.look(outgoing, address, now, zone)
     else:
         offered = await actions.look_into((wanted.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:

@@ -91,8 +91,9 @@ async def add(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     try:
+        address = checked_url(typed.get("url", ""))
         outgoing = outgoing_of(request)
-        offered = await actions.look(outgoing, checked_url(typed.get("url", "")), now, zone)
+        offered = await actions.look(outgoing, address, now, zone)
         async with database_of(request).transaction() as tx:
             _, is_new = await actions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), outgoing)
     except InvalidForm as wrong:

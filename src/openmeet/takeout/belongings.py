@@ -159,6 +159,7 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "creates_in_doubt": "what this site asked of a repository and heard no answer to",
     "updates_in_doubt": "what this site asked of a repository and heard no answer to",
     "discrepancies": "where this site and a repository were found to differ",
+    "records_put_aside": "which records of a repository could not be read, for whoever runs this site",
     "erasures": "hashes of what was taken away everywhere",
     "debts": "what this site owes to others, and reckons anew",
 }

@@ -18,9 +18,9 @@ from openmeet.groups import queries as groups
 from openmeet.groups import rules as group_rules
 from openmeet.groups.model import Group, GroupSlug, Role
 from openmeet.groups.network import by_any_record
-from openmeet.series import agenda
 from openmeet.series import by_record as series_by_record
 from openmeet.series import queries as series_queries
+from openmeet.series import seeing as series_seeing
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.users.model import UserId
 from openmeet.xrpc.call import Call
@@ -88,7 +88,7 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
         series = None if slug is None else await series_queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None:
         return None
-    return series if await agenda.may_see(reader, series, viewer) else None
+    return series if await series_seeing.may_see(reader, series, viewer) else None
 
 
 async def find_group(

@@ -1,25 +1,32 @@
 """The operator's pages: for whom the setting names, and to nobody else; every part shows what is so, and acts."""
 
+from html import unescape
 from http import HTTPStatus
 
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.queue.contract import Message
+from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.access import services
+from openmeet.administration import trouble
 from openmeet.administration.pages import RECORD_WORDS
 from openmeet.debts.publications import Kind
 from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
-from openmeet.ingestion import discrepancies
+from openmeet.ingestion import discrepancies, put_aside
+from openmeet.ingestion.api import Engines
 from openmeet.ingestion.comparing import Discrepancy, Found
+from openmeet.ingestion.put_aside import Failed, Step
 from openmeet.ingestion.three_way import encode_edits
 from openmeet.moderation import labels
+from openmeet.records.collections import CONCERNING, EVENT
 from openmeet.records.message import encode
 from openmeet.site.scopes import Scope, ServiceScope
 from tests.openmeet.administration.conftest import OPERATOR, Bench
-from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.ingestion.network import HERE, did, event, rev
 from tests.openmeet.site_under_test import api_session, h1_of, sign_up
+from tests.world.processes import free_port
 
-PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1")
+PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "/operating/put-aside")
 
 
 async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
@@ -36,6 +43,8 @@ async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
     form = {"letters": "1", "do": "discard"}
     assert (await bench.stranger.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.NOT_FOUND
     assert (await bench.queue.depth()).dead == 1
+    asked = {"records": "at://did:plc:x/y/z", "do": "read"}
+    assert (await bench.stranger.post("/operating/put-aside", data=asked)).status_code == HTTPStatus.NOT_FOUND
 
 
 async def test_a_quiet_site_says_so(bench: Bench):
@@ -59,6 +68,39 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
     assert "Database of village" in shown.text
     away = False
     assert "Databases that do not answer" not in (await bench.client.get("/operating")).text
+
+
+async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
+    """Whoever looks here looks because something is wrong: what can be said is said."""
+    nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
+    bench.app.state.engines = Engines(bench.installation, nobody_listens, HERE)
+    async with bench.installation.transaction() as tx:
+        await progress.add_source(tx, "wss://pds.example", cursor=7)
+    shown = await bench.client.get("/operating")
+    assert shown.status_code == HTTPStatus.OK
+    assert "The broker does not answer." in shown.text
+    assert "wss://pds.example" in shown.text
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    told = (await bench.client.get("/api/sync/status", headers=olga)).json()
+    assert (told["queue"], told["sources"][0]["url"]) == (None, "wss://pds.example")
+
+
+async def test_records_that_nobody_understood_are_counted(bench: Bench):
+    await bench.queue.publish(
+        [
+            Message(one.routing_key, one.did, encode(one), one.message_id)
+            for one in (event(5, "tea", 1), event(5, "odd", 2, startsAt="9999-01-01T00:00:00Z"))
+        ]
+    )
+    await bench.work()
+    shown = (await bench.client.get("/operating")).text
+    assert "Understood: <strong>1</strong>" in shown
+    assert "because they make no event and no answer: <strong>1</strong>" in shown
+
+
+async def test_every_page_of_an_operator_leads_there(bench: Bench):
+    assert 'href="/operating"' in (await bench.client.get("/")).text
+    assert 'href="/operating"' not in (await bench.stranger.get("/")).text
 
 
 async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
@@ -188,6 +230,40 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
         rows = await reader.fetch("select record_uri from events")
     assert [row["record_uri"] for row in rows] == [message.uri]
     assert (await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
+    """Each with its reason, in pages; reading is owed once per repository, in the way in which it failed."""
+    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(trouble.SHOWN + 1)]
+    failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
+    lost = f"at://{did(2)}/{EVENT}/lost"
+    async with bench.db.transaction() as tx:
+        await put_aside.settle(tx, did(1), Step.TAKING, CONCERNING, failed)
+        await put_aside.settle(tx, did(2), Step.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
+    assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
+    first = (await bench.client.get("/operating/put-aside")).text
+    assert (uris[0] in first, uris[-1] in first) == (True, False)
+    assert "ValueError: &lt;b&gt;no &amp; no&lt;/b&gt;" in first
+    following = unescape(first.partition('<p class="more"><a href="')[2].partition('"')[0])
+    second = (await bench.client.get(following)).text
+    assert (uris[0] in second, uris[-1] in second, lost in second) == (False, True, True)
+    form = {"records": f"{uris[0]} {uris[1]} {lost} at://nobody/x/y", "do": "read"}
+    done = await bench.client.post("/operating/put-aside", data=form)
+    assert done.status_code == HTTPStatus.SEE_OTHER
+    assert "are read again" in (await bench.client.get(done.headers["location"])).text
+    async with bench.db.reader() as reader:
+        owed = await reader.fetch(
+            "select kind, subject from debts where kind in ('backfill', 'reconcile') order by kind"
+        )
+    assert [(row["kind"], row["subject"]) for row in owed] == [("backfill", did(1)), ("reconcile", did(2))]
+    form = {"records": " ".join(uris), "do": "forget"}
+    assert (await bench.client.post("/operating/put-aside", data=form)).status_code == HTTPStatus.SEE_OTHER
+    left = (await bench.client.get("/operating/put-aside")).text
+    assert (uris[0] in left, lost in left) == (False, True)
+    assert (await bench.client.post("/operating/put-aside", data={"records": lost, "do": "forget"})).status_code == 303
+    assert "Every record that was read was taken over." in (await bench.client.get("/operating/put-aside")).text
 
 
 async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):

@@ -21,6 +21,7 @@ from openmeet.calendars.writing import write_calendar
 from openmeet.events.model import EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.recurrence.wall_time import instant_of
+from openmeet.series import date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.series.sequences import sequences
@@ -78,7 +79,7 @@ async def said_by(
         else:
             parts = []
             for part in await parts_of(tx, path):
-                held = [one.event for one in await series_queries.stored(tx, part.id)]
+                held = [one.event for one in await date_queries.stored(tx, part.id)]
                 parts.append((part, [replace(one, own_visibility=Visibility.PUBLIC) for one in held]))
             numbers = await sequences(tx, [one.id for _, held in parts for one in held])
             file = calendar_of(parts, numbers, tx.now, URL)
@@ -222,7 +223,7 @@ async def test_what_no_rule_can_say_is_said_before(
     (path,) = (await brought(db, ana, file, "UTC")).made
     at = datetime.strptime(starts.partition(":")[2][:8], "%Y%m%d").date()  # noqa: DTZ007  # a day
     async with db.transaction() as tx:
-        stored = [one.event for part in await parts_of(tx, path) for one in await series_queries.stored(tx, part.id)]
+        stored = [one.event for part in await parts_of(tx, path) for one in await date_queries.stored(tx, part.id)]
     name = datetime.strptime(original, "%Y%m%dT%H%M%S").isoformat()  # noqa: DTZ007  # wall clock
     (moved,) = [one for one in stored if one.place_in_series is not None and one.place_in_series.original_date == name]
     assert (moved.starts_local[:10], moved.title) == (at.isoformat(), "Choir 1")

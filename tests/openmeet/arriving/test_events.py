@@ -18,6 +18,7 @@ from openmeet.calendars.reading import read_calendars
 from openmeet.calendars.writing import write_calendar
 from openmeet.events.model import Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
+from openmeet.series import date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.series.sequences import sequences
@@ -102,7 +103,7 @@ async def test_a_calendar_becomes_drafts_and_a_series_that_only_its_host_sees(db
     assert (len(outcome.made), outcome.known, outcome.left_out) == (3, 0, [])
     async with db.transaction() as tx:
         choir = await series_at(tx, outcome.made[0])
-        dates = [held.event for held in await series_queries.stored(tx, choir.id)]
+        dates = [held.event for held in await date_queries.stored(tx, choir.id)]
         tea = await by_slug(tx, EventSlug(outcome.made[1].removeprefix("/events/")))
         away = await by_slug(tx, EventSlug(outcome.made[2].removeprefix("/events/")))
         told = await tx.fetch_one("select count(*) as found from notifications")
@@ -165,7 +166,7 @@ async def test_what_we_wrote_ourselves_comes_back_the_same(db: Database, clock: 
 
 async def exported(tx: Transaction, series: Series) -> bytes:
     """The feed, with what its host alone sees."""
-    stored = [held.event for held in await series_queries.stored(tx, series.id)]
+    stored = [held.event for held in await date_queries.stored(tx, series.id)]
     open_ = [_opened(event) for event in stored]
     return calendar_of([(series, open_)], await sequences(tx, [one.id for one in open_]), tx.now, URL)
 

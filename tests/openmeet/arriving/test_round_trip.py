@@ -19,6 +19,7 @@ from openmeet.calendars.writing import write_calendar
 from openmeet.events.model import Audience, Event, EventSlug, Visibility
 from openmeet.events.queries import by_slug
 from openmeet.personal_calendar.feed import file_of
+from openmeet.series import date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Series, SeriesSlug
 from openmeet.series.sequences import sequences
@@ -142,9 +143,7 @@ async def series_and_dates(tx: Transaction, slug: str) -> tuple[Series, list[Eve
     """As everybody sees them: what is brought in is its host's alone at first."""
     series = await series_queries.by_slug(tx, SeriesSlug(slug))
     assert series is not None
-    dates = [
-        replace(held.event, own_visibility=Visibility.PUBLIC) for held in await series_queries.stored(tx, series.id)
-    ]
+    dates = [replace(held.event, own_visibility=Visibility.PUBLIC) for held in await date_queries.stored(tx, series.id)]
     return series, dates
 
 

@@ -13,6 +13,7 @@ from openmeet.events.model import Event, EventSlug
 from openmeet.events.queries import by_slug
 from openmeet.events.rules import check
 from openmeet.events.submissions import submission_of, values_of_event
+from openmeet.series import date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series.model import SeriesSlug
 from openmeet.users.model import Caller
@@ -65,7 +66,7 @@ async def dates_of(db: Database, path: str) -> list[Event]:
     async with db.reader() as reader:
         series = await series_queries.by_slug(reader, SeriesSlug(path.removeprefix("/series/")))
         assert series is not None
-        return [held.event for held in await series_queries.stored(reader, series.id)]
+        return [held.event for held in await date_queries.stored(reader, series.id)]
 
 
 def test_dates_without_their_series_are_understood_as_one_series_of_these_dates() -> None:

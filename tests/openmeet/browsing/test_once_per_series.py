@@ -4,6 +4,7 @@ import random
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import pytest
 
@@ -13,15 +14,20 @@ from openmeet.browsing.finding import Wanted
 from openmeet.browsing.group_queries import shown_in_group
 from openmeet.events import queries as events
 from openmeet.events.model import Status
+from openmeet.identities import actions as identities
+from openmeet.ingestion.apply import apply
 from openmeet.people import queries as people
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions
+from openmeet.series.detections import DetectionState
 from openmeet.series.model import Template, Timing
 from tests.databases import MakeDatabase
 from tests.openmeet.browsing.test_finding_plans import Explaining, reads_all
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
+from tests.openmeet.series.test_detecting import looked_through
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
 
 DAILY = "FREQ=DAILY"
@@ -63,6 +69,21 @@ async def test_what_goes_on_says_at_least(site: Site) -> None:
     async with site.browser() as nobody:
         page = (await nobody.get("/")).text
     assert "and at least 49 more dates" in page
+
+
+async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there(site: Site) -> None:
+    """Found among single events: nothing stored has an end of its window, and the front page is everybody's."""
+    days = [FIRST + timedelta(weeks=week) for week in range(4)]
+    async with site.db.transaction() as tx:
+        author = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        at = [f"{day.isoformat()}Z" for day in days]
+        await apply(tx, HERE, [event(1, f"tea{n}", 1 + n, startsAt=one) for n, one in enumerate(at)])
+    (found,) = await looked_through(site.db, author)
+    assert found.state is DetectionState.LINKED
+    async with site.browser() as nobody:
+        page = await nobody.get("/")
+    assert page.status_code == HTTPStatus.OK
+    assert "and 3 more dates" in page.text
 
 
 async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:

@@ -2,14 +2,19 @@
 
 import httpx
 
-from openmeet.attendance import hosting
-from openmeet.debts import publications
+from openmeet.attendance import actions, hosting
+from openmeet.attendance.model import Reply
+from openmeet.debts import publication_recalls
 from openmeet.debts.publications import Kind
+from openmeet.events import queries as events
 from openmeet.events.model import Event
 from openmeet.identities import actions as identities
+from openmeet.ingestion.apply import apply
 from openmeet.sign_in import actions as sign_in
 from openmeet.sign_in.model import SessionKind
 from openmeet.users.model import Caller
+from tests.openmeet.ingestion.network import HERE as INSTANCE
+from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.site_under_test import site_on
 from tests.openmeet.town import Town, details
 
@@ -81,5 +86,25 @@ async def test_what_was_recalled_is_being_taken_back(town: Town):
     event = await town.event(ana)
     await town.pay()
     async with town.db.transaction() as tx:
-        await publications.recall(tx, kind=Kind.EVENT, subject_id=event.id)
+        await publication_recalls.recall(tx, kind=Kind.EVENT, subject_id=event.id)
     assert await chips(town, ana, event) == {ON_ITS_WAY_BACK}
+
+
+async def test_what_another_app_wrote_is_not_only_here(town: Town):
+    """Whoever came with records of their own: their event and answer say where they are, and when here says something else."""
+    async with town.db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
+        await apply(tx, INSTANCE, [own, rsvp(1, "yes", 2, own.uri)])
+        found = await events.by_record_uri(tx, own.uri)
+    assert found is not None
+    ana = Caller(user_id, "Ana")
+    page = (await seen_by(town, ana, f"/events/{found.slug}")).text
+    assert page.count("on the network ✓</span>") == 2
+    assert HERE not in page
+    assert "Publish it" not in page
+    async with town.db.transaction() as tx:
+        await hosting.revise(tx, ana, found.slug, details(title="More tea"))
+        await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
+    page = (await seen_by(town, ana, f"/events/{found.slug}")).text
+    assert page.count("changed only here</span>") == 2

@@ -16,7 +16,8 @@ from openmeet.moderation.model import State, Subject, Thing
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.series import actions as series
-from openmeet.series import agenda
+from openmeet.series import queries as series_queries
+from openmeet.series import seeing as series_seeing
 from openmeet.series.model import Template, Timing
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.groups.people import group_by, member
@@ -96,9 +97,9 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
             await standing.change(tx, subject, State.SHOWN, State.HIDDEN, reason="", by=ben.user_id)
         found = {one.title for one in await finding.coming(tx, Wanted(), None, 50)}
         assert found == set()
-        now = await agenda.queries.by_id(tx, made.id)
-        assert not await agenda.may_see(tx, now, ben.user_id)
-        assert await agenda.may_see(tx, now, ana.user_id)
+        now = await series_queries.by_id(tx, made.id)
+        assert not await series_seeing.may_see(tx, now, ben.user_id)
+        assert await series_seeing.may_see(tx, now, ana.user_id)
         assert not await seeing.may_see(tx, await queries.by_id(tx, event.id), inside.user_id, is_invited=True)
         assert await listing.listed(tx, [], None, after=None, limit=9) == []
         assert await listing.of_user(tx, inside.user_id, limit=9) == []

@@ -18,6 +18,7 @@ from openmeet.groups.model import GroupDetails
 from openmeet.media import actions as media
 from openmeet.media.model import Picture
 from openmeet.series import actions as series_actions
+from openmeet.series import date_queries
 from openmeet.series import queries as series_queries
 from openmeet.series.model import Template
 from openmeet.takeout.person import document, take_in
@@ -67,7 +68,7 @@ async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
     async with there.reader() as reader:
         tea = await events.by_slug(reader, event.slug)
         assert await joining_queries.of_event(reader, tea) == replace(STRICT, revision=1)
-        date = await events.by_id(reader, await series_queries.any_date(reader, series.id))
+        date = await events.by_id(reader, await date_queries.any_date(reader, series.id))
         assert (await joining_queries.of_event(reader, date)).max_party == 3
 
 
