@@ -39,16 +39,15 @@ async def tell_hosts_of_each(
     tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
 ) -> None:
     """These people have answered so: each is news of its own, in hardly more statements than those of one."""
-    tellings = [
-        notifications.Telling(
-            [one for one in hosts if one != who],
-            event.id,
-            news_number(tx.now, who, status),
-            Particulars(person_id=who, answer=status.value),
-        )
-        for who, status in said
-    ]
-    await notifications.tell_each(tx, Kind.NEW_ANSWER, tellings)
+    tellings: dict[int, notifications.Telling] = {}
+    for who, status in said:
+        number = news_number(tx.now, who, status)
+        while number in tellings:  # of a few hundred people two share theirs every now and then
+            number += 1
+        to = [one for one in hosts if one != who]
+        particulars = Particulars(person_id=who, answer=status.value)
+        tellings[number] = notifications.Telling(to, event.id, number, particulars)
+    await notifications.tell_each(tx, Kind.NEW_ANSWER, list(tellings.values()))
 
 
 async def news_of_hosts(

@@ -1,5 +1,6 @@
 """Whoever is removed from an event for invited people hears of it, and of nothing that they may not know. On both engines."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +19,11 @@ from tests.openmeet.letters.conftest import Post, calendar_of, html_of, links_of
 from tests.openmeet.site_under_test import ORIGIN, api_session, details, event_by, person, signed_in
 
 SECRETS = {"venue_name": "Zqplacezq", "street": "Zqstreetzq", "description": "Zqwordszq", "door_note": "Zqdoorzq"}
+
+
+def tells(words: str) -> list[str]:
+    """What of the secrets stands there; a token may hold two letters beside each other by chance."""
+    return re.findall("zq[a-z]{4,13}zq", words.lower())
 
 
 @pytest.fixture
@@ -67,8 +73,7 @@ async def test_it_is_mailed_with_the_end_of_the_entry_and_nothing_private(post: 
     assert entry["DTSTART"].dt.isoformat() == "2026-07-04T18:00:00+02:00"
     assert {"LOCATION", "DESCRIPTION", "URL", "GEO", "COMMENT", "CATEGORIES"}.isdisjoint(entry)
     assert entry.subcomponents == []
-    assert "zq" not in mail.as_string().lower()
-    assert "zq" not in str(file.get_content()).lower()
+    assert not any(tells(words) for words in (mail.as_string(), text_of(mail), html_of(mail), str(file.get_content())))
     assert await post.deliver() == []
 
 
@@ -88,7 +93,7 @@ async def test_news_tell_it_and_lead_nowhere(post: Post, supper) -> None:
         said = "The host has taken you off the list of Quiet supper, Saturday 4 July 2026, 18:00 Berlin time (UTC+2)."
         assert said in text
         assert event.slug not in text
-        assert "zq" not in text.lower()
+        assert not tells(text)
     async with post.site.browser() as client:
         headers = await api_session(client, "ben@example.org", "Ben")
         news = (await client.get("/api/notifications", headers=headers)).json()["items"]
