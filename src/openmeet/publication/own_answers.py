@@ -42,10 +42,7 @@ async def subject_at(db: Database, network: Network, address: str, public_url: s
         uri = await _by_page(reader, address.strip(), public_url)
     if uri is None:
         uri = await _by_uri(network, address.strip())
-    async with db.reader() as reader:
-        event = await by_record_uri(reader, str(uri))
-    if event is not None and not may_answers_be_public(event):
-        raise InvalidInput("event", "Answers to this event are not for everybody: answer it on its page.")
+    await _check_is_for_everybody(db, uri)
     return uri
 
 
@@ -83,13 +80,17 @@ async def read_own(db: Database, network: Network, identity: Identity, rkey: str
 
 
 async def edit(db: Database, network: Network, identity: Identity, rkey: str, choice: str) -> None:
-    """Answer otherwise there; fields of other apps stay. Raises Conflict when it changed meanwhile."""
+    """Answer otherwise there; fields of other apps stay.
+
+    Raises Conflict when it changed meanwhile, InvalidInput where answers are not for everybody (any more).
+    """
     agent = await agent_for(db, network, identity)
     uri, token = own_uri(identity, RSVP, rkey), _token(choice)
     current = await get_record(agent, uri)
     if current is None:
         raise NotFound("There is no such record in your repository.")
     subject = await _by_uri(network, _said(current.record)[0])
+    await _check_is_for_everybody(db, subject)
     record = write_rsvp(
         token,
         subject_uri=str(subject),
@@ -134,6 +135,13 @@ async def _by_uri(network: Network, text: str) -> AtUri:
             "event", "Paste the event's address: its page here, or one that begins with at://."
         ) from None
     return uri
+
+
+async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
+    async with db.reader() as reader:
+        event = await by_record_uri(reader, str(subject))
+    if event is not None and not may_answers_be_public(event):
+        raise InvalidInput("event", "Answers to this event are not for everybody: answer it on its page.")
 
 
 async def _cid_of(db: Database, network: Network, subject: AtUri) -> str:

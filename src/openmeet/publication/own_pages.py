@@ -31,6 +31,11 @@ _SECTIONS: Final = {"events": EVENT, "answers": RSVP}
 
 _tids = TidClock(secrets.randbelow(1024))
 
+_SENT_BEFORE: Final = (
+    "Another event was written with this form before: change that one in your list. Nothing was written now; press the button"
+    " to write what stands below as one more event."
+)
+
 
 def routes() -> list[Route]:
     """``new`` and ``answers`` stand before the keys of records."""
@@ -73,8 +78,7 @@ async def show(request: Request) -> Response:
 
 async def show_new(request: Request) -> Response:
     identity, zone = await mine(request)
-    key = str(_tids.next(network_sign_in(request).network.clock.now()))
-    return _form(request, identity, Typed({"key": key}), zone, rkey="")
+    return _form(request, identity, Typed({"key": _fresh_key(request)}), zone, rkey="")
 
 
 async def write_new(request: Request) -> Response:
@@ -83,6 +87,11 @@ async def write_new(request: Request) -> Response:
     network, key = network_sign_in(request).network, typed.get("key", "")
     try:
         await own_repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
+    except Conflict:
+        # Under a key of its own the same button writes it.
+        problem = {"": _SENT_BEFORE}
+        shown = Typed({**typed, "key": _fresh_key(request)}, problem)
+        return _form(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
     return go(HERE + of_account(request), said="own_written")
@@ -120,6 +129,11 @@ async def delete_one(request: Request) -> Response:
     except Failure as failure:
         return _again(request, identity, {}, zone, failure, rkey=rkey)
     return go(HERE + of_account(request), said="own_deleted")
+
+
+def _fresh_key(request: Request) -> str:
+    """The key of the record that a form is for."""
+    return str(_tids.next(network_sign_in(request).network.clock.now()))
 
 
 def _address(request: Request, changed: dict[str, str]) -> str:

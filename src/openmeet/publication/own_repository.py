@@ -129,15 +129,20 @@ async def create(
 ) -> AtUri:
     """Write a new event there. ``key``: from the form, so that sending it twice writes one record.
 
-    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), and what their server fails with.
+    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), Conflict (under this key stands another event), and what their
+    server fails with.
     """
     uri = own_uri(identity, EVENT, key or tids.next(network.clock.now()))
     record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
     record = written(record, None, wanted, zone)
+    agent = await agent_for(db, network, identity)
     try:
-        await put_record(await agent_for(db, network, identity), uri, checked(EVENT, record, "name"), swap=None)
+        await put_record(agent, uri, checked(EVENT, record, "name"), swap=None)
     except Conflict:
-        return uri  # the same form, sent twice
+        # The same form, sent twice; or gone back to in the browser, and filled with something else.
+        current = await get_record(agent, uri)
+        if current is None or current.record | {"createdAt": record["createdAt"]} != record:
+            raise
     return uri
 
 

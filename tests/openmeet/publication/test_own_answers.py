@@ -113,3 +113,28 @@ async def test_what_names_no_public_event_is_said_beside_the_field(town: Town):
         assert listed["records"] == []
         assert (await browser.post(NEW, data={"event": f"{here}{path}", "answer": "notgoing"})).status_code == 303
         assert (await browser.get(f"{HERE}/answers/nothing")).status_code == 404
+
+
+async def test_an_answer_is_not_changed_once_answers_are_for_nobody(town: Town):
+    """An event that is for few by now: its page says where to answer, the record keeps what it says, and can be deleted."""
+    uri, _ = await tea(town)
+    door = door_to(town, town.db)
+    await town.account("ana")
+    stranger = await town.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        assert (await browser.post(NEW, data={"event": uri, "answer": "going"})).status_code == 303
+        (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
+            "records"
+        ]
+        rkey = record["uri"].rpartition("/")[2]
+        async with town.db.transaction() as tx:
+            await tx.execute("update events set visibility = 'private' where record_uri = :uri", uri=uri)
+        form = inputs_of((await browser.get(f"{HERE}/answers/{rkey}")).text)
+        refused = await browser.post(f"{HERE}/answers/{rkey}", data={**form, "answer": "interested"})
+        assert (refused.status_code, "not for everybody" in refused.text) == (400, True)
+        assert f"About {uri}" in refused.text
+        at = {"repo": ana.did, "collection": RSVP, "rkey": rkey}
+        assert (await stranger.query("com.atproto.repo.getRecord", at))["value"]["status"] == GOING
+        assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303

@@ -178,6 +178,26 @@ async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
         assert await held() == theirs
 
 
+async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
+    """Sent, gone back to and filled with something else: nothing is said to be written that is not, and one more press writes it."""
+    town = door.town
+    await town.account("ana")
+    stranger = await town.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        assert (await browser.post(f"{HERE}/new", data={**form, **TYPED})).status_code == 303
+        again = await browser.post(f"{HERE}/new", data={**form, **TYPED, "name": "Cake in the park"})
+        assert (again.status_code, "Nothing was written" in again.text) == (409, True)
+        kept = inputs_of(again.text)
+        assert (kept["name"], kept["starts"]) == ("Cake in the park", TYPED["starts"])
+        done = await browser.post(f"{HERE}/new", data={**TYPED, "name": "Cake in the park", "key": kept["key"]})
+        assert done.status_code == 303
+        listed = await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": EVENT})
+        assert sorted(one["value"]["name"] for one in listed["records"]) == ["Cake in the park", TYPED["name"]]
+
+
 async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Door):
     """A date to be announced stays open; of a record that is no event the page says why, and lets it be deleted."""
     async with door.browser() as browser:
