@@ -6,6 +6,7 @@ so the work never really waits and is driven to its end without an event loop.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from groundwork.clock import Instant
@@ -51,16 +52,18 @@ async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, 
     """What ``work`` returns, after its commit is durable; what it raises rolls it back.
 
     ``work`` may await its transaction's verbs and nothing else (RuntimeError), and must bear being called again, as with
-    ``Database.write``. It runs on another thread: what it touches besides the transaction is its own.
+    ``Database.write``. It runs on another thread, in a copy of its caller's context (the request that log lines name): what else it
+    touches besides the transaction is its own.
     """
     if db.is_one_transaction:
         async with db.transaction() as tx:
             return await work(tx)
-    return await db.write(lambda writer: _drive(work(_AtOnce(writer, db.engine))))
+    context = copy_context()
+    return await db.write(lambda writer: context.run(_drive, work(_AtOnce(writer, db.engine))))
 
 
 def _drive(running: Coroutine[Any, Any, T]) -> T:
-    # Functions that must not be called inside a transaction ask the context, and this thread has one of its own.
+    # Functions that must not be called inside a transaction ask the context.
     mark = mark_open()
     try:
         running.send(None)

@@ -1,6 +1,7 @@
 """Asynchronous work in one hop, on both engines."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 from tests.databases import MakeDatabase
@@ -40,6 +41,22 @@ async def test_verbs_work_as_in_an_interactive_transaction(db):
 
     assert await in_one_hop(db, work) == (1, ["hall", "garden", "roof"], True)
     assert (await count(db), told) == (3, ["durable"])
+
+
+async def test_it_is_done_in_the_context_of_whoever_asked(db):
+    """What hangs on the request, as its id in the log, is known there; what is set there is nobody else's."""
+    request: ContextVar[str] = ContextVar("request", default="")
+
+    async def work(tx: Transaction) -> str:
+        await tx.execute(INSERT, id=1, name="hall")
+        asked = request.get()
+        request.set("of the work alone")
+        return asked
+
+    request.set("9f2c41d07b3e-17")
+    assert await in_one_hop(db, work) == "9f2c41d07b3e-17"
+    assert request.get() == "9f2c41d07b3e-17"
+    assert not transaction_is_open()
 
 
 async def test_what_it_raises_rolls_back(db):

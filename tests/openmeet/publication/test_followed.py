@@ -7,9 +7,11 @@ from typing import Any
 
 import structlog
 
+from groundwork.database.turns import in_turn
 from groundwork.http.client import Answer, HttpClient
 from groundwork.telemetry.logs import configure, request_id
 from groundwork.telemetry.tracing import request_headers, step, trace_id_of
+from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
 from tests.openmeet.town import Town
 from tests.parts import needs
@@ -39,6 +41,25 @@ async def test_an_answer_is_followed_from_click_to_ingestion(town: Town):
     assert owed["request_id"] == "9f2c41d07b3e-17"
     assert published["uri"] == back["uri"]
     assert published["rev"] == back["rev"]
+
+
+async def test_what_one_hop_owes_names_its_request(town: Town):
+    """Answers are given where the database is, on another thread: the line that begins their way names the request all the same."""
+    cleo = await town.connected("cleo")
+    tea = await town.event(cleo)
+    stream, root = io.StringIO(), logging.getLogger()
+    before = root.handlers[:]
+    configure(stream=stream)
+    request = request_id.set("9f2c41d07b3e-18")
+    try:
+        saved = await in_turn(town.db, tea.slug, lambda tx: attendance.answer(tx, cleo, tea.slug, Reply.GOING))
+    finally:
+        request_id.reset(request)
+        structlog.reset_defaults()
+        root.handlers[:] = before
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    owed = [line["request_id"] for line in lines if (line["event"], line.get("subject")) == ("record.owed", saved.id)]
+    assert owed == ["9f2c41d07b3e-18"]
 
 
 @needs("opentelemetry")
