@@ -1,8 +1,8 @@
 """Series found among an author's single events become read-only series, and real ones when the author says so.
 
 A found series has no rule of its own: its dates are the events that are there, so nothing can generate, publish or announce another
-one. The rule that was inferred waits beside it for the author's yes. Linking an event sets its place and nothing else: its
-record, its revision and its address stay, and unlinking leaves no trace.
+one. The rule that was inferred waits beside it for the author's yes, which can be taken back (``taking_back``). Records are never touched
+(``linking``).
 """
 
 import asyncio
@@ -16,21 +16,19 @@ from groundwork.database.transaction import Database, Reader, Transaction, Trans
 from groundwork.errors import NotFound
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
-from openmeet.events.actions import take_away
 from openmeet.events.differing import details_in, differing
-from openmeet.events.model import Event, EventId, Origin
-from openmeet.events.queries import lock_dates, lock_for_update, several
+from openmeet.events.model import Event, EventId
+from openmeet.events.queries import several
 from openmeet.flags.model import Flag
 from openmeet.flags.queries import switches
 from openmeet.recurrence import expansion
-from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, date_queries, detections, queries, storing, telling
-from openmeet.series.dates import details_of, original_of, original_text, template_in
+from openmeet.series import actions, date_queries, detections, linking, queries, storing, telling
+from openmeet.series.dates import details_of, original_of, original_text
 from openmeet.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
 from openmeet.series.detections import Detection, DetectionId, DetectionState
-from openmeet.series.gathering import length_of
-from openmeet.series.model import FOREVER, Policy, Series, SeriesId, Timing
+from openmeet.series.model import Policy, Series
+from openmeet.series.taking_back import Undone, take_back
 from openmeet.site.texts import folded
 from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id as user_by_id
@@ -89,7 +87,7 @@ async def _show_all(
     found = {one.key: one for one in looked[1] if not one.is_named or refused.isdisjoint(dict(one.dates))}
     for key in sorted(known.keys() - found.keys()):
         if known[key].is_open:
-            await _unlink(tx, known[key])
+            await linking.unlink(tx, known[key])
             await detections.drop(tx, known[key])
     for key in sorted(found):
         before = known.get(key)
@@ -98,12 +96,15 @@ async def _show_all(
 
 
 async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
-    """The author's yes: a series like any other, with the rule, its coming dates stored. Twice is once. Raises NotFound."""
+    """The author's yes: a series like any other, with the rule, its coming dates stored. Twice is once.
+
+    Raises NotFound, Refused (``NothingLeft``: its events are gone).
+    """
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED and one.series_id is not None:
         return await actions.reread(tx, one.series_id)
-    events = await _events(tx, one)
-    series = await _link(tx, one.user_id, one.found, one.series_id, events)
+    events = await linking.there(tx, one.found)
+    series = await linking.link(tx, one.user_id, one.found, one.series_id, events)
     timing = replace(series.timing, pattern=one.found.pattern)
     confirmed = replace(
         series, timing=timing, is_read_only=False, policy=Policy.WINDOW, stored_until=Instant(0), deleted_at=None
@@ -117,30 +118,31 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> None:
-    """The author's no: single events, and they are not asked again. Raises NotFound; an accepted one is undone first."""
+    """The author's no: single events, and they are not asked again. An accepted one is undone first. Raises what ``undo`` does."""
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
-        one = await _take_back(tx, one)
-    await _unlink(tx, one)
+        one = (await take_back(tx, one)).detection
+    await linking.unlink(tx, one)
     await detections.set_state(tx, one, DetectionState.REFUSED, one.series_id)
 
 
-async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
-    """Take the author's word back: what it was before they were asked. Raises NotFound.
+async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Undone:
+    """Take the author's word back: what it was before they were asked, with what stays of it all the same (``taking_back``).
 
-    Dates that an accepted series stored, and that nobody answered, go; those with answers stay as dates of the series.
+    Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
-        return await _take_back(tx, one)
+        return await take_back(tx, one)
     if one.state is DetectionState.REFUSED:
         state = DetectionState.SUGGESTED
         series_id = one.series_id
         if one.is_certain:
             state = DetectionState.LINKED
-            series_id = (await _link(tx, one.user_id, one.found, one.series_id, await _events(tx, one))).id
-        return await detections.set_state(tx, one, state, series_id)
-    return one
+            events = await linking.there(tx, one.found)
+            series_id = (await linking.link(tx, one.user_id, one.found, one.series_id, events)).id
+        return Undone(await detections.set_state(tx, one, state, series_id))
+    return Undone(one)
 
 
 async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
@@ -171,84 +173,16 @@ async def _show(
     known_series = before.series_id if before else None
     if found.confidence < CERTAIN:
         if before is not None:
-            await _unlink(tx, before)
+            await linking.unlink(tx, before)
         await detections.put(tx, user_id, found, DetectionState.SUGGESTED, known_series)
         return
     is_same = before is not None and before.state is DetectionState.LINKED and before.found == found
     if not is_same:
-        series = await _link(tx, user_id, found, known_series, events)
+        series = await linking.link(tx, user_id, found, known_series, events)
         if before is not None:
             left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
             await date_queries.forget_places(tx, [EventId(one) for one in sorted(left)])
         await detections.put(tx, user_id, found, DetectionState.LINKED, series.id)
-
-
-async def _link(
-    tx: Transaction, user_id: UserId, found: Found, series_id: SeriesId | None, events: dict[str, Event]
-) -> Series:
-    """The read-only series with exactly these dates, made or revived."""
-    dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
-    newest = dates[-1][0]
-    bare = Pattern(dates[0][1], found.zone_name, None, added=tuple(at for _, at in dates[1:]))
-    timing = Timing(bare, length_of(newest))
-    known = None if series_id is None else await queries.lock(tx, series_id)
-    if known is None:
-        template = replace(template_in(details_in(newest)), title=title_of([event.title for event, _ in dates]))
-        made = await actions.insert(tx, user_id, template, timing, Policy.NONE)
-        series = replace(made, is_read_only=True, stored_until=FOREVER)
-    else:
-        series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
-    saved = await queries.save(tx, series)
-    await date_queries.place(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
-    return saved
-
-
-async def _unlink(tx: Transaction, one: Detection) -> None:
-    """Single events again; the series is gone, and comes back under its address if it is found again."""
-    if one.series_id is None or one.state is DetectionState.REFUSED:
-        return
-    series = await queries.lock(tx, one.series_id)
-    if series is None or series.deleted_at is not None:
-        return
-    held = [held.event.id for held in await date_queries.stored(tx, series.id)]
-    await detections.set_overridden(tx, [(event_id, ()) for event_id in held])
-    await date_queries.forget_places(tx, held)
-    await queries.save(tx, replace(series, deleted_at=tx.now))
-
-
-async def _take_back(tx: Transaction, one: Detection) -> Detection:
-    """An accepted series becomes what it was: read-only, without a rule, without the dates that only it had made."""
-    if one.series_id is None:
-        return one
-    series = await queries.lock(tx, one.series_id)
-    if series is None:
-        return await detections.set_state(tx, one, DetectionState.SUGGESTED, None)
-    held = [held.event for held in await date_queries.stored(tx, series.id)]
-    locked = await lock_dates(tx, series.id)
-    made = [event for event in locked if event.origin is Origin.HERE and not event.is_gone]
-    wanted = await detections.answered(tx, [event.id for event in made])
-    gone = [event for event in made if event.id not in wanted]
-    for event in gone:
-        await take_away(tx, event)
-    staying = sorted(
-        event.place_in_series.original_date
-        for event in held
-        if event.place_in_series is not None and event not in gone and not event.is_gone
-    )
-    await date_queries.forget_places(tx, [event.id for event in gone])
-    names = [original_of(name) for name in staying]
-    bare = replace(series.timing.pattern, rule=None, left_out=(), start=names[0], added=tuple(names[1:]))
-    await queries.save(
-        tx,
-        replace(
-            series,
-            timing=replace(series.timing, pattern=bare),
-            is_read_only=True,
-            policy=Policy.NONE,
-            stored_until=FOREVER,
-        ),
-    )
-    return await detections.set_state(tx, one, DetectionState.LINKED, series.id)
 
 
 async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
@@ -268,11 +202,6 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
         if is_free and event.place_in_series is None and is_date:
             await date_queries.place(tx, [(event.id, series.id, original_text(at))])
             await detections.set_overridden(tx, [(event.id, _differs(series, event, original_text(at)))])
-
-
-async def _events(tx: Transaction, one: Detection) -> dict[str, Event]:
-    locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(one.found.dates))]
-    return {str(event.id): event for event in locked if event is not None and not event.is_gone}
 
 
 def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:

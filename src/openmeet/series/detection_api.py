@@ -51,7 +51,9 @@ class FoundList(msgspec.Struct, rename="camel"):
 
 
 class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``accept``: a series with this rule. ``refuse``: single events, and not asked again. ``undo``: what was said is taken back."""
+    """``accept``: a series with this rule. ``refuse``: single events, and not asked again. ``undo``: what was said is taken back, also
+    where the series was split since; dates that somebody answered stay, and halves that somebody else hosts.
+    """
 
     answer: Literal["accept", "refuse", "undo"]
 
@@ -114,6 +116,6 @@ OPERATIONS = (
         answer_found,
         {200: FoundShown},
         FoundAnswer,
-        failures=(404,),
+        failures=(404, 422),
     ),
 )

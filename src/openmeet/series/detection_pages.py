@@ -24,7 +24,13 @@ from openmeet.users.edge import caller_of
 SHOWN = 6
 _NEXT = 3
 
-_SAID = {"accept": "detection_accepted", "refuse": "detection_refused", "undo": "detection_undone"}
+# By whether dates stay that somebody answered, and whether a half stays that somebody else hosts by now.
+_SAID_OF_UNDO = {
+    (False, False): "detection_undone",
+    (True, False): "detection_undone_answered",
+    (False, True): "detection_undone_given_away",
+    (True, True): "detection_undone_answered_given_away",
+}
 
 
 def routes() -> list[Route]:
@@ -53,12 +59,14 @@ async def answer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         if does == "accept":
             await detecting.accept(tx, caller, detection_id)
+            said = "detection_accepted"
         elif does == "refuse":
             await detecting.refuse(tx, caller, detection_id)
+            said = "detection_refused"
         else:
-            does = "undo"
-            await detecting.undo(tx, caller, detection_id)
-    return go("/my/series/found", said=_SAID[does])
+            undone = await detecting.undo(tx, caller, detection_id)
+            said = _SAID_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+    return go("/my/series/found", said=said)
 
 
 async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:

@@ -55,6 +55,17 @@ async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     )
 
 
+async def were_alone(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
+    """Those of these events that stood by themselves before they became dates of a series."""
+    if not event_ids:
+        return frozenset()
+    rows = await reader.fetch(
+        "select distinct event_id from event_former_places where event_id in :ids and series_id = '' order by event_id",
+        ids=list(event_ids),
+    )
+    return frozenset(row["event_id"] for row in rows)
+
+
 async def moved_with(
     reader: Reader, event_id: EventId, user_id: UserId, statuses: Collection[AttendanceStatus]
 ) -> list[EventId]:

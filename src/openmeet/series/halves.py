@@ -25,7 +25,25 @@ async def behind(reader: Reader, series: Series, viewer: UserId | None) -> list[
 
 async def with_what_goes_on(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """A series and all that goes on with it, for a feed that somebody follows: it does not end where its host changed the rest of it."""
-    return [series, *await _led_to(reader, series, await _continuing(reader, series.id), viewer)]
+    return [series, *await _led_to(reader, series, await continuing(reader, series.id), viewer)]
+
+
+async def continuing(reader: Reader, series_id: SeriesId) -> list[Series]:
+    """All that goes on with a series behind its end, also where something in between is deleted; in order, as far as anybody follows it."""
+    rows = await reader.fetch(
+        """
+        with recursive behind (id, steps) as (
+            select id, 1 from event_series where split_from = :id
+             union all
+            select s.id, b.steps + 1 from event_series s join behind b on s.split_from = b.id where b.steps < :most
+        )
+        select id from behind order by steps, id limit :most
+        """,
+        id=series_id,
+        most=_MOST_PARTS,
+    )
+    found = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
+    return sorted(found.values(), key=lambda one: (one.timing.pattern.start, one.id))
 
 
 async def _led_to(reader: Reader, series: Series, others: Sequence[Series], viewer: UserId | None) -> list[Series]:
@@ -45,21 +63,3 @@ async def _split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
         id=series_id,
     )
     return [queries.series_of(row) for row in rows]
-
-
-async def _continuing(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """All that goes on with a series behind its end, also where something in between is deleted; in order, as far as anybody follows it."""
-    rows = await reader.fetch(
-        """
-        with recursive behind (id, steps) as (
-            select id, 1 from event_series where split_from = :id
-             union all
-            select s.id, b.steps + 1 from event_series s join behind b on s.split_from = b.id where b.steps < :most
-        )
-        select id from behind order by steps, id limit :most
-        """,
-        id=series_id,
-        most=_MOST_PARTS,
-    )
-    found = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
-    return sorted(found.values(), key=lambda one: (one.timing.pattern.start, one.id))

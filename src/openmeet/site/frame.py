@@ -65,7 +65,11 @@ SAID = {
     "event_deleted": "The event is deleted.",
     "detection_accepted": "It is a series now, and its next dates stand on its page.",
     "detection_refused": "They stay single events. You are not asked again.",
-    "detection_undone": "Undone.",
+    "detection_undone": "Undone: it stands here as it was found.",
+    "detection_undone_answered": "Undone. Dates that somebody answered stay.",
+    "detection_undone_given_away": "Undone. The part that somebody else hosts by now stays theirs.",
+    "detection_undone_answered_given_away": "Undone. Dates that somebody answered stay, and the part that somebody else hosts"
+    " by now stays theirs.",
     "series_created": "Your series is up. Its next dates stand below.",
     "series_created_unlisted": "Your series is up for whoever has its address. Its next dates stand below.",
     "series_created_private": "Your series is made. Its next dates stand below; invite those whom they are for.",

@@ -131,7 +131,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     made = [line.event for line in coming if line.event is not None]
     async with db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, Reply.GOING)
-        assert (await detecting.undo(tx, ana, one.id)).state is S.LINKED
+        assert (await detecting.undo(tx, ana, one.id)).detection.state is S.LINKED
     async with db.reader() as reader:
         left = [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
         again = await queries.by_id(reader, series.id)

@@ -1,0 +1,263 @@
+"""An author takes their yes to a found series back, after they split it, gave it away, deleted it; on both engines."""
+
+from datetime import timedelta
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Refused
+from openmeet.events.model import Event, Origin
+from openmeet.events.queries import by_id
+from openmeet.identities import actions as identities
+from openmeet.series import (
+    actions,
+    calling_off,
+    date_queries,
+    detecting,
+    following,
+    gathering,
+    handing_over,
+    queries,
+)
+from openmeet.series.detections import Detection, DetectionState
+from openmeet.series.model import Series, SeriesId
+from openmeet.users.model import Caller, UserId
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import deleted, did
+from tests.openmeet.series.practice import dates, go, locked, move, names, split
+from tests.openmeet.series.test_detecting import ana, db, looked, places, take, weekly
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+
+__all__ = ["ana", "db"]
+
+TENTH, SEVENTEENTH = "2026-03-10T19:00:00", "2026-03-17T20:00:00"
+
+
+async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
+    """Twelve Tuesdays, of which four are to come, and the yes to them."""
+    await take(db, *weekly(12))
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        return one, await detecting.accept(tx, ana, one.id)
+
+
+async def halved(db: Database, ana: Caller, series: Series) -> Series:
+    """From 10 March on it is a series of its own, an hour later."""
+    async with db.transaction() as tx:
+        half = await split(tx, await locked(tx, ana, series), TENTH, "Late tea")
+        return await move(tx, await locked(tx, ana, half), timedelta(hours=1))
+
+
+async def found_ones(reader: Reader, series_id: SeriesId | None) -> list[Event]:
+    """The dates of a series that came from elsewhere."""
+    assert series_id is not None
+    series = await queries.by_id(reader, series_id)
+    assert series is not None
+    return [event for event in await dates(reader, series) if event.origin is Origin.NETWORK]
+
+
+def found_names(one: Detection) -> list[str]:
+    return [at.isoformat() for _, at in one.found.dates]
+
+
+async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -> None:
+    """Also of a half that was split again and moved: under the names that they had. What was added and answered stays, the rest goes."""
+    one, series = await accepted(db, ana)
+    half = await halved(db, ana, series)
+    async with db.transaction() as tx:
+        third = await split(tx, await locked(tx, ana, half), SEVENTEENTH, "Last teas")
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        answered = next(event for event in await dates(tx, third) if event.origin is Origin.HERE)
+        await go(tx, ben, answered)
+        await actions.follow(tx, cleo, third.slug)
+        assert len(await found_ones(tx, series.id)) == 9
+    async with db.transaction() as tx:
+        undone = await detecting.undo(tx, ana, one.id)
+    assert (undone.detection.state, undone.keeps_answered, undone.keeps_others) == (DetectionState.LINKED, True, False)
+    async with db.reader() as reader:
+        again = await queries.by_id(reader, series.id)
+        assert again is not None
+        assert (again.is_read_only, again.timing.pattern.rule) == (True, None)
+        assert names(await found_ones(reader, series.id)) == found_names(one)
+        assert {event.id for event in await dates(reader, again)} == {*dict(one.found.dates), answered.id}
+        for gone in (half, third):
+            gone_now = await queries.by_id(reader, gone.id)
+            assert gone_now is not None
+            assert gone_now.deleted_at is not None
+            assert await dates(reader, gone_now) == []
+        assert await following.following(reader, series.id, cleo.user_id) is not None
+
+
+async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: Caller) -> None:
+    """None of them stays in a half."""
+    one, series = await accepted(db, ana)
+    await halved(db, ana, series)
+    async with db.transaction() as tx:
+        await detecting.refuse(tx, ana, one.id)
+    async with db.reader() as reader:
+        rows = await reader.fetch("select title from events where origin = 'network' and series_id is not null")
+    assert rows == []
+
+
+async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: Caller) -> None:
+    """With its dates; what is left is found again, and the author is told so."""
+    one, series = await accepted(db, ana)
+    half = await halved(db, ana, series)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await actions.follow(tx, ben, half.slug)
+        await handing_over.offer(tx, ana, await locked(tx, ana, half), ben.user_id)
+        theirs = await handing_over.accept(tx, ben, await _reread(tx, half))
+        kept = names(await dates(tx, theirs))
+    async with db.transaction() as tx:
+        undone = await detecting.undo(tx, ana, one.id)
+    assert undone.keeps_others
+    async with db.reader() as reader:
+        now = await queries.by_id(reader, half.id)
+        assert now is not None
+        assert (now.owner_id, now.deleted_at, names(await dates(reader, now))) == (ben.user_id, None, kept)
+        assert names(await found_ones(reader, series.id)) == found_names(one)[:9]
+
+
+async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) -> None:
+    """The whole series is somebody else's: the author is told whom to ask."""
+    one, series = await accepted(db, ana)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await actions.follow(tx, ben, series.slug)
+        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await handing_over.accept(tx, ben, await _reread(tx, series))
+    for does in (detecting.undo, detecting.refuse):
+        async with db.transaction() as tx:
+            with pytest.raises(Refused, match="hand it back") as refused:
+                await does(tx, ana, one.id)
+        assert refused.value.name == "SomebodyElses"
+
+
+@pytest.mark.parametrize("keeps_events", [True, False])
+async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, ana: Caller, keeps_events: bool) -> None:
+    """It comes back under its address, with the events that are still there."""
+    one, series = await accepted(db, ana)
+    half = await halved(db, ana, series)
+    async with db.transaction() as tx:
+        for part in (series, half):
+            await actions.delete(tx, await locked(tx, ana, part), keeps_events=keeps_events)
+    async with db.transaction() as tx:
+        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.LINKED
+    async with db.reader() as reader:
+        again = await queries.by_id(reader, series.id)
+        assert again is not None
+        assert (again.deleted_at, again.is_read_only) == (None, True)
+        assert names(await found_ones(reader, series.id)) == found_names(one)[: 12 if keeps_events else 8]
+
+
+async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana: Caller) -> None:
+    """All of it was deleted where it came from: it is asked about no more once it was looked for, and a yes meanwhile says why not."""
+    one, _ = await accepted(db, ana)
+    await take(db, *(deleted(message, 40) for message in weekly(12)))
+    async with db.transaction() as tx:
+        rows = await tx.fetch("select id from events where origin = 'here' and deleted_at is null")
+        assert rows
+    async with db.transaction() as tx:
+        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
+    assert not any((await places(db)).values())
+    async with db.transaction() as tx:
+        with pytest.raises(Refused) as refused:
+            await detecting.accept(tx, ana, one.id)
+    assert refused.value.name == "NothingLeft"
+    assert await looked(db, ana) == []
+
+
+async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: Caller) -> None:
+    """Its events are single ones, as before the author was asked, and not shown as a series that nobody was sure of."""
+    await take(db, *(weekly(6)[n] for n in (0, 1, 2, 5)))
+    (one,) = await looked(db, ana)
+    assert one.state is DetectionState.SUGGESTED
+    async with db.transaction() as tx:
+        await detecting.accept(tx, ana, one.id)
+    async with db.transaction() as tx:
+        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
+    assert not any((await places(db)).values())
+    assert [(again.id, again.state) for again in await looked(db, ana)] == [(one.id, DetectionState.SUGGESTED)]
+
+
+async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana: Caller) -> None:
+    """An hour that a found date had until it was moved was given to an extra one, which somebody answered: both are dates."""
+    one, series = await accepted(db, ana)
+    async with db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await calling_off.add_date(tx, await locked(tx, ana, series), TENTH)
+        extra = await date_queries.date_of(tx, series.id, TENTH)
+        assert extra is not None
+        await go(tx, await person(tx, "Ben"), extra)
+        assert TENTH in found_names(one)
+    async with db.transaction() as tx:
+        assert (await detecting.undo(tx, ana, one.id)).keeps_answered
+    async with db.reader() as reader:
+        assert names(await found_ones(reader, series.id)) == found_names(one)
+        everything = {event.id: name for event, name in zip(*await _with_names(reader, series), strict=True)}
+    assert everything[extra.id] == "2026-03-10T19:01:00"
+
+
+async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database, ana: Caller) -> None:
+    """The same, and the extra date was removed again."""
+    one, series = await accepted(db, ana)
+    async with db.transaction() as tx:
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await calling_off.add_date(tx, await locked(tx, ana, series), TENTH)
+        await calling_off.remove_dates(tx, await locked(tx, ana, series), [TENTH])
+    async with db.transaction() as tx:
+        await detecting.undo(tx, ana, one.id)
+    async with db.reader() as reader:
+        assert names(await found_ones(reader, series.id)) == found_names(one)
+
+
+async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana: Caller) -> None:
+    """It was the author's before the series was, and nobody needs to have answered it."""
+    one, series = await accepted(db, ana)
+    async with db.transaction() as tx:
+        alone = await event_by(
+            tx, ana, title="Cake", starts="2026-03-14T15:00", ends="2026-03-14T16:00", time_zone="Europe/Berlin"
+        )
+        await gathering.add(tx, ana, await locked(tx, ana, series), alone.slug)
+    async with db.transaction() as tx:
+        await detecting.undo(tx, ana, one.id)
+        again = await by_id(tx, alone.id)
+    assert again is not None
+    assert (again.is_gone, again.place_in_series, again.owes_record) == (False, None, True)
+
+
+async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Before the author undoes it, and after, in its own words."""
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        await tx.execute("update users set time_zone = 'Europe/Berlin' where id = :id", id=user_id)
+        ben = await person(tx, "Ben")
+    caller = Caller(UserId(user_id), "Ana")
+    one, series = await accepted(db, caller)
+    half = await halved(db, caller, series)
+    async with signed_in(site_on(db, clock), user_id) as browser:
+        assert "also where you split the series" in (await browser.get("/my/series/found")).text
+        done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
+        said = (await browser.get(done.headers["location"])).text
+        assert "it stands here as it was found" in said
+        await browser.post(f"/my/series/found/{one.id}", data={"does": "accept"})
+        async with db.transaction() as tx:
+            added = next(event for event in await dates(tx, series) if event.origin is Origin.HERE)
+            await go(tx, ben, added)
+        done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
+        assert "Dates that somebody answered stay" in (await browser.get(done.headers["location"])).text
+        assert (await browser.get(f"/series/{half.slug}")).status_code in {404, 410}
+
+
+async def _with_names(reader: Reader, series: Series) -> tuple[list[Event], list[str]]:
+    there = await dates(reader, series)
+    return there, names(there)
+
+
+async def _reread(reader: Reader, series: Series) -> Series:
+    found = await queries.by_id(reader, series.id)
+    assert found is not None
+    return found
