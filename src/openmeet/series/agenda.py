@@ -182,18 +182,6 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     return found
 
 
-async def stored_of(reader: Reader, series: Series, names: Sequence[str]) -> list[Event]:
-    """The stored events of these dates; deleted ones are none."""
-    wanted = set(names)
-    return [
-        held.event
-        for held in await date_queries.stored(reader, series.id)
-        if held.event.place_in_series is not None
-        and held.event.place_in_series.original_date in wanted
-        and not held.event.is_gone
-    ]
-
-
 async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
     """The next dates, those under way included."""
     length = series.timing.length

@@ -1,9 +1,9 @@
 """Dates of series that are stored as events: which there are, where they stand in their series, what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.events.model import Event, EventId
 from openmeet.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.events.queries import event_of
@@ -59,13 +59,33 @@ async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
+_HELD = (
+    f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
+    f" and a.status in {_COUNTED}) as answers from events where series_id = :id"
+)
+_IN_ORDER = " order by starts_at, id"
+
+
 async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
     """The stored dates in order, each with the number of its answers."""
-    rows = await reader.fetch(
-        f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
-        f" and a.status in {_COUNTED}) as answers from events where series_id = :id order by starts_at, id",
-        id=series_id,
-    )
+    return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
+
+
+async def coming(reader: Reader, series_id: SeriesId) -> list[Held]:
+    """Of ``stored`` those that are neither over nor gone."""
+    there = " and deleted_at is null and removed_at is null and over_at > :now"
+    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
+
+
+async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[Held]:
+    """Of ``stored`` those with these names that are not gone."""
+    if not names:
+        return []
+    there = " and deleted_at is null and removed_at is null and original_date in :names"
+    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, names=sorted(set(names))))
+
+
+def _held(rows: Sequence[Row]) -> list[Held]:
     return [Held(event_of(row), row["answers"]) for row in rows]
 
 

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
-from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.events.rules import check_reason
+from openmeet.notifications.model import Kind
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
-from openmeet.series import actions, agenda, calling_off, following, record_settings, undoing
+from openmeet.series import actions, agenda, calling_off, date_queries, effects, record_settings, undoing
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name, original_text
 from openmeet.series.model import Series, SeriesSlug
@@ -25,7 +25,6 @@ from openmeet.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.site.frame import go, page
 from openmeet.tenants.edge import database_of
 from openmeet.users.edge import caller_of
-from openmeet.users.model import UserId
 
 # Dates that the page offers one by one; a range reaches further.
 OFFERED = 30
@@ -127,6 +126,12 @@ async def publish(request: Request) -> Response:
 
 _SAID = {Act.CANCEL: "dates_cancelled", Act.REINSTATE: "dates_reinstated", Act.REMOVE: "dates_removed"}
 
+_HEARD_AS = {
+    Act.CANCEL: Kind.EVENT_CANCELLED,
+    Act.REINSTATE: Kind.EVENT_REINSTATED,
+    Act.REMOVE: Kind.EVENT_DELETED,
+}
+
 _WORDS = {
     Act.CANCEL: (
         "Cancel these dates?",
@@ -168,7 +173,7 @@ async def _confirm(
     request: Request, tx: Transaction, series: Series, act: Act, names: list[str], typed: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _WORDS[act]
-    told, answers = await _concerned(tx, series, names)
+    effect = await effects.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
     # A range goes on as its ends: its dates would be more fields than a form may have.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
@@ -182,8 +187,8 @@ async def _confirm(
         "fields": fields | {"meant": _digest(names)},
         "dates": [_day_words(name) for name in names],
         "listed": _LISTED,
-        "told": told,
-        "answers": answers,
+        "told": effect.told,
+        "answers": effect.answers,
         "asks_reason": act is Act.CANCEL,
         "typed": Typed(dict(typed)),
     }
@@ -192,14 +197,6 @@ async def _confirm(
 
 def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-
-
-async def _concerned(reader: Reader, series: Series, names: list[str]) -> tuple[int, int]:
-    """How many people would hear of it, and how many answers these dates have."""
-    events = [event.id for event in await agenda.stored_of(reader, series, names)]
-    people = await people_of_dates(reader, events, CONCERNED)
-    to: set[UserId] = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
-    return len(to - {series.owner_id}), len(people)
 
 
 async def _page(request: Request, typed: Typed, *, tx: Transaction | None = None, status: int = 200) -> Response:

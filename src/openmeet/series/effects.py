@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.attendance.hearing import CONCERNED, people_of_dates
-from openmeet.notifications import preferences, rules
-from openmeet.notifications.model import TOPICS, Channel, Kind
-from openmeet.series import date_queries, following
+from openmeet.attendance.hearing import CONCERNED
+from openmeet.attendance.queries import IS_GUEST
+from openmeet.notifications import reach
+from openmeet.notifications.model import TOPICS, Kind
+from openmeet.series import following
 from openmeet.series.model import Held, Series
 
 
@@ -25,39 +27,40 @@ class Effect:
     mailed: int
 
 
-async def coming(reader: Reader, series: Series) -> list[Held]:
-    """The stored dates that are neither over nor gone."""
-    held = await date_queries.stored(reader, series.id)
-    return [one for one in held if not one.event.is_gone and not one.event.is_over(reader.now)]
-
-
-async def named(reader: Reader, series: Series, names: Sequence[str]) -> list[Held]:
-    """Those of these dates that are stored."""
-    wanted = set(names)
-    return [
-        one
-        for one in await date_queries.stored(reader, series.id)
-        if not one.event.is_gone
-        and one.event.place_in_series is not None
-        and one.event.place_in_series.original_date in wanted
-    ]
+_CROWD: Final = f"""
+    with concerned as (
+           select a.user_id from attendances a join users u on u.id = a.user_id
+            where a.event_id in :dates and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+            union {{followers}}
+            union select id from users where id in :hosts)
+       , heard as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
+"""
 
 
 async def of(reader: Reader, series: Series, held: Sequence[Held], kind: Kind, *, dates: int | None = None) -> Effect:
-    """Of an act on these dates that people hear of as ``kind``. ``dates``: how many it reaches with those that are only computed."""
-    by = series.changed_by or series.owner_id
-    answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
-    concerned = {user_id for user_id, _ in answered} | set(await following.to_tell(reader, series))
-    concerned |= {series.owner_id} | {one.event.author_id for one in held}
-    told = mailed = 0
-    for one in await preferences.addressees(reader, sorted(concerned - {by}), TOPICS[kind]):
-        gets_mail = rules.channel_of_mail(one) is not None
-        mailed += gets_mail
-        told += gets_mail or Channel.IN_APP in one.channels
+    """Of an act on these dates that people hear of as ``kind``. ``dates``: how many it reaches with those that are only computed.
+
+    People are counted by the database, however many follow the series: none of them is read.
+    """
+    followers, of_followers = following.telling(series)
+    topic = TOPICS[kind]
+    reached = await reach.count(
+        reader,
+        _CROWD.format(followers=followers),
+        {
+            **of_followers,
+            "dates": [one.event.id for one in held] or [""],
+            "concerned": [status.value for status in CONCERNED],
+            "hosts": sorted({series.owner_id} | {one.event.author_id for one in held}),
+            "by": series.changed_by or series.owner_id,
+            "topic": topic.value,
+        },
+        [topic],
+    )
     return Effect(
         len(held) if dates is None else dates,
         sum(one.answers for one in held),
         sum(bool(one.event.place_in_series and one.event.place_in_series.overridden) for one in held),
-        told,
-        mailed,
+        reached.told,
+        reached.mailed,
     )

@@ -6,13 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
-from openmeet.attendance.hearing import CONCERNED, people_of_dates
 from openmeet.attendance.model import AttendanceStatus, Reply
 from openmeet.events.rules import check_reason
+from openmeet.notifications.model import Kind
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, agenda, attending, calling_off, date_queries, effects, following
+from openmeet.series import actions, agenda, attending, calling_off, date_queries, effects
 from openmeet.series.agenda import Line
 from openmeet.series.dates import checked_name
 from openmeet.series.model import Series, SeriesSlug
@@ -97,7 +96,7 @@ async def cancel(request: Request) -> Response:
 
 
 async def show_pause(request: Request) -> Response:
-    series, _, _ = await _own(request)
+    series = await _own(request)
     return page(request, "series/pause.html", {"series": series, "address": _path(series), "typed": EMPTY})
 
 
@@ -106,7 +105,7 @@ async def pause(request: Request) -> Response:
     try:
         reason = check_reason(typed.get("reason", ""))
     except InvalidForm as wrong:
-        series, _, _ = await _own(request)
+        series = await _own(request)
         again = {"series": series, "address": _path(series), "typed": typed_again(typed, wrong)}
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
@@ -139,37 +138,37 @@ async def delete(request: Request) -> Response:
 
 
 async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
-    series, coming, told = await _own(request)
+    series = await _own(request)
+    # Nothing is changed yet: a crowd is counted while others write.
+    async with database_of(request).reader() as reader:
+        coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
+        planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
+        effect = await effects.of(reader, series, planned, Kind.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
-    context = {"series": series, "address": _path(series), "offered": offered, "told": told, "typed": typed}
+    context = {"series": series, "address": _path(series), "offered": offered, "told": effect.told, "typed": typed}
     return page(request, "series/cancel.html", context, status=status)
 
 
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
-    series, _, told = await _own(request)
+    series = await _own(request)
     async with database_of(request).reader() as reader:
-        answers = sum(one.answers for one in await effects.coming(reader, series))
-    context = {"series": series, "address": _path(series), "answers": answers, "told": told, "typed": typed}
+        effect = await effects.of(reader, series, await date_queries.coming(reader, series.id), Kind.EVENT_DELETED)
+    context = {
+        "series": series,
+        "address": _path(series),
+        "answers": effect.answers,
+        "told": effect.told,
+        "typed": typed,
+    }
     return page(request, "series/delete.html", context, status=status)
 
 
-async def _own(request: Request) -> tuple[Series, list[Line], int]:
-    """The caller's series with its next dates, and how many people they concern."""
-    caller = caller_of(request)
+async def _own(request: Request) -> Series:
+    """The caller's series."""
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, _slug(request))
-        coming = await agenda.coming(tx, series, caller.user_id, limit=OFFERED)
-        return series, coming, await _told(tx, series)
-
-
-async def _told(reader: Reader, series: Series) -> int:
-    held = [held.event for held in await date_queries.stored(reader, series.id)]
-    coming = [event.id for event in held if not event.is_gone and not event.is_over(reader.now)]
-    people = await people_of_dates(reader, coming, CONCERNED)
-    to = {user_id for user_id, _ in people} | set(await following.to_tell(reader, series))
-    return len(to - {series.owner_id})
+        return await actions.lock_own(tx, caller_of(request), _slug(request))
 
 
 def _when(line: Line) -> str:

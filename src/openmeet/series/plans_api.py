@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.events.rules import check_reason
 from openmeet.notifications.model import Kind
-from openmeet.series import effects
+from openmeet.series import date_queries, effects
 from openmeet.series.effects import Effect
 from openmeet.series.hosting_api import KEEP_EVENTS, few, named, own
 from openmeet.series.model import Series
@@ -42,7 +42,9 @@ async def plan_cancellation(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         names = await named(tx, series, body.dates, body.from_date, body.to_date)
-        found = await (effects.coming(tx, series) if names is None else effects.named(tx, series, names))
+        found = await (
+            date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
+        )
         going = [one for one in found if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(found) - len(going))
         return _shown(series, await effects.of(tx, series, going, Kind.EVENT_CANCELLED, dates=dates))
@@ -52,7 +54,7 @@ async def plan_pause(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         return _shown(
-            series, await effects.of(tx, series, await effects.coming(tx, series), Kind.SERIES_PAUSED, dates=0)
+            series, await effects.of(tx, series, await date_queries.coming(tx, series.id), Kind.SERIES_PAUSED, dates=0)
         )
 
 
@@ -61,7 +63,7 @@ async def plan_removal(request: Request) -> Response:
     names = few(body.dates)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
-        held = await effects.named(tx, series, names)
+        held = await date_queries.named(tx, series.id, names)
         return _shown(series, await effects.of(tx, series, held, Kind.EVENT_DELETED, dates=len(names)))
 
 
@@ -74,7 +76,9 @@ async def plan_deletion(request: Request) -> Response:
         if wish == "true":
             # Nobody is told: what they answered takes place.
             return _shown(series, Effect(0, 0, 0, 0, 0))
-        return _shown(series, await effects.of(tx, series, await effects.coming(tx, series), Kind.EVENT_DELETED))
+        return _shown(
+            series, await effects.of(tx, series, await date_queries.coming(tx, series.id), Kind.EVENT_DELETED)
+        )
 
 
 def _shown(series: Series, effect: Effect) -> Response:

@@ -19,8 +19,8 @@ from openmeet.groups.model import GroupDetails
 from openmeet.notifications import preferences, rules
 from openmeet.notifications.model import TOPICS, Channel, Kind
 from openmeet.notifications.reach import Reached
-from openmeet.series import counting, date_queries, following
-from openmeet.series.model import Scope, Series
+from openmeet.series import counting, date_queries, effects, following
+from openmeet.series.model import Held, Scope, Series
 from openmeet.series.plan import Change, Plan, moved, plan_all
 from openmeet.users import actions as users
 from openmeet.users import guests
@@ -190,6 +190,42 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
         assert len(seen) > 4, "the cases differ"
 
 
+async def effect_one_by_one(reader: Reader, series: Series, held: Sequence[Held], kind: Kind) -> Reached:
+    """Whom an act on these dates reaches, from what tells them."""
+    answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
+    concerned = {user_id for user_id, _ in answered} | set(await following.to_tell(reader, series))
+    concerned |= {series.owner_id} | {one.event.author_id for one in held}
+    told = mailed = 0
+    by = series.changed_by or series.owner_id
+    for one in await preferences.addressees(reader, sorted(concerned - {by}), TOPICS[kind]):
+        gets_mail = rules.channel_of_mail(one) is not None
+        mailed += gets_mail
+        told += gets_mail or Channel.IN_APP in one.channels
+    return Reached(told, mailed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("visibility", [Visibility.PUBLIC, Visibility.PRIVATE])
+async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Database, visibility: Visibility, seed: int):
+    """Cancelling and deleting: of all dates, of one, of none."""
+    crowd = Crowd(seed)
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, visibility=visibility)
+        await crowd.gather(tx, series, (await dates(tx, series))[:4])
+        series = await locked(tx, ana, series)
+        stored = await date_queries.coming(tx, series.id)
+        seen = set()
+        for held in (stored, stored[:1], stored[-1:], []):
+            for by in (None, ana.user_id, crowd.people[4]):
+                for kind in (Kind.EVENT_CANCELLED, Kind.EVENT_DELETED):
+                    one = replace(series, changed_by=by)
+                    found = await effects.of(tx, one, held, kind)
+                    wanted = await effect_one_by_one(tx, one, held, kind)
+                    assert (found.told, found.mailed) == (wanted.told, wanted.mailed)
+                    seen.add(wanted)
+        assert len(seen) > 2, "the cases differ"
+
+
 async def test_one_statement_however_many_follow(practice_db: Database):
     """The series is locked meanwhile: nobody is read, they are counted."""
     async with practice_db.transaction() as tx:
@@ -202,4 +238,6 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = Counting(tx)
         assert await counting.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
-    assert (counted.statements, counted.rows) == (1, 1)
+        held = await date_queries.coming(tx, series.id)
+        assert (await effects.of(counted, series, held, Kind.EVENT_CANCELLED)).told == 30
+    assert (counted.statements, counted.rows) == (2, 2)
