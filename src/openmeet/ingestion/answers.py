@@ -1,49 +1,36 @@
 """What a new version of an RSVP record means: the effective answer of a person to an event, from the records present.
 
 Several records of one person for one event are possible; the effective one is a function of those that exist, so
-arrival order does not matter, and deleting one uncovers the next. What was answered here and is not yet published is
-weighed against it by time: the latest answer wins, and the loser is kept in ``conflicts``.
-
-The time of a record is that of the commit that made it. A read knows only a later one, that of the repository's newest
-commit: what it decided is decided anew when the stream brings the commit itself (``reconsidering``). A version that was known
-before keeps the time at which it was (``Seen.said_rev``).
+arrival order does not matter, and deleting one uncovers the next. What was answered here is weighed against it by time
+(``latest_word``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from at_protocol.data import cbor
-from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import from_network
 from openmeet.attendance import queries as attendance_queries
-from openmeet.attendance import rules as attendance_rules
 from openmeet.attendance.from_network import Word
-from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source
+from openmeet.attendance.model import NetworkAnswer, Source
 from openmeet.debts import publication_hearing, publication_leases
-from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
-from openmeet.events.model import EventId, Origin
+from openmeet.events.model import EventId
 from openmeet.identities import actions as identities
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.model import Identity, IdentityKind
-from openmeet.ingestion import conflicts
+from openmeet.ingestion import latest_word
 from openmeet.ingestion.events import moment_of_rev
-from openmeet.ingestion.three_way import Decision, Facts, Policy, Side, most_recent
-from openmeet.records import missed, seen
+from openmeet.ingestion.three_way import Side
+from openmeet.records import seen
 from openmeet.records.collections import RSVPS
-from openmeet.records.rsvp import RsvpRead, read_rsvp, written_at
+from openmeet.records.rsvp import RsvpRead
 from openmeet.records.seen import Seen
 from openmeet.users.model import UserId
 
-FIELD = "answer"
-DELETED = "deleted"
-
 NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
-
-# A person's word that no repository is told of: nothing of it is owed, and still it may be the last one.
-_UNTOLD = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 async def derive(
@@ -66,7 +53,7 @@ async def derive(
         # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
         mine = await attendance_queries.find(tx, event_id, user_id)
         owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
-        if owned is not None and mine is not None and not await _gives_way(tx, owned, mine, effective):
+        if owned is not None and mine is not None and not await latest_word.gives_way(tx, owned, mine, effective):
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
@@ -77,7 +64,7 @@ async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: Ev
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
-        word = Word(event_id, person.user_id, counts.uri, _read(counts).answer, counts.first_seen_at)
+        word = Word(event_id, person.user_id, counts.uri, latest_word.read_of(counts).answer, counts.first_seen_at)
         await _apply(tx, did, subject_uri, word)
 
 
@@ -164,10 +151,10 @@ async def withdraw(
         return
     if owned is not None:
         # The latest word counts: an answer given here after the deletion stands, and is written again.
-        deleted_by = await _made_by(tx, did, rev, after_rev)
+        deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
-            await _keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+            await latest_word.keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
         reason = "The answer was deleted in the repository."
         await publication_hearing.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
@@ -190,25 +177,15 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not Source.HERE:
         return False
-    deleted_by = await _made_by(tx, did, rev, after_rev)
+    deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
     if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
-        await _keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+        await latest_word.keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
     if stands:
         await attendance.forget_record(tx, mine.id)
     return stands
-
-
-async def _made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
-    """The commit that made a version at the latest, or deleted it: ``rev``, or where a read found it (``seen.Seen.after_rev``) the
-    first one of which is known that something before it was missed. What says that it was ``written`` later was not made by that.
-    """
-    if after_rev == rev:
-        return rev
-    bounds = [one for one in await missed.before(tx, did) if after_rev < one < rev]
-    return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +195,7 @@ class Person:
 
 
 def _answer_of(effective: Seen, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
-    return read[1].answer if read is not None and read[0] == effective.cid else _read(effective).answer
-
-
-def _read(answer: Seen) -> RsvpRead:
-    return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
+    return read[1].answer if read is not None and read[0] == effective.cid else latest_word.read_of(effective).answer
 
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Person, list[Seen]]:
@@ -232,80 +205,3 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Perso
     person = Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
     dids = [identity.did for identity in theirs] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
-
-
-async def _gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
-    """Whether what was answered here gives way to the record; the decision is kept where both changed."""
-    is_own_record = effective.uri == owned.uri
-    if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
-        # Our own bytes: the local status may say more than they do. Where it is the word of another record, which does
-        # not count any more, ours is uncovered.
-        is_anothers = mine.source is Source.NETWORK and mine.record_uri != effective.uri
-        return is_anothers and not owned.is_pending
-    if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
-        # An invitation is the host's word, however new: what the person says is nowhere but in the record.
-        if owned.is_pending:
-            await publication_hearing.give_up_revision(tx, owned)
-        return True
-    read = _read(effective)
-    is_untold = mine.source is Source.HERE and mine.status in _UNTOLD
-    if not owned.is_pending and not (is_untold and read.answer is not attendance_rules.said_by(mine.status)):
-        if is_own_record and effective.cid is not None and effective.body is not None:
-            await publication_hearing.adopt(
-                tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
-            )
-        return True
-    # When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time.
-    made_by = await _made_by(
-        tx,
-        parse_did(effective.did),
-        effective.said_rev,
-        effective.after_rev,
-        written=written_at(effective.precedence),
-    )
-    side = most_recent(facts_of(tx, owned, made_by, effective.cid or ""))
-    await conflicts.keep(
-        tx,
-        uri=effective.uri,
-        theirs_rev=effective.said_rev,
-        ours_revision=owned.revision,
-        decisions=(Decision(FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
-        after_rev=effective.after_rev,
-    )
-    if (
-        (side is Side.THEIRS or not owned.is_pending)
-        and is_own_record
-        and effective.cid is not None
-        and effective.body is not None
-    ):
-        await publication_hearing.adopt(
-            tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev
-        )
-    elif side is Side.THEIRS:
-        await publication_hearing.give_up_revision(tx, owned)
-    return side is Side.THEIRS
-
-
-def facts_of(tx: Transaction, owned: Publication, theirs_rev: str, theirs_cid: str) -> Facts:
-    return Facts(
-        origin=Origin.HERE,
-        ours_at=owned.edited_at,
-        theirs_at=moment_of_rev(theirs_rev, tx.now),
-        ours_cid=owned.chosen_cid or "",
-        theirs_cid=theirs_cid,
-    )
-
-
-async def _keep_deletion(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str, side: Side) -> None:
-    """What was answered here gives way to the deletion of its record, or does not."""
-    mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
-    if mine is None:
-        return
-    await conflicts.keep(
-        tx,
-        uri=uri,
-        theirs_rev=rev,
-        ours_revision=owned.revision,
-        decisions=(Decision(FIELD, "", mine.status.value, DELETED, Policy.LATEST_ANSWER, side),),
-        after_rev=after_rev,
-    )

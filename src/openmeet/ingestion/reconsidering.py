@@ -20,9 +20,9 @@ from openmeet.debts.publications import Kind, State
 from openmeet.events import by_record
 from openmeet.events.model import EventId
 from openmeet.ingestion import answers, conflicts
-from openmeet.ingestion.answers import DELETED, FIELD
 from openmeet.ingestion.conflicts import Brought
 from openmeet.ingestion.events import moment_of_rev
+from openmeet.ingestion.latest_word import DELETED, FIELD, facts_of
 from openmeet.ingestion.three_way import Side, most_recent
 from openmeet.records import seen
 from openmeet.records.message import RecordMessage
@@ -74,7 +74,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: Brought, known: Seen,
     owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
     if mine is None or owned is None or owned.revision != decision.ours_revision:
         return  # something else has been said here since
-    side = most_recent(answers.facts_of(tx, owned, rev, ""))
+    side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
     if side is Side.OURS:

@@ -11,7 +11,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.debts.kinds import Debt
 from openmeet.ingestion import conflicts, dead_letters
-from openmeet.ingestion.answers import FIELD
+from openmeet.ingestion.latest_word import FIELD
 from openmeet.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
 from openmeet.ingestion.three_way import Decision, Policy, Side
 from openmeet.records import seen

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.flags.model import Flag
 from openmeet.flags.switchboard import MAX_AGE
 from openmeet.ingestion import conflicts
-from openmeet.ingestion.answers import FIELD
+from openmeet.ingestion.latest_word import FIELD
 from openmeet.ingestion.reconciling import RECORDLESS
 from openmeet.ingestion.switching import switch
 from openmeet.ingestion.three_way import Decision, Policy, Side
