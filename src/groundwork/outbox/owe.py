@@ -102,6 +102,11 @@ FORGET = """
      where kind = :kind and subject = :subject and revision <= coalesce(cast(:revision as bigint), revision)
 """
 
+SETTLE_GIVEN_UP = """
+    update debts set state = 'paid', attempts = 0, reason = ''
+     where kind = :kind and subject in :subjects and state = 'given_up'
+"""
+
 FORGET_PAID = "delete from debts where state = 'paid' and owed_at < :before"
 
 COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts where state <> 'paid' group by kind, state"
@@ -170,6 +175,12 @@ async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     """Try again now what waits or was given up; False when there is nothing to wake."""
     tx.after_commit(ring)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
+
+
+async def settle_given_up(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
+    """What was owed about these has come about otherwise: where it was given up, no person needs to look any more."""
+    if subjects:
+        await tx.execute(SETTLE_GIVEN_UP, kind=str(kind), subjects=list(subjects))
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:

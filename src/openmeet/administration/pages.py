@@ -14,6 +14,7 @@ from openmeet.debts.publications import Kind
 from openmeet.ingestion import dead_letters, discrepancies, put_aside
 from openmeet.ingestion.api import engines_of
 from openmeet.ingestion.comparing import Discrepancy
+from openmeet.ingestion.put_aside import Step
 from openmeet.records.seen import Standing as Seen
 from openmeet.site.forms import read_form
 from openmeet.site.frame import go, page
@@ -31,6 +32,12 @@ DISAGREEMENT_WORDS: Final = {
     Discrepancy.PUBLICATION_DIFFERS: "What was published has been changed there",
     Discrepancy.ROW_MISSING: "A record without its event or answer here",
     Discrepancy.ROW_WITHOUT_RECORD: "An event or answer here whose record nobody knows",
+}
+
+STEP_WORDS: Final = {
+    Step.TAKING: "Taking it over failed",
+    Step.MENDING: "Mending what is here of it failed",
+    Step.COUNTING: "Counting it failed",
 }
 
 SEEN_WORDS: Final = {
@@ -126,7 +133,8 @@ async def show_aside(request: Request) -> Response:
         now = reader.now
     shown = found[: trouble.SHOWN]
     following = shown[-1].uri if len(found) > len(shown) else ""
-    return page(request, "administration/put_aside.html", {"records": shown, "following": following, "now": now})
+    found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_WORDS}
+    return page(request, "administration/put_aside.html", found_there)
 
 
 async def settle_aside(request: Request) -> Response:

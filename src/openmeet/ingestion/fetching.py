@@ -1,8 +1,10 @@
 """Single records, fetched from their authors' repositories with proof: events that parked answers wait for, and records
-of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``).
+of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``). What cannot be taken
+over for a reason of its own is put aside (``put_aside``).
 """
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 from at_protocol.failures import Malformed
@@ -10,7 +12,8 @@ from at_protocol.repo.proof import Proven
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
-from groundwork.database.transaction import Database
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
@@ -18,14 +21,15 @@ from groundwork.telemetry.logs import log
 from openmeet.events import by_record
 from openmeet.identities.network import Network
 from openmeet.identities.reading import prove_record
-from openmeet.ingestion import parking
-from openmeet.ingestion.apply import apply
+from openmeet.ingestion import parking, put_aside
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
-from openmeet.ingestion.put_aside import is_of_record
+from openmeet.ingestion.put_aside import Failed, Step, is_of_record
+from openmeet.ingestion.taking import MOST_ASIDE, take_fetched
 from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
 from openmeet.records import seen
 from openmeet.records.message import Operation, RecordMessage
+from openmeet.records.seen import Seen
 from openmeet.records.subjects import current_subject, lock_current
 
 T = TypeVar("T")
@@ -96,38 +100,42 @@ async def fetch_subject(
 async def _count_in(db: Database, uri: str) -> bool:
     """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
 
-    Where they fail together for a reason of one of them they count one by one. Raises what the last one failed with.
+    Where they fail together for a reason of one of them they count one by one, and those that fail are put aside. Raises what the
+    last one failed with where so many do that it is no matter of single answers.
     """
     try:
-        return await _count(db, uri)
+        return await in_one_hop(db, partial(_count, uri, None))
     except Exception as together:
         if not is_of_record(together):
             raise
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
-        waiting = dict.fromkeys(one.did for one in await seen.parked_for(tx, [current, uri]))
-    failed: Exception | None = None
-    for did in waiting:
+        waiting: dict[str, list[Seen]] = {}
+        for one in await seen.parked_for(tx, sorted({current, uri})):
+            waiting.setdefault(one.did, []).append(one)
+    failed: list[Failed] = []
+    for did, answers in waiting.items():
         try:
-            await _count(db, uri, only=did)
+            await in_one_hop(db, partial(_count, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
-            log.error("answer.not_counted", uri=uri, did=did, reason=f"{type(failure).__name__}: {failure}")
-            failed = failure
-    if failed is not None:
-        raise failed
+            failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
+            log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
+        if len(failed) > MOST_ASIDE:
+            raise failed[-1].failure
+    async with db.transaction() as tx:
+        await put_aside.put(tx, Step.COUNTING, failed)
     return True
 
 
-async def _count(db: Database, uri: str, *, only: str | None = None) -> bool:
-    async with db.transaction() as tx:
-        current = await current_subject(tx, uri)
-        event_id = await by_record.id_with(tx, current)
-        if event_id is not None:
-            await seen.move_answers(tx, [uri], current)
-            await parking.count_in(tx, {current: event_id}, only=only)
-        return event_id is not None
+async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
+    current = await current_subject(tx, uri)
+    event_id = await by_record.id_with(tx, current)
+    if event_id is not None:
+        await seen.move_answers(tx, [uri], current)
+        await parking.count_in(tx, {current: event_id}, only=only)
+    return event_id is not None
 
 
 def record_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
@@ -182,8 +190,7 @@ async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) ->
         is_verified=True,
         is_read=True,
     )
-    async with db.transaction() as tx:
-        await apply(tx, here, [message])
+    await take_fetched(db, here, message)
 
 
 async def _resolved(resolving: Awaitable[T]) -> T:

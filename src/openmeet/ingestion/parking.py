@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from at_protocol.syntax.at_uri import AtUri
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.owe import owe_many
+from groundwork.outbox.owe import owe_many, settle_given_up
 from openmeet.debts.kinds import Debt
 from openmeet.events import by_record
 from openmeet.events.model import EventId
-from openmeet.ingestion import answers
+from openmeet.ingestion import answers, put_aside
 from openmeet.ingestion.answers import Answering
 from openmeet.ingestion.batch import Batch
+from openmeet.ingestion.put_aside import Step
 from openmeet.records import seen
 
 
@@ -26,7 +27,8 @@ async def park(tx: Transaction, batch: Batch, subjects: Sequence[str]) -> None:
 
 
 async def release(tx: Transaction, batch: Batch, uris: Sequence[str]) -> None:
-    """The events with these records are here: answers that waited for them count."""
+    """The events with these records are here: answers that waited for them count. If fetching one was given up, it has come otherwise."""
+    await settle_given_up(tx, Debt.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in batch.waited_for]
     batch.waited_for.difference_update(wanted)
     await count_in(tx, await by_record.ids_with(tx, wanted))
@@ -44,6 +46,7 @@ async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: s
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
+    await put_aside.healed(tx, Step.COUNTING, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
     await answers.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 

@@ -1,7 +1,7 @@
 """The event processor: from the queue into a tenant's database, a batch per transaction, acknowledged after the commit.
 
-A batch that fails is taken apart, so that one message does no harm to the others. A message that keeps failing is
-buried with the reason, for a person; so is one that nobody can read.
+A batch that fails is taken apart, so that one message does no harm to the others. An event that fails on an answer that waited for it is
+taken without (``taking``). A message that keeps failing is buried with the reason, for a person; so is one that nobody can read.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from openmeet.ingestion.apply import apply
 from openmeet.ingestion.counting import Counting
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.taking import take_without_waiting
 from openmeet.records import missed, seen
 from openmeet.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.records.results import Result
@@ -99,7 +100,7 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
         return
     elapsed = stopwatch()
     try:
-        outcomes = await _apply(processor, [message for _, message in batch])
+        outcomes = await _apply_or_take(processor, [message for _, message in batch])
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
         if len(batch) > 1:
             # Halves, so that a single bad message costs a few transactions and not one per neighbour.
@@ -118,6 +119,16 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
     for delivery in refused:
         await _bury(processor, delivery, "The rev lies more than five minutes in the future.")
     await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
+
+
+async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+    try:
+        return await _apply(processor, messages)
+    except Exception as failure:
+        (first, *others) = messages
+        if others or isinstance(first, Hint):
+            raise
+        return await take_without_waiting(processor.db, processor.here, first, failure)
 
 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:

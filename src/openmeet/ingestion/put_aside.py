@@ -1,7 +1,9 @@
-"""Records put aside: what a reading could not take over for a reason of the record's own, so that the others of its repository are seen.
+"""Records put aside: what could not be taken over for a reason of the record's own, so that it holds up no other.
 
-A row says which record, and why; the record itself stands in its repository. It goes when a reading takes the record over (each
-tries again), with the account, or when an operator forgets it; one of which a newer version was taken over meanwhile is shown no more.
+A reading of a repository puts aside what it fails on, and so does whoever fetches a single record; of the answers that waited for an
+event those are put aside that fail when it is here. A row says which record, and why; the record itself stands in its repository. It goes
+when the same step succeeds (each reading tries again), with the account, or when an operator forgets it; what came about otherwise
+meanwhile, as by a newer version that the stream brought, is shown no more.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,23 +26,27 @@ _MOST_REASON: Final = 500
 
 
 class Step(StrEnum):
-    """What failed: taking the record over, or mending a row that lost touch with it (``reconciling``)."""
+    """What failed: taking the record over, mending a row that lost touch with it (``reconciling``), or counting an answer that waited
+    for its event (``fetching``).
+    """
 
     TAKING = "taking"
     MENDING = "mending"
+    COUNTING = "counting"
 
 
-# What is read again to try a step again.
-READING: Final = {Step.TAKING: Debt.BACKFILL, Step.MENDING: Debt.RECONCILE}
+# What is read again to try a step again: the repository of the record; to count an answer, the event that it is to.
+READING: Final = {Step.TAKING: Debt.BACKFILL, Step.MENDING: Debt.RECONCILE, Step.COUNTING: Debt.FETCH_SUBJECT}
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A record, as of the rev of the reading, and what it failed with."""
+    """A version of a record, as of the rev of the reading, and what it failed with. ``cid``: None where it was to go, or is not known."""
 
     uri: str
     rev: str
     failure: Exception
+    cid: str | None = None
 
     @property
     def reason(self) -> str:
@@ -53,7 +59,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class PutAside:
-    """A row. ``found_at``: first; ``tried_at``: last; ``times``: how many readings failed on it."""
+    """A row. ``found_at``: first; ``tried_at``: last; ``times``: how often it failed."""
 
     uri: str
     did: str
@@ -66,34 +72,40 @@ class PutAside:
 
 
 _PUT: Final = """
-    insert into records_put_aside (uri, did, collection, rev, step, reason, found_at, tried_at, times)
-    select given.uri, cast(:did as text), given.collection, given.rev, cast(:step as text), given.reason,
+    insert into records_put_aside (uri, did, collection, rev, cid, step, reason, found_at, tried_at, times)
+    select given.uri, given.did, given.collection, given.rev, given.cid, cast(:step as text), given.reason,
            cast(:now as bigint), cast(:now as bigint), 1
-      from each(uri text, collection text, rev text, reason text) as given where 1 = 1
+      from each(uri text, did text, collection text, rev text, cid text, reason text) as given where 1 = 1
         on conflict (uri) do update
-       set rev = excluded.rev, step = excluded.step, reason = excluded.reason, tried_at = excluded.tried_at,
-           times = records_put_aside.times + 1
+       set rev = excluded.rev, cid = excluded.cid, step = excluded.step, reason = excluded.reason,
+           tried_at = excluded.tried_at, times = records_put_aside.times + 1
 """
 _OF: Final = (
     "select uri from records_put_aside where did = :did and step = :step and collection in :collections order by uri"
 )
 _FORGET: Final = "delete from records_put_aside where uri in :uris"
+_HEALED: Final = "delete from records_put_aside where uri in :uris and step = :step"
 
-# A newer version was taken over since, by the stream: what failed is history.
-_STANDING: Final = """
-    from records_put_aside p
-     where not exists (select 1 from records r where r.uri = p.uri and r.rev > p.rev and p.step = 'taking')
+# Of a record that was to be taken, this version or a newer one was taken over since, by the stream; an answer waits no more: it counts,
+# is another one or gone. What failed is history.
+_IS_OVERTAKEN: Final = """
+    ((p.step = 'taking'
+      and exists (select 1 from records r
+                   where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.standing <> 'parked'))))
+     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.standing = 'parked')))
 """
+_STANDING: Final = f"from records_put_aside p where not {_IS_OVERTAKEN}"
 _COUNT: Final = f"select count(*) as n {_STANDING}"
 _PAGE: Final = f"""
     select p.uri, p.did, p.rev, p.step, p.reason, p.found_at, p.tried_at, p.times {_STANDING}
        and p.uri > :after order by p.uri limit :limit
 """
-_NAMED: Final = "select did, step from records_put_aside where uri in :uris order by did, step"
-_FORGET_OVERTAKEN: Final = """
-    delete from records_put_aside
-     where step = 'taking'
-       and exists (select 1 from records r where r.uri = records_put_aside.uri and r.rev > records_put_aside.rev)
+_NAMED: Final = """
+    select p.did, p.step, r.subject_uri from records_put_aside p left join records r on r.uri = p.uri
+     where p.uri in :uris order by p.uri
+"""
+_FORGET_OVERTAKEN: Final = f"""
+    delete from records_put_aside where uri in (select p.uri from records_put_aside p where {_IS_OVERTAKEN})
 """
 
 
@@ -113,11 +125,23 @@ async def settle(tx: Transaction, did: str, step: Step, collections: Collection[
     found = {one.uri: one for one in failed}
     before = await tx.fetch(_OF, did=did, step=step.value, collections=sorted(collections))
     await forget(tx, [row["uri"] for row in before if row["uri"] not in found])
-    rows: list[Mapping[str, object]] = [
-        {"uri": uri, "collection": str(parse_at_uri(uri).collection), "rev": one.rev, "reason": one.reason}
-        for uri, one in sorted(found.items())
-    ]
-    await write_each(tx, _PUT, rows, did=did, step=step.value, now=tx.now)
+    await put(tx, step, list(found.values()))
+
+
+async def put(tx: Transaction, step: Step, failed: Sequence[Failed]) -> None:
+    """These failed in this step just now; nothing is said of others."""
+    rows: list[Mapping[str, object]] = []
+    for one in sorted(failed, key=lambda some: some.uri):
+        uri = parse_at_uri(one.uri)
+        said = {"rev": one.rev, "cid": one.cid, "reason": one.reason}
+        rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
+    await write_each(tx, _PUT, rows, step=step.value, now=tx.now)
+
+
+async def healed(tx: Transaction, step: Step, uris: Sequence[str]) -> None:
+    """The step has succeeded for these."""
+    if uris:
+        await tx.execute(_HEALED, uris=list(uris), step=step.value)
 
 
 async def count(reader: Reader) -> int:
@@ -144,12 +168,13 @@ async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[Put
 
 
 async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
-    """Owe what tries these again: their repositories are read once more."""
+    """Owe what tries these again: their repositories are read once more, or the events that they are to looked at."""
     if not uris:
         return
     named = await tx.fetch(_NAMED, uris=list(uris))
     for step, debt in READING.items():
-        await owe_again(tx, debt, {row["did"] for row in named if row["step"] == step.value})
+        about = "subject_uri" if step is Step.COUNTING else "did"
+        await owe_again(tx, debt, {row[about] for row in named if row["step"] == step.value and row[about]})
 
 
 async def forget(tx: Transaction, uris: Sequence[str]) -> None:
@@ -159,7 +184,7 @@ async def forget(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def forget_overtaken(tx: Transaction) -> int:
-    """Drop those of which a newer version was taken over; how many."""
+    """Drop those that are shown no more; how many."""
     return await tx.execute(_FORGET_OVERTAKEN)
 
 

@@ -1,4 +1,5 @@
-"""What a reading found is applied in batches; a record that fails for a reason of its own is put aside, and all others are taken.
+"""What a reading found is applied in batches; a record that fails for a reason of its own is put aside, and all others are taken. So is one that
+was fetched alone, and an event that the stream brought.
 
 A batch that fails is taken apart into halves, each in a transaction of its own, until what fails is one record, of which nothing is
 kept. An event may fail on an answer of somebody else that waited for it: then it is taken without those that wait, which are counted one by
@@ -6,7 +7,7 @@ one (``fetching``). What is no record's fault (the store is away, a race was los
 taken until then is known. Halves bear it as batches do: messages in any order end the same (``apply``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -16,9 +17,10 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.owe import owe_many
 from groundwork.telemetry.logs import log
 from openmeet.debts.kinds import Debt
+from openmeet.ingestion import put_aside
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
-from openmeet.ingestion.put_aside import Failed, is_of_record
+from openmeet.ingestion.put_aside import Failed, Step, is_of_record
 from openmeet.ingestion.readings import Outcome
 from openmeet.records import first_reads
 from openmeet.records.collections import EVENTS
@@ -29,6 +31,9 @@ BATCH = 100
 # Where more than these fail, something is wrong that is no matter of single records (a fault of ours, most likely): the reading
 # fails, as one that cannot reach its store does, and a person sees why.
 MOST_ASIDE: Final = 100
+
+# What is written with messages that were applied.
+Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
     """
     is_whole, failed = True, list[Failed]()
     for start in range(0, len(messages), BATCH):
-        outcomes, aside = await _take(db, here, messages[start : start + BATCH])
+        outcomes, aside = await _take(db, here, messages[start : start + BATCH], _count_read)
         is_whole = is_whole and Outcome.SWITCHED_OFF not in outcomes
         failed += aside
         if len(failed) > room:
@@ -54,48 +59,80 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
     return Taken(is_whole, failed)
 
 
-async def _take(db: Database, here: Here, messages: Sequence[RecordMessage]) -> tuple[set[Outcome], list[Failed]]:
+async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
+    """Apply what was fetched of one record, or put it aside. Raises what the database raises where it is no record's fault."""
+    _, failed = await _take(db, here, [message], _heal)
+    if failed:
+        async with db.transaction() as tx:
+            await put_aside.put(tx, Step.TAKING, failed)
+
+
+async def take_without_waiting(db: Database, here: Here, message: RecordMessage, failure: Exception) -> list[Outcome]:
+    """Apply an event that has failed, without the answers that wait for it: it may have failed on one of those. They count one by one.
+
+    Raises ``failure`` where that does not concern it, and what it fails with without them.
+    """
+    if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
+        raise failure
+    return await in_one_hop(db, partial(_apply_without_waiting, here, message, _no_more))
+
+
+async def _take(
+    db: Database, here: Here, messages: Sequence[RecordMessage], along: Along
+) -> tuple[set[Outcome], list[Failed]]:
     try:
-        return await in_one_hop(db, partial(_apply, here, messages)), []
+        return set(await in_one_hop(db, partial(_apply, here, messages, along))), []
     except Exception as failure:
         if not is_of_record(failure):
             raise
         if len(messages) == 1:
-            return await _take_alone(db, here, messages[0], failure)
+            return await _take_alone(db, here, messages[0], along, failure)
     outcomes, failed = set[Outcome](), list[Failed]()
     # Halves, so that a single bad record costs a few transactions and not one per neighbour.
     middle = len(messages) // 2
     for half in (messages[:middle], messages[middle:]):
-        became, aside = await _take(db, here, half)
+        became, aside = await _take(db, here, half, along)
         outcomes |= became
         failed += aside
     return outcomes, failed
 
 
 async def _take_alone(
-    db: Database, here: Here, message: RecordMessage, failure: Exception
+    db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
 ) -> tuple[set[Outcome], list[Failed]]:
     """What becomes of one record that failed by itself, or with those that waited for it."""
     if message.collection in EVENTS and message.body is not None:
         try:
-            return await in_one_hop(db, partial(_apply_without_waiting, here, message)), []
+            return set(await in_one_hop(db, partial(_apply_without_waiting, here, message, along))), []
         except Exception as again:
             if not is_of_record(again):
                 raise
             failure = again
-    one = Failed(message.uri, message.rev, failure)
+    one = Failed(message.uri, message.rev, failure, message.cid)
     log.error("record.put_aside", uri=one.uri, rev=one.rev, reason=one.reason)
     return set(), [one]
 
 
-async def _apply_without_waiting(here: Here, message: RecordMessage, tx: Transaction) -> set[Outcome]:
+async def _apply_without_waiting(here: Here, message: RecordMessage, along: Along, tx: Transaction) -> list[Outcome]:
     outcomes = await apply(tx, here, [message], counts_waiting=False)
-    await first_reads.step(tx, message.did, 1)
+    await along(tx, [message])
     await owe_many(tx, Debt.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
-    return set(outcomes)
+    return outcomes
 
 
-async def _apply(here: Here, messages: Sequence[RecordMessage], tx: Transaction) -> set[Outcome]:
+async def _apply(here: Here, messages: Sequence[RecordMessage], along: Along, tx: Transaction) -> list[Outcome]:
     outcomes = await apply(tx, here, messages)
+    await along(tx, messages)
+    return outcomes
+
+
+async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
     await first_reads.step(tx, messages[0].did, sum(one.operation is not Operation.DELETE for one in messages))
-    return set(outcomes)
+
+
+async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
+    await put_aside.healed(tx, Step.TAKING, [one.uri for one in messages])
+
+
+async def _no_more(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
+    return

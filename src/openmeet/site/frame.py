@@ -190,7 +190,7 @@ SAID = {
     "token_revoked": "Revoked. It opens nothing any more.",
     "letters_delivered": "Delivered again. What still cannot be applied comes back here.",
     "letters_forgotten": "Forgotten.",
-    "records_read_again": "Their repositories are read again. What is taken over leaves this list.",
+    "records_read_again": "Their repositories, or the events that they are to, are read again. What is taken over leaves this list.",
     "flag_switched": "Switched. Everything that runs acts by it within seconds.",
     "flag_stood_so": "It stood so already.",
     "webhook_on": "It is on.",

@@ -14,6 +14,7 @@ from openmeet.firehose import progress
 from openmeet.firehose.progress import SourceState
 from openmeet.ingestion import discrepancies, put_aside
 from openmeet.ingestion.api import Engines
+from openmeet.ingestion.apply import apply
 from openmeet.ingestion.comparing import Discrepancy, Found
 from openmeet.ingestion.put_aside import Failed, Step
 from openmeet.ingestion.three_way import encode_edits
@@ -22,7 +23,7 @@ from openmeet.records.collections import CONCERNING, EVENT
 from openmeet.records.message import encode
 from openmeet.site.scopes import Scope, ServiceScope
 from tests.openmeet.administration.conftest import OPERATOR, Bench
-from tests.openmeet.ingestion.network import HERE, did, event, rev
+from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.site_under_test import api_session, h1_of, sign_up
 from tests.world.processes import free_port
 
@@ -264,6 +265,24 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     assert (uris[0] in left, lost in left) == (False, True)
     assert (await bench.client.post("/operating/put-aside", data={"records": lost, "do": "forget"})).status_code == 303
     assert "Every record that was read was taken over." in (await bench.client.get("/operating/put-aside")).text
+
+
+async def test_an_answer_put_aside_is_counted_again(bench: Bench):
+    """What is looked at again is the event that it is to: its author's repository holds nothing new."""
+    tea = f"at://{did(1)}/{EVENT}/tea"
+    answer = rsvp(2, "one", 1, tea)
+    async with bench.db.transaction() as tx:
+        await apply(tx, HERE, [answer])
+        await put_aside.put(tx, Step.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
+        await tx.execute("delete from debts")
+    shown = (await bench.client.get("/operating/put-aside")).text
+    assert "Counting it failed 1 time" in shown
+    assert "Count it again" in shown
+    form = {"records": answer.uri, "do": "read"}
+    await bench.client.post("/operating/put-aside", data=form)
+    async with bench.db.reader() as reader:
+        owed = await reader.fetch("select kind, subject from debts order by kind")
+    assert [(row["kind"], row["subject"]) for row in owed] == [("fetch_subject", tea)]
 
 
 async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):
