@@ -71,8 +71,10 @@ TO_KEEP_ALIVE = """
        and (exists (select 1 from consents c where c.user_id = i.user_id and c.publishing = 1)
             or exists (select 1 from publications p
                         where p.did = s.did and p.state in ('waiting', 'due', 'sending', 'retrying', 'retracting')))
-     order by s.refreshed_at, s.did limit :limit
+     order by s.updated_at, s.did limit :limit
 """
+
+NOTE_TRIED = "update repository_sessions set updated_at = :now where did in :dids and needs_login = 0"
 
 FORGET_OVER = """
     delete from repository_sessions
@@ -159,9 +161,15 @@ async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
     return await tx.execute(NEEDS_LOGIN, did=before.did, version=before.version, now=tx.now) == 1
 
 
-async def to_keep_alive(reader: Reader, *, before: Instant, limit: int) -> list[str]:
-    """DIDs whose sessions are needed and were not refreshed since; the longest left alone first."""
-    return [row["did"] for row in await reader.fetch(TO_KEEP_ALIVE, before=before, limit=limit)]
+async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) -> list[str]:
+    """DIDs whose sessions are needed and were not refreshed since; the longest left alone first.
+
+    They go behind all others, also where refreshing fails: sessions at servers that are away hold up nobody else's.
+    """
+    dids = [row["did"] for row in await tx.fetch(TO_KEEP_ALIVE, before=before, limit=limit)]
+    if dids:
+        await tx.execute(NOTE_TRIED, dids=dids, now=tx.now)
+    return dids
 
 
 async def forget_over(tx: Transaction, *, over_before: Instant, unused_before: Instant) -> int:

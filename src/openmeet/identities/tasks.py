@@ -22,8 +22,8 @@ _BATCH = 150
 
 async def keep_alive(db: Database, network: Network) -> int:
     """Refresh sessions that will be needed: of people who publish, and of records that are still owed. How many were."""
-    async with db.reader() as reader:
-        dids = await session_queries.to_keep_alive(reader, before=Instant(reader.now - REFRESHED_EVERY), limit=_BATCH)
+    async with db.transaction() as tx:
+        dids = await session_queries.take_to_keep_alive(tx, before=Instant(tx.now - REFRESHED_EVERY), limit=_BATCH)
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def refresh(did: str) -> bool:

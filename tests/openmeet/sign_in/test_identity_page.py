@@ -24,7 +24,7 @@ from openmeet.identities import (
     tasks,
 )
 from openmeet.identities.following import follow
-from openmeet.identities.model import IdentityKind
+from openmeet.identities.model import IdentityKind, NewSession
 from openmeet.ingestion import refreshing
 from openmeet.publication import rounds
 from openmeet.publication.publisher import Publisher
@@ -256,6 +256,28 @@ async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
     assert await _version(door, ana) == before[ana.user_id] + 1
     assert await _version(door, kept) == before[kept.user_id]
     assert await tasks.keep_alive(door.db, door.network) == 0
+
+
+async def test_sessions_at_a_server_that_is_away_hold_up_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+    """However many they are: whoever was tried goes behind those who were not."""
+    door = door_on_each
+    town = replace(door.town, db=door.db, network=door.network)
+    people = [await town.connected("ana"), await town.connected("bob")]
+    async with door.db.reader() as reader:
+        found = [(await session_queries.of_user(reader, who.user_id))[0] for who in people]
+    away, there = sorted(found, key=lambda one: one.did)
+    async with door.db.transaction() as tx:
+        await session_queries.put(tx, NewSession(away.did, away.kind, "http://localhost:1", away.sealed))
+    monkeypatch.setattr(tasks, "_BATCH", 1)
+    town.clock.turn(2 * DAY)
+    assert [await tasks.keep_alive(door.db, door.network) for _ in range(2)] == [0, 1]
+    async with door.db.reader() as reader:
+        after = await session_queries.find(reader, there.did)
+        left = await session_queries.find(reader, away.did)
+    assert after is not None
+    assert after.version == there.version + 1
+    assert left is not None
+    assert not left.needs_login
 
 
 async def _version(door: Door, who: Caller) -> int:
