@@ -77,12 +77,17 @@ class Batch:
 
     def _is_taken(self, message: RecordMessage) -> bool:
         """Whether records like this one are taken at present. Ours are, and what is gone is gone."""
-        flag = Flag.EVENTS_IN if message.collection in EVENTS else Flag.RSVPS_IN
-        if message.collection in SERIES_COLLECTIONS:
-            flag = Flag.SERIES_LEXICON
-        if message.collection in OF_GROUPS:
-            flag = Flag.MEMBERSHIPS if message.collection in OF_MEMBERS else Flag.GROUPS
-        return message.body is None or message.uri in self.owned or flag in self.switches
+        is_taken = message.body is None or message.uri in self.owned
+        return is_taken or _flag_of(message.collection) in self.switches
+
+
+def _flag_of(collection: str) -> Flag:
+    """Without which records of a collection are not taken."""
+    if collection in SERIES_COLLECTIONS:
+        return Flag.SERIES_LEXICON
+    if collection in OF_GROUPS:
+        return Flag.MEMBERSHIPS if collection in OF_MEMBERS else Flag.GROUPS
+    return Flag.EVENTS_IN if collection in EVENTS else Flag.RSVPS_IN
 
 
 async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Batch:
@@ -96,7 +101,12 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Bat
     before = await seen.find_many(tx, sorted(answer_uris))
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
     named = {subject for subject in subjects if subject is not None}
-    others = steps.named_by(readings) | foreign_series.named_by(readings) | foreign_groups.named_by(readings)
+    of_series, of_groups = foreign_series.named_by(readings), foreign_groups.named_by(readings)
+    wanted = {_flag_of(one.message.collection) for one in readings if one.message.collection in CONCERNING}
+    wanted |= {Flag.SERIES_LEXICON} if of_series else set()
+    wanted |= {Flag.GROUPS} if of_groups else set()
+    wanted |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in readings) else set()
+    others = steps.named_by(readings) | of_series | of_groups
     leads = await lock_current(tx, named, along={*await going_on.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
     former = await former_records.among(tx, uris - answer_uris)
@@ -106,7 +116,7 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Bat
         await seen.subjects_waited_for(tx, sorted({*named, *uris} - answer_uris)),
         await doubts.among(tx, sorted(uris)),
         await erased.barriers(tx, here.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
-        await here.flags.switches(tx),
+        await here.flags.switches(tx, wanted),
         former=former,
         leads=leads,
     )

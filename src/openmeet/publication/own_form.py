@@ -85,7 +85,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
     # The form is read as it was typed: what it shows of a record may be less exact than what stands there.
     is_whole = bool(wanted.starts and wanted.ends)
     if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
-        raise InvalidInput("ends", "It ends after it starts.")
+        raise InvalidInput("ends", "The event ends before it starts.")
     return changed
 
 

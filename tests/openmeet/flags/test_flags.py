@@ -79,6 +79,17 @@ async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, cl
         assert not await board.is_on(reader, Flag.EVENTS_OUT)
 
 
+async def test_a_switchboard_never_says_an_old_no(db: Database):
+    """What a no passes over is looked at once more when the flag is switched on, and not again: by then everybody must know."""
+    board = Switchboard()
+    await turn(db, Flag.EVENTS_OUT, is_on=False)
+    async with db.reader() as reader:
+        assert not await board.is_on(reader, Flag.EVENTS_OUT)
+    await turn(db, Flag.EVENTS_OUT, is_on=True)
+    async with db.reader() as reader:
+        assert await board.is_on(reader, Flag.EVENTS_OUT)
+
+
 async def test_a_switchboard_asks_the_database_once_in_its_bound(db: Database, clock: HandClock):
     board = Switchboard()
     async with db.reader() as reader:

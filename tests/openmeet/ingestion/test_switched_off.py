@@ -63,6 +63,20 @@ async def test_what_was_passed_over_is_read_afterwards(town: Town):
     assert list((await view_of(town.db)).events.values()) == ["Tea"]
 
 
+async def test_what_was_passed_over_is_read_by_who_has_just_asked(town: Town):
+    """Every repository is read once when a flag is switched on: not by what somebody knew a moment before."""
+    cleo = await town.connected("cleo")
+    await town.pay_debts()
+    await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=False)
+    await _write(await town.stranger("cleo"), (await town.identity(cleo.user_id)).did, "Tea")
+    await town.listen(cleo.user_id)
+    assert (await view_of(town.db)).events == {}
+    async with town.db.transaction() as tx:
+        assert await switch(tx, Flag.EVENTS_IN, is_on=True, changed_by="a test")
+    await town.pay_debts()
+    assert list((await view_of(town.db)).events.values()) == ["Tea"]
+
+
 async def test_our_own_records_are_read_all_the_same(town: Town):
     """What another app did to a record of ours must be known before it is written again (invariant 6)."""
     cleo = await town.connected("cleo")

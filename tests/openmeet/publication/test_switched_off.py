@@ -10,6 +10,7 @@ from openmeet.events.publishing import is_held_at_first
 from openmeet.flags.model import Flag
 from openmeet.flags.switchboard import MAX_AGE
 from openmeet.ingestion.switching import switch
+from tests.openmeet.publication.test_series_records import make
 from tests.openmeet.town import Town, details
 
 
@@ -32,6 +33,30 @@ async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(tow
     standing = await town.standing(Kind.EVENT, event.id)
     assert standing.state is State.PUBLISHED
     assert (await town.record(standing.uri))["name"] == "Tea in the park"
+
+
+async def test_what_waited_goes_out_although_its_payer_has_just_asked(town: Town):
+    """A publisher that looked a moment before the switch does not put it off for ten minutes."""
+    ana = await town.person()
+    await turn(town, Flag.EVENTS_OUT, is_on=False)
+    event = await town.event(ana)
+    await town.pay()
+    async with town.db.transaction() as tx:
+        assert await switch(tx, Flag.EVENTS_OUT, is_on=True, changed_by="a test")
+    await town.pay()
+    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+
+
+async def test_series_are_not_left_by_a_payer_that_has_just_asked(town: Town):
+    """Nobody would come back to them: records that most sites do not have are looked at when they are switched on, and not again."""
+    _, series = await make(town)
+    await turn(town, Flag.SERIES_LEXICON, is_on=True)
+    await turn(town, Flag.SERIES_LEXICON, is_on=False)
+    await town.pay()
+    async with town.db.transaction() as tx:
+        assert await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+    await town.pay()
+    assert (await town.standing(Kind.SERIES, series.id)).state is State.PUBLISHED
 
 
 async def test_an_edit_waits_and_the_record_stays_as_it_was(town: Town):
