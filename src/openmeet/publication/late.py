@@ -18,7 +18,7 @@ from openmeet.debts.doubts import Doubts
 from openmeet.identities import queries as identity_queries
 from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
-from openmeet.publication import settling, writing
+from openmeet.publication import proving, settling
 from openmeet.publication.publisher import Publisher
 from openmeet.publication.sending import delete_version
 from openmeet.records.message import RecordMessage
@@ -47,7 +47,7 @@ async def look(publisher: Publisher, uri: AtUri) -> None:
     if doubt is None or owned is not None:
         return  # a publication that holds the key knows what to do with whatever comes
     try:
-        there = await writing.what_is_there(publisher, uri)
+        there = await proving.what_is_there(publisher, uri)
     except NotFound:
         there = None  # no repository, or one that is not served at present: nobody can read it there
     if there is not None and there.cid in doubt.cids:
@@ -65,7 +65,7 @@ async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri
         rev = await delete_version(client, uri, cid)
     except NotSignedIn as refused:
         raise Unavailable("Its person has to sign in again.") from refused
-    return await writing.absence(publisher, uri, rev)
+    return await proving.absence(publisher, uri, rev)
 
 
 async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMessage | None) -> None:

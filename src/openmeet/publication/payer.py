@@ -27,7 +27,7 @@ from openmeet.events.model import EventId
 from openmeet.identities.agents import agent_for, is_not_allowed
 from openmeet.identities.model import Identity, IdentityKind
 from openmeet.identities.sessions import note_refused
-from openmeet.publication import settling, writing
+from openmeet.publication import proving, settling, writing
 from openmeet.publication.client import take_away
 from openmeet.publication.decision import (
     ELSEWHERE,
@@ -151,7 +151,7 @@ async def _publish(publisher: Publisher, held: Publication, decision: Publish) -
 
 async def _start_over(publisher: Publisher, held: Publication) -> None:
     """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
-    there = None if held.uri is None else await writing.what_is_there(publisher, parse_at_uri(held.uri))
+    there = None if held.uri is None else await proving.what_is_there(publisher, parse_at_uri(held.uri))
     if there is not None and there.cid is None:
         await settling.forget(publisher, held, there)
     elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
@@ -211,7 +211,7 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
             rev = await take_away(client, uri, expected=taking_back.base_cid)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
-        gone = await writing.absence(publisher, uri, rev)
+        gone = await proving.absence(publisher, uri, rev)
     except Failure as failure:
         await _settle_failure(publisher, taking_back, failure)
     else:
@@ -233,7 +233,7 @@ async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back:
     heard = {taking_back.base_cid, taking_back.chosen_cid, None if known is None else known.cid}
     if current is None or current.cid in heard:
         return False
-    await publisher.enqueue([await writing.what_is_there(publisher, uri)])
+    await publisher.enqueue([await proving.what_is_there(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
     await settling.give_back(
         publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True

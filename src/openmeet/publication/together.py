@@ -27,14 +27,14 @@ from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.identities.agents import agent_for
 from openmeet.identities.model import Identity
-from openmeet.publication import settling, writing
+from openmeet.publication import drafting, proving, settling, writing
 from openmeet.publication.decision import Hold, Publish
+from openmeet.publication.drafting import Draft
 from openmeet.publication.eligibility import decide
 from openmeet.publication.holders import repository_to_clear
 from openmeet.publication.in_doubt import until_answered
 from openmeet.publication.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.publication.sending import Applied, Stored, apply_writes
-from openmeet.publication.writing import Draft
 from openmeet.records.event_writing import Written, seal_in_cbor
 
 # Kinds whose key follows from what they are about: after a retraction it may come again.
@@ -116,7 +116,7 @@ async def _write_of(publisher: Publisher, held: Publication) -> _Write | None:
     if held.state is State.RETRACTING or not isinstance(decision, Publish):
         return None
     try:
-        draft = await writing.first_draft(publisher, held, decision)
+        draft = await drafting.first_draft(publisher, held, decision)
     except Failure:
         return None  # alone it fails again, and its row says why
     return None if draft is None else _Create(held, draft, seal_in_cbor(draft.record))
@@ -209,7 +209,7 @@ async def _settle(publisher: Publisher, identity: Identity, fixed: Sequence[_Wri
     deletes = [one for one in fixed if isinstance(one, _Delete)]
     creates = [one for one in fixed if isinstance(one, _Create)]
     for one in deletes:
-        gone = await writing.absence(publisher, one.uri, applied.rev)
+        gone = await proving.absence(publisher, one.uri, applied.rev)
         await settling.forget(publisher, leases.as_retracting(one.held), gone)
     for made, cid in zip(creates, applied.cids, strict=True):
         stored = Stored(cid or "", applied.rev)
