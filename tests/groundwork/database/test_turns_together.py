@@ -29,6 +29,14 @@ def engine() -> Engine:
     return "postgresql"
 
 
+async def is_waited_for(tx: Transaction) -> None:
+    """Return once another transaction waits for what this one holds; what other tests do at the same server is none of it."""
+    while not await tx.fetch(
+        "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    ):
+        pass
+
+
 async def test_work_is_done_in_the_name_of_who_brought_it(db):
     """What the caller's context says holds inside, and that a transaction is open; neither does for anybody else."""
 
@@ -125,8 +133,7 @@ async def test_a_held_row_is_nobody_elses(db):
     async with db.transaction() as tx:
         await hold(tx, "places", "name", "hall")
         is_held.set()
-        while not await tx.fetch("select 1 from pg_locks where not granted and pid <> pg_backend_pid()"):
-            pass
+        await is_waited_for(tx)
         await tx.execute("update places set taken = 7 where name = 'hall'")
         order.append("first")
     assert (await waiting, order) == (7, ["first", "second"])
@@ -171,25 +178,31 @@ async def test_neighbours_of_a_lost_connection_are_kept(db):
 async def test_who_loses_a_deadlock_is_done_again(db):
     """Nobody else in the group notices."""
     runs: list[int] = []
-    other_has_roof, part_has_hall = asyncio.Event(), asyncio.Event()
+    other_has_roof, part_has_hall, other_is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def crosses(tx: Transaction) -> None:
         runs.append(1)
         await tx.execute("set local deadlock_timeout = '20ms'")
+        if len(runs) > 1:
+            # The row that is free again is whoever's asks first, not whoever's waited: without this they might cross once more.
+            await other_is_done.wait()
         await tx.execute("update places set taken = taken + 1 where name = 'hall'")
-        part_has_hall.set()
         if len(runs) == 1:
+            part_has_hall.set()
             await other_has_roof.wait()
+            # A deadlock is looked for once, that long after one begins to wait: the circle must be closed by us.
+            await is_waited_for(tx)
         await tx.execute("update places set taken = taken + 1 where name = 'roof'")
         await tx.execute(INSERT, id=50, note="")
 
     async def other() -> None:
         async with db.transaction() as tx:
-            await tx.execute("set local deadlock_timeout = '10s'")
+            await tx.execute("set local deadlock_timeout = '1h'")
             await tx.execute("update places set taken = taken + 1 where name = 'roof'")
             other_has_roof.set()
             await part_has_hall.wait()
             await tx.execute("update places set taken = taken + 1 where name = 'hall'")
+        other_is_done.set()
 
     async def note(tx: Transaction) -> int:
         return await tx.execute(INSERT, id=51, note="")

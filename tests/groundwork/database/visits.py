@@ -13,7 +13,7 @@ INSERT = "insert into visits (id, note) values (:id, :note)"
 
 @pytest.fixture
 async def db(make_database: MakeDatabase) -> Database:
-    database = await make_database(transaction_seconds=5.0)
+    database = await make_database()
     async with database.transaction() as tx:
         await tx.execute("create table visits (id bigint primary key, note text not null)")
         await tx.execute("create table places (name text primary key, taken bigint not null)")
