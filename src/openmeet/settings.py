@@ -33,7 +33,7 @@ class Settings:
     trusted_proxy_hops: int = setting(0, what="How many proxies of yours stand in front")
     proxies_name_tenant: bool = setting(
         default=False,
-        what="Believes the header x-tenant-id: those proxies name the community that is asked, and let nobody else's through",
+        what="Believes the header x-tenant-id: those proxies name the community that is asked, and let nobody else’s through",
     )
     moderators: tuple[str, ...] = setting(
         (), what="E-mail addresses or DIDs of people who moderate, besides those named by openmeet moderation name"
@@ -93,7 +93,7 @@ class Settings:
     )
     mail_url: Secret = setting(Secret(""), what="Where mail goes: smtp://user:password@host:port")
     mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of mail")
-    mail_reply_to: str = setting("", what="The address that answers to mail go to; empty: the sender's")
+    mail_reply_to: str = setting("", what="The address that answers to mail go to; empty: the sender’s")
 
     pds_url: str = setting("http://localhost:3000", what="The PDS on which people get a repository after they said yes")
     pds_admin_password: Secret = setting(Secret(""), what="The password that makes invites on that PDS")
@@ -115,7 +115,7 @@ class Settings:
     )
     relay_checks: Literal["full", "light"] = setting(
         "full",
-        what="What is checked of a relay's commits: full, or light: signatures, but not that nothing was left out",
+        what="What is checked of a relay’s commits: full, or light: signatures, but not that nothing was left out",
     )
     jetstream_urls: tuple[str, ...] = setting(
         (),
@@ -131,13 +131,13 @@ class Settings:
     )
     accept_bare_audience: bool = setting(
         default=True,
-        what="Takes service tokens made out to the site's DID alone, as older PDSes write them, not only to did#openmeet",
+        what="Takes service tokens made out to the site’s DID alone, as older PDSes write them, not only to did#openmeet",
     )
     jetstream_dictionary: Path | None = setting(
         None, what="The zstd dictionary of those servers; none: their streams are deflated"
     )
     allow_private_addresses: bool = setting(
-        default=False, what="Lets calls to strangers' addresses reach the private network, for development networks"
+        default=False, what="Lets calls to strangers’ addresses reach the private network, for development networks"
     )
 
     @property

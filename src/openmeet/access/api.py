@@ -88,7 +88,7 @@ def _shown(one: ApiToken) -> TokenShown:
 
 OPERATIONS = (
     Operation(
-        "GET", "/api/tokens", "listTokens", "The caller's tokens, the newest first", list_tokens, {200: TokenList}
+        "GET", "/api/tokens", "listTokens", "The caller’s tokens, the newest first", list_tokens, {200: TokenList}
     ),
     Operation(
         "POST",

@@ -96,7 +96,7 @@ class _Joined:
         raise RuntimeError("a request that carries a key writes in its transaction")
 
     async def close(self) -> None:
-        raise RuntimeError("the database is not this request's to close")
+        raise RuntimeError("the database is not this request’s to close")
 
 
 async def once(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:

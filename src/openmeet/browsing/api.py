@@ -282,7 +282,7 @@ OPERATIONS = (
         {200: EventList},
         parameters=(
             Parameter("q", "Words, or beginnings of words, that all occur in title, description, tags or place"),
-            Parameter("from", "First day, YYYY-MM-DD, in each event's own time zone"),
+            Parameter("from", "First day, YYYY-MM-DD, in each event’s own time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
             Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
             Parameter("category", "What it is about", shape=Category),
@@ -293,7 +293,7 @@ OPERATIONS = (
             Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
             Parameter("near", "A point: latitude, longitude in degrees, like 52.52,13.40"),
             Parameter("within", f"Kilometres around that point, 1 to {searches.MAX_WITHIN}", shape=int),
-            Parameter("groups", "mine: events of the caller's groups, those for members too", shape=GroupsName),
+            Parameter("groups", "mine: events of the caller’s groups, those for members too", shape=GroupsName),
             _CURSOR,
             _LIMIT,
         ),

@@ -78,7 +78,7 @@ OPERATIONS = (
         "GET",
         "/api/groups/{slug}/network",
         "showGroupNetwork",
-        "What the network knows of a group, and of one's own being in it",
+        "What the network knows of a group, and of one’s own being in it",
         show,
         {200: GroupNetworkShown},
         failures=(403, 404),

@@ -275,7 +275,7 @@ OPERATIONS = (
         "DELETE",
         "/api/groups/{slug}/membership",
         "leaveGroup",
-        "Leave, or take one's request back",
+        "Leave, or take one’s request back",
         leave,
         {204: None},
         failures=(403, 404, 422),

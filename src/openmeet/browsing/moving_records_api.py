@@ -76,7 +76,7 @@ async def move(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation("GET", PATH, "showMyRecords", "What stands in each of one's repositories", show, {200: RecordsHeld}),
+    Operation("GET", PATH, "showMyRecords", "What stands in each of one’s repositories", show, {200: RecordsHeld}),
     Operation(
         "POST",
         f"{PATH}/move",

@@ -53,7 +53,7 @@ OPERATIONS = (
         "GET",
         "/api/me/reading",
         "showReading",
-        "How far the reading of one's repository is, after signing in with it",
+        "How far the reading of one’s repository is, after signing in with it",
         show_reading,
         {200: ReadingList},
     ),

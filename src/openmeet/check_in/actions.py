@@ -17,7 +17,7 @@ async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> 
     """The answer to this event with that ticket. InvalidForm names ``code``."""
     code = codes.read(typed)
     if code is None:
-        raise InvalidForm({"code": "A ticket's code has twelve letters and digits, like 7KQM-4T2P-9XAB."})
+        raise InvalidForm({"code": "A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."})
     for attendance_id in await queries.candidates(reader, event.id, codes.tail_of(code)):
         if codes.is_of(key, code, attendance_id):
             return attendance_id

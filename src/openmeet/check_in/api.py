@@ -59,7 +59,7 @@ class TicketShown(msgspec.Struct, rename="camel"):
 async def check_in(request: Request) -> Response:
     caller, wanted = caller_of(request), await read_json(request, CheckInWanted)
     if (wanted.ticket_code is None) is (wanted.attendance_id is None):
-        raise InvalidInput("ticketCode", "Give a ticket's code, or the id of an answer.")
+        raise InvalidInput("ticketCode", "Give a ticket’s code, or the id of an answer.")
     async with database_of(request).transaction() as tx:
         event = await managing.hosted(tx, caller, _slug(request))
         if wanted.attendance_id is not None:
@@ -135,7 +135,7 @@ OPERATIONS = (
         "GET",
         "/api/events/{slug}/ticket",
         "showTicket",
-        "The caller's own ticket",
+        "The caller’s own ticket",
         show_ticket,
         {200: TicketShown},
         failures=(404,),

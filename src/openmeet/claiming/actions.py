@@ -21,7 +21,7 @@ from openmeet.users import queries as users
 from openmeet.users import reassigning as joining
 from openmeet.users.model import UserId
 
-_OTHERWISE: Final = "What you proved is not that account's any more. Prove the other account once more."
+_OTHERWISE: Final = "What you proved is not that account’s any more. Prove the other account once more."
 
 
 async def sign_in_with_did(

@@ -65,7 +65,7 @@ _WORDS: Final = {
     Act.DELETE: "delete this event",
     Act.CHOOSE_HOSTS: "choose who hosts this event",
     Act.HAND_OVER: "hand this event over",
-    Act.PUBLISH_RECORD: "publish this event from its author's repository",
+    Act.PUBLISH_RECORD: "publish this event from its author’s repository",
 }
 
 NOT_IN_ITS_GROUP: Final = (

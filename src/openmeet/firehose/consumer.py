@@ -139,7 +139,7 @@ class _Stream:
         while not await self._read_until_jump():
             self._jumps += 1
             seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
-            self._on_lost(RemoteFailed("The stream's numbers jumped."), seconds)
+            self._on_lost(RemoteFailed("The stream’s numbers jumped."), seconds)
             await self._consumer.sleep(seconds)
 
     async def _read_until_jump(self) -> bool:

@@ -78,7 +78,7 @@ def _record(event: JetstreamCommit) -> RecordMessage:
     is_delete = event.action is Action.DELETE
     body = None if is_delete or event.record is None else cbor.encode(event.record)
     if body is not None and Cid.for_cbor(body) != event.cid:
-        raise Malformed("jetstream", str(event.cid), "the CID is not the record's")
+        raise Malformed("jetstream", str(event.cid), "the CID is not the record’s")
     return RecordMessage(
         did=event.did,
         collection=event.collection,

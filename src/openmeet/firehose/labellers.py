@@ -160,10 +160,10 @@ class _Labeller:
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
-            raise RemoteFailed(f"The labeller's identity cannot be read: {unknown.why}") from unknown
+            raise RemoteFailed(f"The labeller’s identity cannot be read: {unknown.why}") from unknown
         service = document.service(LABELER_SERVICE, LABELER_TYPE)
         if service is None:
-            raise RemoteFailed("The labeller's identity names no address for labels.")
+            raise RemoteFailed("The labeller’s identity names no address for labels.")
         url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
         async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
             async for frame in frames:
@@ -220,7 +220,7 @@ class _Labeller:
                 if is_signed:
                     found.append(_kept(label))
                 else:
-                    self._refuse("the signature is not the labeller's")
+                    self._refuse("the signature is not the labeller’s")
         return cursor, found
 
     def _check(self, label: SignedLabel) -> None:

@@ -37,15 +37,15 @@ DEFAULTS: Final[Mapping[Flag, bool]] = {
 }
 
 WHAT: Final[Mapping[Flag, str]] = {
-    Flag.EVENTS_IN: "Events of other people's repositories are shown here",
-    Flag.EVENTS_OUT: "Events are written into their authors' repositories",
+    Flag.EVENTS_IN: "Events of other people’s repositories are shown here",
+    Flag.EVENTS_OUT: "Events are written into their authors’ repositories",
     Flag.RSVPS_IN: "Answers from other apps count here",
-    Flag.RSVPS_OUT: "Answers are written into people's repositories",
+    Flag.RSVPS_OUT: "Answers are written into people’s repositories",
     Flag.GROUPS: "Groups are records, too",
     Flag.MEMBERSHIPS: "Memberships of groups are records, too",
     Flag.SERIES_LEXICON: "A series is a record of its own beside its dates",
     Flag.NATIVE_RECURRENCE: "Rules stand in event records as rrule, rdate and exdate",
-    Flag.DETECTION: "Series are found among one author's events",
+    Flag.DETECTION: "Series are found among one author’s events",
 }
 
 

@@ -32,7 +32,7 @@ from openmeet.users import guests
 from openmeet.users.model import Caller, User
 from openmeet.users.queries import by_email
 
-WORTHLESS = "This link does not work any more. Answer once more on the event's page."
+WORTHLESS = "This link does not work any more. Answer once more on the event’s page."
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joining]:

@@ -300,7 +300,7 @@ def _unknown(named: Named, absent: NotFound) -> str:
         return "This account has been closed."
     if text_of(named).startswith("did:"):
         return f"There is no account {text_of(named)}."
-    return f"Nobody goes by {text_of(named)}. Is it spelled right? A server's address begins with https://."
+    return f"Nobody goes by {text_of(named)}. Is it spelled right? A server’s address begins with https://."
 
 
 async def _take(db: Database, network: Network, back: ComingBack) -> Pending:

@@ -232,7 +232,7 @@ async def read_repository(network: Network, did: Did, collections: Collection[Ns
         verify.check_rev(reading.rev, network.clock.now())
     except verify.Refused as ahead:
         raise RemoteFailed(
-            "The clock of the repository's server is more than five minutes ahead. Nothing is taken until its time has come."
+            "The clock of the repository’s server is more than five minutes ahead. Nothing is taken until its time has come."
         ) from ahead
     return reading
 

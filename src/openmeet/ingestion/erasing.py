@@ -36,7 +36,7 @@ from openmeet.series import handing_over as series_handing_over
 from openmeet.users import queries as users
 from openmeet.users.model import UserId
 
-AUTHOR_IS_GONE = "The account of the event's author was deleted."
+AUTHOR_IS_GONE = "The account of the event’s author was deleted."
 
 
 @dataclass(frozen=True, slots=True)

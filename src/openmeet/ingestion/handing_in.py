@@ -148,7 +148,7 @@ def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> 
         if is_vouched and not is_exact:
             return "No repository can hold this record, so nobody has signed it."
         if one.cid is not None and one.cid != cid and (is_exact or is_vouched):
-            return "The CID is not the record's."
+            return "The CID is not the record’s."
     elif one.record is not None:
         return "A deletion has no record."
     return RecordMessage(did, collection, rkey, rev, one.operation, cid, body, is_verified=is_vouched)

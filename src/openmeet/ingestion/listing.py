@@ -80,7 +80,7 @@ def _message(listed: Value, did: Did, collection: Nsid, rev: Tid) -> RecordMessa
     if uri.authority != did or uri.collection != collection or uri.rkey is None:
         raise Malformed("record", str(uri), "listed under another repository or collection")
     if cid != listed.get("cid"):
-        raise Malformed("record", str(uri), "the CID is not the record's")
+        raise Malformed("record", str(uri), "the CID is not the record’s")
     return RecordMessage(did, collection, uri.rkey, rev, Operation.UPDATE, cid, body, is_verified=False, is_read=True)
 
 

@@ -196,7 +196,7 @@ WORDS: Mapping[Oddity, str] = {
     Oddity.NESTED: "is a date of a date; it belongs to the whole now",
     Oddity.CIRCLE: "is a date of itself; it stands alone now",
     Oddity.NO_ORIGINAL_DATE: "does not say which date it was; its start is taken",
-    Oddity.SHIFTED: "is named by another time than its rule gives that day; the rule's is taken",
+    Oddity.SHIFTED: "is named by another time than its rule gives that day; the rule’s is taken",
     Oddity.NOT_BY_RULE: "is on a day that its rule does not name; it is added as a single date",
     Oddity.SAME_DATE_TWICE: "is a date that is there already; it stands alone now",
     Oddity.EXCEPTION_WITHOUT_DATE: "leaves out a date that its rule does not name; nothing is left out",

@@ -383,7 +383,7 @@ OPERATIONS = (
         "PUT",
         "/api/me/calendars/{id}",
         "saveMyCalendarSubscription",
-        "Another name, or whether it takes one's time",
+        "Another name, or whether it takes one’s time",
         edit,
         {200: SubscribedShown},
         SubscriptionEdit,
@@ -410,7 +410,7 @@ OPERATIONS = (
         is_idempotent=True,
     ),
     Operation(
-        "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one's own events", show_feed, {200: FeedShown}
+        "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one’s own events", show_feed, {200: FeedShown}
     ),
     Operation(
         "POST",
@@ -421,6 +421,6 @@ OPERATIONS = (
         {201: FeedShown},
     ),
     Operation(
-        "DELETE", "/api/calendar-feed", "closeMyFeed", "No address opens one's events any more", close_feed, {204: None}
+        "DELETE", "/api/calendar-feed", "closeMyFeed", "No address opens one’s events any more", close_feed, {204: None}
     ),
 )

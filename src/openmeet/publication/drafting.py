@@ -269,5 +269,5 @@ async def _subject_cid(publisher: Publisher, event: Event) -> str:
         return known.cid
     proven = await prove(parse_at_uri(uri), publisher)
     if proven.cid is None:
-        raise RemoteFailed("The event's record cannot be found in its author's repository.")
+        raise RemoteFailed("The event’s record cannot be found in its author’s repository.")
     return str(proven.cid)

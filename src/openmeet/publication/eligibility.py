@@ -162,7 +162,7 @@ async def _to_its_home(reader: Reader, event: Event, owed: Publication) -> Decis
     if account is not None and agreed and (did is None or identity is None):
         of_group = await repository_for(reader, account, did)
         if of_group is None and did is None:
-            return Wait("The group's repository is being made.")
+            return Wait("The group’s repository is being made.")
         identity = of_group or identity
     if identity is None:
         return Stay(ELSEWHERE) if owed.may_be_out_there else Hold("You have no repository yet.")
@@ -212,7 +212,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
     if event is None or event.deleted_at is not None:
         return Hold("The event was deleted.")
     if event.is_blank:
-        return Hold("The account of the event's author was deleted.")
+        return Hold("The account of the event’s author was deleted.")
     if not may_answers_be_public(event):
         return Hold("Answers to this event are not published.")
     if attendance.is_private:
@@ -224,7 +224,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
     if owed.is_recalled:
         return Hold(RECALLED)
     if event.removed_at is not None:
-        return Leave("The event's record is gone.")
+        return Leave("The event’s record is gone.")
     if attendance.skips_record:
         return Leave("This answer was to stay here.")
     token = told(attendance.status, wishes)
@@ -234,7 +234,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
         case Silence.UNSAID:
             return Hold("You want no record of a no.")
     if event.record_uri is None and owed.may_be_out_there:
-        return Hold("The event's record was taken back.")
+        return Hold("The event’s record was taken back.")
     if event.record_uri is None:
         return Wait("The event has no record yet.")
     place = await place_of(reader, owed, event.record_uri, attendance.source)

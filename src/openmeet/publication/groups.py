@@ -139,4 +139,4 @@ async def where_the_group_speaks(reader: Reader, group: Group, owed: Publication
     if not (await identity_queries.consent(reader, speaker_of(group))).is_given:
         return Hold(SPEAKER_NOT_AGREED)
     identity = await repository_for(reader, speaker_of(group), did)
-    return Wait("The group's record is about to move.") if identity is None else identity
+    return Wait("The group’s record is about to move.") if identity is None else identity

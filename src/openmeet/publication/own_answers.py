@@ -132,7 +132,7 @@ async def _by_uri(network: Network, text: str) -> AtUri:
             uri = AtUri(await network.handles.resolve(parse_handle(uri.authority)), uri.collection, uri.rkey)
     except Malformed:
         raise InvalidInput(
-            "event", "Paste the event's address: its page here, or one that begins with at://."
+            "event", "Paste the event’s address: its page here, or one that begins with at://."
         ) from None
     return uri
 

@@ -382,7 +382,7 @@ def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
         if key in _READ_KEYS or key in used:
             continue
         if key == "rsvpExpected" and isinstance(value, bool):
-            notes.keep(key, "is the author's wish for answers; anybody may answer here")
+            notes.keep(key, "is the author’s wish for answers; anybody may answer here")
         elif key == "media":
             notes.keep(key, "are pictures, kept with their blobs")
         elif key == OLDER_META_KEY:

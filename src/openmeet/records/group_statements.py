@@ -103,7 +103,7 @@ def read_statement(collection: str, did: Did, record: object) -> Statement:
     if of_kind is MEMBERSHIP_COLLECTIONS:
         return Statement(Saying.MEMBERSHIP, group_uri, did)
     if parse_at_uri(group_uri).authority != did:
-        raise Unmappable("Only the repository that holds a group's record speaks for the group.")
+        raise Unmappable("Only the repository that holds a group’s record speaks for the group.")
     if of_kind is ACCEPTANCE_COLLECTIONS:
         member, answered = _did(record.get("member")), _record_uri(record.get("membership"))
         if (

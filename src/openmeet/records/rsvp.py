@@ -87,7 +87,7 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
     except Malformed as wrong:
         raise Unmappable(f"The subject is not an at-uri: {wrong.why}.") from wrong
     if len(str(uri)) > MAX_SUBJECT:
-        raise Unmappable(f"The subject's at-uri has more than {MAX_SUBJECT} characters.")
+        raise Unmappable(f"The subject’s at-uri has more than {MAX_SUBJECT} characters.")
     if uri.rkey is None or uri.collection is None:
         raise Unmappable("The subject is not the at-uri of one record.")
     if uri.collection not in EVENTS:
@@ -102,7 +102,7 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
 def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, str]:
     raw = record.get("status")
     if raw is None:
-        notes.read("answer", "nothing (the lexicon's default)", NetworkAnswer.GOING.value)
+        notes.read("answer", "nothing (the lexicon’s default)", NetworkAnswer.GOING.value)
         return NetworkAnswer.GOING, ""
     text = text_of(raw)
     answer = _ANSWERS.get(token_of(text), NetworkAnswer.OTHER) if text is not None else NetworkAnswer.OTHER

@@ -189,7 +189,7 @@ OPERATIONS = (
         "PUT",
         "/api/me/blocks/{userId}",
         "blockPerson",
-        "Keep somebody away: their answers to the caller's coming events end",
+        "Keep somebody away: their answers to the caller’s coming events end",
         block,
         {204: None},
         failures=(404, 422),

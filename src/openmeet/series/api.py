@@ -48,7 +48,7 @@ DEFAULT_DATES: Final = 30
 MAX_DATES: Final = 200
 PREVIEWED: Final = 10
 
-_FROM = Parameter("from", "First instant or wall-clock time in the series' zone; absent: now")
+_FROM = Parameter("from", "First instant or wall-clock time in the series’ zone; absent: now")
 _TO = Parameter("to", "Where the window ends, not included; absent: as far as the limit reaches")
 _LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
 
@@ -209,7 +209,7 @@ OPERATIONS = (
         "GET",
         "/api/series",
         "listSeries",
-        "The caller's own series, the newest first",
+        "The caller’s own series, the newest first",
         list_own,
         {200: SeriesList},
         parameters=(CURSOR, LIMIT),
@@ -293,7 +293,7 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/series",
         "repeatEvent",
-        "Make the caller's event the first date of a new series",
+        "Make the caller’s event the first date of a new series",
         create_from_event,
         {201: SeriesShown},
         SeriesFromEvent,

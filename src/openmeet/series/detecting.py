@@ -78,7 +78,7 @@ async def _show_all(
         return
     events = {str(event.id): event for event in await detections.sighted(tx, user_id)}
     if await _sightings(tx, list(events.values()), naming) != looked[0]:
-        raise TransactionConflict("the author's events changed while a series was looked for")
+        raise TransactionConflict("the author’s events changed while a series was looked for")
     known = {one.found.key: one for one in await detections.of_person(tx, user_id)}
     # Who said no to these events as a series is not asked again because their records name one, too.
     refused = {

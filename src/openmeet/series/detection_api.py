@@ -103,7 +103,7 @@ OPERATIONS = (
         "GET",
         "/api/me/series-found",
         "listSeriesFound",
-        "Series found among one's single events from elsewhere",
+        "Series found among one’s single events from elsewhere",
         list_found,
         {200: FoundList},
         parameters=(CURSOR, LIMIT),

@@ -333,7 +333,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/events",
         "addSeriesEvent",
-        "Make the caller's event one more date",
+        "Make the caller’s event one more date",
         add,
         {200: SeriesShown},
         EventAdded,

@@ -20,7 +20,7 @@ from openmeet.users.rules import check_name
 
 _REVOKE = Parameter(
     "revoke",
-    "true: end this site's sessions at the servers of the caller's accounts, too; nothing is published until they sign in there again",
+    "true: end this site’s sessions at the servers of the caller’s accounts, too; nothing is published until they sign in there again",
     shape=bool,
 )
 
@@ -153,7 +153,7 @@ OPERATIONS = (
         "DELETE",
         "/api/session",
         "closeSession",
-        "Close the session; what is due still goes to the caller's servers, unless revoke is true",
+        "Close the session; what is due still goes to the caller’s servers, unless revoke is true",
         close_session,
         {204: None},
         parameters=(_REVOKE,),

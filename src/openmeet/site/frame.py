@@ -126,7 +126,7 @@ SAID = {
     "event_unpublished": "It is a draft again: nobody but its hosts sees it.",
     "group_created": "Your group is made. Say what it is for, and invite people.",
     "group_saved": "Saved.",
-    "group_repository_asked": "The group's repository is being made. What is public of it is written there as soon as it is there.",
+    "group_repository_asked": "The group’s repository is being made. What is public of it is written there as soon as it is there.",
     "membership_shown": "You have said so. It is on its way to the network.",
     "membership_hidden": "It is taken back. Copies that others made may remain.",
     "group_deleted": "The group is deleted. Its events stay with their hosts.",

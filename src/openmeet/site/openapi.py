@@ -28,7 +28,7 @@ PATH_WORDS: Final = {
     "slug": "Its name in addresses",
     "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "A person",
-    "token": "What an invitation's link ends with",
+    "token": "What an invitation’s link ends with",
     "id": "Its identifier",
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",

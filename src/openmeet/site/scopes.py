@@ -39,7 +39,7 @@ SCOPE_WORDS: Final = {
     Scope.PROFILE: "Change your profile, what you hear of, searches that you keep and the calendars you subscribe to; report, block and mute for you",
     Scope.WEBHOOKS: "Register addresses that are told what happens",
     Scope.MODERATION: "Moderate this site, where you are a moderator",
-    Scope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups'",
+    Scope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups’",
     Scope.OPERATING: "See how the synchronisation stands, where you run this site",
 }
 

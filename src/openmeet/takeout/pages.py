@@ -47,7 +47,7 @@ OPERATIONS = (
         "GET",
         "/api/takeout",
         "exportMyData",
-        "Everything of the caller's as one document; docs/arriving.md says what stands in it",
+        "Everything of the caller’s as one document; docs/arriving.md says what stands in it",
         export,
         {200: dict[str, msgspec.Raw]},
     ),

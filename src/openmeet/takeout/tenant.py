@@ -33,7 +33,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "client_keys": "what this installation signs with; another has its own",
     "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
     "authorizations": "sign-ins under way: they last ten minutes",
-    "repository_sessions": "keys to people's repositories: they sign in there again",
+    "repository_sessions": "keys to people’s repositories: they sign in there again",
 }
 
 # Tables whose rows refer to rows of the same table: written in an order in which each finds its other.

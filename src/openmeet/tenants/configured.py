@@ -132,7 +132,7 @@ def _name_of(own: Mapping[str, Any], taken: Mapping[str, Settings]) -> str:
         why = 'a name of small letters, digits and single hyphens, at most 31, like  name = "north-side"'
         raise SettingsRefused([f"Each community ([[{TABLE}.{KEY}]]) must have {why}; {name!r} is not."])
     if name in taken:
-        raise SettingsRefused([f"Two communities are called {name!r}: a name is one community's for good."])
+        raise SettingsRefused([f"Two communities are called {name!r}: a name is one community’s for good."])
     return name
 
 

@@ -72,12 +72,12 @@ def _shown(user: User) -> ProfileShown:
 
 
 OPERATIONS = (
-    Operation("GET", "/api/me", "showMe", "One's own profile", show_me, {200: ProfileShown}),
+    Operation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileShown}),
     Operation(
         "PUT",
         "/api/me",
         "saveMe",
-        "Replace one's own profile",
+        "Replace one’s own profile",
         save_me,
         {200: ProfileShown},
         ProfileWanted,

@@ -71,5 +71,5 @@ def routes() -> list[Route]:
 async def show_document(request: Request) -> Response:
     document = document_of(request.app.state.settings.public_url)
     if document is None:
-        raise NotFound("This site's address cannot have a DID: that needs a host name.")
+        raise NotFound("This site’s address cannot have a DID: that needs a host name.")
     return json_response(document, headers={"cache-control": f"public, max-age={_KEPT_SECONDS}"})

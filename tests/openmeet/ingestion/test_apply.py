@@ -138,7 +138,7 @@ async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: 
         kept = await seen.find(reader, odd.uri)
     assert kept is not None
     assert (kept.standing, kept.body) == (Standing.RAW, odd.body)
-    assert kept.reason == "The subject's at-uri has more than 1024 characters."
+    assert kept.reason == "The subject’s at-uri has more than 1024 characters."
 
 
 async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):

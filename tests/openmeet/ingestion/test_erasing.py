@@ -348,4 +348,4 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         assert owned is not None
         assert (owned.state, owned.uri) == (State.DUE, own)
         decision = await decide(reader, owned, Switchboard())
-    assert decision == Hold("The account of the event's author was deleted.")
+    assert decision == Hold("The account of the event’s author was deleted.")

@@ -1,0 +1,33 @@
+"""What people read has typographic apostrophes: the same on every page, and told apart from quotation marks."""
+
+import pytest
+from checks.apostrophes import found_in, in_python, in_template
+
+from tests.parts import ROOT
+
+
+def test_no_text_that_people_read_has_a_straight_one() -> None:
+    assert list(found_in(ROOT)) == []
+
+
+@pytest.mark.parametrize("text", ["The group's page", "It isn't here", "Their authors' names", "we'll see", "friends'"])
+def test_language_is_found(text: str) -> None:
+    assert in_python(f'x = 1\ny = "{text}"') == [2]
+    assert in_python(f'x = f"{text} {{x}}"') == [1]
+    assert in_template(f"<p>\n{text}</p>") == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The group’s page",
+        "where kind = 'series' and x",
+        "in ('yes', 'theirs')",
+        "'d'",
+        "|| '_events', y",
+        "path.startswith('/groups') or x",
+    ],
+)
+def test_values_and_what_is_right_already_are_not(text: str) -> None:
+    assert in_python(f'"""A module\'s own words."""\nx = "{text}"') == []
+    assert in_template(f"{{# the group's #}}{text}") == []
