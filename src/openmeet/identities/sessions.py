@@ -168,6 +168,15 @@ def unseal(network: Network, stored: SealedSession) -> Session:
     return Session(stored, access, refresh, p256.PrivateKey(base64.b64decode(key)) if key else None)
 
 
+def opens(network: Network, stored: SealedSession) -> bool:
+    """Whether the tokens of a stored session can be read; not where they were sealed with a key that is gone."""
+    try:
+        unseal(network, stored)
+    except CannotUnseal:
+        return False
+    return True
+
+
 def seal_password(network: Network, address: str, password: str) -> bytes:
     """The password of the custodial account with this address as it is stored."""
     return network.sealer.seal(password.encode(), password_purpose_of(address))

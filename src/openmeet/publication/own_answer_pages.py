@@ -83,7 +83,7 @@ async def delete_one(request: Request) -> Response:
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
     """What went wrong, beside what was typed; who has to sign in or allow it is sent to where that is done."""
-    elsewhere = leads_to_allowing(failure)
+    elsewhere = leads_to_allowing(request, failure)
     if elsewhere is not None:
         return elsewhere
     match failure:

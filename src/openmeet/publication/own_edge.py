@@ -45,9 +45,12 @@ def of_account(request: Request) -> str:
     return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
-def leads_to_allowing(failure: Failure) -> Response | None:
-    """Who has to sign in, or to allow this, is sent to where that is done."""
-    return go("/settings/identity") if isinstance(failure, NotSignedIn) or is_not_allowed(failure) else None
+def leads_to_allowing(request: Request, failure: Failure) -> Response | None:
+    """Who has to sign in, or to allow this, is sent to where that is done, and from there back to the form."""
+    if not isinstance(failure, NotSignedIn) and not is_not_allowed(failure):
+        return None
+    form = request.url.path.removesuffix("/delete") + of_account(request)
+    return go("/settings/identity?" + urlencode({"next": form}))
 
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:

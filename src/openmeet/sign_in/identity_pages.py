@@ -10,13 +10,21 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
-from openmeet.identities import credentials_cache, leaving, linking, queries, recovery_key_queries, session_queries
+from openmeet.identities import (
+    credentials_cache,
+    leaving,
+    linking,
+    queries,
+    recovery_key_queries,
+    session_queries,
+    sessions,
+)
 from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.identities.naming import read_name
 from openmeet.identities.permissions import Feature, Standing, standing
 from openmeet.sign_in import edge, signing_out
-from openmeet.sign_in.network import browser_secret, is_offered, network_sign_in
+from openmeet.sign_in.network import NetworkSignIn, browser_secret, is_offered, network_sign_in
 from openmeet.sign_in.network_pages import depart, problem_of
 from openmeet.site.forms import EMPTY, Typed, local_path, read_form
 from openmeet.site.frame import go, page
@@ -151,7 +159,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
-        opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id)}
+        opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _opens(request, one)}
         consent = await queries.consent(reader, caller.user_id)
         has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     context = {
@@ -164,6 +172,12 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "with_publishing": request.app.state.asks_to_publish,
     }
     return page(request, "sign_in/identity.html", context, status=status)
+
+
+def _opens(request: Request, session: SealedSession) -> bool:
+    """Whether we can act in a session: where nobody can read it any more it is as good as over."""
+    found: NetworkSignIn | None = request.app.state.network_sign_in
+    return found is None or sessions.opens(found.network, session)
 
 
 def _shown(identity: Identity, session: SealedSession | None) -> Shown:

@@ -228,7 +228,10 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
             True,
         )
         refused = await browser.post(f"{HERE}/new", data=TYPED)
-        assert (refused.status_code, refused.headers["location"]) == (303, "/settings/identity")
+        assert refused.status_code == 303
+        assert refused.headers["location"] == "/settings/identity?next=%2Fme%2Fatproto%2Fnew"
+        allowing = inputs_of((await browser.get(refused.headers["location"])).text)
+        assert allowing["next"] == f"{HERE}/new"
         assert (await browser.get(f"{HERE}/nothing")).status_code == 404
     listed = await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
     assert listed == own_repository.OwnPage((), "")

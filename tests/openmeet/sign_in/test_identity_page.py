@@ -245,6 +245,18 @@ async def test_credentials_of_an_account_that_is_let_go_are_not_at_hand(door: Do
         assert await credentials_cache.get(door.network, ana.user_id, ana.did, version) is None
 
 
+async def test_a_session_that_nobody_can_read_any_more_is_begun_anew(door_on_each: Door):
+    """After its sealing key is gone the page says so and offers it, whatever was allowed before."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        assert "Sign in there again" not in (await browser.get(HERE)).text
+        async with door.db.transaction() as tx:
+            await tx.execute("update repository_sessions set sealed = :sealed", sealed=b"of another key")
+        assert "Sign in there again" in (await browser.get(HERE)).text
+
+
 async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
     """Of who publishes, and not of accounts that we keep, which sign in again by themselves."""
     door = door_on_each
