@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
-from openmeet.attendance import queries
+from openmeet.attendance import left_groups, queries
 from openmeet.debts import publications
 from openmeet.events import owners
 from openmeet.events import queries as events
@@ -14,7 +14,7 @@ from openmeet.events.promotion import Reach, reach, reach_of
 from openmeet.groups import actions as groups
 from openmeet.groups import network, publishing
 from openmeet.groups import queries as group_queries
-from openmeet.groups.model import Group, GroupDetails, GroupId, GroupSlug
+from openmeet.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
 from openmeet.groups.owing import look_at_members
 from openmeet.groups.promotion import Share, share_of
 from openmeet.groups.rules import Action
@@ -36,6 +36,8 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
         return
     if reach(Visibility.PUBLIC, of_event(after)) is Reach.NOTHING:
         await events.release_in_group(tx, after.id)
+    if after.details.visibility is GroupVisibility.PRIVATE:
+        await left_groups.look_again_in(tx, after.id)
     await look_at_records(tx, after.id)
 
 

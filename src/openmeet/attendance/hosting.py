@@ -1,7 +1,7 @@
 """What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
 
 from groundwork.database.transaction import Transaction
-from openmeet.attendance import letting_in
+from openmeet.attendance import left_groups, letting_in
 from openmeet.attendance.actions import decide_records_anew, event_changed
 from openmeet.attendance.hearing import CONCERNED, people_to_tell
 from openmeet.events import actions as events
@@ -26,6 +26,7 @@ async def revise(
     if before is not None and before.visibility is not event.visibility:
         await decide_records_anew(tx, event.id)
         await letting_in.look_again(tx, [event])
+        await left_groups.look_again(tx, [event])
     told = await _tell(tx, caller, before, event, Kind.EVENT_CHANGED)
     if before is not None:
         await _tell_mentioned(tx, caller, before, event)

@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
-from openmeet.attendance import joining_queries, letting_in, series_invitations
+from openmeet.attendance import joining_queries, left_groups, letting_in, series_invitations
 from openmeet.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.events import owing
 from openmeet.events.dates import leave_series, revise_dates, take_dates_away
@@ -201,6 +201,7 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await letting_in.look_again(tx, shown_otherwise)
+    await left_groups.look_again(tx, shown_otherwise)
     # A date that its series' rule no longer names differs from the series in when it begins.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await storing.store_window(tx, target)

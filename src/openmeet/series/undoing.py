@@ -14,7 +14,7 @@ import msgspec
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from openmeet.attendance import letting_in, series_invitations
+from openmeet.attendance import left_groups, letting_in, series_invitations
 from openmeet.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.attendance.hearing import Heard
 from openmeet.events import owing
@@ -222,6 +222,7 @@ async def _restore(
     ]
     await decide_all_records_anew(tx, [one.id for one in shown_otherwise])
     await letting_in.look_again(tx, shown_otherwise)
+    await left_groups.look_again(tx, shown_otherwise)
     return pairs
 
 

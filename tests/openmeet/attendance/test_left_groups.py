@@ -1,18 +1,23 @@
 """Who is out of a group keeps no place at what they see no more, and can always give back a place that they hold."""
 
+from dataclasses import replace
+
 import pytest
 
 from groundwork.errors import NotFound
 from openmeet.attendance import actions as attendance
-from openmeet.attendance import history, queries
+from openmeet.attendance import group_hosting, history, hosting, queries
 from openmeet.attendance.model import AttendanceStatus, Reply, Through
 from openmeet.events import actions, co_hosts, grouping, host_queries, seeing
 from openmeet.events.hosting_rules import Standing
+from openmeet.events.model import Visibility
 from openmeet.groups import actions as groups
 from openmeet.groups import running
+from openmeet.groups.model import GroupVisibility
 from openmeet.series import actions as series_actions
 from openmeet.series import attending, date_queries, following, left_groups
 from openmeet.series.model import Template
+from openmeet.series.plan import plan_all
 from openmeet.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
@@ -92,6 +97,79 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await left_groups.end_answers(db, gil.user_id) == 0
+
+
+@pytest.mark.parametrize("visibility", ["private", "unlisted"])
+async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_before(db, visibility):
+    """They see its events no more; who was never in it was let in by the host, and keeps their place, as members do."""
+    async with db.transaction() as tx:
+        olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
+        group = await group_by(tx, olga)
+        gil, ban, nan = [await member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
+        for one in (gil, ban, nan, stranger):
+            await attendance.answer(tx, one, event.slug, Reply.GOING)
+        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        await groups.leave(tx, gil, group.slug)
+        await running.ban(tx, olga, group.slug, ban.user_id)
+    for one in (gil, ban):
+        assert await left_groups.end_answers(db, one.user_id) == 0
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts where kind = 'left_group'")
+        await group_hosting.revise(tx, olga, group.slug, replace(group.details, visibility=GroupVisibility(visibility)))
+        assert await due(tx) == ([] if visibility == "unlisted" else sorted([gil.user_id, ban.user_id]))
+    for one in (gil, ban):
+        await left_groups.end_answers(db, one.user_id)
+    async with db.reader() as reader:
+        kept = {
+            one.user_id: (await queries.find(reader, event.id, one.user_id)).status for one in (gil, ban, nan, stranger)
+        }
+        is_private = visibility == "private"
+        assert kept == {
+            gil.user_id: DECLINED if is_private else GOING,
+            ban.user_id: DECLINED if is_private else GOING,
+            nan.user_id: GOING,
+            stranger.user_id: GOING,
+        }
+        assert (await following.going_of(reader, series.id, gil.user_id) is None) is is_private
+
+
+async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_left(db):
+    """The same of one event alone, which its host shows to fewer."""
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga)
+        gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
+        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        for one in (gil, nan):
+            await attendance.answer(tx, one, event.slug, Reply.GOING)
+        await groups.leave(tx, gil, group.slug)
+    assert await left_groups.end_answers(db, gil.user_id) == 0
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts where kind = 'left_group'")
+        await hosting.revise(tx, olga, event.slug, details(visibility="private"))
+        assert await due(tx) == [gil.user_id]
+    assert await left_groups.end_answers(db, gil.user_id) == 1
+
+
+async def test_so_do_all_dates_of_a_series_that_turns_private(db):
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga)
+        gil = await member(tx, group, olga, "Gil")
+        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
+        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        await groups.leave(tx, gil, group.slug)
+    assert await left_groups.end_answers(db, gil.user_id) == 0
+    async with db.transaction() as tx:
+        await tx.execute("delete from debts where kind = 'left_group'")
+        held = await date_queries.stored(tx, series.id)
+        private = replace(series.template, visibility=Visibility.PRIVATE)
+        locked = await series_actions.lock_own(tx, olga, series.slug)
+        await series_actions.apply(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
+        assert await due(tx) == [gil.user_id]
+    assert await left_groups.end_answers(db, gil.user_id) == len(held)
 
 
 async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
