@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.for_each import for_each
 from groundwork.database.for_each import inserting as inserting_each
 from groundwork.database.together import Write
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.attendance.model import (
     NOBODY,
     AnswerMode,
@@ -29,6 +30,20 @@ COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
     " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
 )
+
+# What stands in one repository, and what else its person has who is known by it alone: each found by an index of its own.
+ERASABLE: Mapping[Engine, str] = {
+    engine: f"""
+    select {COLUMNS} from attendances
+     where id in (select a.id from attendances a
+                   where a.record_uri is not null and {authority_of(engine, "a.record_uri")} = :did
+                   union
+                  select a.id from identities i join attendances a on a.user_id = i.user_id
+                   where i.did = :did and i.kind = 'shadow')
+     order by event_id, id
+"""
+    for engine in ENGINES
+}
 
 # Who holds seats; an index has the same words.
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
@@ -308,17 +323,7 @@ def _values(one: Attendance) -> dict[str, object]:
 
 async def erasable(reader: Reader, did: str) -> list[Attendance]:
     """Answers that stand in a DID's repository, and whatever else somebody has who is known by this DID alone."""
-    rows = await reader.fetch(
-        f"""
-        select {COLUMNS} from attendances
-         where substr(record_uri, 1, length(:prefix)) = :prefix
-            or user_id in (select i.user_id from identities i where i.did = :did and i.kind = 'shadow')
-         order by event_id, id
-        """,
-        prefix=f"at://{did}/",
-        did=did,
-    )
-    return [attendance_of(row) for row in rows]
+    return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
 
 
 async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:

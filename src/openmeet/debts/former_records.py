@@ -3,11 +3,12 @@
 The promise about such a record is one of its own (``Kind.FORMER_EVENT``, ``Kind.FORMER_SERIES``), whose subject is the uri.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.debts.publications import FORMER_OF, Kind
 
 
@@ -27,6 +28,11 @@ class Former:
 
 
 _COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
+
+FORGET_OF: Mapping[Engine, str] = {
+    engine: f"delete from former_records where {authority_of(engine, 'uri')} = :did returning {_COLUMNS}"
+    for engine in ENGINES
+}
 
 
 async def note(tx: Transaction, kind: Kind, subject_id: str, uri: str, *, is_authors: bool) -> None:
@@ -100,11 +106,7 @@ async def note_gone(tx: Transaction, uri: str) -> Former | None:
 
 async def forget_of(tx: Transaction, did: str) -> list[Former]:
     """The repository is gone with its account: nothing leads on from there, and nothing names it."""
-    rows = await tx.fetch(
-        f"delete from former_records where uri >= :first and uri < :behind returning {_COLUMNS}",
-        first=f"at://{did}/",
-        behind=f"at://{did}0",
-    )
+    rows = await tx.fetch(FORGET_OF[tx.engine], did=did)
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :uri",
         [{"kind": FORMER_OF[Kind(row["kind"])], "uri": row["uri"]} for row in rows],

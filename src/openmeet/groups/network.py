@@ -1,11 +1,31 @@
 """All SQL of where groups and memberships stand on the network, and what repositories say of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Transaction
 from openmeet.groups.model import Group, GroupId, MemberId, Membership
 from openmeet.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, member_of
 from openmeet.users.model import UserId
+
+HELD_BY: Mapping[Engine, str] = {
+    engine: f"""
+    select id from groups
+     where is_read_only = 1 and external_id is not null and {authority_of(engine, "external_id")} = :did order by id
+"""
+    for engine in ENGINES
+}
+FORGET_RECORDS_OF: Mapping[Engine, str] = {
+    engine: f"""
+    update groups set external_id = null, external_cid = null
+     where is_read_only = 0 and external_id is not null and {authority_of(engine, "external_id")} = :did
+    returning id
+"""
+    for engine in ENGINES
+}
+FORGET_FORMER_OF: Mapping[Engine, str] = {
+    engine: f"delete from group_former_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+}
 
 
 async def by_record(reader: Reader, uri: str) -> Group | None:
@@ -134,10 +154,7 @@ async def claiming_to_continue(reader: Reader, uri: str, *, limit: int) -> list[
 
 async def held_by(reader: Reader, did: str) -> list[GroupId]:
     """Groups read from this repository."""
-    rows = await reader.fetch(
-        "select id from groups where is_read_only = 1 and external_id like :prefix order by id", prefix=f"at://{did}/%"
-    )
-    return [GroupId(row["id"]) for row in rows]
+    return [GroupId(row["id"]) for row in await reader.fetch(HELD_BY[reader.engine], did=did)]
 
 
 async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
@@ -148,14 +165,8 @@ async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
 
 async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
     """A repository is gone with its account: no group stood there, and no member said anything there; the groups it spoke for."""
-    prefix = f"at://{did}/%"
-    await tx.execute("delete from group_former_records where uri like :prefix", prefix=prefix)
+    await tx.execute(FORGET_FORMER_OF[tx.engine], did=did)
     await tx.execute(
         "update group_members set external_id = null, external_did = null where external_did = :did", did=did
     )
-    rows = await tx.fetch(
-        "update groups set external_id = null, external_cid = null where is_read_only = 0 and external_id like :prefix"
-        " returning id",
-        prefix=prefix,
-    )
-    return sorted(GroupId(row["id"]) for row in rows)
+    return sorted(GroupId(row["id"]) for row in await tx.fetch(FORGET_RECORDS_OF[tx.engine], did=did))

@@ -66,7 +66,9 @@ TURN = """
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
 
-ERASE = "delete from conflicts where substr(uri, 1, length(:prefix)) = :prefix"
+ERASE: Mapping[Engine, str] = {
+    engine: f"delete from conflicts where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> No
 
 async def erase_of(tx: Transaction, did: str) -> None:
     """Erasure of a DID takes the conflicts about its records along."""
-    await tx.execute(ERASE, prefix=f"at://{did}/")
+    await tx.execute(ERASE[tx.engine], did=did)
 
 
 def _brought(row: Row) -> Brought:

@@ -5,13 +5,14 @@ somebody did, and gives way to it whatever revision it claimed. Deletes leave a 
 ignored. So any order and any repetition of messages leave the same rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.for_each import for_each
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.records import missed
 from openmeet.records.collections import RSVPS
 from openmeet.records.message import RecordMessage
@@ -188,11 +189,14 @@ NEW_EPOCH = """
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
 # Also of those that left no record here: what was refused, or too old.
-URIS_OF = """
+URIS_OF: Mapping[Engine, str] = {
+    engine: f"""
     select uri from records where did = :did
-    union select uri from subjects where substr(uri, 1, length(cast(:prefix as text))) = :prefix
+    union select uri from subjects where {authority_of(engine, "uri")} = :did
     order by uri
 """
+    for engine in ENGINES
+}
 ERASE = "delete from records where did = :did returning uri, rev"
 UNLOCK = "delete from subjects where uri = :uri"
 ERASE_REPOSITORY = "delete from repositories where did = :did"
@@ -426,7 +430,7 @@ async def start_epoch(tx: Transaction, did: str) -> None:
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
     """Forget everything that a DID wrote; the last rev of each uri that was known."""
-    uris = [row["uri"] for row in await tx.fetch(URIS_OF, did=did, prefix=f"at://{did}/")]
+    uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
     await _lock(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])

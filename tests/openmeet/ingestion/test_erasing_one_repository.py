@@ -1,0 +1,119 @@
+"""A repository is erased, and no other whose DID looks like it: `_` and `%` of a did:web are themselves, in whatever order texts are kept."""
+
+from dataclasses import replace
+
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Engine, Reader
+from openmeet.attendance import queries as answers
+from openmeet.debts import former_records
+from openmeet.debts.publications import Kind
+from openmeet.flags.model import Flag
+from openmeet.flags.switchboard import MAX_AGE
+from openmeet.groups import network
+from openmeet.ingestion import conflicts
+from openmeet.ingestion.erasing import erase_here
+from openmeet.ingestion.latest_word import FIELD
+from openmeet.ingestion.switching import switch
+from openmeet.ingestion.three_way import Decision, Policy, Side
+from openmeet.records import seen
+from openmeet.records.message import RecordMessage
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
+from tests.openmeet.ingestion.test_foreign_groups import group
+from tests.openmeet.ingestion.test_rows_of_repositories import in_a_languages_order, plan
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.site_under_test import person
+from tests.world.oracle import RSVP, Change
+
+# Each pair is one to ``like``, or to a range in the order of a language.
+PAIRS = [
+    ("did:web:tea_time.example", "did:web:tea-time.example"),
+    ("did:web:tea.example%3A80", "did:web:tea.example.more%3A80"),
+    ("did:web:tea.example", "did:web:tea.example%3A8080"),
+    ("did:web:tea.example%3A8080", "did:web:tea.example"),
+]
+TEA = event(1, "tea", 1)
+THEIRS = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+
+# Where anything of a repository stands, and in which column.
+KEPT = {
+    "records": "uri",
+    "subjects": "uri",
+    "conflicts": "uri",
+    "attendances": "record_uri",
+    "events": "record_uri",
+    "groups": "external_id",
+    "former_records": "uri",
+    "group_former_records": "uri",
+}
+
+
+async def kept(reader: Reader, did: Did) -> dict[str, int]:
+    """How many rows of each table are of this repository; told in Python, which knows what a prefix is."""
+    found = {}
+    for table, column in KEPT.items():
+        # Of a group that was only known from there a row stays, of which nothing is said.
+        rest = "and deleted_at is null" if table == "groups" else ""
+        rows = await reader.fetch(f"select {column} as uri from {table} where {column} is not null {rest}")
+        found[table] = sum(str(row["uri"]).startswith(f"at://{did}/") for row in rows)
+    return found
+
+
+async def wrote(db: Database, did: Did) -> None:
+    """Everything that this repository may have: event, answer, group; what changed hands from there, also of groups made here."""
+    theirs: list[RecordMessage] = [replace(one, did=did) for one in (event(1, "walk", 2), group(4))]
+    answer = message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri)))
+    await take(db, *theirs, answer)
+    async with db.transaction() as tx:
+        await conflicts.keep(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
+        await former_records.note(tx, Kind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
+        made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
+        await network.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
+        await network.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
+async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandClock, pair: tuple[str, str]) -> None:
+    gone, other = map(parse_did, pair)
+    for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
+        async with db.transaction() as tx:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    clock.turn(MAX_AGE)
+    await take(db, TEA)
+    for did in (gone, other):
+        await wrote(db, did)
+    async with db.transaction() as tx:
+        await in_a_languages_order(tx)
+        before = await kept(tx, other)
+        assert await kept(tx, gone) == before
+        assert [table for table, number in before.items() if not number] == []
+        await erase_here(tx, [b"k" * 32], gone)
+        assert await kept(tx, other) == before
+        assert [table for table, number in (await kept(tx, gone)).items() if number] == []
+
+
+def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
+    """What finds a repository's rows when it is erased, each with the index that finds them."""
+    return {
+        "decisions": (conflicts.ERASE[engine], "conflicts_by_repository"),
+        "records": (seen.URIS_OF[engine], "subjects_by_repository"),
+        "answers": (answers.ERASABLE[engine], "attendances_by_repository"),
+        "what changed hands": (former_records.FORGET_OF[engine], "former_records_by_repository"),
+        "groups": (network.HELD_BY[engine], "groups_by_repository"),
+        "groups made here": (network.FORGET_RECORDS_OF[engine], "groups_by_repository"),
+        "groups that went on": (network.FORGET_FORMER_OF[engine], "group_former_records_by_repository"),
+    }
+
+
+@pytest.mark.parametrize("what", list(_statements("sqlite")))
+async def test_it_is_found_without_reading_through_any_table(db: Database, what: str) -> None:
+    async with db.transaction() as tx:
+        statement, index = _statements(tx.engine)[what]
+        found = await plan(tx, statement, did=PAIRS[0][0])
+    # What an engine goes through of rows that it has already found is no table.
+    through = [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")]
+    assert through == [], found
+    assert index in found
