@@ -10,7 +10,7 @@ from rich.progress import Progress
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
-from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
 from openmeet.administration.standing import standing
 from openmeet.debts.kinds import Debt
@@ -30,6 +30,8 @@ from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_js
 from programs.platform import Platform, run_on_platform
 
 app = noun("Streams in, records out.")
+
+_COMPARE = "Compare it with the DID that the account itself shows: nothing was asked for."
 
 RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
 
@@ -144,6 +146,7 @@ def read(
     known, chosen = _did(did), chosen_collections(collection or [])
 
     async def act(platform: Platform) -> None:
+        await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             await owe.owe(tx, Debt.BACKFILL, subject_of(known, chosen), int(tx.now))
         typer.echo(f"The publisher will read {known}{_of(chosen)}.")
@@ -257,6 +260,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
     known = _did(did)
 
     async def act(platform: Platform) -> None:
+        await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
             await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
@@ -274,6 +278,19 @@ def _did(text: str) -> Did:
         return parse_did(text)
     except Malformed as wrong:
         raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
+
+
+async def _must_be_somebodys(platform: Platform, did: Did) -> None:
+    """Raises NotFound and InvalidInput of a DID that nobody can resolve. Where that cannot be told now, the publisher will find out."""
+    try:
+        await platform.network.dids.resolve(did)
+    except NotFound as absent:
+        advice = "There is nothing to read any more." if absent.name == "DidDeactivated" else _COMPARE
+        raise NotFound(f"{absent.why} {advice}", name=absent.name) from absent
+    except InvalidInput as unknown:
+        raise InvalidInput("did", f"{unknown.why} {_COMPARE}", name=unknown.name) from unknown
+    except (RemoteFailed, RemoteSlow) as away:
+        typer.echo(f"Whether {did} exists could not be looked up: {away.why} The publisher will try again.", err=True)
 
 
 def _as_text(found: dict[str, object]) -> str:

@@ -1,10 +1,14 @@
 """What the operator is told of readings, by commands on a folder of their own."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import pytest
 from tests.openmeet.ingestion.network import did, rev
-from tests.programs.commands.test_debts import run
+from tests.programs.commands.test_debts import of_program, run
+from tests.world.directory import Directory
+from tests.world.processes import free_port
 
 from groundwork.clock import SystemClock
 from openmeet.ingestion import put_aside
@@ -31,3 +35,50 @@ async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
         listed = json.loads(run(environment, "sync", "put-aside", "--json"))
         assert listed == [{"uri": URI, "step": "taking", "reason": "ValueError: no such day"}]
         assert "records put aside  1" in run(environment, "sync", "status")
+
+
+KNOWN, UNKNOWN = did(1), did(2)
+COMPARE = "Compare it with the DID that the account itself shows: nothing was asked for."
+
+
+async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str, list[str]]:
+    """The exit status of a command, what it says (the part behind its name, on errors), and whose repositories are owed a reading."""
+    environment = {
+        "OPENMEET_DATA_DIRECTORY": str(tmp_path),
+        "OPENMEET_DEV_MAILBOX": "true",
+        "OPENMEET_DEV_MODE": "true",
+        "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",
+        "OPENMEET_PLC_URL": plc_url,
+        "COLUMNS": "400",
+    }
+    ended = await asyncio.to_thread(of_program, environment, "sync", *arguments)
+    settings = read_platform_settings(None, environment)
+    async with open_platform(settings, SystemClock()) as platform, platform.db.reader() as reader:
+        owed = await reader.fetch("select subject from debts where kind = 'backfill' order by subject")
+        begun = await reader.fetch("select did from repositories where epoch > 0")
+    assert [row["did"] for row in begun] == ([row["subject"] for row in owed] if arguments[0] == "reset" else [])
+    return ended.returncode, f"{ended.stdout}{ended.stderr}".strip(), [row["subject"] for row in owed]
+
+
+@pytest.mark.parametrize("verb", ["read", "reset"])
+async def test_a_did_that_nobody_can_resolve_is_refused_at_once(tmp_path: Path, verb: str):
+    async with Directory({KNOWN: {"id": KNOWN}}) as directory:
+        status, words, owed = await said(tmp_path, directory.url, verb, UNKNOWN)
+        assert (status, owed) == (1, [])
+        assert words == f"openmeet sync: There is no identity {UNKNOWN}. {COMPARE}"
+        status, words, owed = await said(tmp_path, directory.url, verb, "did:example:nobody")
+        assert (status, owed) == (1, [])
+        assert words.endswith(COMPARE)
+        status, words, owed = await said(tmp_path, directory.url, verb, "nobody")
+        assert (status, owed) == (1, [])
+        assert "This is not a DID" in words
+        status, words, owed = await said(tmp_path, directory.url, verb, KNOWN)
+        assert (status, owed) == (0, [KNOWN])
+        assert "The publisher will read" in words or "will read it whole" in words
+
+
+async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
+    """The directory is away: what is asked for is owed, and said."""
+    status, words, owed = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
+    assert (status, owed) == (0, [KNOWN])
+    assert f"Whether {KNOWN} exists could not be looked up" in words
