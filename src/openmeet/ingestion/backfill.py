@@ -150,7 +150,7 @@ async def _expect_reached(db: Database, network: Network, did: Did) -> None:
 async def _is_active(network: Network, did: Did) -> bool:
     try:
         document = await network.dids.resolve(did)
-    except NotFound:
+    except (NotFound, InvalidInput):
         return False
     return document.pds is not None and (await account_status(network, did, document.pds)).is_active
 
@@ -225,7 +225,9 @@ async def read_repository(network: Network, did: Did, collections: Collection[Ns
     """
     try:
         reading = await _read(network, did, collections)
-    except NotFound as absent:
+    except (NotFound, InvalidInput) as absent:
+        if isinstance(absent, InvalidInput) and absent.name != "UnresolvableDid":
+            raise
         log.warning("repository.not_served", did=did, reason=absent.why)
         return None
     try:

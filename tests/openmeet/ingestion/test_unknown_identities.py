@@ -8,7 +8,7 @@ from groundwork.outbox import owe
 from groundwork.outbox import pay as debts
 from groundwork.outbox.pay import Paying
 from openmeet.debts.kinds import Debt
-from openmeet.ingestion import fetching, refreshing
+from openmeet.ingestion import backfill, fetching, refreshing
 from tests.openmeet.town import Town
 
 NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
@@ -24,6 +24,7 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
         Debt.FETCH_SUBJECT: fetching.subject_payer(
             town.db, town.network, town.processor.here, count_unknown=counted.append
         ),
+        Debt.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
     }
     await debts.run_once(town.db, {kind: Paying(payers[kind])})
     async with town.db.reader() as reader:
@@ -47,6 +48,12 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
 async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: Debt, subject: str):
     """The debt is settled, and there is one more on the counter."""
     assert await paid(town, kind, subject) == ("paid", [kind])
+
+
+@pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
+async def test_a_repository_that_can_be_nowhere_wakes_nobody(town: Town, did: str):
+    """Handed in by another system, and owed a read: nothing is served under that name, as where its server is gone for good."""
+    assert await paid(town, Debt.BACKFILL, did) == ("paid", [])
 
 
 async def test_what_names_no_record_is_no_stranger(town: Town):
