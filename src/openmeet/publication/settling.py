@@ -99,7 +99,8 @@ async def settle(
         )
     else:
         await group_records.note(tx, held.kind, held.subject_id, uri=uri, cid=cid)
-    tracing.note("record.published", held.subject_id, kind=held.kind.value, uri=uri, cid=cid, rev=rev)
+    if (uri, cid) != (held.uri, held.base_cid):
+        tracing.note("record.published", held.subject_id, kind=held.kind.value, uri=uri, cid=cid, rev=rev)
     return True
 
 

@@ -13,6 +13,8 @@ from groundwork.telemetry.logs import configure, request_id
 from groundwork.telemetry.tracing import request_headers, step, trace_id_of
 from openmeet.attendance import actions as attendance
 from openmeet.attendance.model import Reply
+from openmeet.debts import publications
+from openmeet.debts.publications import Kind
 from tests.openmeet.town import Town
 from tests.parts import needs
 
@@ -31,6 +33,9 @@ async def test_an_answer_is_followed_from_click_to_ingestion(town: Town):
         request_id.reset(request)
         await town.pay()
         await town.listen(cleo.user_id)
+        async with town.db.transaction() as tx:
+            await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[saved.id])
+        assert await town.pay()  # it stands there as it should: nothing is written, and nothing said
     finally:
         structlog.reset_defaults()
         root.handlers[:] = before
