@@ -4,7 +4,7 @@ A value whose key is gone already is passed over: its person signs in again, its
 """
 
 from groundwork.database.resealing import Sealed, reseal
-from openmeet.identities import client_keys, recovery_keys, sessions
+from openmeet.identities import client_keys, recovery_keys, session_sealing
 from openmeet.personal_calendar.fetching import SEAL_PURPOSE
 from openmeet.webhooks import actions as webhooks
 from openmeet.webhooks.model import WebhookId
@@ -14,8 +14,8 @@ from programs.platform import Platform
 def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
     """Every one of them; a test looks for more in the schema."""
     return (
-        Sealed("repository_sessions", "did", "sealed", lambda did: sessions.purpose_of(tenant, did)),
-        Sealed("custodial_accounts", "email", "sealed_password", sessions.password_purpose_of),
+        Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
+        Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
         Sealed("recovery_keys", "public_key", "sealed", recovery_keys.purpose_of),
         Sealed("client_keys", "key_id", "sealed", lambda key_id: client_keys.purpose_of(tenant, key_id)),
         Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),

@@ -20,7 +20,7 @@ from groundwork.queue.rabbitmq import RabbitQueue
 from groundwork.sealing import CannotUnseal
 from groundwork.settings import Secret
 from groundwork.signing_key import SigningKey
-from openmeet.identities import sessions
+from openmeet.identities import session_sealing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
 from programs import gauges, publisher, scheduler, shared
@@ -89,7 +89,7 @@ async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_pa
 
 async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:
     town, village = two(both)
-    purposes = [sessions.purpose_of(one.network.tenant, DID) for one in (town, village)]
+    purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (town, village)]
     sealed = town.network.sealer.seal(b"tokens", purposes[0])
     assert town.network.sealer.unseal(sealed, purposes[0]) == b"tokens"
     with pytest.raises(CannotUnseal):

@@ -20,7 +20,7 @@ from groundwork.errors import Failure, Forbidden, NotSignedIn
 from openmeet.identities import queries, sessions
 from openmeet.identities.model import ACTIVE, Identity
 from openmeet.identities.network import Network
-from openmeet.identities.sessions import Session
+from openmeet.identities.session_sealing import Session
 from openmeet.users.model import UserId
 
 # What says "this access token no longer counts": OAuth's name, current servers' 400 ExpiredToken, others' 401.

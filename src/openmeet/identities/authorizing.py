@@ -28,7 +28,7 @@ from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, NotSig
 from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.identities import authorization_queries, client_keys, session_queries, sessions
+from openmeet.identities import authorization_queries, client_keys, session_queries, session_sealing, sessions
 from openmeet.identities.model import NewSession, SealedSession, SessionKind
 from openmeet.identities.naming import FIELD, Named, Server, text_of
 from openmeet.identities.network import Network
@@ -216,7 +216,7 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
         tokens.did,
         SessionKind.OAUTH,
         pds,
-        sessions.seal(network, tokens.did, tokens.access, tokens.refresh, key),
+        session_sealing.seal(network, tokens.did, tokens.access, tokens.refresh, key),
         issuer=pending.issuer,
         client_id=pending.client_id,
         client_key_id=pending.client_key_id,

@@ -16,7 +16,7 @@ from openmeet.debts.kinds import Debt
 from openmeet.identities import actions, session_queries
 from openmeet.identities.model import SessionKind
 from openmeet.identities.network import Network
-from openmeet.identities.sessions import new_password_session
+from openmeet.identities.session_sealing import new_password_session
 from openmeet.users.model import UserId
 
 # What becomes of somebody who proved that they hold a DID: (transaction, DID, handle, PDS). Bound by ``programs/``: claiming, above

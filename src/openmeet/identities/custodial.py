@@ -25,7 +25,7 @@ from groundwork.outbox.pay import Payer
 from openmeet.identities import actions, queries, recovery_key_queries, recovery_keys
 from openmeet.identities.model import CustodialAccount
 from openmeet.identities.network import Network
-from openmeet.identities.sessions import new_password_session, seal_password, unseal_password
+from openmeet.identities.session_sealing import new_password_session, seal_password, unseal_password
 from openmeet.site.texts import folded
 from openmeet.users.model import UserId, UserKind
 from openmeet.users.queries import kinds

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure, RemoteSlow
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.identities import client_keys, credentials_cache, session_queries, sessions
+from openmeet.identities import client_keys, credentials_cache, session_queries, session_sealing
 from openmeet.identities.model import SealedSession
 from openmeet.identities.network import Network
 from openmeet.users.model import UserId
@@ -44,7 +44,7 @@ async def give_back(db: Database, network: Network, ended: SealedSession) -> Non
 
 async def _revoke(db: Database, network: Network, ended: SealedSession) -> None:
     try:
-        session = sessions.unseal(network, ended)
+        session = session_sealing.unseal(network, ended)
     except CannotUnseal:
         return  # nobody can use what nobody can read
     if session.key is None:

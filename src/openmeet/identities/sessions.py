@@ -11,12 +11,9 @@ A session that is over is marked so; a custodial account signs in again by itsel
 """
 
 import asyncio
-import base64
 import secrets
 import time
-from dataclasses import dataclass, field
-
-import msgspec
+from dataclasses import dataclass, field, replace
 
 from at_network.bearer_session import SessionTokens, create_session, refresh_session
 from at_network.oauth_client import INVALID_GRANT
@@ -26,17 +23,16 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotFound, NotSignedIn, Unavailable
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.identities import client_keys, credentials_cache, queries, session_queries
+from openmeet.identities import client_keys, credentials_cache, leaving, queries, session_queries
 from openmeet.identities.credentials_cache import Credentials
 from openmeet.identities.model import (
     CustodialAccount,
     Identity,
     IdentityKind,
-    NewSession,
     SealedSession,
-    SessionKind,
 )
 from openmeet.identities.network import Network
+from openmeet.identities.session_sealing import Session, new_password_session, seal, unseal, unseal_password
 
 SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
 
@@ -50,16 +46,6 @@ _WAIT_SECONDS = 25.0
 _LOOK_SECONDS = 0.05
 # Between the lease and the sending nothing slow stands; a process that was stopped there must not send any more.
 _SEND_WITHIN_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """An unsealed session. ``key`` is what OAuth tokens are bound to."""
-
-    stored: SealedSession
-    access: str = field(repr=False)
-    refresh: str = field(repr=False)
-    key: p256.PrivateKey | None = field(repr=False)
 
 
 async def open_session(db: Database, network: Network, identity: Identity) -> Session:
@@ -147,55 +133,6 @@ async def end(db: Database, network: Network, identity: Identity, session: Seale
     await credentials_cache.drop(network, identity.user_id)
 
 
-def seal(network: Network, did: str, access: str, refresh: str, key: p256.PrivateKey | None = None) -> bytes:
-    """Tokens as they are stored, bound to tenant and DID."""
-    parts = [access, refresh, base64.b64encode(key.to_bytes()).decode() if key is not None else ""]
-    return network.sealer.seal(msgspec.json.encode(parts), purpose_of(network.tenant, did))
-
-
-def new_password_session(network: Network, pds_url: str, tokens: SessionTokens) -> NewSession:
-    """A session that a password opened, ready to be stored."""
-    sealed = seal(network, tokens.did, tokens.access, tokens.refresh)
-    return NewSession(tokens.did, SessionKind.PASSWORD, pds_url, sealed)
-
-
-def unseal(network: Network, stored: SealedSession) -> Session:
-    """The tokens of a stored session; raises CannotUnseal when they were sealed with a key that is gone."""
-    parts = msgspec.json.decode(
-        network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
-    )
-    access, refresh, key = parts
-    return Session(stored, access, refresh, p256.PrivateKey(base64.b64decode(key)) if key else None)
-
-
-def opens(network: Network, stored: SealedSession) -> bool:
-    """Whether the tokens of a stored session can be read; not where they were sealed with a key that is gone."""
-    try:
-        unseal(network, stored)
-    except CannotUnseal:
-        return False
-    return True
-
-
-def seal_password(network: Network, address: str, password: str) -> bytes:
-    """The password of the custodial account with this address as it is stored."""
-    return network.sealer.seal(password.encode(), password_purpose_of(address))
-
-
-def unseal_password(network: Network, account: CustodialAccount) -> str:
-    return network.sealer.unseal(account.sealed_password, password_purpose_of(account.email)).decode()
-
-
-def purpose_of(tenant: str, did: str) -> str:
-    """What the tokens of a DID are sealed for."""
-    return f"openmeet/repository_session/{tenant}/{did}"
-
-
-def password_purpose_of(address: str) -> str:
-    """What the password of a kept account is sealed for: whom its address names, who may be joined with somebody since."""
-    return f"openmeet/custodial_password/{address.partition('@')[0]}"
-
-
 async def _spend(db: Database, network: Network, identity: Identity, session: Session, lease: str) -> Session:
     """Ask for new tokens under the lease, and store them."""
     started = time.monotonic()
@@ -209,17 +146,22 @@ async def _spend(db: Database, network: Network, identity: Identity, session: Se
         async with db.transaction() as tx:
             await session_queries.release(tx, session.stored, lease)
         raise
+    sealed = seal(network, identity.did, fresh.access, fresh.refresh, session.key)
     async with db.transaction() as tx:
         is_stored = await session_queries.replace(
             tx,
             session.stored,
             lease,
-            sealed=seal(network, identity.did, fresh.access, fresh.refresh, session.key),
+            sealed=sealed,
             scope=fresh.scope,
             access_ends_at=fresh.access_ends_at,
         )
         stored = await session_queries.find(tx, identity.did)
-    if not is_stored or stored is None:
+    if stored is None:
+        # Their person ended it meanwhile: what the server was told to end may be the token that this one spent.
+        await leaving.give_back(db, network, replace(session.stored, sealed=sealed))
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    if not is_stored:
         raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
     renewed = Session(stored, fresh.access, fresh.refresh, session.key)
     await _keep_at_hand(network, identity, renewed)

@@ -17,7 +17,7 @@ from openmeet.identities import (
     queries,
     recovery_key_queries,
     session_queries,
-    sessions,
+    session_sealing,
 )
 from openmeet.identities.authorizing import Purpose, Wish
 from openmeet.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
@@ -177,7 +177,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 def _opens(request: Request, session: SealedSession) -> bool:
     """Whether we can act in a session: where nobody can read it any more it is as good as over."""
     found: NetworkSignIn | None = request.app.state.network_sign_in
-    return found is None or sessions.opens(found.network, session)
+    return found is None or session_sealing.opens(found.network, session)
 
 
 def _shown(identity: Identity, session: SealedSession | None) -> Shown:

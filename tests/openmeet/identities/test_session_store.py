@@ -13,7 +13,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotSignedIn
 from groundwork.sealing import Sealer
-from openmeet.identities import actions, agents, credentials_cache, queries, session_queries, sessions
+from openmeet.identities import actions, agents, credentials_cache, queries, session_queries, session_sealing, sessions
 from openmeet.identities.credentials_cache import Credentials
 from openmeet.identities.model import Identity, NewSession, SealedSession, SessionKind
 from openmeet.identities.network import Network
@@ -47,7 +47,7 @@ async def network(clock, cache):
 async def connected(db: Database, network: Network) -> Identity:
     async with db.transaction() as tx:
         await actions.connect(tx, did(1), handle="ana.town.test", pds_url=PDS)
-        sealed = sessions.seal(network, did(1), "an access token", "a refresh token")
+        sealed = session_sealing.seal(network, did(1), "an access token", "a refresh token")
         await session_queries.put(tx, NewSession(did(1), SessionKind.PASSWORD, PDS, sealed))
         found = await queries.find(tx, did(1))
     assert found is not None
@@ -115,7 +115,7 @@ async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network:
     identity = await connected(db, network)
     row = await stored(db)
     assert b"token" not in row.sealed
-    assert sessions.unseal(network, row).access == "an access token"
+    assert session_sealing.unseal(network, row).access == "an access token"
     async with network_of_nobody(clock, network.cache, tenant="another") as other:
         with pytest.raises(NotSignedIn):
             await sessions.open_session(db, other, identity)
@@ -130,7 +130,7 @@ async def test_key_is_rotated_under_open_sessions(db: Database, network: Network
     async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
         session = await sessions.open_session(db, rotated, identity)
         assert session.refresh == "a refresh token"
-        assert not rotated.sealer.is_stale(sessions.seal(rotated, identity.did, "a", "b"))
+        assert not rotated.sealer.is_stale(session_sealing.seal(rotated, identity.did, "a", "b"))
 
 
 async def test_cache_holds_what_the_contract_says_and_nothing_readable(db: Database, network: Network, cache: Cache):

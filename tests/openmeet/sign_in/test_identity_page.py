@@ -18,8 +18,10 @@ from openmeet.identities import (
     agents,
     client_keys,
     credentials_cache,
+    leaving,
     queries,
     session_queries,
+    session_sealing,
     sessions,
     tasks,
 )
@@ -158,7 +160,7 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         assert (await standing_of(door, later)).state is State.BLOCKED
 
 
-async def ended_at_server(door: Door, before: sessions.Session) -> bool:
+async def ended_at_server(door: Door, before: session_sealing.Session) -> bool:
     """Whether the server takes the session's refresh token no more."""
     client = await client_keys.client_of_session(
         door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
@@ -180,7 +182,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
         for one in (other, browser):
             await door.let_in(one, "ana")
         ana = await door.identity("ana")
-        before = sessions.unseal(door.network, await door.stored("ana"))
+        before = session_sealing.unseal(door.network, await door.stored("ana"))
         event = await new_event(door, await agreed(door, ana.user_id))
         for path in (HERE, "/my/series", "/"):
             assert 'name="revoke" value="true"' in (await browser.get(path)).text
@@ -196,6 +198,33 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
     assert (await standing_of(door, event)).state is State.BLOCKED
 
 
+async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
+    """The server has given out new tokens, and nobody here wants them any more: they end, and are stored nowhere."""
+    door = door_on_each
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+    ana = await door.identity("ana")
+    before = session_sealing.unseal(door.network, await door.stored("ana"))
+    ask, given = door.network.oauth.refresh, list[str]()
+
+    async def ask_and_leave(_calls: object, *how: object):
+        granted = await ask(*how)
+        given.append(granted.refresh)
+        async with door.db.transaction() as tx:
+            # Telling the server of the token that has just been spent ends nothing at some.
+            await leaving.forget_all(tx, ana.user_id)
+        return granted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(door.network.oauth), "refresh", ask_and_leave)
+        with pytest.raises(NotSignedIn):
+            await sessions.renew(door.db, door.network, ana, before)
+    assert await door.session("ana") is None
+    (fresh,) = given
+    assert await ended_at_server(door, replace(before, refresh=fresh))
+
+
 @pytest.mark.parametrize("revokes", [True, False])
 async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: Door, revokes: bool):
     """By ``DELETE /api/session?revoke=true``; without it the session at the server stays, as with a browser."""
@@ -204,7 +233,7 @@ async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: D
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         ana = await door.identity("ana")
-        before = sessions.unseal(door.network, await door.stored("ana"))
+        before = session_sealing.unseal(door.network, await door.stored("ana"))
         async with door.db.transaction() as tx:
             token = (await open_session(tx, ana.user_id, SessionKind.API)).token
         bearer = {"authorization": f"Bearer {token}"}
@@ -337,7 +366,7 @@ async def test_old_seals_are_renewed(door_on_each: Door):
     assert await reseal(door.db, rotated.sealer, columns) == (1, 1)
     assert await reseal(door.db, rotated.sealer, columns) == (1, 0)
     alone = replace(door.network, sealer=Sealer([b"n" * 32]))
-    assert sessions.unseal(alone, await door.stored("ana")).key is not None
+    assert session_sealing.unseal(alone, await door.stored("ana")).key is not None
 
 
 async def test_every_sealed_column_is_among_them(door_on_each: Door):

@@ -7,7 +7,7 @@ from at_network.bearer_session import create_session
 from groundwork.errors import NotSignedIn
 from openmeet.app import _page as as_page
 from openmeet.debts.publications import Kind, State
-from openmeet.identities import queries, sessions, taking_over_pages
+from openmeet.identities import queries, session_sealing, taking_over_pages
 from openmeet.identities.model import IdentityKind
 from openmeet.publication import rounds
 from openmeet.sign_in import actions as sign_in
@@ -38,7 +38,7 @@ async def test_kept_repository_becomes_theirs(kept: Door):
         account = await queries.custodial_account(tx, ana.user_id)
         opened = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
     assert account is not None
-    ours = sessions.unseal_password(kept.network, account)
+    ours = session_sealing.unseal_password(kept.network, account)
     async with kept.browser() as browser:
         browser.cookies.set("openmeet_session", opened.token)
         assert "ana@example.org" in (await browser.get(PATH)).text
