@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
 from openmeet.publication import own_answers
-from openmeet.publication.own_edge import HERE, leads_to_allowing, mine, of_account
+from openmeet.publication.own_edge import ALLOW_FIRST, ALLOWING, HERE, mine, of_account, to_allowing, wants_allowing
 from openmeet.sign_in.network import network_sign_in
 from openmeet.site.forms import Typed, read_form, typed_again
 from openmeet.site.frame import go, page
@@ -82,11 +82,12 @@ async def delete_one(request: Request) -> Response:
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
-    """What went wrong, beside what was typed; who has to sign in or allow it is sent to where that is done."""
-    elsewhere = leads_to_allowing(request, failure)
-    if elsewhere is not None:
-        return elsewhere
+    """What went wrong, beside what was typed."""
     match failure:
+        case _ if wants_allowing(failure):
+            if not typed:
+                return to_allowing(request)
+            return await _form(request, Typed(typed, {"": ALLOW_FIRST}), rkey=rkey, status=403, allow_at=ALLOWING)
         case InvalidInput():
             return await _form(request, typed_again(typed, failure), rkey=rkey, status=400)
         case Conflict():
@@ -99,10 +100,11 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
             return await _form(request, Typed(typed, problem), rkey=rkey, status=502)
 
 
-async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200) -> Response:
+async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
     identity, _ = await mine(request)
     context = {
         "typed": typed,
+        "allow_at": allow_at,
         "identity": identity,
         "rkey": rkey,
         "path_of": quote(rkey),

@@ -19,6 +19,11 @@ from openmeet.users.model import UserId
 from openmeet.users.queries import by_id
 
 HERE: Final = "/me/atproto"
+ALLOWING: Final = "/settings/identity"
+ALLOW_FIRST: Final = (
+    "Your server does not let this site write for you at the moment. Nothing was written, and what you typed stands below: sign in or"
+    " allow it in a window of its own, then press the button here again."
+)
 
 
 async def mine(request: Request) -> tuple[Identity, str]:
@@ -45,12 +50,14 @@ def of_account(request: Request) -> str:
     return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
-def leads_to_allowing(request: Request, failure: Failure) -> Response | None:
-    """Who has to sign in, or to allow this, is sent to where that is done, and from there back to the form."""
-    if not isinstance(failure, NotSignedIn) and not is_not_allowed(failure):
-        return None
-    form = request.url.path.removesuffix("/delete") + of_account(request)
-    return go("/settings/identity?" + urlencode({"next": form}))
+def wants_allowing(failure: Failure) -> bool:
+    """Whether their person has to sign in, or to allow this, before anything is written."""
+    return isinstance(failure, NotSignedIn) or is_not_allowed(failure)
+
+
+def to_allowing(request: Request) -> Response:
+    """Who typed nothing is sent to where it is allowed, and from there back to the record."""
+    return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + of_account(request)}))
 
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:

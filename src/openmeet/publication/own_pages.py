@@ -14,7 +14,16 @@ from groundwork.clock import Instant
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
 from openmeet.identities.model import Identity
 from openmeet.publication import own_answer_pages, own_repository
-from openmeet.publication.own_edge import HERE, accounts_of, leads_to_allowing, mine, of_account
+from openmeet.publication.own_edge import (
+    ALLOW_FIRST,
+    ALLOWING,
+    HERE,
+    accounts_of,
+    mine,
+    of_account,
+    to_allowing,
+    wants_allowing,
+)
 from openmeet.publication.own_form import MODES, STATUSES, Form
 from openmeet.publication.own_repository import list_page
 from openmeet.records.collections import EVENT, RSVP
@@ -146,11 +155,14 @@ def _address(request: Request, changed: dict[str, str]) -> str:
 def _again(
     request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
 ) -> Response:
-    """What went wrong, beside what was typed; who has to sign in or allow it is sent to where that is done."""
-    elsewhere = leads_to_allowing(request, failure)
-    if elsewhere is not None:
-        return elsewhere
+    """What went wrong, beside what was typed."""
     match failure:
+        case _ if wants_allowing(failure):
+            if not typed:
+                return to_allowing(request)
+            return _form(
+                request, identity, Typed(typed, {"": ALLOW_FIRST}), zone, rkey=rkey, status=403, allow_at=ALLOWING
+            )
         case InvalidInput():
             return _form(request, identity, typed_again(typed, failure), zone, rkey=rkey, status=400)
         case Conflict():
@@ -163,9 +175,12 @@ def _again(
             return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
 
 
-def _form(request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200) -> Response:
+def _form(
+    request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200, allow_at: str = ""
+) -> Response:
     context = {
         "typed": typed,
+        "allow_at": allow_at,
         "identity": identity,
         "zone": zone,
         "rkey": rkey,

@@ -9,7 +9,7 @@ import pytest
 
 from openmeet.ingestion.backfill import backfill
 from openmeet.publication import own_repository
-from openmeet.records.collections import EVENT
+from openmeet.records.collections import EVENT, RSVP
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.sign_in.test_identity_page import link
 from tests.openmeet.site_under_test import inputs_of
@@ -217,7 +217,7 @@ async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Do
 
 
 async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
-    """Wrong times are said beside their field, an allowance that is missing leads to where it is given."""
+    """Wrong times are said beside their field; an allowance that is missing is given in another window, and the form still stands."""
     await door.town.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without=f"repo:{EVENT}")
@@ -228,13 +228,27 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
             True,
         )
         refused = await browser.post(f"{HERE}/new", data=TYPED)
-        assert refused.status_code == 303
-        assert refused.headers["location"] == "/settings/identity?next=%2Fme%2Fatproto%2Fnew"
-        allowing = inputs_of((await browser.get(refused.headers["location"])).text)
-        assert allowing["next"] == f"{HERE}/new"
+        assert (refused.status_code, "Bring a cup." in refused.text) == (403, True)
+        assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
+        undeleted = await browser.post(f"{HERE}/nothing/delete")
+        assert undeleted.headers["location"] == "/settings/identity?next=%2Fme%2Fatproto%2Fnothing"
+        allowing = inputs_of((await browser.get(undeleted.headers["location"])).text)
+        assert allowing["next"] == f"{HERE}/nothing"
         assert (await browser.get(f"{HERE}/nothing")).status_code == 404
     listed = await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
     assert listed == own_repository.OwnPage((), "")
+
+
+async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
+    await door.town.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana", without=f"repo:{RSVP}")
+        await browser.post(f"{HERE}/new", data=TYPED)
+        (event,) = (await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)).records
+        refused = await browser.post(f"{HERE}/answers/new", data={"event": str(event.uri), "answer": "interested"})
+        assert (refused.status_code, inputs_of(refused.text)["event"]) == (403, str(event.uri))
+        assert re.search(r'value="interested"[^>]*checked', refused.text)
+        assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
 
 
 def lines_of(page: str) -> list[str]:
