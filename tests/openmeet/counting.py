@@ -22,23 +22,27 @@ class Counting:
     def now(self) -> Instant:
         return self._tx.now
 
-    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+    async def asked(self) -> None:
+        """Before each statement."""
         self.statements += 1
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        await self.asked()
         rows = await self._tx.fetch(sql, **parameters)
         self.rows += len(rows)
         return rows
 
     async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
-        self.statements += 1
+        await self.asked()
         self.rows += 1
         return await self._tx.fetch_one(sql, **parameters)
 
     async def execute(self, sql: str, /, **parameters: object) -> int:
-        self.statements += 1
+        await self.asked()
         return await self._tx.execute(sql, **parameters)
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        self.statements += 1
+        await self.asked()
         await self._tx.execute_many(sql, rows)
 
     def after_commit(self, call: Callable[[], None], /) -> None:

@@ -2,7 +2,7 @@
 
 The latest answer wins, and where both had changed the loser is kept in ``conflicts``. What was answered here is weighed when it is not yet
 published, and also when it is: a record of another app may be heard late, and be the newest of theirs only because ours was
-changed since and not written anew. Then what was said here stands, and is owed to that record (decision 0083).
+changed since and not written anew. Then what was said here stands, and is owed to that record (decision 0084).
 
 The time of a record is that of the commit that made it. A read knows only that it was made between two commits: where the record itself
 says when it was written, and that lies between the two, this is believed, else the later one is taken. What a read decided is decided anew

@@ -4,7 +4,7 @@ On PostgreSQL by two connections, which see and wait for each other; on SQLite t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import HandClock, Instant
-from groundwork.database.transaction import Database, Engine, Row, Transaction, TransactionConflict
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Engine, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import queries as answers
@@ -30,6 +30,7 @@ from openmeet.sign_in.model import SessionKind
 from openmeet.users.model import Caller, UserId
 from openmeet.users.queries import by_id
 from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.world.oracle import EVENT
@@ -55,38 +56,15 @@ class Gate:
             await self.opened.wait()
 
 
-class Gated:
+class Gated(Counting):
     """A transaction with a gate before each statement."""
 
     def __init__(self, tx: Transaction, gate: Gate) -> None:
-        self._tx, self._gate = tx, gate
+        super().__init__(tx)
+        self._gate = gate
 
-    @property
-    def engine(self) -> Engine:
-        return self._tx.engine
-
-    @property
-    def now(self) -> Instant:
-        return self._tx.now
-
-    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+    async def asked(self) -> None:
         await self._gate.passing()
-        return await self._tx.fetch(sql, **parameters)
-
-    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
-        await self._gate.passing()
-        return await self._tx.fetch_one(sql, **parameters)
-
-    async def execute(self, sql: str, /, **parameters: object) -> int:
-        await self._gate.passing()
-        return await self._tx.execute(sql, **parameters)
-
-    async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        await self._gate.passing()
-        await self._tx.execute_many(sql, rows)
-
-    def after_commit(self, call: Callable[[], None], /) -> None:
-        self._tx.after_commit(call)
 
 
 async def run(db: Database, work: Work, gate: Gate | None = None) -> None:

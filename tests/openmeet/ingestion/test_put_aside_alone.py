@@ -116,13 +116,19 @@ async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, 
     assert (lost.kind, lost.subject) == (Debt.FETCH_SUBJECT, uri)
 
 
-async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Did):
-    """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
+async def not_fetched(town: Town, cleo: Did) -> str:
+    """An event that somebody answered and that cannot be taken over; its uri."""
     uri = f"at://{cleo}/{EVENT}/a"
     await poison(town.db, "events", "a")
     await write(town, cleo, "a")
     await take(town.db, rsvp(2, "good", 1, uri))
     await settle(town)
+    return uri
+
+
+async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Did):
+    """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
+    uri = await not_fetched(town, cleo)
     (one,) = await aside(town.db)
     assert (one.uri, one.step) == (uri, Step.TAKING)
     assert await is_quiet(town)
@@ -133,11 +139,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Di
 
 
 async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(town: Town, cleo: Did):
-    uri = f"at://{cleo}/{EVENT}/a"
-    await poison(town.db, "events", "a")
-    await write(town, cleo, "a")
-    await take(town.db, rsvp(2, "good", 1, uri))
-    await settle(town)
+    uri = await not_fetched(town, cleo)
     await heal(town.db, "events", "a")
     async with town.db.transaction() as tx:
         await put_aside.read_again(tx, [uri])
@@ -148,11 +150,7 @@ async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(town: 
 
 
 async def test_fetched_again_it_leaves_the_list_by_itself(town: Town, cleo: Did):
-    uri = f"at://{cleo}/{EVENT}/a"
-    await poison(town.db, "events", "a")
-    await write(town, cleo, "a")
-    await take(town.db, rsvp(2, "good", 1, uri))
-    await settle(town)
+    uri = await not_fetched(town, cleo)
     await heal(town.db, "events", "a")
     async with town.db.transaction() as tx:
         await owe.owe_again(tx, Debt.FETCH_SUBJECT, [uri])
