@@ -4,7 +4,6 @@ over for a reason of its own is put aside (``put_aside``).
 """
 
 from collections.abc import Awaitable
-from functools import partial
 from typing import TypeVar
 
 from at_protocol.failures import Malformed
@@ -12,8 +11,7 @@ from at_protocol.repo.proof import Proven
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
-from groundwork.database.one_hop import in_one_hop
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
@@ -21,16 +19,14 @@ from groundwork.telemetry.logs import log
 from openmeet.events import by_record
 from openmeet.identities.network import Network
 from openmeet.identities.reading import prove_record
-from openmeet.ingestion import parking, put_aside
+from openmeet.ingestion import parking
 from openmeet.ingestion.events import Here
 from openmeet.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
-from openmeet.ingestion.put_aside import Failed, Step, is_of_record
-from openmeet.ingestion.taking import MOST_ASIDE, take_fetched
+from openmeet.ingestion.taking import take_fetched
 from openmeet.ingestion.unknown_identities import CountUnknown, uncounted
-from openmeet.records import seen
+from openmeet.ingestion.waiting import count_waiting
 from openmeet.records.message import Operation, RecordMessage
-from openmeet.records.seen import Seen
-from openmeet.records.subjects import current_subject, lock_current
+from openmeet.records.subjects import lock_current
 
 T = TypeVar("T")
 
@@ -82,7 +78,7 @@ async def fetch_subject(
             return True
     if durable.collection is None or durable.rkey is None:
         raise InvalidInput("uri", "The subject is not the uri of one record.")
-    if await _count_in(db, str(durable)):
+    if await count_waiting(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
     await spend_on_home(network, spend_on_host, did)
@@ -95,47 +91,6 @@ async def fetch_subject(
         return False
     await _apply_proven(db, here, durable, proven)
     return True
-
-
-async def _count_in(db: Database, uri: str) -> bool:
-    """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
-
-    Where they fail together for a reason of one of them they count one by one, and those that fail are put aside. Raises what the
-    last one failed with where so many do that it is no matter of single answers.
-    """
-    try:
-        return await in_one_hop(db, partial(_count, uri, None))
-    except Exception as together:
-        if not is_of_record(together):
-            raise
-    async with db.transaction() as tx:
-        current = await current_subject(tx, uri)
-        waiting: dict[str, list[Seen]] = {}
-        for one in await seen.parked_for(tx, sorted({current, uri})):
-            waiting.setdefault(one.did, []).append(one)
-    failed: list[Failed] = []
-    for did, answers in waiting.items():
-        try:
-            await in_one_hop(db, partial(_count, uri, did))
-        except Exception as failure:
-            if not is_of_record(failure):
-                raise
-            failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
-            log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
-        if len(failed) > MOST_ASIDE:
-            raise failed[-1].failure
-    async with db.transaction() as tx:
-        await put_aside.put(tx, Step.COUNTING, failed)
-    return True
-
-
-async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
-    current = await current_subject(tx, uri)
-    event_id = await by_record.id_with(tx, current)
-    if event_id is not None:
-        await seen.move_answers(tx, [uri], current)
-        await parking.count_in(tx, {current: event_id}, only=only)
-    return event_id is not None
 
 
 def record_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:

@@ -17,18 +17,20 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
-from groundwork.database.one_hop import in_one_hop
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 from openmeet.ingestion.apply import apply
 from openmeet.ingestion.events import Here
-from openmeet.ingestion.readings import Outcome
+from openmeet.ingestion.put_aside import Failed
+from openmeet.ingestion.taking import take_handed_in
 from openmeet.records import handed_over, seen
 from openmeet.records.message import Operation, RecordMessage
-from openmeet.records.seen import Seen, Standing
+from openmeet.records.seen import Standing
 
 # A transaction may last two seconds; a record takes about a millisecond.
 MAX_BATCH: Final = 200
+# What it failed with is the operator's to read.
+_PUT_ASIDE: Final = "It could not be taken over and was put aside; ask the operator of this site why."
 
 OperationName = Literal["create", "update", "delete"]
 OutcomeName = Literal[
@@ -62,22 +64,24 @@ class Settled:
 async def process(
     db: Database, here: Here, batch: Sequence[HandedIn], *, collections: Collection[Nsid], is_vouched: bool
 ) -> list[Settled]:
-    """Apply a batch in its order, in one transaction; one answer each."""
+    """Apply a batch in its order, in one transaction; one answer each.
+
+    Where that fails it is taken apart (``taking``): what fails by itself is put aside and refused, all others are taken.
+    """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]
-
-    async def work(tx: Transaction) -> tuple[list[Outcome], dict[str, Seen]]:
-        outcomes = await apply(tx, here, messages)
-        return outcomes, await seen.find_many(tx, sorted({message.uri for message in messages}))
-
-    outcomes, known = await in_one_hop(db, work) if messages else ([], {})
-    applied = iter(outcomes)
+    became = iter(await take_handed_in(db, here, messages) if messages else [])
+    async with db.reader() as reader:
+        known = await seen.find_many(reader, sorted({message.uri for message in messages}))
     found = []
     for one, reading in zip(batch, readings, strict=True):
         if isinstance(reading, str):
             found.append(Settled(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
             continue
-        outcome = next(applied)
+        outcome = next(became)
+        if isinstance(outcome, Failed):
+            found.append(Settled(reading.uri, "refused", _PUT_ASIDE))
+            continue
         kept = known.get(reading.uri)
         is_raw = kept is not None and kept.standing is Standing.RAW and kept.rev == reading.rev
         found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else ""))

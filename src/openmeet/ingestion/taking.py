@@ -1,5 +1,5 @@
 """What a reading found is applied in batches; a record that fails for a reason of its own is put aside, and all others are taken. So is one that
-was fetched alone, and an event that the stream brought.
+was fetched alone, one that was handed in, and an event that the stream brought.
 
 A batch that fails is taken apart into halves, each in a transaction of its own, until what fails is one record, of which nothing is
 kept. An event may fail on an answer of somebody else that waited for it: then it is taken without those that wait, which are counted one by
@@ -51,9 +51,9 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
     """
     is_whole, failed = True, list[Failed]()
     for start in range(0, len(messages), BATCH):
-        outcomes, aside = await _take(db, here, messages[start : start + BATCH], _count_read)
-        is_whole = is_whole and Outcome.SWITCHED_OFF not in outcomes
-        failed += aside
+        became = await _take(db, here, messages[start : start + BATCH], _count_read)
+        is_whole = is_whole and Outcome.SWITCHED_OFF not in became
+        failed += _failed_of(became)
         if len(failed) > room:
             raise failed[-1].failure
     return Taken(is_whole, failed)
@@ -61,10 +61,20 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
 
 async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
     """Apply what was fetched of one record, or put it aside. Raises what the database raises where it is no record's fault."""
-    _, failed = await _take(db, here, [message], _heal)
-    if failed:
-        async with db.transaction() as tx:
-            await put_aside.put(tx, Step.TAKING, failed)
+    await _put_aside(db, _failed_of(await _take(db, here, [message], _heal)))
+
+
+async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome | Failed]:
+    """Apply what was handed in together, in its order, or put it aside; what became of each.
+
+    Raises what the database raises where it is no record's fault, and where more than ``MOST_ASIDE`` fail.
+    """
+    became = await _take(db, here, messages, _no_more)
+    failed = _failed_of(became)
+    if len(failed) > MOST_ASIDE:
+        raise failed[-1].failure
+    await _put_aside(db, failed)
+    return became
 
 
 async def take_without_waiting(db: Database, here: Here, message: RecordMessage, failure: Exception) -> list[Outcome]:
@@ -77,40 +87,44 @@ async def take_without_waiting(db: Database, here: Here, message: RecordMessage,
     return await in_one_hop(db, partial(_apply_without_waiting, here, message, _no_more))
 
 
-async def _take(
-    db: Database, here: Here, messages: Sequence[RecordMessage], along: Along
-) -> tuple[set[Outcome], list[Failed]]:
+async def _take(db: Database, here: Here, messages: Sequence[RecordMessage], along: Along) -> list[Outcome | Failed]:
     try:
-        return set(await in_one_hop(db, partial(_apply, here, messages, along))), []
+        return [*await in_one_hop(db, partial(_apply, here, messages, along))]
     except Exception as failure:
         if not is_of_record(failure):
             raise
         if len(messages) == 1:
-            return await _take_alone(db, here, messages[0], along, failure)
-    outcomes, failed = set[Outcome](), list[Failed]()
+            return [*await _take_alone(db, here, messages[0], along, failure)]
     # Halves, so that a single bad record costs a few transactions and not one per neighbour.
     middle = len(messages) // 2
-    for half in (messages[:middle], messages[middle:]):
-        became, aside = await _take(db, here, half, along)
-        outcomes |= became
-        failed += aside
-    return outcomes, failed
+    first = await _take(db, here, messages[:middle], along)
+    return first + await _take(db, here, messages[middle:], along)
 
 
 async def _take_alone(
     db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
-) -> tuple[set[Outcome], list[Failed]]:
+) -> Sequence[Outcome | Failed]:
     """What becomes of one record that failed by itself, or with those that waited for it."""
     if message.collection in EVENTS and message.body is not None:
         try:
-            return set(await in_one_hop(db, partial(_apply_without_waiting, here, message, along))), []
+            return await in_one_hop(db, partial(_apply_without_waiting, here, message, along))
         except Exception as again:
             if not is_of_record(again):
                 raise
             failure = again
     one = Failed(message.uri, message.rev, failure, message.cid)
     log.error("record.put_aside", uri=one.uri, rev=one.rev, reason=one.reason)
-    return set(), [one]
+    return [one]
+
+
+def _failed_of(became: Sequence[Outcome | Failed]) -> list[Failed]:
+    return [one for one in became if isinstance(one, Failed)]
+
+
+async def _put_aside(db: Database, failed: Sequence[Failed]) -> None:
+    if failed:
+        async with db.transaction() as tx:
+            await put_aside.put(tx, Step.TAKING, failed)
 
 
 async def _apply_without_waiting(here: Here, message: RecordMessage, along: Along, tx: Transaction) -> list[Outcome]:

@@ -1,14 +1,21 @@
-"""Somebody has got in somewhere: what they wrote elsewhere about it, and what of theirs waited because nobody knew them."""
+"""Answers that waited count: to an event that is here, or of somebody who has got in somewhere, whom nobody knew before. One that fails is put aside."""
 
+from functools import partial
 from typing import Final
 
-from groundwork.database.transaction import Database
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
 from openmeet.attendance import welcoming
 from openmeet.events import by_record
-from openmeet.ingestion import parking
+from openmeet.ingestion import parking, put_aside
+from openmeet.ingestion.put_aside import Failed, Step, is_of_record
+from openmeet.ingestion.taking import MOST_ASIDE
 from openmeet.records import seen
+from openmeet.records.seen import Seen
+from openmeet.records.subjects import current_subject
 from openmeet.users.model import UserId
 
 # What is parked is capped per author (``records.seen``), so this is little. An event that is not here is fetched for whoever waits.
@@ -34,8 +41,47 @@ async def look_again(db: Database, user_id: UserId) -> None:
     async with db.reader() as reader:
         rows = await reader.fetch(_PARKED_HERE, user_id=user_id)
     for row in rows:
-        async with db.transaction() as tx:
-            await seen.lock_subjects(tx, [row["uri"]])
-            await parking.count_in(tx, await by_record.ids_with(tx, [row["uri"]]))
+        await count_waiting(db, row["uri"])
     async with db.transaction() as tx:
         await welcoming.welcome(tx, user_id)
+
+
+async def count_waiting(db: Database, uri: str) -> bool:
+    """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
+
+    Where they fail together for a reason of one of them they count one by one, and those that fail are put aside. Raises what the
+    last one failed with where so many do that it is no matter of single answers.
+    """
+    try:
+        return await in_one_hop(db, partial(_count, uri, None))
+    except Exception as together:
+        if not is_of_record(together):
+            raise
+    async with db.transaction() as tx:
+        current = await current_subject(tx, uri)
+        waiting: dict[str, list[Seen]] = {}
+        for one in await seen.parked_for(tx, sorted({current, uri})):
+            waiting.setdefault(one.did, []).append(one)
+    failed: list[Failed] = []
+    for did, answers in waiting.items():
+        try:
+            await in_one_hop(db, partial(_count, uri, did))
+        except Exception as failure:
+            if not is_of_record(failure):
+                raise
+            failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
+            log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
+        if len(failed) > MOST_ASIDE:
+            raise failed[-1].failure
+    async with db.transaction() as tx:
+        await put_aside.put(tx, Step.COUNTING, failed)
+    return True
+
+
+async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
+    current = await current_subject(tx, uri)
+    event_id = await by_record.id_with(tx, current)
+    if event_id is not None:
+        await seen.move_answers(tx, [uri], current)
+        await parking.count_in(tx, {current: event_id}, only=only)
+    return event_id is not None
