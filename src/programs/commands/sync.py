@@ -198,6 +198,8 @@ def reconcile(
     named = [_did(one) for one in dids or []]
 
     async def act(platform: Platform) -> None:
+        for did in named:
+            await _must_be_somebodys(platform, did, otherwise="It is tried all the same.")
         async with platform.db.reader() as reader:
             chosen = named or await written_to(reader)
         done: list[Reconciled] = []
@@ -280,8 +282,8 @@ def _did(text: str) -> Did:
         raise InvalidInput("did", f"This is not a DID: {wrong.why}.") from wrong
 
 
-async def _must_be_somebodys(platform: Platform, did: Did) -> None:
-    """Raises NotFound and InvalidInput of a DID that nobody can resolve. Where that cannot be told now, the publisher will find out."""
+async def _must_be_somebodys(platform: Platform, did: Did, *, otherwise: str = "The publisher will try again.") -> None:
+    """Raises NotFound and InvalidInput of a DID that nobody can resolve. ``otherwise``: what comes next where that cannot be told now."""
     try:
         await platform.network.dids.resolve(did)
     except NotFound as absent:
@@ -290,7 +292,7 @@ async def _must_be_somebodys(platform: Platform, did: Did) -> None:
     except InvalidInput as unknown:
         raise InvalidInput("did", f"{unknown.why} {_COMPARE}", name=unknown.name) from unknown
     except (RemoteFailed, RemoteSlow) as away:
-        typer.echo(f"Whether {did} exists could not be looked up: {away.why} The publisher will try again.", err=True)
+        typer.echo(f"Whether {did} exists could not be looked up: {away.why} {otherwise}", err=True)
 
 
 def _as_text(found: dict[str, object]) -> str:

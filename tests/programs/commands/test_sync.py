@@ -82,3 +82,18 @@ async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
     status, words, owed = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
     assert (status, owed) == (0, [KNOWN])
     assert f"Whether {KNOWN} exists could not be looked up" in words
+
+
+async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Path):
+    """As for a reading; where nobody can tell, the comparison says itself what was not read."""
+    async with Directory({KNOWN: {"id": KNOWN}}) as directory:
+        status, words, _ = await said(tmp_path, directory.url, "reconcile", KNOWN, UNKNOWN)
+        assert (status, words) == (1, f"openmeet sync: There is no identity {UNKNOWN}. {COMPARE}")
+        status, words, _ = await said(tmp_path, directory.url, "reconcile", KNOWN)
+        assert status == 0
+        assert "1 repositories compared, 1 without a disagreement" in words
+    status, words, _ = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "reconcile", UNKNOWN)
+    assert status == 0
+    assert f"Whether {UNKNOWN} exists could not be looked up" in words
+    assert "It is tried all the same." in words
+    assert f"{UNKNOWN}  was not read" in words
