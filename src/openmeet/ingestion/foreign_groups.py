@@ -148,6 +148,9 @@ async def erase_from(tx: Transaction, did: str) -> None:
         blank = replace(group.details, name="", description="", locality="", country="", join_question="")
         gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
         await queries.update(tx, gone)
+        # Of its uri a keyed hash stays (``records.erased``). A group that was read has a record, and this one says nothing of whose it was.
+        await network.set_record(tx, group_id, f"erased://{group_id}/", None)
+        await network.set_predecessor(tx, group_id, "")
         await leave_network_group(tx, group_id)
 
 
