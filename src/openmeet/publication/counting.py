@@ -1,8 +1,12 @@
-"""What became of the debts that were taken, read from where they stand afterwards: whoever paid them, alone or together."""
+"""What became of the debts that were taken, read from where they stand afterwards: whoever paid them, alone or together.
+
+Success is a record that was written, or is gone. A look at one that stands there as it should is none: most looks are of that kind,
+and beside them what failed would hardly be seen.
+"""
 
 from collections.abc import Sequence
+from typing import Final
 
-from openmeet.debts import publications
 from openmeet.debts.publication_leases import Publication
 from openmeet.debts.publications import Kind, State
 from openmeet.publication.publisher import Publisher
@@ -18,6 +22,8 @@ RESULTS = {
     State.BLOCKED: Result.FAILED,
 }
 
+_AFTER: Final = "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+
 
 async def count(publisher: Publisher, taken: Sequence[Publication]) -> None:
     """Count each of these once."""
@@ -25,9 +31,11 @@ async def count(publisher: Publisher, taken: Sequence[Publication]) -> None:
         ids = [one.subject_id for one in taken if one.kind is kind]
         if not ids:
             continue
+        before = {one.subject_id: (one.uri, one.base_cid) for one in taken if one.kind is kind}
         async with publisher.db.reader() as reader:
-            standings = await publications.states(reader, kind, ids)
-        for standing in standings.values():
-            result = RESULTS.get(standing.state)
-            if result is not None:
+            rows = await reader.fetch(_AFTER, kind=kind.value, ids=ids)
+        for row in rows:
+            result = RESULTS.get(State(row["state"]))
+            is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
+            if result is not None and not (result is Result.SUCCESS and is_as_before):
                 publisher.count_result(kind.value, result)

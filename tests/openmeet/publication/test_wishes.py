@@ -8,11 +8,13 @@ from groundwork.errors import NotFound, Refused
 from openmeet.attendance import actions as attendance
 from openmeet.attendance import inviting, managing
 from openmeet.attendance.model import Reply, Wishes
+from openmeet.debts import publications
 from openmeet.debts.publications import Kind, State
 from openmeet.events.model import USUAL_RECORD, Detail, RecordSettings
 from openmeet.identities import preferences
 from openmeet.identities.preferences import USUAL, DeclinedAs, Preferences, WaitingAs
 from openmeet.records.collections import RSVP
+from openmeet.records.results import Result
 from openmeet.series import record_settings
 from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import api_session, site_on
@@ -230,15 +232,25 @@ async def test_a_public_event_can_be_cut_down_and_be_whole_again(town: Town):
 
 
 async def test_every_write_of_an_answer_is_counted(town: Town):
+    """And no look that finds it as it should be."""
     counted: list[tuple[str, str]] = []
-    town.publisher = replace(town.publisher, count_rsvp=lambda operation, status: counted.append((operation, status)))
-    _, ben, event, _ = await answered(town)
+    results: list[tuple[str, Result]] = []
+    town.publisher = replace(
+        town.publisher,
+        count_rsvp=lambda operation, status: counted.append((operation, status)),
+        count_result=lambda kind, result: results.append((kind, result)),
+    )
+    _, ben, event, answer = await answered(town)
+    async with town.db.transaction() as tx:
+        await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[answer.id])
+    await pay_all(town)
     await town.answer(ben, event.slug, Reply.INTERESTED)
     await pay_all(town)
     await wish(town, ben, declined_as=DeclinedAs.NOTHING)
     await town.answer(ben, event.slug, Reply.DECLINED)
     await pay_all(town)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
+    assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
 
 
 async def test_of_two_who_change_their_wishes_the_second_is_told(town: Town):
