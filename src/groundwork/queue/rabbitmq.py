@@ -31,6 +31,7 @@ from aio_pika.abc import (
     AbstractQueue,
     ExchangeType,
 )
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 
 from groundwork.clock import SECOND, Clock, Instant, from_datetime
@@ -197,7 +198,9 @@ class RabbitQueue:
         self._forget()
         if self._connection is not None:
             await self._connection.close()
-        self._connection = await aio_pika.connect(self._url, timeout=_CONNECT_SECONDS)
+        # Kept before it connects: one that failed to wants to be closed, too, or it tries that itself when it is collected, in any thread.
+        self._connection = aio_pika.Connection(make_url(self._url))
+        await self._connection.connect(_CONNECT_SECONDS)
         self._connection.close_callbacks.add(self._lost)
         self._publishing = channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         dead_name = f"{self._name}.dead"

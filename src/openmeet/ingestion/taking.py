@@ -3,7 +3,7 @@ was fetched alone, one that was handed in, and an event that the stream brought.
 
 A batch that fails is taken apart into halves, each in a transaction of its own, until what fails is one record, of which nothing is
 kept. An event may fail on an answer of somebody else that waited for it: then it is taken without those that wait, which are counted one by
-one (``fetching``). What is no record's fault (the store is away, a race was lost) fails the reading, which is tried again as a whole: what was
+one (``waiting``). What is no record's fault (the store is away, a race was lost) fails the reading, which is tried again as a whole: what was
 taken until then is known. Halves bear it as batches do: messages in any order end the same (``apply``).
 """
 

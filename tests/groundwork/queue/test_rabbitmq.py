@@ -1,9 +1,13 @@
 """What concerns the queue on RabbitMQ only."""
 
 import asyncio
+import gc
+import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+import socket
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import aio_pika
 import pytest
@@ -40,6 +44,34 @@ async def worker(clock: HandClock) -> AsyncIterator[MakeWorker]:
 
 def message(number: int) -> Message:
     return Message("event.create", f"did:plc:{number % 3}", b"%d" % number, f"id-{number}")
+
+
+@pytest.fixture
+def collected_when_asked() -> Iterator[None]:
+    """And kept by nobody: pytest keeps what is logged, with the failures in it."""
+    gc.disable()
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collected_when_asked")
+async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: HandClock):
+    """What the library made for it is closed, and not left to whoever collects garbage: a thread without an event loop, say."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        queue = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{nobody.getsockname()[1]}/", clock, name="t_nowhere")
+        for _ in range(2):
+            with pytest.raises(QueueUnavailable) as refused:
+                await queue.publish([message(1)])
+            refused.value.itself = refused  # type: ignore[attr-defined]  # only the collector finds it, and what its frames knew
+    await queue.close()
+    del queue, refused
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        await asyncio.to_thread(gc.collect)
+    assert [str(one.message) for one in heard if "never awaited" in str(one.message)] == []
 
 
 async def take(queue: RabbitQueue, count: int) -> list[Delivery]:

@@ -84,6 +84,7 @@ async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
     olga = await api_session(bench.client, OPERATOR, "Olga")
     told = (await bench.client.get("/api/sync/status", headers=olga)).json()
     assert (told["queue"], told["sources"][0]["url"]) == (None, "wss://pds.example")
+    await nobody_listens.close()
 
 
 async def test_records_that_nobody_understood_are_counted(bench: Bench):
