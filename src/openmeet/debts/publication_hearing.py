@@ -42,7 +42,8 @@ SETTLE_BY_LATE_ECHO = """
 TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
 # The record is gone from the repository, and not by us: whatever was owed, there is no base any more. What was typed and never
-# sent is kept beside it, for the record may come back.
+# sent is kept beside it, for the record may come back. One that was void before, and was attached to what another app wrote since, lets
+# go of that, too: else the very same version, brought back, would pass for known.
 LOSE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -51,7 +52,7 @@ LOSE = f"""
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
            was_lost = 1 - cast(:is_owed as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
-       and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
+       and state in ('retracted', {GRAPH.sql_sources_of(State.RETRACTED)})
 """
 
 # The same where the record was another app's, and nothing of ours was ever sent.

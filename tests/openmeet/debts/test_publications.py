@@ -152,10 +152,11 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
 async def test_deleted_by_somebody_else(db: Database, state: State):
+    """One that was void already, and was attached to a record since, lets go of that, too."""
     async with db.transaction() as tx:
         await place(tx, state)
         lost = await publication_hearing.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason="gone")
-    assert lost is GRAPH.allows(state, State.RETRACTED)
+    assert lost is (state is State.RETRACTED or GRAPH.allows(state, State.RETRACTED))
     assert await state_of(db) is (State.RETRACTED if lost else state)
 
 
