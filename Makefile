@@ -6,11 +6,11 @@ VAR ?= var
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
 
 # What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
-CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference nginx caddy fixtures
+CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference nginx caddy promtool fixtures
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up cluster test tour check bench bench-pds soak format clean install install-dev
+.PHONY: help up cluster test quick tour check bench bench-pds soak format clean install install-dev
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -44,6 +44,10 @@ cluster: install-dev  ## Start the distributed form on running servers (ARGS="--
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --workers $(WORKERS)
+
+quick: install-dev  ## Check, then at most 90 seconds of the tests that a change reaches, on SQLite
+	@$(BIN)/python -m checks
+	@$(BIN)/python -m checks.quick
 
 tour: install-dev  ## Walk the product's main job on a throw-away network
 	@$(BIN)/python -m tests.tour

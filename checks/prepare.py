@@ -1,6 +1,6 @@
 """Before the tests: see what this machine has, install what can be installed, say what cannot.
 
-Debian's ``chromium`` (in CI also two web servers) is installed by apt where we are root and it is missing. Nothing else
+Debian's ``chromium`` (in CI also two web servers and promtool) is installed by apt where we are root and it is missing. Nothing else
 is installed outside the project's own folders. What cannot be had is an error with ``CI=true`` where the Makefile requires it, a sentence elsewhere.
 """
 
@@ -15,11 +15,11 @@ from checks import reference
 def debian_packages() -> None:
     """Install Debian's packages that are missing, when we may.
 
-    The reverse proxies only where nobody lives (CI): installing one starts a server on port 80.
+    The reverse proxies and Prometheus only where nobody lives (CI): installing one starts a server on port 80 or 9090.
     """
     wanted = {"chromium": "chromium"}
     if os.environ.get("CI") == "true":
-        wanted |= {"nginx": "nginx-light", "caddy": "caddy"}
+        wanted |= {"nginx": "nginx-light", "caddy": "caddy", "promtool": "prometheus"}
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     missing = [package for program, package in wanted.items() if not shutil.which(program, path=path)]
     if not missing or not shutil.which("apt-get") or os.geteuid() != 0:

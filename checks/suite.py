@@ -1,8 +1,9 @@
-"""The whole suite on several workers; the few that failed beside others are then looked at alone: ``python -m checks.suite``.
+"""The whole suite on several workers: ``python -m checks.suite``.
 
-A test that passes alone is named, loudly, as unsteady: it is a defect of the test or a race in the code, and somebody's next
-work. It does not undo what all the others have shown. More than ``MOST`` failures are never looked at twice, and neither are
-the tests whose failures are evidence however seldom they come: docs/decisions/0027-unsteady-tests-are-named.md.
+Each worker is one pytest process that asks for a file, collects it, runs it and asks again (``checks/suite_worker.py``): nothing is
+collected twice, and whoever is free takes what is left. Long files come first, by the times recorded in ``checks/durations.json``.
+
+A failing test fails the run, also one that would pass alone: docs/decisions/0087-a-failing-test-fails.md. Why a runner of our own: docs/decisions/0096-workers-collect-the-files-they-run.md.
 """
 
 import argparse
@@ -10,48 +11,197 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-
-MOST = 3
-# Seeds fix what these do, not what sockets and threads do in between: a disagreement that went away was one.
-NEVER_TWICE = ("tests/world/", "tests/soak/")
-LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+from typing import Any
 
 # Every commit of a database waits for the disk, tens of thousands of times; what lies in memory is as safe from a program's end.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
 
-_FAILED = 1
-"""What pytest answers when tests failed; anything higher means that it could not run them."""
+DURATIONS = Path("checks/durations.json")
+# A file that takes longer is spread over the workers, test by test.
+SPREAD_SECONDS = 45.0
+# Where nothing is recorded: files of these folders take minutes, others seconds.
+LONG = ("tests/world/", "tests/attack/", "tests/witnesses/", "tests/journeys/")
+LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
+
+# Files that one worker runs one after the other: what they start is shared between them, or is too much for a machine twice at once.
+# Of PostgreSQL's hundred connections those of "cluster" leave few.
+TOGETHER = {
+    "tests/aurora_locus/adopting/test_adopt.py": "reference",
+    "tests/journeys/test_claiming.py": "up",
+    "tests/journeys/test_cluster_kills.py": "cluster",
+    "tests/journeys/test_communities.py": "cluster",
+    "tests/journeys/test_disk_full.py": "pds",
+    "tests/journeys/test_durable_answers.py": "pds",
+    "tests/journeys/test_parts_away.py": "workers",
+    "tests/journeys/test_pds_kills.py": "pds",
+    "tests/journeys/test_publishing.py": "up",
+    "tests/journeys/test_tour.py": "up",
+    "tests/journeys/test_up.py": "up",
+    "tests/journeys/test_worker_kills.py": "workers",
+    "tests/openmeet/site/test_openapi.py": "openapi",
+    "tests/witnesses/parity/test_parity.py": "parity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Every ``of``-th test of a file, beginning with number ``first``; the file is the name as pytest gives it."""
+
+    file: str
+    first: int = 0
+    of: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a worker takes at once; ``seconds`` is how long it took last time."""
+
+    seconds: float
+    parts: tuple[Part, ...]
+
+
+def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> list[Unit]:
+    """All tests of all files, each once; the longest units first."""
+    units: list[Unit] = []
+    groups: dict[str, list[str]] = {}
+    for file in sorted(files):
+        expected = durations.get(file, LONG_SECONDS if file.startswith(LONG) else SHORT_SECONDS)
+        if file in TOGETHER:
+            groups.setdefault(TOGETHER[file], []).append(file)
+        elif expected > SPREAD_SECONDS:
+            units += (Unit(expected / workers, (Part(file, first, workers),)) for first in range(workers))
+        else:
+            units.append(Unit(expected, (Part(file),)))
+    for group in groups.values():
+        units.append(
+            Unit(sum(durations.get(file, LONG_SECONDS) for file in group), tuple(Part(file) for file in group))
+        )
+    return sorted(units, key=lambda unit: -unit.seconds)
+
+
+@dataclass
+class Outcome:
+    """What the workers have reported; each of them writes here from a thread of its own."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hear(self, report: dict[str, Any]) -> None:
+        """One phase of one test, or a file that cannot be collected."""
+        with self.lock:
+            self.seconds[report["id"].partition("::")[0]] += report["seconds"]
+            match report["outcome"]:
+                case "passed" if report["when"] == "call":
+                    self.passed += 1
+                case "skipped":
+                    self.skipped[report["text"]] += 1
+                case "failed":
+                    self.failed.append(f"{report['id']} ({report['when']})")
+                    print(f"\nFAILED {report['id']} ({report['when']})\n{report['text']}", flush=True)
+
+
+class Suite:
+    """One run: the units that nobody has taken yet, and what has been reported."""
+
+    def __init__(self, units: list[Unit], folder: Path, arguments: list[str]) -> None:
+        self.outcome = Outcome()
+        self._units, self._left = len(units), units
+        self._folder, self._arguments = folder, arguments
+        self._began = time.monotonic()
+
+    def work(self, number: int) -> None:
+        """Run one worker to its end."""
+        here, there = socket.socketpair()
+        log = self._folder / f"worker-{number}.log"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "checks.suite_worker", f"--suite-fd={there.fileno()}"]
+        arguments = [f"{it}-{number}" if it.startswith("--basetemp=") else it for it in self._arguments]
+        with here, there, log.open("wb") as output, here.makefile("rw", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                [*command, "-p", "no:cacheprovider", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                pass_fds=[there.fileno()],
+            )
+            there.close()
+            running, has_failed = self._converse(stream)
+            status = process.wait()
+        # 5: it came too late to get a test.
+        if running is not None or status not in ({1} if has_failed else {0, 5}):
+            text = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
+            with self.outcome.lock:
+                self.outcome.broken.append(f"worker {number} ended with {status}, running {running}")
+                print(f"\nWORKER {number} ended with {status}, running {running}\n{text}", flush=True)
+
+    def _converse(self, stream: Any) -> tuple[str | None, bool]:
+        """Answer a worker until it falls silent: what it was doing then (None at its end), and whether it reported a failure."""
+        running: str | None = "nothing yet"
+        has_failed = False
+        for line in stream:
+            message = json.loads(line)
+            if "report" in message:
+                self.outcome.hear(message["report"])
+                has_failed |= message["report"]["outcome"] == "failed"
+            elif "running" in message:
+                running = message["running"]
+            else:
+                unit = self._take()
+                parts = [] if unit is None else [(part.file, part.first, part.of) for part in unit.parts]
+                stream.write(json.dumps(parts) + "\n")
+                stream.flush()
+        return running, has_failed
+
+    def _take(self) -> Unit | None:
+        with self.outcome.lock:
+            taken = self._units - len(self._left)
+            if self._left and taken % 35 == 0:
+                minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+                print(
+                    f"{minutes:3}:{seconds:02} {100 * taken // self._units:3} % {self.outcome.passed} passed",
+                    flush=True,
+                )
+            return self._left.pop(0) if self._left else None
 
 
 def main() -> int:
-    """The exit status of pytest, or 0 when each of the few that failed passed alone."""
+    """Exit status 0 when every test of every file passed or was skipped, and every worker came to its end."""
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
+    parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; all tests without any")
     parser.add_argument("--workers", type=int, default=4)
-    workers = parser.parse_args().workers
-    status = _pytest("--cache-clear", "-n", str(workers))
-    if status != _FAILED:
-        return status
-    failed = sorted(json.loads(LAST_FAILED.read_text(encoding="utf-8")))
-    if not worth_a_second_look(failed):
-        return status
-    print(f"\n{len(failed)} failed beside others. Once more, alone:\n", flush=True)
-    if _pytest(*failed):
-        return status
-    print("\nUNSTEADY, mend them: these failed beside others and passed alone", file=sys.stderr)
-    for name in failed:
-        print(f"  {name}", file=sys.stderr)
-    return 0
+    parser.add_argument("--record", action="store_true", help=f"write the times of this run to {DURATIONS}")
+    arguments = parser.parse_args()
+    durations = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
+    units = plan(_files(arguments.paths), durations, arguments.workers)
+    with folder_of_tests() as options, tempfile.TemporaryDirectory(prefix="openmeet-suite-") as folder:
+        suite = Suite(units, Path(folder), [*options, *arguments.paths])
+        with ThreadPoolExecutor(arguments.workers) as pool:
+            list(pool.map(suite.work, range(arguments.workers)))
+    outcome = suite.outcome
+    if arguments.record:
+        _record(outcome.seconds)
+    return _summary(outcome)
 
 
-def worth_a_second_look(failed: list[str]) -> bool:
-    """Whether these may have failed because of the company they ran in."""
-    return 0 < len(failed) <= MOST and not any(name.startswith(NEVER_TWICE) for name in failed)
+def _files(paths: Iterable[str]) -> set[str]:
+    found = (file for path in map(Path, paths) for file in ([path] if path.is_file() else path.rglob("test_*.py")))
+    return {file.as_posix() for file in found if "node_modules" not in file.parts}
 
 
 @contextlib.contextmanager
@@ -61,15 +211,33 @@ def folder_of_tests() -> Iterator[list[str]]:
         yield []
         return
     with tempfile.TemporaryDirectory(prefix="openmeet-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
-        yield ["--basetemp", f"{folder}/tests"]
+        yield [f"--basetemp={folder}/tests"]
 
 
-def _pytest(*arguments: str) -> int:
+def _environment() -> dict[str, str]:
     # Without them each worker, and each program that a test starts, compiles all it imports anew.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    with folder_of_tests() as folder:
-        command = [sys.executable, "-m", "pytest", "-q", *folder, *arguments]
-        return subprocess.run(command, check=False, env=environment).returncode
+    # The order of sets is the same in every run; ``make soak`` tries others.
+    environment.setdefault("PYTHONHASHSEED", "0")
+    return environment
+
+
+def _record(seconds: Mapping[str, float]) -> None:
+    times = {file: round(spent, 1) for file, spent in sorted(seconds.items()) if spent > SHORT_SECONDS}
+    DURATIONS.write_text(json.dumps(times, indent=1) + "\n")
+
+
+def _summary(outcome: Outcome) -> int:
+    print("\nThe ten slowest files:")
+    for file, spent in outcome.seconds.most_common(10):
+        print(f"  {spent:6.1f} s  {file}")
+    for reason, count in outcome.skipped.most_common():
+        print(f"SKIPPED [{count}] {reason}")
+    for what in (*outcome.failed, *outcome.broken):
+        print(f"FAILED {what}")
+    skipped = outcome.skipped.total()
+    print(f"{len(outcome.failed)} failed, {outcome.passed} passed, {skipped} skipped")
+    return 1 if outcome.failed or outcome.broken or not outcome.passed else 0
 
 
 if __name__ == "__main__":

@@ -7,17 +7,11 @@ from typing import Any
 import jinja2
 import pytest
 import structlog
-from hypothesis import settings
 
-from tests.one_worker import OneWorker
+from tests import properties
 from tests.parts import PARTS, is_here, is_required
 
-# How long an example takes is no fact about the code: machines are shared.
-settings.register_profile("openmeet", deadline=None)
-settings.load_profile("openmeet")
-
-# Single tests that take minutes; journeys are groups, with which the scheduler begins.
-LONG = ("tests/world/", "tests/attack/", "tests/witnesses/")
+properties.register_profiles()
 
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[object, ...], Any] = {}
@@ -51,16 +45,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [name for name in PARTS if is_required(name) and not is_here(name)]
     if missing:
         pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorker:
-    return OneWorker(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever takes minutes begins first: at the end it would run alone, while the other workers have nothing left."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def _log_plainly() -> None:

@@ -59,6 +59,7 @@ PARTS = {
     "curl": Part("curl", "apt-get install curl"),
     "nginx": Part("the nginx web server", "apt-get install nginx-light"),
     "caddy": Part("the Caddy web server", "apt-get install caddy"),
+    "promtool": Part("promtool, which checks alert rules", "apt-get install prometheus"),
     "opentelemetry": Part("OpenTelemetry for Python", "make install-dev"),
 }
 
@@ -85,7 +86,7 @@ def is_here(name: str) -> bool:
             return (FIXTURES / "vectors").is_dir()
         case "strace":
             return shutil.which("strace") is not None
-        case "curl" | "caddy":
+        case "curl" | "caddy" | "promtool":
             return shutil.which(name) is not None
         case "opentelemetry":
             return all(importlib.util.find_spec(name) for name in ("opentelemetry", "opentelemetry.sdk"))
@@ -105,7 +106,7 @@ def needs(*names: str) -> pytest.MarkDecorator:
     missing = [name for name in names if not is_here(name)]
     return pytest.mark.skipif(
         bool(missing) and not any(is_required(name) for name in missing),
-        reason="missing part: " + ", ".join(missing),
+        reason="missing part: " + ", ".join(f"{PARTS[name].what} ({PARTS[name].get_it})" for name in missing),
     )
 
 

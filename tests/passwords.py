@@ -1,10 +1,18 @@
-"""Passwords of the least cost, for tests that are not about the cost."""
+"""Passwords of the least cost and refusals without a pause, for tests that are about neither."""
 
 import functools
 
 import pytest
 
+from aurora_locus.accounts import password_reset, sessions
 from aurora_locus.accounts.passwords import Passwords
+
+# How long a refusal takes at least, in seconds, by where it is read: as the server has it, before any test changes it.
+LEAST_TIMES = {
+    "aurora_locus.accounts.sessions.LEAST_SECONDS_OF_REFUSAL": sessions.LEAST_SECONDS_OF_REFUSAL,
+    "aurora_locus.accounts.sign_in_links.LEAST_SECONDS_OF_REFUSAL": sessions.LEAST_SECONDS_OF_REFUSAL,
+    "aurora_locus.accounts.password_reset.LEAST_SECONDS": password_reset.LEAST_SECONDS,
+}
 
 
 @pytest.fixture
@@ -13,4 +21,18 @@ def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
     What is about the hash has this fixture under its own name, and with it what the server really uses.
     """
-    monkeypatch.setattr("aurora_locus.app.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
+    hash_cheaply(monkeypatch)
+    for setting in LEAST_TIMES:
+        monkeypatch.setattr(setting, 0.0)
+
+
+def hash_cheaply(patch: pytest.MonkeyPatch) -> None:
+    """The same hashes for a server that several tests share: as long as ``patch`` is not undone."""
+    patch.setattr("aurora_locus.app.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
+
+
+@pytest.fixture
+def refusals_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of how long a refusal takes at least: the times that the server really uses."""
+    for setting, seconds in LEAST_TIMES.items():
+        monkeypatch.setattr(setting, seconds)

@@ -88,6 +88,22 @@ class FixedToken:
         return False
 
 
+class SentAlong:
+    """The same headers with every request, and nothing to learn or to renew: Basic credentials, or what says more about it."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
+        return self._headers
+
+    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
+        return
+
+    async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:
+        return False
+
+
 async def create_session(
     http: HttpClient,
     clock: Clock,
@@ -97,12 +113,15 @@ async def create_session(
     *,
     factor_token: str | None = None,
     circuits: Circuits | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> SessionTokens:
-    """Sign in. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``) and Refused."""
+    """Sign in; ``headers`` say for whom. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``),
+    Refused and TooMany.
+    """
     body = {"identifier": identifier, "password": password}
     if factor_token is not None:
         body["authFactorToken"] = factor_token
-    client = XrpcClient(http, clock, service, circuits=circuits)
+    client = XrpcClient(http, clock, service, credentials=SentAlong(headers) if headers else None, circuits=circuits)
     return _tokens(await client.procedure("com.atproto.server.createSession", body))
 
 

@@ -22,9 +22,13 @@ TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class DidSettings:
-    """``directory_url`` is where did:plc is asked for. ``is_development`` allows did:web on localhost and ``.test``."""
+    """``directory_url`` is where did:plc is asked for, ``second_directory_url`` where the first knows nothing of one (empty: nowhere).
+
+    ``is_development`` allows did:web on localhost and ``.test``.
+    """
 
     directory_url: str
+    second_directory_url: str = ""
     is_development: bool = False
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     max_entries: int = 20_000
@@ -59,6 +63,10 @@ class DidResolver:
         """
         self._check(did)
         return await self._cache.get(did)
+
+    def known(self, did: Did) -> DidDocument | None:
+        """The document if ``resolve`` would answer without asking anybody; for callers that must not wait."""
+        return self._cache.peek(did)
 
     async def refresh(self, did: Did) -> DidDocument:
         """The document asked for anew: after a signature failed. Limited per DID and per host; raises as ``resolve``."""
@@ -100,9 +108,13 @@ class DidResolver:
             raise InvalidInput("did", f"No identity can live at {host}.", name="UnresolvableDid")
 
     async def _fetch(self, did: Did) -> DidDocument:
+        is_plc = supported_method(did) is DidMethod.PLC
+        http = self._directory_http if is_plc else self._http
         url = did_url(did, self._settings.directory_url)
-        http = self._directory_http if supported_method(did) is DidMethod.PLC else self._http
         answer = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if is_plc and answer.status == HTTPStatus.NOT_FOUND and self._settings.second_directory_url:
+            url = did_url(did, self._settings.second_directory_url)
+            answer = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
         if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             raise _absent(did, answer)
         document = answer.expect_ok().json()

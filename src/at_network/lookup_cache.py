@@ -65,19 +65,26 @@ class LookupCache(Generic[K, V]):
         self._under_way: dict[K, asyncio.Task[_Entry[V]]] = {}
         self._forced: LRUCache[tuple[str, int], int] = LRUCache(_MAX_HOSTS)
 
+    def peek(self, key: K) -> V | None:
+        """The value if nobody has to be asked before it may be used; a stale one is asked for anew in the background."""
+        entry = self._entries.get(key)
+        if entry is None or entry.value is None or entry.is_doubted:
+            return None
+        now = self._clock.now()
+        age = now - entry.fetched_at
+        if age >= self._lifetimes.hard_seconds * SECOND:
+            return None
+        if age >= self._lifetimes.fresh_seconds * SECOND and not self._fails_now(entry, now):
+            self._ask_in_background(key)
+        return entry.value
+
     async def get(self, key: K) -> V:
         """The value, asked for only if what is known is too old. Raises what ``fetch`` raises."""
+        value = self.peek(key)
+        if value is not None:
+            return value
         entry = self._entries.get(key)
-        if entry is None:
-            return await self._ask(key)
-        now = self._clock.now()
-        if entry.value is not None:
-            age = now - entry.fetched_at
-            if age < self._lifetimes.hard_seconds * SECOND and not entry.is_doubted:
-                if age >= self._lifetimes.fresh_seconds * SECOND and not self._fails_now(entry, now):
-                    self._ask_in_background(key)
-                return entry.value
-        if entry.failure is not None and self._fails_now(entry, now):
+        if entry is not None and entry.failure is not None and self._fails_now(entry, self._clock.now()):
             return self._known(entry)
         return await self._ask(key)
 

@@ -29,7 +29,7 @@ from aurora_locus.accounts.letters import mail_payer
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
-from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokens
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.administration.office import Office
@@ -73,8 +73,10 @@ from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate_opening import counters_of, gate_of
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.table import table
+from groundwork.blobstore.contract import BlobStore, try_writing
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import Clock, Instant
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
@@ -93,7 +95,9 @@ from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
+from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.probes import Probe, Probes, probing
 
 # Debts of this process ring; those that wait for their time, or that another process left, are looked for.
 DEBTS_IDLE_SECONDS = 5.0
@@ -102,8 +106,10 @@ DEBTS_PATIENCE_SECONDS = 5.0
 # Longer than one step of a move lasts when all is well: a repository is sent in one.
 MOVE_LEASE_SECONDS = 900.0
 
-# The reference PDS's installer gives 16 random bytes in hexadecimal.
-MIN_SECRET_BYTES = 16
+BLOBS_TRIED_EVERY_SECONDS = 30.0
+_DATABASE = "database"
+
+_ANY_ACCOUNT = "select 1 from accounts limit 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,8 @@ async def open_server(
             settings.admin_password,
             clock,
             registry.counters,
-            is_development=settings.dev_mode,
+            registry.guessing,
+            peer_key=settings.rate_limit_bypass_key,
         )
         services = ServiceCallers(
             audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
@@ -191,7 +198,7 @@ async def open_server(
             network,
             crawling,
             # In development, and where the operator counts nothing, everybody may come from one address.
-            StreamPlaces(is_limited=settings.rate_limits_enabled and not settings.dev_mode),
+            StreamPlaces(is_limited=settings.counts_requests and not settings.has_wide_limits),
             proxying,
             authorization.nonces.newest,
             gate=gate,
@@ -216,7 +223,8 @@ async def open_server(
         ]
         label_key = K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.LABELS))
         labels = Labels(db, Did(settings.did), label_key)
-        app = _application(host, registry, labels, metrics, version, operators, access_log=access_log)
+        probes = await stack.enter_async_context(probing(_probes(db, registry.repositories.blobs.store), metrics))
+        app = _application(host, registry, labels, metrics, version, operators, probes, access_log=access_log)
 
         pages.attach(app, site, registry)
         app.state.authorization = authorization
@@ -227,6 +235,8 @@ async def open_server(
         mailer = _mailer(settings, clock)
         if mailer is not None:
             stack.push_async_callback(mailer.close)
+            checking = asyncio.create_task(_check_mail(mailer), name="pds mail check")
+            stack.push_async_callback(_end, checking)
             await stack.enter_async_context(_paying(registry, _letters(registry, mailer, settings.hostname), "debts"))
         # By a worker of its own: a move takes minutes, and letters do not wait for it.
         mover = Mover(registry, http, sealer)
@@ -290,7 +300,9 @@ async def _open_registry(
         clock=clock,
         repositories=repositories,
         passwords=passwords,
-        tokens=SessionTokens(await _session_secret(settings, db, sealer), settings.did),
+        tokens=SessionTokens(
+            await _session_secret(settings, db, sealer), settings.did, settings.jwt_secret_previous.reveal().encode()
+        ),
         email_tokens=EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS)),
         factor_keys=FactorKeys(sealer, await server_keys.find_or_make(db, sealer, server_keys.SECOND_FACTORS)),
         sends_mail=bool(settings.mail_url),
@@ -301,13 +313,29 @@ async def _open_registry(
         url=settings.url,
         handle_domains=settings.service_handle_domains,
         is_development=settings.dev_mode,
+        has_wide_limits=settings.has_wide_limits,
+        shares_private_addresses=settings.shares_private_addresses,
         needs_invite=settings.needs_invite,
         confirms_email=settings.confirms_email,
         operators_key=parse_did_key(settings.recovery_did_key) if settings.recovery_did_key else None,
         hosts_did_web=settings.did_web_accounts,
+        handle_quarantine=round(settings.handle_quarantine * SECOND),
         reserved_names=frozenset(name.strip().lower() for name in settings.reserved_names),
         earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
     )
+
+
+def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
+    async def answers() -> None:
+        async with db.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    # A bucket asks a price for each request.
+    return {
+        _DATABASE: Probe(answers),
+        well_known.WRITES: Probe(lambda: write_durably(db, "aurora_locus")),
+        well_known.BLOBS: Probe(lambda: try_writing(blobs, "pds"), every_seconds=BLOBS_TRIED_EVERY_SECONDS),
+    }
 
 
 def _application(
@@ -317,21 +345,18 @@ def _application(
     metrics: Metrics,
     version: str,
     operators: list[Route],
+    probes: Probes,
     *,
     access_log: bool,
 ) -> Application:
-    async def look() -> None:
-        async with host.db.reader() as reader:
-            await reader.fetch_one("select 1")
-
     methods = table(registry, labels)
     return Application(
         [
             # Routes are tried in this order, and nearly every request is for a method: they stand before the rest.
-            well_known.health_route(host.db, version),
+            well_known.health_route(probes, version),
             Mount("/xrpc", dispatcher(host, methods)),
             *well_known.routes(registry, host.settings, labels.key.public),
-            *operations_routes(metrics, {"database": look}),
+            *operations_routes(metrics, {}, probes=probes, serving=[(_DATABASE, well_known.WRITES)]),
             *operators,
             WebSocketRoute(
                 JETSTREAM,
@@ -348,6 +373,7 @@ def _application(
         cors=[Cors(("/xrpc/", "/.well-known/", *FOR_APPS), exposed=XRPC_EXPOSED)],
         body_limit=methods.body_limit,
         trusted_proxy_hops=host.settings.trusted_proxy_hops,
+        trusted_private_proxies=host.settings.trusted_private_proxies,
         access_log=access_log,
     )
 
@@ -370,6 +396,16 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
         return None
     sender = Sender(settings.hostname, parse_address(settings.mail_from))
     return open_mailer(settings.mail_url, sender, clock)
+
+
+async def _check_mail(mailer: Mailer) -> None:
+    """Say at a start what an operator would else learn from the first person who waits for a mail."""
+    try:
+        await mailer.check()
+    except Failure as failure:
+        log.warning(
+            "mail.cannot_leave", reason=failure.why, advice="Look at PDS_EMAIL_SMTP_URL; what is to be sent waits."
+        )
 
 
 def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, Paying]:
@@ -395,11 +431,21 @@ async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) 
 
 
 async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> bytes:
-    given = settings.jwt_secret.reveal()
-    if given and len(given.encode()) < MIN_SECRET_BYTES:
-        why = f"PDS_JWT_SECRET is too short: who guesses it is everybody. Give at least {MIN_SECRET_BYTES} characters."
-        raise SettingsRefused([why])
-    return given.encode() if given else await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
+    given = settings.jwt_secret.reveal().encode()
+    secret = given or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
+    if len(secret) < MIN_SECRET_BYTES:
+        why = (
+            f"PDS_JWT_SECRET is too short: anyone who guesses it can sign in as anyone. Set one of at least {MIN_SECRET_BYTES} "
+            "characters"
+        )
+        async with db.reader() as reader:
+            if await reader.fetch_one(_ANY_ACCOUNT) is None:
+                raise SettingsRefused([f"{why}."])
+        # An existing installation, of the reference perhaps: its people stay signed in.
+        log.warning(
+            "session_secret.too_short", advice=f"{why}, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
+        )
+    return secret
 
 
 async def _rotation_key(settings: Settings, db: Database, sealer: Sealer) -> PrivateKey:

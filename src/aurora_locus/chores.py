@@ -5,7 +5,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from at_protocol.identity.plc_operation import Operation
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import deletion, email_tokens, residence, sessions, signing_key_change
+from aurora_locus.accounts import (
+    deletion,
+    email_tokens,
+    password_guesses,
+    residence,
+    sessions,
+    sign_in_links,
+    signing_key_change,
+)
 from aurora_locus.accounts.browser_sessions import sweep as sweep_browsers
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import challenges
@@ -64,6 +72,8 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
 
     async def forget() -> object:
         await registry.db.write(email_tokens.sweep)
+        await registry.db.write(sign_in_links.sweep)
+        await registry.db.write(password_guesses.sweep)
         await registry.db.write(repositories.keys.sweep_reserved)
         async with registry.db.transaction() as tx:
             return await owe.forget_paid(tx, Instant(tx.now - DAY))

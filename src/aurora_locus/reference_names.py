@@ -53,7 +53,6 @@ MISSING: Final[Mapping[str, str]] = {
     "PDS_HCAPTCHA_TOKEN_SALT": "sign-ups are not asked to solve a picture puzzle; require invites instead",
     "PDS_BACKGROUND_LIGHT_URL": "pages have no background picture",
     "PDS_BACKGROUND_DARK_URL": "pages have no background picture",
-    "PDS_ENABLE_DID_DOC_WITH_SESSION": "sessions are answered without the DID document; clients resolve it",
     "PDS_ENTRYWAY_URL": _ENTRYWAY,
     "PDS_ENTRYWAY_DID": _ENTRYWAY,
     "PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX": _ENTRYWAY,

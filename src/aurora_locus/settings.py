@@ -16,21 +16,18 @@ from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import host_url
 from at_protocol.syntax.did import parse_did
+from aurora_locus import reference_environment
 from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
 from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
 from groundwork.mail.smtp import parse_smtp_url
-from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting
+from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting, too_small
 
 PREFIX = "PDS_"
 
 MIN_BYPASS_KEY = 16
-
-# Deployed services of these names compare the audience of a token with their bare DID, so that the full `did#service` of
-# the specification would be refused.
-BARE_AUDIENCES = ("#bsky_appview", "#bsky_chat", "#bsky_fg", "#bsky_notif", "#atproto_labeler")
 
 # RFC 2606: mail to it goes nowhere.
 NOBODYS_ADDRESS = "no-reply@pds.invalid"
@@ -51,15 +48,22 @@ class Settings:
     hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
     port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
     bind_address: str = setting("127.0.0.1", what="Address to listen on.")
+    client_connections: int = setting(
+        4_000, what="Connected clients; beyond, who keeps it waiting gives way.", least=16
+    )
+    client_connections_per_address: int = setting(0, what="Of one address; 0: a quarter; not behind proxies.", least=0)
     public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
     database_url: str = setting("", what="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
     database_connections: int = setting(
-        CONNECTIONS, what="How many connections a process keeps at most to a PostgreSQL database."
+        CONNECTIONS,
+        what="How many connections a process keeps at most to a PostgreSQL database; 4 more while others write the same repositories.",
+        least=1,
     )
     service_did: str = setting("", what="DID of this server; empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
-        (".test",), what="Domains (beginning with a dot) under which people get handles."
+        (".test",),
+        what="Domains (beginning with a dot) under which people get handles; in an environment of the reference PDS: a dot and the host name.",
     )
     reserved_names: tuple[str, ...] = setting(
         (),
@@ -81,6 +85,9 @@ class Settings:
     )
     admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
     jwt_secret: Secret = setting(Secret(""), what="Key of session tokens; empty: made at the first start, kept sealed.")
+    jwt_secret_previous: Secret = setting(
+        Secret(""), what="The key before that one: its tokens go on being taken; drop it 90 days after the change."
+    )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
         Secret(""), what="The server's PLC rotation key; empty: made at the first start, kept sealed."
     )
@@ -107,10 +114,12 @@ class Settings:
     blobstore_s3_force_path_style: bool = setting(
         default=False, what="Whether the bucket stands in the path of addresses, not in their host."
     )
-    blobstore_s3_upload_timeout_ms: int = setting(20_000, what="How many milliseconds sending one blob may take.")
+    blobstore_s3_upload_timeout_ms: int = setting(
+        20_000, what="How many milliseconds sending one blob may take.", least=1
+    )
     backup_url: str = setting("", what="Where backups go: a folder, or s3://bucket/folder; empty: none are made.")
     backup_passphrase: Secret = setting(Secret(""), what="What backups are encrypted with; keep it apart from them.")
-    backup_interval: Seconds = setting(86400.0, what="How often a backup is made.")
+    backup_interval: Seconds = setting(86400.0, what="How often a backup is made.", least=60)
     backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept; the newest always is.")
     backup_s3_region: str = setting("", what="The region of the bucket of backups.")
     backup_s3_endpoint: str = setting("", what="Address of its S3 service; empty: Amazon's of that region.")
@@ -128,6 +137,9 @@ class Settings:
     blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
     import_limit: Bytes = setting(
         100_000_000, what="Largest repository file that is taken in.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
+    )
+    handle_quarantine: Seconds = setting(
+        30 * 86400.0, what="How long a handle that was given up is kept for who had it; 0: anybody may take it at once."
     )
     accepting_repo_imports: bool = setting(default=True, what="Whether accounts may bring a repository in.")
     disable_ssrf_protection: bool = setting(
@@ -157,14 +169,29 @@ class Settings:
     logo_url: str = setting("", what="Picture beside the name; https.")
     primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb; made readable where it is not.")
     trusted_proxy_hops: int = setting(0, what="Reverse proxies in front whose X-Forwarded-For is believed.")
+    trusted_private_proxies: bool = setting(
+        default=False,
+        what="Without that number, believe X-Forwarded-For of proxies in private networks; in an environment of the reference PDS: yes.",
+    )
+    enable_did_doc_with_session: bool = setting(
+        default=False, what="Answer createSession, refreshSession and getSession with the account's DID document."
+    )
     lexicon_resolution_enabled: bool = setting(
         default=False, what="Look for Lexicons of unknown record types when somebody writes one, a second at most."
     )
-    rate_limits_enabled: bool = setting(
-        default=True, what="Whether requests are counted and refused when there are too many."
+    rate_limits_enabled: bool | None = setting(
+        default=None,
+        what="Whether requests are counted and refused when there are too many; unset: yes, in dev mode a thousand times as many. "
+        "Wrong passwords are counted in any case.",
     )
-    rate_limit_bypass_key: Secret = setting(Secret(""), what="Who sends it as x-ratelimit-bypass is not counted.")
-    rate_limit_bypass_ips: tuple[str, ...] = setting((), what="Addresses and networks whose requests are not counted.")
+    rate_limit_bypass_key: Secret = setting(
+        Secret(""),
+        what="Who sends it as x-ratelimit-bypass is not counted, except where a password is proven; who signs x-client-address "
+        "with it names the visitor that it asks for.",
+    )
+    rate_limit_bypass_ips: tuple[str, ...] = setting(
+        (), what="Addresses and networks whose requests are not counted, except where a password is proven."
+    )
     redis_scratch_address: str = setting(
         "",
         what="host:port of a Redis in which several processes count requests and remember used proofs of apps together; "
@@ -180,8 +207,9 @@ class Settings:
     mod_service_did: str = setting("", what="Its DID.")
     report_service_url: str = setting("", what="Where reports go; empty: to the moderation service.")
     report_service_did: str = setting("", what="Its DID.")
-    proxy_bare_audiences: tuple[str, ...] = setting(
-        BARE_AUDIENCES, what="Services (#name or did#name) whose tokens name the bare DID as audience."
+    proxy_full_audiences: tuple[str, ...] = setting(
+        (),
+        what="Services (#name or did#name) whose tokens name did#name as their audience; all others get the bare DID.",
     )
     federation_enabled: bool = setting(default=False, what="Master switch of the four that follow.")
     federation_relay_urls: tuple[str, ...] = setting(
@@ -220,6 +248,37 @@ class Settings:
     def mail_from(self) -> str:
         """The sender of mail; in development there is always one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
+
+    @property
+    def is_behind_proxy(self) -> bool:
+        """Whether connections come from proxies, as far as the operator says."""
+        return self.trusted_proxy_hops > 0 or self.trusted_private_proxies
+
+    @property
+    def shares_private_addresses(self) -> bool:
+        """Whether a private address may be a proxy's that is not known as one, and so everybody's."""
+        return self.trusted_proxy_hops == 0
+
+    @property
+    def how_clients_are_told_apart(self) -> str:
+        """A sentence for operators."""
+        if self.trusted_proxy_hops:
+            return (
+                f"Clients are told apart by X-Forwarded-For, of which the last {self.trusted_proxy_hops} are believed."
+            )
+        if self.trusted_private_proxies:
+            return "Clients are told apart by X-Forwarded-For from proxies in private networks."
+        return "Clients are told apart by the address that connects; if that is a proxy, set PDS_TRUSTED_PROXY_HOPS."
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether requests are counted and refused."""
+        return self.rate_limits_enabled is not False
+
+    @property
+    def has_wide_limits(self) -> bool:
+        """Whether limits only stop what runs wild: in development, unless the operator asks for them."""
+        return self.dev_mode and self.rate_limits_enabled is None
 
     @property
     def needs_invite(self) -> bool:
@@ -274,18 +333,9 @@ _FEDERATION = ("firehose_enabled", "crawl_enabled", "auto_stream")
 def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> Settings:
     """Settings from the environment and their table of the settings file. Raises ``SettingsRefused``."""
     settings = read_settings(Settings, prefix=PREFIX, environment=environment, table=table)
-    says_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
-        name.startswith("federation_") for name in table or {}
-    )
-    if environment.get("PDS_CRAWLERS", "").strip() and not says_federation:
-        # An environment written for the reference PDS means what it meant there.
-        settings = replace(
-            settings,
-            federation_enabled=True,
-            federation_firehose_enabled=True,
-            federation_crawl_enabled=True,
-            federation_auto_stream=True,
-        )
+    if reference_environment.is_found(environment, table):
+        meant = reference_environment.what_silence_means(settings.hostname, environment, table or {})
+        settings = replace(settings, **meant)
     return checked(settings)
 
 
@@ -351,8 +401,7 @@ def checked(settings: Settings) -> Settings:
         for domain in settings.service_handle_domains
         if not domain.startswith(".")
     ]
-    if settings.database_connections < 1:
-        problems.append("PDS_DATABASE_CONNECTIONS must be at least 1.")
+    problems += too_small(settings, PREFIX)
     problems += _mail_problems(settings)
     problems += _page_problems(settings)
     problems += _blobstore_problems(settings)
@@ -428,8 +477,6 @@ def _blobstore_problems(settings: Settings) -> list[str]:
         ]
     if bool(settings.blobstore_s3_access_key_id) != bool(settings.blobstore_s3_secret_access_key):
         problems.append("PDS_BLOBSTORE_S3_ACCESS_KEY_ID and PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY go together.")
-    if settings.blobstore_s3_upload_timeout_ms < 1:
-        problems.append("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS is not above 0.")
     return problems
 
 
@@ -445,8 +492,6 @@ def _backup_problems(settings: Settings) -> list[str]:
             f"PDS_BACKUP_URL is set without a PDS_BACKUP_PASSPHRASE of at least {_SHORTEST_PASSPHRASE} characters; backups "
             "hold everybody's data and keys."
         )
-    if settings.backup_interval < 60:
-        problems.append("PDS_BACKUP_INTERVAL is less than a minute.")
     if bool(settings.backup_s3_access_key_id) != bool(settings.backup_s3_secret_access_key):
         problems.append("PDS_BACKUP_S3_ACCESS_KEY_ID and PDS_BACKUP_S3_SECRET_ACCESS_KEY go together.")
     return problems

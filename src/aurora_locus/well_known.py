@@ -1,9 +1,8 @@
 """The fixed addresses of a PDS beside ``/xrpc/``."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -18,20 +17,23 @@ from aurora_locus.identity.handles import is_under
 from aurora_locus.repository.model import Status
 from aurora_locus.settings import Settings, did_web_of
 from groundwork.database.transaction import Database
-from groundwork.errors import NotFound, Unavailable
+from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response
+from groundwork.telemetry.health import OK
+from groundwork.telemetry.probes import Probes
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# Whoever watches a server wants to know within a second or two.
-HEALTH_SECONDS = 1.5
+# What a PDS exists for, as its probes are called. Without blobs it goes on keeping records.
+WRITES: Final = "writes"
+BLOBS: Final = "blobs"
 
 _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
-def health_route(db: Database, version: str) -> Route:
+def health_route(probes: Probes, version: str) -> Route:
     """``/xrpc/_health``, which is no method although it stands among them."""
-    return Route("/xrpc/_health", _health(db, version))
+    return Route("/xrpc/_health", _health(probes, version))
 
 
 def routes(registry: Registry, settings: Settings, label_key: PublicKey) -> list[Route]:
@@ -51,16 +53,18 @@ def _text(text: str) -> Endpoint:
     return answer
 
 
-def _health(db: Database, version: str) -> Endpoint:
+def _health(probes: Probes, version: str) -> Endpoint:
     async def health(_request: Request) -> Response:
-        try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                # Through the writer, because readers do not notice a locked or full database; nothing is written.
-                await db.write(lambda w: w.fetch_one("select 1"))
-        except (TimeoutError, Unavailable):
-            why = "The database does not answer."
-            return json_response({"version": version, "error": why}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return json_response({"version": version})
+        outcomes = probes.outcomes()
+        shown: dict[str, object] = {
+            "version": version,
+            "checks": {name: one.said for name, one in outcomes.items()},
+            "ages": {name: one.age_seconds for name, one in outcomes.items()},
+        }
+        if outcomes[WRITES].said != OK:
+            shown["error"] = "Nothing can be written at the moment."
+            return json_response(shown, HTTPStatus.SERVICE_UNAVAILABLE)
+        return json_response(shown)
 
     return health
 

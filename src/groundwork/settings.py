@@ -71,11 +71,21 @@ _KEY: Final = "groundwork.setting"
 class _About:
     what: str
     names: tuple[str, ...]
+    least: float | None
 
 
-def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = ()) -> Any:
-    """A field of a settings dataclass: its default, what it means, and older environment names (given in full)."""
-    return dataclasses.field(default=default, metadata={_KEY: _About(what, names)})
+def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = (), least: float | None = None) -> Any:
+    """A field of a settings dataclass: its default, what it means, older environment names (given in full), the least it may be."""
+    return dataclasses.field(default=default, metadata={_KEY: _About(what, names, least)})
+
+
+def too_small(settings: Any, prefix: str) -> list[str]:
+    """A sentence for each setting that is below the least that it may be."""
+    return [
+        f"{prefix}{field.name.upper()} must be at least {least:g}."
+        for field in dataclasses.fields(settings)
+        if (least := field.metadata[_KEY].least) is not None and getattr(settings, field.name) < least
+    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The server as a list of rooms: pages that know their viewer by a cookie, an API that knows its caller by a token."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -13,150 +15,168 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, SystemClock
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.application import JSON_BODY_BYTES, Application
+from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods
+from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
-from groundwork.telemetry.health import Check
 from groundwork.telemetry.metrics import Metrics
-from openmeet.access import api as access_api
-from openmeet.access import pages as access_pages
-from openmeet.access.edge import admit
-from openmeet.access.repeating import once
-from openmeet.administration import api as administration_api
-from openmeet.administration import flags_api, flags_pages
-from openmeet.administration import pages as administration_pages
-from openmeet.alerts import api as alerts_api
-from openmeet.alerts import pages as alerts_pages
-from openmeet.arriving import answering_api
-from openmeet.arriving import api as arriving_api
-from openmeet.arriving import pages as arriving_pages
-from openmeet.attendance import api as attendance_api
-from openmeet.attendance import (
-    attendees_pages,
-    draft_api,
-    hosting_api,
-    hosting_pages,
-    joining_api,
-    joining_pages,
-    joining_queries,
-    managing_api,
+from groundwork.workers.pool import WorkerPool
+from openmeet.domain.account_merge.actions import sign_in_with_did
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.events.publishing import CONSENT_PATH, PublishFirst
+from openmeet.domain.icalendar.components import MAX_BYTES
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications.preview import message_mail
+from openmeet.network.engines import Engines
+from openmeet.network.ingestion.record_pictures import RecordPictures
+from openmeet.network.repositories.clients import Network
+from openmeet.settings import Settings
+from openmeet.tenants.health import Health, ready
+from openmeet.tenants.model import Tenant
+from openmeet.web.account import consent_api, identity_pages
+from openmeet.web.account import export_pages as takeout_pages
+from openmeet.web.account import merge_pages as claiming_pages
+from openmeet.web.account import profile_api as users_api
+from openmeet.web.account import profile_pages as users_pages
+from openmeet.web.account import publishing_api as identities_api
+from openmeet.web.account import tokens_api as access_api
+from openmeet.web.account import tokens_pages as access_pages
+from openmeet.web.account.consent_api import Publishing
+from openmeet.web.admin import api as administration_api
+from openmeet.web.admin import flags_api, flags_pages
+from openmeet.web.admin import pages as administration_pages
+from openmeet.web.api import openapi
+from openmeet.web.api.authentication import admit
+from openmeet.web.api.etags import answer_unless_known
+from openmeet.web.api.idempotency import once
+from openmeet.web.api.operations import Operation
+from openmeet.web.atproto import (
+    backfill_progress,
+    merges_api,
+    merges_pages,
+    move_records_api,
+    move_records_pages,
+    reading_pages,
+    record_pictures,
+    record_settings_api,
+    record_settings_pages,
 )
-from openmeet.attendance import pages as attendance_pages
-from openmeet.attendance.clicks import finish_answer
-from openmeet.browsing import api as browsing_api
-from openmeet.browsing import (
+from openmeet.web.atproto import ingest_api as ingestion_api
+from openmeet.web.atproto import own_record_pages as own_records_pages
+from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
+from openmeet.web.attendance import api as attendance_api
+from openmeet.web.attendance import (
+    attendees_api,
+    attendees_pages,
+    guests_api,
+    guests_pages,
+    registration_api,
+    registration_pages,
+)
+from openmeet.web.attendance import pages as attendance_pages
+from openmeet.web.attendance.resume_click import finish_answer
+from openmeet.web.calendar import api as calendar_api
+from openmeet.web.calendar import pages as calendar_pages
+from openmeet.web.check_in import api as check_in_api
+from openmeet.web.check_in import pages as check_in_pages
+from openmeet.web.email_links import never_pages
+from openmeet.web.email_links import pages as letters_pages
+from openmeet.web.events import api as browsing_api
+from openmeet.web.events import (
+    calendar_file,
     co_hosts_api,
     co_hosts_pages,
-    event_file,
-    group_calendar_api,
+    draft_pages,
+    drafts_api,
+    hosting_api,
+    hosting_pages,
+    picture_api,
+    picture_pages,
+)
+from openmeet.web.events import create_api as events_api
+from openmeet.web.events import new_pages as events_pages
+from openmeet.web.events import pages as browsing_pages
+from openmeet.web.groups import (
+    activity_api,
+    api,
+    atproto_api,
     group_calendar_pages,
-    group_door_pages,
-    group_doors_api,
-    group_life_api,
-    group_members_pages,
-    group_network_api,
     group_network_pages,
-    group_pages,
     group_picture_api,
-    group_picture_pages,
-    group_settings_pages,
     group_talk_pages,
-    groups_api,
+    invitations_api,
+    invitations_pages,
     members_api,
-    merged_api,
-    merged_pages,
-    moving_records_api,
-    moving_records_pages,
-    news_api,
+    members_pages,
     ownership_api,
     ownership_pages,
-    reading_api,
-    reading_pages,
-    record_picture_pages,
-    search_feeds,
-    sitemap,
-    webhooks_api,
-    webhooks_pages,
+    picture,
+    settings_pages,
 )
-from openmeet.browsing import pages as browsing_pages
-from openmeet.browsing import series_pages as series_browsing_pages
-from openmeet.calendars.components import MAX_BYTES
-from openmeet.check_in import api as check_in_api
-from openmeet.check_in import pages as check_in_pages
-from openmeet.claiming import pages as claiming_pages
-from openmeet.claiming.actions import sign_in_with_did
-from openmeet.desk import api as desk_api
-from openmeet.desk import pages as desk_pages
-from openmeet.events import api as events_api
-from openmeet.events import draft_pages, picture_api, picture_pages
-from openmeet.events import pages as events_pages
-from openmeet.events.publishing import CONSENT_PATH, PublishFirst
-from openmeet.guests import api as guests_api
-from openmeet.guests import pages as guests_pages
-from openmeet.identities import api as identities_api
-from openmeet.identities.network import Network
-from openmeet.ingestion import api as ingestion_api
-from openmeet.ingestion.api import HANDED_IN_BYTES, HANDED_IN_PATHS, Engines
-from openmeet.ingestion.record_pictures import RecordPictures
-from openmeet.letters import never_pages
-from openmeet.letters import pages as letters_pages
-from openmeet.letters.previewing import message_mail
-from openmeet.media import pages as media_pages
-from openmeet.media.model import MAX_UPLOAD_BYTES
-from openmeet.messages import api as messages_api
-from openmeet.messages import pages as messages_pages
-from openmeet.notifications import api as notifications_api
-from openmeet.notifications import pages as notifications_pages
-from openmeet.people import api as people_api
-from openmeet.people import pages as people_pages
-from openmeet.personal_calendar import api as calendar_api
-from openmeet.personal_calendar import pages as calendar_pages
-from openmeet.personal_calendar.conflicts import conflicts
-from openmeet.personal_calendar.fetching import Outgoing
-from openmeet.publication import own_pages as own_records_pages
-from openmeet.safety import api as safety_api
-from openmeet.safety import pages as safety_pages
-from openmeet.series import api as series_api
-from openmeet.series import dates_pages as series_dates_pages
-from openmeet.series import detection_api as series_detection_api
-from openmeet.series import detection_pages as series_detection_pages
-from openmeet.series import edit_pages as series_edit_pages
-from openmeet.series import gathering_pages as series_gathering_pages
-from openmeet.series import hosting_api as series_hosting_api
-from openmeet.series import pages as series_pages
-from openmeet.series import people_api as series_people_api
-from openmeet.series import people_pages as series_people_pages
-from openmeet.series import picture_api as series_picture_api
-from openmeet.series import picture_pages as series_picture_pages
-from openmeet.series import plans_api as series_plans_api
-from openmeet.series import record_pages, syncing_api
-from openmeet.series.making import REPEATING
-from openmeet.settings import Settings
-from openmeet.sign_in import api as sign_in_api
-from openmeet.sign_in import identity_pages, network_api, network_pages
-from openmeet.sign_in import pages as sign_in_pages
-from openmeet.sign_in.edge import identify_by_cookie
-from openmeet.sign_in.network import NetworkSignIn, Whose
-from openmeet.sign_in.passwords import PasswordSignIn
-from openmeet.site import openapi, static_files
-from openmeet.site.etags import answer_unless_known
-from openmeet.site.faults import render_page
-from openmeet.site.forms import must_be_ours
-from openmeet.site.frame import environment
-from openmeet.site.operations import Operation
-from openmeet.takeout import pages as takeout_pages
-from openmeet.tenants.health import ready
-from openmeet.tenants.model import Tenant
-from openmeet.users import api as users_api
-from openmeet.users import pages as users_pages
-from openmeet.users.meanwhile import answered
-from openmeet.users.model import UserId
-from openmeet.xrpc import dispatch as xrpc
-from openmeet.xrpc import service as xrpc_service
+from openmeet.web.groups import (
+    calendar_api as group_calendar_api,
+)
+from openmeet.web.groups import (
+    pages as group_pages,
+)
+from openmeet.web.host_messages import api as messages_api
+from openmeet.web.host_messages import pages as messages_pages
+from openmeet.web.imports import api as arriving_api
+from openmeet.web.imports import invitation_api
+from openmeet.web.imports import pages as arriving_pages
+from openmeet.web.media import pages as media_pages
+from openmeet.web.moderation import api as desk_api
+from openmeet.web.moderation import pages as desk_pages
+from openmeet.web.notifications import list_api
+from openmeet.web.notifications import preferences_api as notifications_api
+from openmeet.web.notifications import preferences_pages as notifications_pages
+from openmeet.web.profiles import api as people_api
+from openmeet.web.profiles import pages as people_pages
+from openmeet.web.safety import api as safety_api
+from openmeet.web.safety import pages as safety_pages
+from openmeet.web.search import feeds, sitemap
+from openmeet.web.search import saved_api as alerts_api
+from openmeet.web.search import saved_pages as alerts_pages
+from openmeet.web.series import api as series_api
+from openmeet.web.series import dates_pages as series_dates_pages
+from openmeet.web.series import detection_api as series_detection_api
+from openmeet.web.series import detection_pages as series_detection_pages
+from openmeet.web.series import edit_pages as series_edit_pages
+from openmeet.web.series import gather_pages as series_gathering_pages
+from openmeet.web.series import host_pages as series_pages
+from openmeet.web.series import hosting_api as series_hosting_api
+from openmeet.web.series import impact_api as series_plans_api
+from openmeet.web.series import list_pages
+from openmeet.web.series import pages as series_browsing_pages
+from openmeet.web.series import people_api as series_people_api
+from openmeet.web.series import people_pages as series_people_pages
+from openmeet.web.series import picture_api as series_picture_api
+from openmeet.web.series import picture_pages as series_picture_pages
+from openmeet.web.series.create import REPEATING
+from openmeet.web.sign_in import api as sign_in_api
+from openmeet.web.sign_in import atproto_api as network_api
+from openmeet.web.sign_in import atproto_pages
+from openmeet.web.sign_in import pages as sign_in_pages
+from openmeet.web.sign_in.atproto import NetworkSignIn, Whose
+from openmeet.web.sign_in.password import PasswordSignIn
+from openmeet.web.site import static_files
+from openmeet.web.site.errors import render_page
+from openmeet.web.site.forms import must_be_ours
+from openmeet.web.site.layout import environment
+from openmeet.web.site.merged_caller import answered
+from openmeet.web.site.page_limits import spend_on_page, spend_on_picture
+from openmeet.web.site.session import identify_by_cookie
+from openmeet.web.webhooks import api as webhooks_api
+from openmeet.web.webhooks import pages as webhooks_pages
+from openmeet.web.xrpc import dispatch as xrpc
+from openmeet.web.xrpc import service as xrpc_service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -167,6 +187,9 @@ FILE_PATHS = frozenset({"/api/me/calendars", "/api/imports", "/import"})
 FILE_BYTES = MAX_BYTES + 1_000_000
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+# Cookies mean nothing to the API, so pages of other sites may ask it: anonymously, or with a token that their reader gave them.
+API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
 def create_app(
@@ -183,42 +206,43 @@ def create_app(
     more_pages: Sequence[Route] = (),
     outgoing: Outgoing | None = None,
     pictures: BlobStore | None = None,
-    checks: dict[str, Check] | None = None,
+    health: Health | None = None,
     engines: Engines | None = None,
     service_callers: ServiceCallers | None = None,
+    publishing: Publishing | None = None,
+    workers: WorkerPool | None = None,
 ) -> Application:
     """The whole site. ``code_key``: e-mail codes, tickets and the tokens in links are derived from it.
 
     ``network``: what reaches other servers; without it nobody signs in by theirs.
     ``pictures``: where pictures are kept; without it none can be put up.
     ``outgoing``: what fetches addresses that people give; without it nothing is fetched.
+    ``workers``: the processes that read files and pictures; without it none are taken.
     ``engines``: what the synchronisation runs on; without it services are told that it is away.
     ``service_callers``: what reads the tokens of other apps' callers; without it all of them are strangers.
-    ``checks``: of every community that this program serves, each working without the others; without them of this one.
+    ``publishing``: what a yes to publishing runs on; without it nobody says yes by the API.
+    ``health``: of every community that this program serves; without it whether this one's database answers.
     ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
+    known = health or Health({"database": ready(tenant)}, None, ())
     routes: list[BaseRoute] = [
         *operations_routes(
             metrics,
-            checks or {"database": ready(tenant)},
+            known.checks,
+            probes=known.probes,
+            serving=known.serving,
             metrics_token=settings.metrics_token.reveal(),
-            each_serves_alone=True,
         ),
         *static_files.routes(),
-        *media_pages.routes(),
-        *network_pages.document_routes(),
+        *(_counted(route, spend_on_picture) for route in media_pages.routes()),
+        *atproto_pages.document_routes(),
         *xrpc_service.routes(),
         *xrpc.routes(settings.lexicon_authority),
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
-        *letters_pages.routes(),
-        *never_pages.routes(),
-        *arriving_pages.open_routes(),
-        *group_door_pages.open_routes(),
-        *calendar_pages.open_routes(),
-        *group_calendar_pages.open_routes(),
-        *sitemap.routes(),
-        *(_page(route) for route in (*pages(), *more_pages, Route("/{path:path}", absent, methods=["GET"]))),
+        *(_counted(route, spend_on_page) for route in open_pages()),
+        *(_page(route) for route in (*pages(), *more_pages)),
+        _counted(Route(ANYWHERE, absent, methods=["GET", *_UNSAFE]), spend_on_page),
     ]
     app = Application(
         routes,
@@ -234,13 +258,14 @@ def create_app(
             render_page,
         ),
         headers=page_headers(is_https=settings.is_https),
-        cors=[xrpc.CORS],
+        cors=[xrpc.CORS, API_CORS],
         body_limit=_body_limit,
         trusted_proxy_hops=settings.trusted_proxy_hops,
+        compresses=True,
     )
     app.state.settings = settings
     app.state.tenant = tenant
-    app.state.templates = environment(settings.site_name)
+    app.state.templates = environment(settings.site_name, settings.public_url)
     app.state.code_key = code_key
     app.state.pictures = pictures
     app.state.password_sign_in = password_sign_in
@@ -249,23 +274,41 @@ def create_app(
     app.state.publish_first = publish_first
     app.state.repeating = REPEATING
     app.state.message_mail = message_mail
+    app.state.event_details = browsing_api.details_of
     app.state.copy_joining = joining_queries.copy_of_event
     app.state.conflicts = conflicts
-    app.state.record_pictures = None if network is None or pictures is None else RecordPictures(network, pictures)
+    app.state.workers = workers
+    app.state.record_pictures = (
+        None if network is None or pictures is None or workers is None else RecordPictures(network, pictures, workers)
+    )
     app.state.outgoing = outgoing
     app.state.engines = engines
     app.state.service_callers = service_callers
+    app.state.publishing = publishing
     app.state.counters = counters or InProcessCounters()
     app.state.clock = clock or SystemClock()
     app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
     return app
 
 
+def open_pages() -> list[Route]:
+    """Pages, feeds and files that show everybody the same, or whose address says who may see them."""
+    return [
+        *letters_pages.routes(),
+        *never_pages.routes(),
+        *arriving_pages.open_routes(),
+        *invitations_pages.open_routes(),
+        *calendar_pages.open_routes(),
+        *group_calendar_pages.open_routes(),
+        *sitemap.routes(),
+    ]
+
+
 def pages() -> list[Route]:
     """Every page of the rooms. ``/events/new`` stands before ``/events/{slug}``, and so it is with groups."""
     return [
         *sign_in_pages.routes(),
-        *network_pages.routes(),
+        *atproto_pages.routes(),
         *identity_pages.routes(),
         *own_records_pages.routes(),
         *users_pages.routes(),
@@ -278,18 +321,19 @@ def pages() -> list[Route]:
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),
         *messages_pages.routes(),
-        *joining_pages.routes(),
+        *registration_pages.routes(),
         *attendees_pages.routes(),
         *check_in_pages.routes(),
         *guests_pages.routes(),
-        *event_file.routes(),
+        *calendar_file.routes(),
         *browsing_pages.routes(),
         *reading_pages.routes(),
         *alerts_pages.routes(),
         *people_pages.routes(),
         *series_detection_pages.routes(),
-        *record_pages.routes(),
-        *record_picture_pages.routes(),
+        *record_settings_pages.routes(),
+        *record_pictures.routes(),
+        *list_pages.routes(),
         *series_pages.routes(),
         *series_dates_pages.routes(),
         *series_people_pages.routes(),
@@ -297,18 +341,18 @@ def pages() -> list[Route]:
         *series_edit_pages.routes(),
         *series_picture_pages.routes(),
         *series_browsing_pages.routes(),
-        *merged_pages.routes(),
+        *merges_pages.routes(),
         *webhooks_pages.routes(),
         *calendar_pages.routes(),
-        *group_door_pages.routes(),
-        *group_settings_pages.routes(),
-        *group_picture_pages.routes(),
-        *group_members_pages.routes(),
+        *invitations_pages.routes(),
+        *settings_pages.routes(),
+        *picture.routes(),
+        *members_pages.routes(),
         *group_talk_pages.routes(),
         *group_network_pages.routes(),
-        *moving_records_pages.routes(),
+        *move_records_pages.routes(),
         *ownership_pages.routes(),
-        *search_feeds.routes(),
+        *feeds.routes(),
         *group_calendar_pages.routes(),
         *group_pages.routes(),
         *arriving_pages.routes(),
@@ -329,44 +373,46 @@ def operations() -> list[Operation]:
         *access_api.OPERATIONS,
         *users_api.OPERATIONS,
         *identities_api.OPERATIONS,
+        *consent_api.OPERATIONS,
         *notifications_api.OPERATIONS,
-        *news_api.OPERATIONS,
+        *list_api.OPERATIONS,
         *browsing_api.OPERATIONS,
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
-        *draft_api.OPERATIONS,
+        *drafts_api.OPERATIONS,
         *picture_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
         *messages_api.OPERATIONS,
-        *joining_api.OPERATIONS,
-        *managing_api.OPERATIONS,
+        *registration_api.OPERATIONS,
+        *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,
         *guests_api.OPERATIONS,
-        *syncing_api.OPERATIONS,
+        *record_settings_api.OPERATIONS,
         *series_detection_api.OPERATIONS,
-        *reading_api.OPERATIONS,
+        *backfill_progress.OPERATIONS,
         *alerts_api.OPERATIONS,
         *people_api.OPERATIONS,
+        *list_pages.OPERATIONS,  # before what has a slug in its place
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_plans_api.OPERATIONS,
         *series_picture_api.OPERATIONS,
         *series_people_api.OPERATIONS,
-        *groups_api.OPERATIONS,
+        *api.OPERATIONS,
         *group_calendar_api.OPERATIONS,
         *group_picture_api.OPERATIONS,
         *members_api.OPERATIONS,
-        *group_doors_api.OPERATIONS,
-        *group_life_api.OPERATIONS,
+        *invitations_api.OPERATIONS,
+        *activity_api.OPERATIONS,
         *ownership_api.OPERATIONS,
-        *group_network_api.OPERATIONS,
-        *moving_records_api.OPERATIONS,
-        *merged_api.OPERATIONS,
+        *atproto_api.OPERATIONS,
+        *move_records_api.OPERATIONS,
+        *merges_api.OPERATIONS,
         *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
         *arriving_api.OPERATIONS,
-        *answering_api.OPERATIONS,
+        *invitation_api.OPERATIONS,
         *ingestion_api.OPERATIONS,
         *administration_api.OPERATIONS,
         *flags_api.OPERATIONS,
@@ -397,15 +443,30 @@ def _body_limit(scope: Scope) -> int:
     return FILE_BYTES if path in FILE_PATHS else JSON_BODY_BYTES
 
 
-async def absent(_request: Request) -> Response:
-    """Any other address: the page that says so knows its viewer, unlike the router."""
+async def absent(request: Request) -> Response:
+    """Any other address, or another method of one: the page that says so knows its viewer, unlike the router."""
+    if not request.url.path.startswith(API_PREFIX):
+        await identify_by_cookie(request)
+    if allowed_methods(request.app.routes, request.scope):
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
     raise NotFound("There is nothing at this address.")
+
+
+def _counted(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Route:
+    endpoint: Endpoint = route.endpoint
+
+    async def answer(request: Request) -> Response:
+        await spend_on(request)
+        return await endpoint(request)
+
+    return Route(route.path, answer, methods=list(route.methods or ()))
 
 
 def _page(route: Route) -> Route:
     endpoint: Endpoint = route.endpoint
 
     async def answer(request: Request) -> Response:
+        await spend_on_page(request)
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
             must_be_ours(request, request.app.state.settings.public_url)

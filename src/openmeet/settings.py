@@ -13,12 +13,17 @@ from zoneinfo import available_timezones
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.authority import OWN_AUTHORITY
 from at_protocol.syntax.did import parse_did, supported_method
+from groundwork.blobstore.open_ import named_in
 from groundwork.dangerous_starts import Danger, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
+from groundwork.http.connection_limit import LEAST_CONNECTIONS
 from groundwork.points import near_in
-from groundwork.settings import Secret, setting
+from groundwork.settings import Bytes, Seconds, Secret, setting, too_small
+from groundwork.workers.limits import JobLimits
+from groundwork.workers.pool import PoolLimits
 
 PREFIX = "OPENMEET_"
+_LEAST_WORKER_MEMORY = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,29 @@ class Settings:
     database_connections: int = setting(
         CONNECTIONS,
         what="How many connections a process keeps at most to one PostgreSQL database; each community is one, the network another",
+        least=1,
     )
     broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
     broker_name: str = setting("openmeet", what="What exchange and queues are called there; one per installation")
     cache_url: str = setting(
         "embedded:", what="The cache that processes share: embedded: (each its own) or redis://host:port/number"
+    )
+
+    blobs: str = setting(
+        "",
+        what="Where pictures are kept: s3://bucket or s3://bucket/folder; empty: a folder media below the data directory",
+    )
+    blobs_region: str = setting("", what="The region of that bucket")
+    blobs_endpoint: str = setting(
+        "", what="The address of the service, without the bucket; empty: Amazon’s of that region"
+    )
+    blobs_access_key_id: str = setting(
+        "", what="The key for it; empty: the machine’s own (AWS_…, the role of an instance)"
+    )
+    blobs_secret_access_key: Secret = setting(Secret(""), what="The secret of that key")
+    blobs_force_path_style: bool = setting(
+        default=False,
+        what="Names the bucket in the path of addresses, not in the host, as services of one’s own often want",
     )
 
     sealing_keys: Secret = setting(
@@ -70,10 +93,40 @@ class Settings:
         what="How often one token or session may ask the JSON API in a minute, one address four times that; 0: no limit",
     )
 
+    client_connections: int = setting(
+        4_000,
+        what="How many connections clients of one process may have open, where the system allows so many files; further ones take the"
+        " place of clients that keep it waiting longest",
+        least=LEAST_CONNECTIONS,
+    )
+    client_connections_per_address: int = setting(
+        0,
+        what="How many of these one address (of IPv6 one /64) may have open; 0: a quarter; not counted behind proxies of yours",
+        least=0,
+    )
+
+    pages_per_minute: int = setting(
+        1800,
+        what="How many pages and feeds one address (of IPv6 one /64) may ask for in a minute, and twenty times as many pictures; 0:"
+        " no limit",
+    )
+
     addresses_kept_days: int = setting(
         90,
         what="For how many days after the last event they answered, or after their invitation ended, addresses of people without"
         " an account are kept; 0: for good",
+    )
+
+    worker_processes: int = setting(
+        2, what="How many processes read files, pages and pictures that people send; they start with the first one"
+    )
+    worker_queue: int = setting(24, what="How many files wait for one of them; further ones are told to come back")
+    worker_cpu_seconds: Seconds = setting(20.0, what="How much processor time reading one file may take")
+    worker_wall_seconds: Seconds = setting(60.0, what="How long reading one file may take")
+    worker_memory: Bytes = setting(1024**3, what="How much memory reading one file may take; macOS does not enforce it")
+    worker_seconds_per_person: Seconds = setting(
+        120.0,
+        what="How much processor time reading what one person sends may take within ten minutes; four times that for one address",
     )
 
     network_shown: Literal["nothing", "familiar", "everything"] = setting(
@@ -88,6 +141,7 @@ class Settings:
     )
 
     dev_mode: bool = setting(default=False, what="Loosens what gets in the way on a laptop")
+    dev_limits: bool = setting(default=False, what="Counts what addresses and tokens ask for in development mode, too")
     dev_mailbox: bool = setting(
         default=False, what="Keeps mail in a folder and shows it at /dev/mail, to this machine only"
     )
@@ -104,6 +158,11 @@ class Settings:
         "", what="The domain of handles made there, like .town.example; empty: what the PDS offers first"
     )
     plc_url: str = setting("http://127.0.0.1:2582", what="The PLC directory that answers for did:plc")
+    second_plc_url: str = setting(
+        "",
+        what="A second PLC directory, asked about a did:plc that the first does not know; for development networks that listen"
+        " to others",
+    )
     firehose_urls: tuple[str, ...] = setting(
         (),
         what="WebSocket addresses of PDSes to listen to, each believed about its own accounts only;"
@@ -120,6 +179,11 @@ class Settings:
     jetstream_urls: tuple[str, ...] = setting(
         (),
         what="WebSocket addresses of Jetstream servers to listen to; what they say is unsigned, and gives way to proofs",
+    )
+    call_hosts: tuple[str, ...] = setting(
+        (),
+        what="Host names of video calls of your own (Jitsi, BigBlueButton, Nextcloud Talk …): in calendar files that people import,"
+        " links to them are links to join, shown to who goes",
     )
     labellers: tuple[str, ...] = setting(
         (),
@@ -145,6 +209,25 @@ class Settings:
         return self.public_url.startswith("https:")
 
     @property
+    def worker_limits(self) -> PoolLimits:
+        """Of the processes that read what people send."""
+        return PoolLimits(
+            processes=self.worker_processes,
+            queue=self.worker_queue,
+            cpu_seconds_per_person=self.worker_seconds_per_person,
+            job=JobLimits(
+                cpu_seconds=self.worker_cpu_seconds,
+                wall_seconds=self.worker_wall_seconds,
+                memory_bytes=self.worker_memory,
+            ),
+        )
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether nobody counts how often somebody asks: in development everybody comes from the same machine, many at a time."""
+        return self.dev_mode and not self.dev_limits
+
+    @property
     def tenant_database_url(self) -> str:
         """Where this community keeps its data."""
         return self.database_url or f"sqlite:///{(self.data_directory / 'openmeet.db').absolute()}"
@@ -167,6 +250,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         ("PUBLIC_URL", settings.public_url),
         ("PDS_URL", settings.pds_url),
         ("PLC_URL", settings.plc_url),
+        *([("SECOND_PLC_URL", settings.second_plc_url)] if settings.second_plc_url else []),
     ):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
@@ -196,10 +280,25 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
+    found += _blobs(settings)
     if not 0 <= settings.port <= 65_535:
         found.append(f"{PREFIX}PORT must be between 0 and 65535.")
-    if settings.database_connections < 1:
-        found.append(f"{PREFIX}DATABASE_CONNECTIONS must be at least 1.")
+    found += too_small(settings, PREFIX)
+    found += [
+        f"{PREFIX}{name.upper()} must be more than 0."
+        for name in (
+            "worker_processes",
+            "worker_queue",
+            "worker_cpu_seconds",
+            "worker_wall_seconds",
+            "worker_seconds_per_person",
+        )
+        if getattr(settings, name) <= 0
+    ]
+    if settings.worker_memory < _LEAST_WORKER_MEMORY:
+        found.append(
+            f"{PREFIX}WORKER_MEMORY must be at least 256MiB: that is what the readers themselves and a picture take."
+        )
     if settings.addresses_kept_days < 0:
         found.append(f"{PREFIX}ADDRESSES_KEPT_DAYS cannot be negative.")
     if settings.trusted_proxy_hops < 0:
@@ -207,6 +306,23 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     if settings.proxies_name_tenant and not settings.trusted_proxy_hops:
         found.append(
             f"{PREFIX}PROXIES_NAME_TENANT is set and {PREFIX}TRUSTED_PROXY_HOPS is 0: anybody could name a community."
+        )
+    return found
+
+
+def _blobs(settings: Settings) -> list[str]:
+    if not settings.blobs:
+        return []
+    found = []
+    try:
+        named_in(settings.blobs)
+    except ValueError as wrong:
+        found.append(f"{PREFIX}BLOBS {wrong}.")
+    if settings.blobs_endpoint and not _is_origin(settings.blobs_endpoint, {"http", "https"}):
+        found.append(f"{PREFIX}BLOBS_ENDPOINT must be http(s)://host[:port] without a path.")
+    if bool(settings.blobs_access_key_id) != bool(settings.blobs_secret_access_key):
+        found.append(
+            f"{PREFIX}BLOBS_ACCESS_KEY_ID and {PREFIX}BLOBS_SECRET_ACCESS_KEY belong together: set both or none."
         )
     return found
 

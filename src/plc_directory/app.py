@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from at_protocol.identity.plc_operation import Operation, Tombstone
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Clock, Instant
+from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
@@ -26,7 +28,9 @@ from groundwork.http.cors import Cors
 from groundwork.http.faults import Fault
 from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.http.operations import operations_routes
+from groundwork.telemetry.health import OK
 from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.probes import Probe, Probes, probing
 from plc_directory import store
 from plc_directory.export_stream import SEND_SECONDS, ExportStream
 from plc_directory.lines import sequenced, timed
@@ -45,9 +49,21 @@ async def open_directory(
     db = await open_database(settings.database, schema="plc_directory", clock=clock)
     try:
         limits = Limits(settings.hourly_limit, settings.daily_limit, settings.weekly_limit)
-        yield create_app(db, limits, Metrics("plc_directory"), version=version, access_log=access_log)
+        metrics = Metrics("plc_directory")
+        async with probing(probes_of(db), metrics) as probes:
+            yield create_app(db, limits, metrics, version=version, probes=probes, access_log=access_log)
     finally:
         await db.close()
+
+
+def probes_of(db: Database) -> dict[str, Probe]:
+    """What the directory is there for, tried in the background: reading, and taking operations."""
+
+    async def answers() -> None:
+        async with db.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    return {"database": Probe(answers), "writes": Probe(lambda: write_durably(db, "plc_directory"))}
 
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -59,20 +75,16 @@ def create_app(
     metrics: Metrics,
     *,
     version: str,
+    probes: Probes | None = None,
     access_log: bool = True,
     stream_send_seconds: float = SEND_SECONDS,
 ) -> Application:
-    """The directory over its database."""
+    """The directory over its database. ``probes``: what is told of its health (``probes_of``); without them it is not watched."""
     stream = ExportStream(db, send_seconds=stream_send_seconds)
-
-    async def look() -> None:
-        async with db.reader() as reader:
-            await reader.fetch_one("select 1")
-
     app = Application(
         [
-            *operations_routes(metrics, {"database": look}),
-            Route("/_health", _health(version)),
+            *operations_routes(metrics, {}, probes=probes),
+            Route("/_health", _health(version, probes)),
             Route("/export", _export),
             WebSocketRoute("/export/stream", stream.serve),
             Route("/{did}", _document, methods=["GET", "HEAD"]),
@@ -104,9 +116,11 @@ def _render(_connection: HTTPConnection, fault: Fault) -> Response:
     return json_response({"message": fault.why}, status, fault.headers)
 
 
-def _health(version: str) -> Endpoint:
+def _health(version: str, probes: Probes | None) -> Endpoint:
     async def health(_request: Request) -> Response:
-        return json_response({"version": version})
+        if probes is None or all(one.said == OK for one in probes.outcomes().values()):
+            return json_response({"version": version})
+        return json_response({"version": version, "error": "Service Unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     return health
 

@@ -11,12 +11,12 @@ from typing import IO, TypeVar
 import msgspec
 
 from at_protocol.crypto.did_key import PublicKey, parse_did_key
-from at_protocol.data import cbor
-from at_protocol.data.blob_ref import BlobRef, find_blobs
+from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import archive
 from programs.command_line import counted
@@ -125,8 +125,8 @@ def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
 
 def wanted_blobs(snapshot: Snapshot) -> Iterator[BlobRef]:
     """Every reference to a blob in every record."""
-    for block in snapshot.records.values():
-        yield from find_blobs(cbor.decode(block), strict=False)
+    for cid, block in snapshot.records.items():
+        yield from read_stored(cid, block).blobs()
 
 
 def check_repository(file: AccountFile) -> tuple[car.Car, Snapshot]:

@@ -8,10 +8,13 @@ quick and a role carries only what it needs. Exit status: 0 done, 1 refused, 2 m
 To add one: write the module, add its line. A test compares the table with what stands in ``programs/``.
 """
 
+import contextlib
 import difflib
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Final
 
@@ -44,6 +47,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "legacy": ("programs.commands.legacy", "Bring in a database of the older model of recurring events"),
     "lexicon": ("programs.commands.lexicon", "Our Lexicons, published for others"),
     "moderation": ("programs.commands.moderation", "Who moderates the site, and what waits for them"),
+    "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
     "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
     "records": ("programs.commands.records", "Inspect how calendar records are understood"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
@@ -95,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb is None:
             return _unknown(f"openmeet {chosen}", rest[0], list(verbs))
         return _run(f"openmeet {chosen} {rest[0]}", verb[0], rest[1:])
-    status = _run(f"openmeet {chosen}", found[0], rest)
+    with _ending_when_asked() if chosen in ROLES else contextlib.nullcontext():
+        status = _run(f"openmeet {chosen}", found[0], rest)
     if verbs and "--help" in rest:
         print(verbs_text(chosen, verbs))
     return status
@@ -113,6 +118,19 @@ def _unknown(program: str, chosen: str, names: Sequence[str]) -> int:
     hint = f" Did you mean {close[0]}?" if close else ""
     print(f"{program}: there is no command {chosen!r}.{hint} Try: {program} --help", file=sys.stderr)
     return MISUSED
+
+
+@contextlib.contextmanager
+def _ending_when_asked() -> Iterator[None]:
+    """While a role is loaded, and until its event loop takes over, SIGINT and SIGTERM end it: it has opened nothing yet."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda _number, _frame: os._exit(DONE))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(name: str, module: str, rest: list[str]) -> int:

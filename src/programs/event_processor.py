@@ -2,10 +2,11 @@
 
 import asyncio
 
-from openmeet.ingestion import processor
-from openmeet.ingestion.counting import counting
-from openmeet.ingestion.processor import Processor
+from openmeet.network.ingestion import processor
+from openmeet.network.ingestion.metrics import counting
+from openmeet.network.ingestion.processor import Processor
 from programs.platform import Platform
+from programs.probes import PROCESSOR
 from programs.worker import for_each, worker_role
 
 
@@ -15,4 +16,4 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     await processor.run(Processor(platform.db, platform.queue, platform.here, counts, platform.clock), stop)
 
 
-app = worker_role(for_each(work), "Apply messages until stopped.")
+app = worker_role(for_each(work), "Apply messages until stopped.", PROCESSOR)

@@ -12,16 +12,18 @@ from at_protocol.sync.verify import FULL, LIGHT
 from groundwork.database.late import until_opened
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.firehose import audience, consumer
-from openmeet.firehose.consumer import Consumer
-from openmeet.firehose.counting import counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import Interests
-from openmeet.firehose.jetstream import follow_jetstream
-from openmeet.firehose.labellers import Labelling, counter_of, follow_labellers
-from openmeet.firehose.upstreams import upstreams
-from openmeet.firehose.verification import Verifier
+from openmeet.network.firehose import audience, consumer, cursors
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.expiry import expire_by_the_clock
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.jetstream import follow_jetstream
+from openmeet.network.firehose.labelers import Labelling, counter_of, follow_labellers
+from openmeet.network.firehose.metrics import counting
+from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.upstreams import upstreams
+from openmeet.network.firehose.verification import Verifier
 from programs.platform import Installation, Platform
+from programs.probes import CONSUMER
 from programs.worker import worker_role
 
 _AGAIN_SECONDS = 5.0
@@ -44,18 +46,23 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
         counting=counts,
     )
     settings = platform.settings
-    sources = upstreams(
-        settings.firehose_urls,
-        settings.relay_urls,
-        relays_from_the_start=settings.relays_from_the_start,
-        relay_care=LIGHT if settings.relay_checks == "light" else FULL,
+    sources = list(
+        upstreams(
+            settings.firehose_urls,
+            settings.relay_urls,
+            relays_from_the_start=settings.relays_from_the_start,
+            relay_care=LIGHT if settings.relay_checks == "light" else FULL,
+        )
     )
+    async with platform.installation.transaction() as tx:
+        await cursors.keep_sources(tx, [*(one.url for one in sources), *settings.jetstream_urls])
     dictionary = settings.jetstream_dictionary
     unpack = None if dictionary is None else unpacker(dictionary)
     labels = counter_of(platform.metrics)
     await asyncio.gather(
         *(_community(installation, one, known, labels, stop) for one in installation.platforms),
-        consumer.run(following, list(sources), stop),
+        consumer.run(following, sources, stop),
+        expire_by_the_clock(platform.installation, [one.db for one in installation.platforms], known, stop),
         *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
     )
 
@@ -81,4 +88,4 @@ async def _community(
             await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
 
 
-app = worker_role(work, "Follow the sources until stopped.")
+app = worker_role(work, "Follow the sources until stopped.", CONSUMER)

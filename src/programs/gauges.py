@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prometheus_client import Gauge
@@ -14,17 +15,17 @@ from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
-from openmeet.debts import publication_counts, publications
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import State
-from openmeet.firehose import progress
-from openmeet.firehose.progress import SourceState
-from openmeet.identities import circuits
-from openmeet.identities import queries as identity_queries
-from openmeet.ingestion import discrepancies, put_aside
-from openmeet.ingestion.comparing import Discrepancy
-from openmeet.legacy import queries as legacy_queries
-from openmeet.moderation import labels
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.legacy_import import queries as legacy_queries
+from openmeet.domain.moderation import labels
+from openmeet.network.firehose import cursors as progress
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion import discrepancies, put_aside
+from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.repositories import circuits
+from openmeet.outbox import publication_counts, publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import State
 from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
@@ -155,18 +156,30 @@ async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
 async def _heard(platform: Platform, quiet: Gauge) -> None:
     async with platform.installation.reader() as reader:
         now, sources = reader.now, await progress.sources(reader)
-    for source in sources:
-        quiet.labels(source.url).set(max(0.0, (now - (source.seen_at or source.changed_at)) / SECOND))
+    _show(quiet, {(one.url,): max(0.0, (now - (one.seen_at or one.changed_at)) / SECOND) for one in sources})
+
+
+def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
+    """Set these values, and remove others whose labels begin with ``of``: an alert must not go on about what is gone."""
+    for sample in next(iter(gauge.collect())).samples:
+        known = tuple(sample.labels.values())
+        if known[: len(of)] == of and known not in values:
+            gauge.remove(*known)
+    for known, value in values.items():
+        gauge.labels(*known).set(value)
 
 
 async def _labelled(platform: Platform, gauges: Gauges) -> None:
     async with platform.db.reader() as reader:
         now, found = reader.now, await labels.labellers(reader)
+    tenant = platform.tenant.name
+    unread: dict[tuple[str, ...], float] = {}
     for one in found:
         is_read = one.state == SourceState.FOLLOWING.value
-        unread = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
-        gauges.labellers.labels(platform.tenant.name, one.did).set(unread)
-        gauges.labellers_cursor.labels(platform.tenant.name, one.did).set(one.cursor)
+        unread[tenant, one.did] = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
+    cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in found}
+    _show(gauges.labellers, unread, of=(tenant,))
+    _show(gauges.labellers_cursor, cursors, of=(tenant,))
 
 
 async def _left_alone(platform: Platform, left_alone: Gauge) -> None:

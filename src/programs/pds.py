@@ -34,8 +34,16 @@ def main(settings_file: SettingsFile = None) -> None:
             log.warning("settings.not_used", names=[*map(reference_names.what_of, unknown)])
         await migrate_apart(settings.database, "aurora_locus", "aurora_locus")
         async with open_server(settings, SystemClock(), version=VERSION) as server:
-            serving = await serve(server.app, settings.bind_address, settings.port)
+            serving = await serve(
+                server.app,
+                settings.bind_address,
+                settings.port,
+                connections=settings.client_connections,
+                connections_of_address=settings.client_connections_per_address,
+                is_behind_proxy=settings.is_behind_proxy,
+            )
             typer.echo(f"Aurora Locus answers at {settings.url} (listening on {serving.url})")
+            typer.echo(settings.how_clients_are_told_apart)
             try:
                 await wait_for_stop()
             finally:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from prometheus_client import Counter
 
 from groundwork.blobstore.contract import BlobStore
-from groundwork.blobstore.open_ import open_folder
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
 from groundwork.database.late import LateDatabase
@@ -26,12 +25,14 @@ from groundwork.rate_limit.contract import Counters
 from groundwork.settings import SettingsRefused
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
-from openmeet.identities.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
-from openmeet.identities.network import Network
-from openmeet.identities.oauth_app import app_of
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.intake import origin_of
-from openmeet.records.results import results_of
+from groundwork.workers.pool import WorkerPool
+from openmeet.domain.media.store import open_pictures
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.intake import origin_of
+from openmeet.network.records.results import results_of
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
+from openmeet.network.repositories.oauth_app import app_of
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.model import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases
@@ -63,6 +64,7 @@ class Platform:
     counters: Counters
     code_key: SigningKey
     here: Here
+    workers: WorkerPool
 
     @property
     def db(self) -> Database:
@@ -130,6 +132,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             app=app_of(settings.public_url, settings.site_name),
             tenant=name,
             large_reads=shared.large_reads,
+            pds_keys=shared.pds_keys,
         )
         stack.push_async_callback(network.settle)
         mailer = _mailer(settings, clock)
@@ -144,7 +147,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             queue_tables=stores.queue_tables,
             network=network,
             mailer=mailer,
-            pictures=open_folder(settings.data_directory / "media"),
+            pictures=open_pictures(settings, name),
             metrics=shared.metrics,
             # Both the web and the publisher pay; under `openmeet up` they are one process.
             rsvp_operations=shared.metrics.counter_called(
@@ -159,6 +162,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
                 believed=_believed(settings),
                 flags=tenant.flags,
             ),
+            workers=shared.workers,
         )
 
 

@@ -14,67 +14,65 @@ from groundwork.outbox import pay
 from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
-from openmeet.arriving.letters import invitation_composer as arrival_composer
-from openmeet.arriving.people import ARRIVAL_MAIL
-from openmeet.attendance.comparing import comparing_payer
-from openmeet.attendance.crowds import event_news_payer
-from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
-from openmeet.attendance.tasks import freed_seats_payer
-from openmeet.browsing.webhook_view import webhook_view
-from openmeet.debts.deliveries import Composer, Letter, Sender, mail_payer
-from openmeet.debts.kinds import Debt
-from openmeet.events.co_hosts import CO_HOST_MAIL
-from openmeet.events.host_letters import co_host_composer
-from openmeet.firehose import progress
-from openmeet.groups.letters import (
-    INVITATION_MAIL,
-    LAST_CALL_MAIL,
-    SUCCESSION_MAIL,
-    invitation_composer,
-    succession_composer,
-)
-from openmeet.guests.letters import guest_composer
-from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
-from openmeet.identities.custodial import Keeper, account_payer
-from openmeet.ingestion import dead_letters
-from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
-from openmeet.ingestion.claimed_dates import claimed_dates_payer
-from openmeet.ingestion.erasing import Erasing
-from openmeet.ingestion.fetching import record_payer, subject_payer
-from openmeet.ingestion.host_budgets import spending
-from openmeet.ingestion.reconciling import reconcile_payer
-from openmeet.ingestion.refreshing import identity_payer
-from openmeet.ingestion.unknown_identities import unknown_identities
-from openmeet.ingestion.waiting import waiting_payer
-from openmeet.letters.answered import answered_composer, confirmed_composer
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import digest_composer, news_composer
-from openmeet.letters.plain import with_html
-from openmeet.letters.whole_series import series_composer
-from openmeet.letters.withdrawn import withdrawn_composer
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.publication import rounds
-from openmeet.publication.late import late_create_payer
-from openmeet.publication.publisher import Publisher
-from openmeet.records.message import RecordMessage, encode
-from openmeet.records.older_meta import named_series
-from openmeet.series.detecting import detection_payer
-from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
-from openmeet.series.left_groups import left_group_payer
-from openmeet.series.moving_records import moving_payer
-from openmeet.series.standing import standing_payer
-from openmeet.series.telling import telling_payer
-from openmeet.sign_in.letters import code_composer
-from openmeet.sign_in.model import CODE_MAIL
-from openmeet.webhooks.letters import off_composer
-from openmeet.webhooks.model import OFF_MAIL
-from openmeet.webhooks.sending import RETRY, webhook_payer
+from openmeet.domain.attendance.comparing import comparing_payer
+from openmeet.domain.attendance.crowds import event_news_payer
+from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
+from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.series.detection_actions import detection_payer
+from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.series.left_groups import left_group_payer
+from openmeet.domain.series.move_records import moving_payer
+from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.series.standing import standing_payer
+from openmeet.domain.sign_in.model import CODE_MAIL
+from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
+from openmeet.domain.webhooks.model import OFF_MAIL
+from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.groups import invitation_composer, succession_composer
+from openmeet.emails.guest_confirmation import guest_composer
+from openmeet.emails.import_invitation import invitation_composer as arrival_composer
+from openmeet.emails.notifications.email import digest_composer, news_composer
+from openmeet.emails.plain import with_html
+from openmeet.emails.render import Letterhead
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer
+from openmeet.emails.series_confirmation import series_composer
+from openmeet.emails.sign_in_code import code_composer
+from openmeet.emails.webhook_disabled import off_composer
+from openmeet.emails.withdrawn import withdrawn_composer
+from openmeet.network.firehose import cursors
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
+from openmeet.network.ingestion.fetch import record_payer, subject_payer
+from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.ingestion.identity_refresh import identity_payer
+from openmeet.network.ingestion.reconcile import reconcile_payer
+from openmeet.network.ingestion.release_pending import waiting_payer
+from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.ingestion.unknown_identities import unknown_identities
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.records.older_meta import named_series
+from openmeet.network.repositories.custodial import Keeper, account_payer
+from openmeet.outbox.emails import Composer, Letter, Sender, mail_payer
+from openmeet.outbox.kinds import Debt
+from openmeet.web.webhooks.payloads import webhook_view
 from programs.platform import Platform, keeper_of
+from programs.probes import PUBLISHER
 from programs.worker import for_each, worker_role
 
 # What is asked of other people's servers, who may be slow or many: single things, and whole repositories.
 READS = frozenset({Debt.REFRESH_IDENTITY, Debt.FETCH_SUBJECT, Debt.PROVE_RECORD, Debt.LATE_CREATE})
 WHOLE_READS = frozenset({Debt.BACKFILL, Debt.RECONCILE})
+# What strangers' events ask of the processor: a few authors at a time, and nothing else waits for them.
+SEARCHES = frozenset({Debt.DETECT_FOREIGN_SERIES})
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
@@ -83,12 +81,14 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     # Apart: a letter must not wait for a stranger's server, nor a stranger's handle for somebody's whole repository.
     reading = {kind: paying for kind, paying in owed.items() if kind in READS}
     reading_whole = {kind: paying for kind, paying in owed.items() if kind in WHOLE_READS}
-    sending = {kind: paying for kind, paying in owed.items() if kind not in READS | WHOLE_READS}
+    searching = {kind: paying for kind, paying in owed.items() if kind in SEARCHES}
+    sending = {kind: paying for kind, paying in owed.items() if kind not in READS | WHOLE_READS | SEARCHES}
     await asyncio.gather(
         pay.run(platform.db, sending, stop, wake=bell()),
         pay.run(platform.db, reading, stop, wake=bell()),
         pay.run(platform.db, reading_whole, stop, wake=bell()),
-        rounds.run(publisher(platform), stop, wake=bell()),
+        pay.run(platform.db, searching, stop, wake=bell()),
+        schedule.run(publisher(platform), stop, wake=bell()),
     )
 
 
@@ -143,6 +143,7 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.COMPARE_ANSWERS: Paying(comparing_payer(db), batch=2, lease_seconds=600.0),
         Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
         Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),
+        Debt.DETECT_FOREIGN_SERIES: Paying(detection_payer(db, named_series), batch=2),
         Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),
         Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
         # One date after the other: what they lock is their series.
@@ -151,9 +152,9 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         Debt.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
         Debt.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
         Debt.MOVE_RECORDS: Paying(moving_payer(db), batch=1, lease_seconds=600.0),
-        Debt.RECONCILE: Paying(reconcile_payer(db, network, here), batch=1, lease_seconds=600.0),
+        Debt.RECONCILE: Paying(reconcile_payer(db, network, here, spend_on_host), batch=1, lease_seconds=600.0),
         # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
-        Debt.BACKFILL: Paying(backfill_payer(db, network, here), batch=AT_A_TIME, lease_seconds=1800.0),
+        Debt.BACKFILL: Paying(backfill_payer(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0),
     }
 
 
@@ -161,7 +162,7 @@ def _erasing(platform: Platform) -> Erasing:
     async def elsewhere(did: Did) -> None:
         await dead_letters.erase(platform.queue, did)
         async with platform.installation.transaction() as tx:
-            await progress.erase(tx, did)
+            await cursors.erase(tx, did)
 
     return Erasing(platform.here.erasure_keys, elsewhere)
 
@@ -171,7 +172,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
     name, url = platform.settings.site_name, platform.settings.public_url
     head = Letterhead(platform.code_key, name, url)
     return {
-        CODE_MAIL: code_composer(platform.code_key, name),
+        CODE_MAIL: code_composer(platform.code_key, name, url),
         INVITATION_MAIL: invitation_composer(platform.code_key, name, url),
         OFF_MAIL: off_composer(name, url),
         SUCCESSION_MAIL: succession_composer(name, url),
@@ -210,4 +211,4 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
     return send
 
 
-app = worker_role(for_each(work), "Pay debts until stopped.")
+app = worker_role(for_each(work), "Pay debts until stopped.", PUBLISHER)

@@ -4,10 +4,10 @@ A value whose key is gone already is passed over: its person signs in again, its
 """
 
 from groundwork.database.resealing import Sealed, reseal
-from openmeet.identities import client_keys, recovery_keys, session_sealing
-from openmeet.personal_calendar.fetching import SEAL_PURPOSE
-from openmeet.webhooks import actions as webhooks
-from openmeet.webhooks.model import WebhookId
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.model import WebhookId
+from openmeet.network.repositories import oauth_client_keys, recovery_keys, session_sealing
 from programs.platform import Platform
 
 
@@ -17,7 +17,7 @@ def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
         Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
         Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
         Sealed("recovery_keys", "public_key", "sealed", recovery_keys.purpose_of),
-        Sealed("client_keys", "key_id", "sealed", lambda key_id: client_keys.purpose_of(tenant, key_id)),
+        Sealed("client_keys", "key_id", "sealed", lambda key_id: oauth_client_keys.purpose_of(tenant, key_id)),
         Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
         Sealed("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),
     )

@@ -29,10 +29,42 @@ _LARGE_BYTES = 4 << 20
 # A process that was asked to stop ends within this time whatever its clients, its threads and the network do. Longer than
 # servers give to requests that run; shorter than the 30 seconds after which a service manager kills without a word.
 STOP_SECONDS = 25.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
-    """Run a role to its end, its logs as the environment says. Raises SettingsRefused."""
+    """Run a role to its end, its logs as the environment says. Raises SettingsRefused.
+
+    SIGINT and SIGTERM cancel it until it waits for them itself (``stopping``): also a role that is still starting ends cleanly.
+    """
+
+    async def until_asked() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # the runner made one
+        is_asked = False
+
+        def cancel() -> None:
+            nonlocal is_asked
+            is_asked = True
+            task.cancel()
+
+        _on_stop_signals(cancel, STOP_SECONDS)
+        try:
+            await work()
+        except asyncio.CancelledError:
+            if not is_asked:
+                raise
+
+    _run(until_asked)
+
+
+def run_command(work: Callable[[], Awaitable[None]]) -> None:
+    """Run an operator's command; its log holds warnings only, because its output is what it prints."""
+    os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
+    _run(work)
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> None:
     _configure_logs()
     _collect_seldom()
     _return_large_blocks()
@@ -79,12 +111,6 @@ def _return_large_blocks() -> None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-def run_command(work: Callable[[], Awaitable[None]]) -> None:
-    """Run an operator's command; its log holds warnings only, because its output is what it prints."""
-    os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
-    run_until_stopped(work)
-
-
 @asynccontextmanager
 async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asyncio.Event]:
     """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait.
@@ -93,18 +119,26 @@ async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asynci
     thread was doing and ends with status 1: as after a crash, nothing that was acknowledged is lost.
     """
     stop = asyncio.Event()
+    _on_stop_signals(stop.set, within_seconds)
+    yield stop
+
+
+def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
+    """Have the first SIGINT or SIGTERM begin a stop of at most ``within_seconds``, and a second one end the process at once."""
     loop = asyncio.get_running_loop()
+    has_begun = False
 
     def asked(number: int) -> None:
-        if stop.is_set():
+        nonlocal has_begun
+        if has_begun:
             os._exit(128 + number)
+        has_begun = True
         # In C, on a thread of its own: neither a blocked loop nor a thread that interpreters wait for at exit holds it up.
         faulthandler.dump_traceback_later(within_seconds, exit=True)
-        stop.set()
+        begin()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, asked, number)
-    yield stop
 
 
 def free_port(host: str) -> int:

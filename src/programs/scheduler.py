@@ -10,34 +10,35 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.access import tasks as access
-from openmeet.alerts.tasks import forget_departed, tell_of_finds
-from openmeet.arriving import queries as arrivals
-from openmeet.attendance import tasks as attendance
-from openmeet.attendance.telling_groups import tell_of_new_events
-from openmeet.claiming import tasks as claims
-from openmeet.debts import doubts
-from openmeet.events import drafts
-from openmeet.events import tasks as events
-from openmeet.events.familiar import Shown, shown_in
-from openmeet.groups import tasks as groups
-from openmeet.guests import actions as guests
-from openmeet.guests import tasks as guest_tasks
-from openmeet.identities import circuits, client_keys, recovery_keys
-from openmeet.identities import tasks as identities
-from openmeet.ingestion.intake import decide_due
-from openmeet.ingestion.tasks import forget_discrepancies, reconcile
-from openmeet.media import actions as media
-from openmeet.messages import actions as messages
-from openmeet.notifications import tasks as notifications
-from openmeet.personal_calendar import tasks as calendars
-from openmeet.personal_calendar.fetching import Outgoing
-from openmeet.records import seen
-from openmeet.series import tasks as series
+from openmeet.domain.account_merge import tasks as claims
+from openmeet.domain.api_tokens import tasks as access
+from openmeet.domain.attendance import tasks as attendance
+from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.calendars import tasks as calendars
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.events import drafts
+from openmeet.domain.events import tasks as events
+from openmeet.domain.events.trust import Shown, shown_in
+from openmeet.domain.groups import tasks as groups
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.guest_rsvps import tasks as guest_tasks
+from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.imports import queries as arrivals
+from openmeet.domain.media import actions as media
+from openmeet.domain.notifications import tasks as notifications
+from openmeet.domain.saved_searches.tasks import forget_departed, tell_of_finds
+from openmeet.domain.series import tasks as series
+from openmeet.domain.sign_in import tasks as sign_in
+from openmeet.domain.webhooks import tasks as webhooks
+from openmeet.network.ingestion.intake import decide_due
+from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
+from openmeet.network.records import seen
+from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys
+from openmeet.network.repositories import tasks as identities
+from openmeet.outbox import in_flight
 from openmeet.settings import Settings
-from openmeet.sign_in import tasks as sign_in
-from openmeet.webhooks import tasks as webhooks
 from programs.platform import Platform
+from programs.probes import SCHEDULER
 from programs.resealing import reseal_stale
 from programs.worker import for_each, worker_role
 
@@ -60,7 +61,7 @@ CHORES: dict[str, Chore] = {
     "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
-    "client_keys": Chore(3600, lambda platform: client_keys.rotate_when_due(platform.db, platform.network)),
+    "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
@@ -87,7 +88,9 @@ CHORES: dict[str, Chore] = {
     "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
     "old_imports": Chore(3600, lambda platform: _forget_imports(platform.db)),
     "subscribed_calendars": Chore(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
-    "running_calendars": Chore(3600, lambda platform: calendars.roll(platform.db, platform.settings.time_zone)),
+    "running_calendars": Chore(
+        3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
+    ),
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
     "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
 }
@@ -104,7 +107,7 @@ async def _expire_parked(db: Database) -> int:
 
 async def _forget_doubts(db: Database) -> int:
     async with db.transaction() as tx:
-        return await doubts.forget_old(tx)
+        return await in_flight.forget_old(tx)
 
 
 async def _forget_circuits(db: Database) -> int:
@@ -114,7 +117,7 @@ async def _forget_circuits(db: Database) -> int:
 
 async def _read_calendars(platform: Platform, zone: str) -> int:
     outgoing = Outgoing(platform.network.http, platform.network.sealer)
-    return await calendars.refresh_due(platform.db, outgoing, zone)
+    return await calendars.refresh_due(platform.db, outgoing, platform.workers, zone)
 
 
 async def _forget_imports(db: Database) -> int:
@@ -159,4 +162,4 @@ async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Even
                 await stop.wait()
 
 
-app = worker_role(for_each(work), "Do the chores until stopped.")
+app = worker_role(for_each(work), "Do the chores until stopped.", SCHEDULER)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from yarl import URL
+
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.oauth_servers import OAuthServers
@@ -20,11 +22,15 @@ from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.open_ import open_counters
 from groundwork.sealing import Sealer, keys_of_file, parse_keys
-from groundwork.settings import SettingsRefused
+from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
+from groundwork.workers.pool import WorkerPool
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.running import VERSION
+
+# The methods that take a password, or a token of a letter instead of one.
+_PROOFS = frozenset(f"/xrpc/com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Shared:
     metrics: Metrics
     counters: Counters
     large_reads: asyncio.Lock
+    pds_keys: Mapping[str, Secret]
+    workers: WorkerPool
 
 
 @asynccontextmanager
@@ -51,13 +59,15 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
     async with AsyncExitStack() as stack:
         keys = _sealing_keys(base)
         url, schema = base.installation_database_url, base.network_database_schema
-        await migrate(url, schema, "openmeet.firehose")
+        await migrate(url, schema, "openmeet.network.firehose")
         network = await open_database(url, schema=schema, clock=clock, connections=base.database_connections)
         stack.push_async_callback(network.close)
         reach = DEVELOPMENT if base.allow_private_addresses else PUBLIC
-        http = HttpClient(reach, user_agent=f"openmeet/{VERSION}", origin_headers=uncounted(settings))
+        http = HttpClient(
+            reach, user_agent=f"openmeet/{VERSION}", origin_headers=uncounted(settings), is_without=proves_password
+        )
         stack.push_async_callback(http.close)
-        dids = DidResolver(http, clock, DidSettings(base.plc_url, is_development=base.dev_mode))
+        dids = DidResolver(http, clock, DidSettings(base.plc_url, base.second_plc_url, is_development=base.dev_mode))
         stack.push_async_callback(dids.close)
         # On a laptop handles end in .test and no name server knows them: the development PDSes are asked instead.
         through = tuple(dict.fromkeys(one.pds_url for one in settings.values())) if base.dev_mode else ()
@@ -68,6 +78,9 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         # Where the cache is shared, so is the counting of requests; of all communities, since addresses are.
         counters = open_counters(base.cache_url, prefix="openmeet:limits")
         stack.push_async_callback(counters.close)
+        metrics = Metrics("openmeet")
+        workers = WorkerPool(base.worker_limits, metrics)
+        stack.push_async_callback(workers.close)
         yield Shared(
             clock=clock,
             keys=keys,
@@ -77,9 +90,11 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
             dids=dids,
             handles=handles,
             servers=servers,
-            metrics=Metrics("openmeet"),
+            metrics=metrics,
             counters=counters,
             large_reads=asyncio.Lock(),
+            pds_keys=pds_keys(settings),
+            workers=workers,
         )
 
 
@@ -103,3 +118,20 @@ def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
         if one.pds_rate_limit_bypass_key
     }
     return {url: {"x-ratelimit-bypass": key} for url, key in keyed.items()}
+
+
+def pds_keys(settings: Mapping[str, Settings]) -> dict[str, Secret]:
+    """The secrets that are shared with PDSes of our own, by their address."""
+    return {
+        one.pds_url.rstrip("/"): one.pds_rate_limit_bypass_key
+        for one in settings.values()
+        if one.pds_rate_limit_bypass_key
+    }
+
+
+def proves_password(target: URL, headers: Mapping[str, str]) -> bool:
+    """Whether a request proves a password: people guess through us, so it is counted like anybody's."""
+    is_basic = any(
+        name.lower() == "authorization" and value.lower().startswith("basic ") for name, value in headers.items()
+    )
+    return is_basic or target.path in _PROOFS

@@ -28,6 +28,9 @@ from aurora_locus.identity import handles
 from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, Refused
+from groundwork.http.client import HttpClient
+from groundwork.http.connection_limit import MAX_CONNECTIONS
+from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import Serving, serve
 from groundwork.settings import Secret
 from openmeet.settings import Settings
@@ -40,6 +43,7 @@ from programs.command_line import role
 from programs.household import Household
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
+from programs.sources import find_out
 from programs.web import sites
 
 app = role()
@@ -60,6 +64,14 @@ class Ports:
 
 # For `openmeet sync`, `openmeet pds account` and the roles: `--settings var/settings.toml`.
 SETTINGS_FILE = "settings.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What is listened to beside the network's own PDS, and where its accounts are known."""
+
+    sources: tuple[str, ...] = ()
+    plc_url: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -83,6 +95,15 @@ def main(
     ephemeral: Annotated[
         bool, typer.Option("--ephemeral", help="Free ports, whatever --…-port says, and nothing is kept.")
     ] = False,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Listen to this PDS, relay or Jetstream server (…/subscribe), too; may be given several times."
+        ),
+    ] = None,
+    second_plc: Annotated[
+        str, typer.Option(help="A PLC directory that knows the accounts of --source, like https://plc.directory.")
+    ] = "",
     ready_file: Annotated[Path | None, typer.Option(help="Written as JSON when everything answers.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
@@ -93,7 +114,7 @@ def main(
     ports = free_ports() if ephemeral else ports_of(plc=plc_port, pds=pds_port, web=web_port)
 
     async def run() -> None:
-        async with network(folder, ports, ready_file) as ready:
+        async with network(folder, ports, ready_file, further=Further(tuple(source or ()), second_plc)) as ready:
             typer.echo(greeting(ready))
             await wait_for_stop()
             typer.echo("Stopping …")
@@ -122,7 +143,9 @@ def free_ports() -> Ports:
 
 
 @asynccontextmanager
-async def network(folder: Path, ports: Ports, ready_file: Path | None = None) -> AsyncIterator[Ready]:
+async def network(
+    folder: Path, ports: Ports, ready_file: Path | None = None, *, further: Further = Further()
+) -> AsyncIterator[Ready]:
     """The running network. What the parts say to each other goes over sockets, as between strangers."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -146,12 +169,13 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
 
         wishes = replace(_platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted)
         wishes = replace(wishes, operators=operators, moderators=operators)
+        wishes = await _listening_to(wishes, further)
         found = checked({DEFAULT_TENANT: wishes})
         settings = found[DEFAULT_TENANT]
         keep_settings(settings, pds_wishes, plc_settings, folder / SETTINGS_FILE)
         installation = await stack.enter_async_context(open_installation(found, clock))
         await stack.enter_async_context(workers.running(installation))
-        web = await listen(await sites(installation), "web", ports.web)
+        web = await listen(await stack.enter_async_context(sites(installation)), "web", ports.web)
         stack.push_async_callback(web.stop)
 
         ready = Ready(
@@ -172,7 +196,8 @@ async def network(folder: Path, ports: Ports, ready_file: Path | None = None) ->
 async def listen(app: ASGIApp, name: str, port: int) -> Serving:
     """Serve one part. Raises Refused that names the option for another port."""
     try:
-        return await serve(app, HOST, port)
+        # Everybody is on this machine: all have one address.
+        return await serve(app, HOST, port, connections_of_address=MAX_CONNECTIONS)
     except Refused as refused:
         raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
 
@@ -211,6 +236,22 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
     )
 
 
+async def _listening_to(wishes: Settings, further: Further) -> Settings:
+    """Raises InvalidInput of a source that is no address or does not answer."""
+    http = HttpClient(DEVELOPMENT)
+    try:
+        found = await find_out(http, SystemClock(), further.sources)
+    finally:
+        await http.close()
+    return replace(
+        wishes,
+        firehose_urls=(*wishes.firehose_urls, *found.pdses),
+        relay_urls=found.relays,
+        jetstream_urls=found.jetstreams,
+        second_plc_url=further.plc_url.rstrip("/"),
+    )
+
+
 async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
     """Make the accounts of the household that are not there yet. The DID of the first, who runs the site as well; empty where
     nobody is called so any more: accounts may be deleted, and called otherwise, and nothing of that comes back.
@@ -239,7 +280,10 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
             "pds_url": settings.pds_url,
             "pds_handle_domain": settings.pds_handle_domain,
             "plc_url": settings.plc_url,
+            "second_plc_url": settings.second_plc_url,
             "firehose_urls": list(settings.firehose_urls),
+            "relay_urls": list(settings.relay_urls),
+            "jetstream_urls": list(settings.jetstream_urls),
             "network_shown": settings.network_shown,
             "operators": list(settings.operators),
             "moderators": list(settings.moderators),

@@ -1,6 +1,7 @@
 """``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import typer
 from starlette.routing import Route
@@ -11,29 +12,31 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
-from groundwork.telemetry.health import Check
+from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
-from openmeet.browsing import group_network_pages
-from openmeet.claiming import actions as claiming
-from openmeet.debts.publications import Kind
-from openmeet.events.model import EventId
-from openmeet.identities import pages as consent
-from openmeet.identities import recovery_key_pages, taking_over_pages
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.identities.model import Preview
-from openmeet.ingestion.api import Engines
-from openmeet.personal_calendar.fetching import Outgoing
-from openmeet.publication.payer import pay_now
-from openmeet.publication.preview import preview
-from openmeet.site import mailbox
-from openmeet.tenants.health import check_name, checks_of
-from openmeet.tenants.hosts import Hosts
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.events.model import EventId
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import UserId
+from openmeet.network.engines import Engines
+from openmeet.network.publishing.deliver import pay_now
+from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox.publications import Kind
+from openmeet.tenants.health import Health, check_name, checks_of
 from openmeet.tenants.model import DEFAULT_TENANT
-from openmeet.users.model import UserId
-from openmeet.xrpc.callers import service_callers
+from openmeet.web.account import consent_pages as consent
+from openmeet.web.account import custodial_pages, taking_over_pages
+from openmeet.web.account.consent_api import Publishing
+from openmeet.web.groups import group_network_pages
+from openmeet.web.site import dev_mailbox
+from openmeet.web.site.hosts import Hosts
+from openmeet.web.xrpc.callers import service_callers
 from programs.command_line import SettingsFile, role
 from programs.platform import Installation, Platform, keeper_of, open_installation
 from programs.platform_settings import read_installation_settings
+from programs.probes import WEB, probes_of, serving_of
 from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
@@ -51,38 +54,53 @@ def main(settings_file: SettingsFile = None) -> None:
     async def run() -> None:
         async with open_installation(found, SystemClock()) as installation:
             settings = installation.default.settings
-            serving = await serve(await sites(installation), settings.host, settings.port)
-            urls = ", ".join(one.public_url for one in found.values())
-            typer.echo(f"OpenMeet answers at {urls} (listening on {serving.url})")
-            try:
-                await wait_for_stop()
-            finally:
-                await serving.stop()
+            async with sites(installation) as app:
+                serving = await serve(
+                    app,
+                    settings.host,
+                    settings.port,
+                    connections=settings.client_connections,
+                    connections_of_address=settings.client_connections_per_address,
+                    is_behind_proxy=settings.trusted_proxy_hops > 0,
+                )
+                urls = ", ".join(one.public_url for one in found.values())
+                typer.echo(f"OpenMeet answers at {urls} (listening on {serving.url})")
+                try:
+                    await wait_for_stop()
+                finally:
+                    await serving.stop()
 
     run_until_stopped(run)
 
 
-async def sites(installation: Installation) -> Hosts:
-    """Every community's site, each under its own host name."""
+@asynccontextmanager
+async def sites(installation: Installation) -> AsyncIterator[Hosts]:
+    """Every community's site, each under its own host name; what they stand on is tried until the block ends."""
     checks = checks_of(one.tenant for one in installation.platforms)
-    return Hosts(
-        {one.tenant.name: await site(one, checks) for one in installation.platforms},
-        {one.settings.public_host: one.tenant.name for one in installation.platforms},
-        proxies_name_tenant=installation.default.settings.proxies_name_tenant,
-    )
+    async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
+        health = Health(checks, probes, serving_of(installation, WEB))
+        yield Hosts(
+            {one.tenant.name: await site(one, health) for one in installation.platforms},
+            {one.settings.public_host: one.tenant.name for one in installation.platforms},
+            proxies_name_tenant=installation.default.settings.proxies_name_tenant,
+        )
 
 
-async def site(platform: Platform, checks: Mapping[str, Check] | None = None) -> Application:
-    """One community's site over an open platform; ``checks``: of every community that the program serves."""
+async def site(platform: Platform, health: Health | None = None) -> Application:
+    """One community's site over an open platform; ``health``: of every community that the program serves."""
+    checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
     # The default community's operators are the installation's; what others are called is nobody else's business.
-    others = {
-        name: one for name, one in (checks or {}).items() if name != own and platform.tenant.name == DEFAULT_TENANT
-    }
+    others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
-    async def with_password(db: Database, identifier: str, password: str) -> UserId:
+    async def with_password(db: Database, identifier: str, password: str, client_address: str) -> UserId:
         return await sign_in_with_password(
-            db, platform.network, identifier=identifier, password=password, arrive=_arrive
+            db,
+            platform.network,
+            identifier=identifier,
+            password=password,
+            client_address=client_address,
+            arrive=_arrive,
         )
 
     paying = publisher(platform)
@@ -90,6 +108,7 @@ async def site(platform: Platform, checks: Mapping[str, Check] | None = None) ->
     async def publish_first(_db: Database, event_id: EventId) -> bool:
         return await pay_now(paying, Kind.EVENT, event_id, deadline_seconds=PUBLISH_FIRST_SECONDS)
 
+    publishing = await _publishing(platform)
     return create_app(
         platform.settings,
         platform.tenant,
@@ -99,12 +118,14 @@ async def site(platform: Platform, checks: Mapping[str, Check] | None = None) ->
         password_sign_in=with_password,
         network=platform.network,
         publish_first=publish_first,
-        more_pages=await _more_pages(platform),
+        more_pages=_more_pages(platform, publishing),
+        publishing=publishing,
         counters=platform.counters,
         engines=Engines(platform.installation, platform.queue, platform.here, others),
-        checks=dict(checks or {}),
+        health=health,
         service_callers=service_callers(platform.settings, platform.network),
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
+        workers=platform.workers,
     )
 
 
@@ -112,20 +133,24 @@ async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserI
     return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
 
 
-async def _more_pages(platform: Platform) -> Sequence[Route]:
-    """Pages that need more than a database."""
+async def _publishing(platform: Platform) -> Publishing:
     instance = platform.settings.public_url
 
     async def of_person(reader: Reader, user_id: UserId) -> Preview:
         return await preview(reader, user_id, instance=instance)
 
-    keeper = await keeper_of(platform)
+    return Publishing(platform.network, await keeper_of(platform), of_person)
+
+
+def _more_pages(platform: Platform, publishing: Publishing) -> Sequence[Route]:
+    """Pages that need more than a database."""
+    keeper = publishing.keeper
     pages = [
-        *consent.routes(platform.network, keeper, of_person),
+        *consent.routes(platform.network, keeper, publishing.preview),
         *taking_over_pages.routes(platform.network, keeper),
-        *recovery_key_pages.routes(platform.network, keeper),
+        *custodial_pages.routes(platform.network, keeper),
         *group_network_pages.repository_routes(keeper),
     ]
     if isinstance(platform.mailer, FolderMailbox):
-        pages += mailbox.routes(platform.mailer)
+        pages += dev_mailbox.routes(platform.mailer)
     return pages

@@ -13,11 +13,12 @@ from groundwork.database.late import until_opened
 from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
-from openmeet.tenants.health import checks_of
+from groundwork.telemetry.probes import probing
 from programs import gauges
 from programs.command_line import SettingsFile, role, say
 from programs.platform import Installation, Platform, open_installation
 from programs.platform_settings import read_installation_settings
+from programs.probes import Needed, probes_of, serving_of
 from programs.running import run_until_stopped, stopping
 
 Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
@@ -41,25 +42,25 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
     return for_all
 
 
-def worker_role(work: Work, what: str) -> typer.Typer:
-    """The command that runs one worker alone; ``what`` is its help."""
+def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
+    """The command that runs one worker alone; ``what`` is its help, ``needed`` what its health is about."""
     app = role()
 
     @app.command(help=what)
     def main(settings_file: SettingsFile = None) -> None:
-        run_worker(work, what, settings_file)
+        run_worker(work, what, needed, settings_file)
 
     return app
 
 
-def run_worker(work: Work, what: str, settings_file: Path | None) -> None:
+def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None) -> None:
     """Do the work until the process is asked to stop; ``what`` says what it is, in a sentence."""
     settings = read_installation_settings(settings_file)
 
     async def run() -> None:
         async with (
             open_installation(settings, SystemClock()) as installation,
-            watched(installation),
+            watched(installation, needed),
             stopping() as stop,
         ):
             sites = ", ".join(one.public_url for one in settings.values())
@@ -70,20 +71,26 @@ def run_worker(work: Work, what: str, settings_file: Path | None) -> None:
 
 
 @asynccontextmanager
-async def watched(installation: Installation) -> AsyncIterator[None]:
+async def watched(installation: Installation, needed: Needed) -> AsyncIterator[None]:
     """Answer operators on a port of its own, where one is set."""
     settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:
         yield
         return
-    checks = checks_of(one.tenant for one in installation.platforms)
-    routes = operations_routes(metrics, checks, metrics_token=settings.metrics_token.reveal(), each_serves_alone=True)
-    serving = await serve(Application(routes, metrics), settings.host, settings.operations_port)
-    over = asyncio.Event()
-    watching = asyncio.create_task(gauges.work(installation, over), name="gauges")
-    try:
-        yield
-    finally:
-        over.set()
-        await watching
-        await serving.stop()
+    async with probing(probes_of(installation, needed), metrics) as probes:
+        routes = operations_routes(
+            metrics,
+            {},
+            probes=probes,
+            serving=serving_of(installation, needed),
+            metrics_token=settings.metrics_token.reveal(),
+        )
+        serving = await serve(Application(routes, metrics), settings.host, settings.operations_port)
+        over = asyncio.Event()
+        watching = asyncio.create_task(gauges.work(installation, over), name="gauges")
+        try:
+            yield
+        finally:
+            over.set()
+            await watching
+            await serving.stop()

@@ -181,3 +181,35 @@ async def test_slow_directory_is_slow(http, clock, monkeypatch):
     async with serve({"GET /{did}": hang}) as url:
         with pytest.raises(RemoteSlow):
             await DidResolver(http, clock, DidSettings(url)).resolve(DID)
+
+
+async def test_a_second_directory_is_asked_about_whom_the_first_does_not_know(http, clock, directory):
+    """Only then: a tombstone of the first counts, and so does its failure."""
+    second = Host()
+    async with serve({"GET /{did}": directory}) as url, serve({"GET /{did}": second}) as other:
+        resolver = DidResolver(http, clock, DidSettings(url, other))
+        directory.answer = lambda: web.Response(status=404)
+        assert (await resolver.resolve(DID)).did == DID
+        for status, kind in ((410, NotFound), (503, RemoteFailed)):
+            clock.turn(48 * HOUR)
+            directory.answer = lambda status=status: web.Response(status=status)
+            with pytest.raises(kind):
+                await resolver.resolve(DID)
+        assert second.asked == 1
+        await resolver.close()
+
+
+async def test_nobody_waits_for_what_is_known(http, clock, directory):
+    """``known`` asks nobody: nothing of whom nothing is known, nothing that somebody doubts, nothing too old."""
+    async with serve({"GET /{did}": directory}) as url:
+        resolver = DidResolver(http, clock, DidSettings(url))
+        assert resolver.known(DID) is None
+        await resolver.resolve(DID)
+        assert resolver.known(DID) is not None
+        resolver.doubt(DID)
+        assert resolver.known(DID) is None
+        await resolver.resolve(DID)
+        clock.turn(25 * HOUR)
+        assert resolver.known(DID) is None
+        assert directory.asked == 2
+        await resolver.close()

@@ -27,11 +27,12 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.arriving import people
-from openmeet.arriving.model import PersonId
-from openmeet.personal_calendar.fetching import Outgoing
-from openmeet.site.times import iso
-from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, site_on
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.imports import people
+from openmeet.domain.imports.model import PersonId
+from openmeet.i18n.formatting import iso
+from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, site_on
 
 
 def does_not_break(context: CheckContext, response: Response, case: Case) -> bool | None:
@@ -172,11 +173,13 @@ async def _id_of(site: Site, name: str) -> str:
 async def hold(site: Site, *, first_seed: int, examples: int) -> int:
     """Ask every operation ``examples`` times; the number of operations. Raises what the first wrong answer is."""
     known = await furnish(site)
-    serving = await serve(site.app, "127.0.0.1", 0)
-    try:
-        return await asyncio.to_thread(_ask_all, serving.url, known, first_seed, examples)
-    finally:
-        await serving.stop()
+    async with publishing_to_nobody(site.clock, instance=ORIGIN) as publishing:
+        site.app.state.publishing = publishing
+        serving = await serve(site.app, "127.0.0.1", 0)
+        try:
+            return await asyncio.to_thread(_ask_all, serving.url, known, first_seed, examples)
+        finally:
+            await serving.stop()
 
 
 async def soak(folder: Path, first_seed: int, examples: int) -> None:

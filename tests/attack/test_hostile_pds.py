@@ -7,8 +7,8 @@ from aiohttp import web
 
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, HOUR
-from openmeet.debts.publications import Kind, State
-from openmeet.records import seen
+from openmeet.network.records import seen
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town, town
 
 __all__ = ["town"]

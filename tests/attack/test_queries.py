@@ -8,7 +8,7 @@ from at_protocol.lexicon.authority import own_name
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import ParamsType, QueryType
 from groundwork.clock import Clock
-from openmeet.xrpc.dispatch import QUERIES
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.attack.garbage import SEED, TEXTS, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on

@@ -6,13 +6,13 @@ from typing import Any
 from at_protocol.data import cbor, json_form
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.attendance.model import NetworkAnswer
-from openmeet.events.model import Mode, Status, Venue
-from openmeet.records.collections import EVENT, LEGACY_EVENT, LEGACY_RSVP, RSVP
-from openmeet.records.event import read_event
-from openmeet.records.event_writing import Publishable, owes_nothing, write_event
-from openmeet.records.reading import Unmappable
-from openmeet.records.rsvp import read_rsvp, write_rsvp
+from openmeet.domain.attendance.model import NetworkAnswer
+from openmeet.domain.events.model import Mode, Status, Venue
+from openmeet.network.records.collections import EVENT, LEGACY_EVENT, LEGACY_RSVP, RSVP
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
+from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.rsvp import read_rsvp, write_rsvp
 from tests.attack.garbage import SEED, Garbage
 
 ROUNDS = 2000
@@ -118,7 +118,7 @@ def _ours(garbage: Garbage) -> Publishable:
         page_url="https://here.example/events/tea-abcde",
         instance="https://here.example",
         event_id="1",
-        revision=2,
+        version=2,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from at_protocol.sync.frames import encode_message, glance
-from openmeet.firehose import consumer, progress
+from openmeet.network.firehose import cursors, repo_stream
 from tests.attack.garbage import SEED, Garbage
 from tests.openmeet.firehose.conftest import Bench, bench, captured_documents, captured_frames
 from tests.openmeet.firehose.test_consumer import follow_until
@@ -98,7 +98,7 @@ async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     async with Relay([bad, bad, frame], [number - 2, number - 1, number]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == number)
     async with bench.db.reader() as reader:
-        state = await progress.known_of(reader, str(good["repo"]))
+        state = await cursors.known_of(reader, str(good["repo"]))
     assert state.known is not None
 
 
@@ -123,12 +123,12 @@ async def test_random_frames_stop_nothing(bench: Bench) -> None:
     async with Relay([*frames, frame], [number - 1] * len(frames) + [number]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor is not None and source.cursor >= number)
     async with bench.db.reader() as reader:
-        assert len(await progress.rejected(reader, limit=1000)) > 50
+        assert len(await cursors.rejected(reader, limit=1000)) > 50
 
 
 async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that sends rubbish faster than it can be kept must not fill the memory."""
-    monkeypatch.setattr(consumer, "MAX_PENDING", 20)
+    monkeypatch.setattr(repo_stream, "MAX_PENDING", 20)
     most = 0
 
     class Counted(deque[object]):
@@ -137,7 +137,7 @@ async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeyp
             super().append(item)
             most = max(most, len(self))
 
-    monkeypatch.setattr(consumer, "deque", Counted)
+    monkeypatch.setattr(repo_stream, "deque", Counted)
     _, frame = _commit()
     number = glance(frame).seq
     async with Relay([*[b"\xff"] * 500, frame], [*[number - 1] * 500, number]) as relay:

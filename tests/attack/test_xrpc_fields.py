@@ -110,9 +110,16 @@ def with_field(base: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 
 def is_refused_input(nsid: str, text: bytes) -> bool:
-    """Whether the Lexicon says that this is none."""
+    """Whether the Lexicon says that this is none; a required field that is left out has its default."""
+    definition = CATALOG.find_method(nsid)
+    assert isinstance(definition, document.ProcedureType)
+    schema = definition.input.schema if definition.input else None
     try:
-        validate_input(CATALOG, nsid, json_form.decode(text))
+        value = json_form.decode(text)
+        if isinstance(value, dict) and isinstance(schema, document.ObjectType):
+            defaults = {name: getattr(schema.properties[name], "default", None) for name in schema.required}
+            value = {name: default for name, default in defaults.items() if default is not None} | value
+        validate_input(CATALOG, nsid, value)
     except Malformed:
         return True
     return False
@@ -179,7 +186,9 @@ async def test_what_a_lexicon_refuses_changes_nothing(town: Town) -> None:
 
 async def send(town: Town, ada: Person, nsid: str, method: Method, body: bytes | None, query: str) -> httpx.Response:
     headers = dict(ada.headers)
-    if method.need not in _OF_ACCOUNTS:
+    if method.need is Need.ARRIVAL:
+        headers = {}  # a session's token is refused there before anything else
+    elif method.need not in _OF_ACCOUNTS:
         headers = dict(town.administration.headers)
     elif method.need is Need.REFRESH:
         headers = {"authorization": f"Bearer {ada.refresh_token}"}

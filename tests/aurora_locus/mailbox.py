@@ -8,13 +8,14 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox, KeptMail
 from tests.aurora_locus.town import Town
+from tests.patience import PATIENCE_SECONDS
 
 _UNPAID = "select count(*) from debts where state <> 'paid'"
 
 
 async def letters(town: Town, to: str) -> list[KeptMail]:
     """All of them, newest first, when nothing is owed any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await _unpaid(town):  # noqa: ASYNC110 - the server's own task pays them, and tells nobody
             await asyncio.sleep(0.01)
     sender = Sender("test", parse_address("test@example.org"))

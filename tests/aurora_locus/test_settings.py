@@ -50,6 +50,9 @@ def test_public_server():
         ({"PDS_BLOB_UPLOAD_LIMIT": "lots"}, "PDS_BLOB_UPLOAD_LIMIT"),
         ({"PDS_FIREHOSE_RETENTION": "3"}, "PDS_FIREHOSE_RETENTION"),
         ({"PDS_PORT": "http"}, "PDS_PORT"),
+        ({"PDS_CLIENT_CONNECTIONS": "15"}, "PDS_CLIENT_CONNECTIONS must be at least 16."),
+        ({"PDS_CLIENT_CONNECTIONS_PER_ADDRESS": "-1"}, "PDS_CLIENT_CONNECTIONS_PER_ADDRESS must be at least 0."),
+        ({"PDS_DATABASE_CONNECTIONS": "0"}, "PDS_DATABASE_CONNECTIONS must be at least 1."),
         ({"PDS_RECOVERY_DID_KEY": "did:key:zQ3shnone"}, "PDS_RECOVERY_DID_KEY"),
         (
             {"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_DISK_LOCATION": "/b"},
@@ -93,6 +96,51 @@ def test_environment_of_the_reference_pds_means_what_it_meant_there():
     assert settings.federation_relay_urls == ("https://relay.example.org", "https://other.example.org")
     assert settings.serves_firehose
     assert settings.federation_auto_stream
+
+
+# What the installer of the reference PDS writes, and what it wrote before it knew of crawlers.
+INSTALLED = {
+    "PDS_HOSTNAME": "pds.example.com",
+    "PDS_JWT_SECRET": "0123456789abcdef0123456789abcdef",
+    "PDS_ADMIN_PASSWORD": "0123456789abcdef0123456789abcdef",
+    "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX": "01" * 32,
+    "PDS_DATA_DIRECTORY": "/pds",
+    "PDS_BLOBSTORE_DISK_LOCATION": "/pds/blocks",
+    "PDS_BLOB_UPLOAD_LIMIT": "104857600",
+    "PDS_DID_PLC_URL": "https://plc.directory",
+    "PDS_BSKY_APP_VIEW_URL": "https://api.bsky.app",
+    "PDS_BSKY_APP_VIEW_DID": "did:web:api.bsky.app",
+    "PDS_REPORT_SERVICE_URL": "https://mod.bsky.app",
+    "PDS_REPORT_SERVICE_DID": "did:plc:ar7c4by46qjdydhdevvrndac",
+    "PDS_CRAWLERS": "https://bsky.network",
+    "LOG_ENABLED": "true",
+}
+
+
+@pytest.mark.parametrize(
+    "without", [(), ("PDS_CRAWLERS",), ("PDS_CRAWLERS", "PDS_DID_PLC_URL", "PDS_BLOB_UPLOAD_LIMIT")]
+)
+def test_installed_environment_of_the_reference_pds_works_unchanged(without: tuple[str, ...]):
+    settings = read({name: value for name, value in INSTALLED.items() if name not in without})
+    assert settings.service_handle_domains == (".pds.example.com",)
+    assert settings.did_plc_url == "https://plc.directory"
+    assert settings.serves_firehose
+    assert settings.can_be_enumerated
+    assert settings.announces_itself is ("PDS_CRAWLERS" not in without)
+    assert settings.counts_requests
+    assert (settings.trusted_private_proxies, settings.is_behind_proxy) == (True, True)
+    assert "from proxies in private networks" in settings.how_clients_are_told_apart
+
+
+def test_own_switches_win_over_what_the_reference_would_do():
+    """One of ours is enough: then nothing is guessed."""
+    settings = read({**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
+    assert not settings.serves_firehose
+    assert settings.service_handle_domains == (".people.example",)
+    settings = read({**INSTALLED, "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
+    assert settings.service_handle_domains == (".people.example",)
+    for name, value in (("PDS_TRUSTED_PROXY_HOPS", "1"), ("PDS_TRUSTED_PRIVATE_PROXIES", "false")):
+        assert not read({**INSTALLED, name: value}).trusted_private_proxies
 
 
 def test_two_values_for_one_thing_are_refused():

@@ -11,13 +11,13 @@ import asyncpg
 
 from groundwork.database.transaction import Database
 from groundwork.database.turns import GROUP_MEMBERS, in_turn
-from openmeet.attendance import actions, queries
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.model import EventSlug
-from openmeet.events.rules import Submission, check
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions, queries
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
 from tests.bench.figure import Figure, Peer
 from tests.bench.figure import check as holds
 from tests.bench.loop import run

@@ -20,7 +20,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.http.client import Answer, HttpClient
 from groundwork.telemetry.logs import LogFormat, configure
-from openmeet.events import actions as events
+from openmeet.domain.events import actions as events
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress

@@ -6,10 +6,10 @@ from typing import Final
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database
-from openmeet.personal_calendar.conflicts import conflicts
-from openmeet.personal_calendar.entries import all_of
-from openmeet.personal_calendar.model import Span
-from openmeet.users.model import UserId
+from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.entries import all_of
+from openmeet.domain.calendars.model import Span
+from openmeet.domain.users.model import UserId
 from tests.bench import crowd, search
 from tests.bench.crowd import CROWDED, MINE, START, Crowd
 from tests.bench.figure import Figure

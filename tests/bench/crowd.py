@@ -18,13 +18,13 @@ from groundwork.clock import DAY, MINUTE, Instant, SystemClock
 from groundwork.database.transaction import Database
 from groundwork.database.words import words_of
 from groundwork.points import spot
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.rules import Submission, check
-from openmeet.events.vocabulary import Category
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
 from tests.bench import stores
 from tests.bench.vocabulary import texts
 from tests.databases import SERVER

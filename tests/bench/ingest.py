@@ -15,9 +15,9 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import BATCH, Processor, next_limit, run_once
-from openmeet.records.message import RecordMessage, encode
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import BATCH, Processor, next_limit, run_once
+from openmeet.network.records.message import RecordMessage, encode
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite

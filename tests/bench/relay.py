@@ -19,11 +19,12 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import Metrics
-from openmeet.firehose.consumer import Consumer, follow_source
-from openmeet.firehose.counting import counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.firehose.verification import Verifier
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.verification import Verifier
 from tests.bench import captured
 from tests.bench.figure import Figure, check
 from tests.bench.frames import RELAY_PER_SECOND
@@ -60,7 +61,7 @@ async def _watch(url: str) -> tuple[float, float, int]:
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
         address = f"sqlite://{Path(folder) / 'firehose.db'}"
-        await migrate(address, "", "openmeet.firehose")
+        await migrate(address, "", "openmeet.network.firehose")
         db = await open_database(address, clock=clock)
         queue = await open_embedded(f"sqlite://{Path(folder) / 'queue.db'}", "", clock)
         http = HttpClient(DEVELOPMENT)

@@ -32,12 +32,12 @@ from groundwork.outbox import pay
 from groundwork.outbox.owe import owe_many
 from groundwork.outbox.pay import Paying
 from groundwork.sealing import Sealer
-from openmeet.debts.kinds import Debt
-from openmeet.identities import actions as identities
-from openmeet.identities.network import Network
-from openmeet.ingestion.backfill import AT_A_TIME, backfill_payer
-from openmeet.ingestion.events import Here
-from openmeet.records import first_reads
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import backfill_progress
+from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
+from openmeet.network.ingestion.events import Here
+from openmeet.network.repositories.clients import Network
+from openmeet.outbox.kinds import Debt
 from tests.bench.captured import EVENT
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
@@ -134,7 +134,7 @@ async def _read_in(
         own = accounts[-1]
         async with db.transaction() as tx:
             await identities.connect(tx, own.did, handle="ana.test", pds_url=pds_url)
-            await first_reads.ask(tx, own.did)
+            await backfill_progress.ask(tx, own.did)
             await owe_many(tx, Debt.BACKFILL, [(own.did, 1, tx.now)])
         begun = perf_counter()
         while await pay.run_once(db, payings):

@@ -4,10 +4,10 @@ import random
 from time import perf_counter
 from typing import Final
 
-from openmeet.browsing import finding
-from openmeet.browsing.finding import Near, Source, Wanted
-from openmeet.events.model import Mode
-from openmeet.events.vocabulary import Category
+from openmeet.domain.events.model import Mode
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.search import search
+from openmeet.domain.search.search import Near, Source, Wanted
 from tests.bench.crowd import Crowd
 from tests.bench.figure import check as holds
 from tests.bench.timing import percentile
@@ -55,7 +55,7 @@ def _filtered(chosen: random.Random, vocabulary: list[str]) -> Wanted:
 
 async def _count(crowd: Crowd, wanted: Wanted) -> int:
     async with crowd.db.reader() as reader:
-        return len(await finding.coming(reader, wanted, None, PAGE))
+        return len(await search.coming(reader, wanted, None, PAGE))
 
 
 async def _p99(crowd: Crowd, asked: list[Wanted]) -> float:
@@ -63,6 +63,6 @@ async def _p99(crowd: Crowd, asked: list[Wanted]) -> float:
     for number in range(ROUNDS):
         begun = perf_counter()
         async with crowd.db.reader() as reader:
-            await finding.coming(reader, asked[number % len(asked)], None, PAGE)
+            await search.coming(reader, asked[number % len(asked)], None, PAGE)
         samples.append(perf_counter() - begun)
     return percentile(samples, 0.99) * 1_000

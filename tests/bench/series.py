@@ -14,20 +14,20 @@ from groundwork.database.transaction import Database
 from groundwork.fresh_id import new_id
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.debts.kinds import Debt
-from openmeet.events.dates import create_dates
-from openmeet.events.model import PlaceInSeries
+from openmeet.domain.events.model import PlaceInSeries
+from openmeet.domain.events.series_dates import create_dates
+from openmeet.domain.series import actions, date_queries, materialize, queries, tasks
+from openmeet.domain.series.dates import details_of, original_text
+from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, Template, Timing
+from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.actions import create_person
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.kinds import Debt
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, date_queries, queries, storing, tasks
-from openmeet.series.dates import details_of, original_text
-from openmeet.series.model import Series, SeriesId, SeriesSlug, Template, Timing
-from openmeet.series.plan import plan_all
-from openmeet.series.telling import telling_payer
-from openmeet.users.actions import create_person
-from openmeet.users.model import Caller
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
@@ -172,7 +172,7 @@ async def _with_people(db: Database, host: Caller) -> SeriesSlug:
         series = await actions.create(tx, host, Template("Practice"), daily)
         held = await date_queries.stored(tx, series.id)
         ahead = expansion.following(series.timing.pattern, NOW, DATES)[len(held) :]
-        await storing.store(tx, series, [one.original for one in ahead])
+        await materialize.store(tx, series, [one.original for one in ahead])
         events = [held.event.id for held in await date_queries.stored(tx, series.id)]
     for start in range(0, PEOPLE, 1_000):
         async with db.transaction() as tx:

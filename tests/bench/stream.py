@@ -12,7 +12,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
 from at_protocol.syntax.tid import from_microseconds
-from openmeet.records.message import Operation, RecordMessage
+from openmeet.network.records.message import Operation, RecordMessage
 from tests.bench.captured import EVENT
 
 RSVP: Final = "community.lexicon.calendar.rsvp"

@@ -1,5 +1,6 @@
 """The alert rules, evaluated against a running installation: silent while all is well, each firing for its reason."""
 
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,17 +11,20 @@ import yaml
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import HOUR, SECOND, HandClock
 from groundwork.database.late import LateDatabase
+from groundwork.errors import Unavailable
 from groundwork.queue.contract import Message
-from openmeet.firehose import progress
-from openmeet.ingestion import discrepancies, processor, put_aside
-from openmeet.ingestion.comparing import Discrepancy, Found
-from openmeet.ingestion.counting import counting
-from openmeet.ingestion.processor import POLICY, Processor
-from openmeet.ingestion.put_aside import Failed, Step
-from openmeet.moderation import labels
-from openmeet.records.collections import CONCERNING
-from openmeet.records.message import encode
-from openmeet.records.results import Result
+from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.probes import Probe, Probes
+from openmeet.domain.moderation import labels
+from openmeet.network.firehose import cursors
+from openmeet.network.ingestion import discrepancies, processor, put_aside
+from openmeet.network.ingestion.comparing import Discrepancy, Found
+from openmeet.network.ingestion.metrics import counting
+from openmeet.network.ingestion.processor import POLICY, Processor
+from openmeet.network.ingestion.put_aside import Failed, Step
+from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.message import encode
+from openmeet.network.records.results import Result
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked
 from openmeet.tenants.model import DEFAULT_TENANT
@@ -29,7 +33,7 @@ from programs.gauges import Gauges
 from programs.platform import Platform, open_platform
 from tests.deploy.promql import Scrape, evaluate, scrape
 from tests.openmeet.ingestion.network import did, event, rev
-from tests.parts import ROOT
+from tests.parts import ROOT, needs
 
 RULES = {
     rule["alert"]: rule
@@ -48,10 +52,13 @@ class Installation:
     gauges: Gauges
     processor: Processor
     scrapes: list[Scrape] = field(default_factory=list)
+    pds: Metrics = field(default_factory=lambda: Metrics("aurora_locus"))
 
     async def scrape(self) -> None:
         await gauges.show(self.platform, self.gauges)
-        self.scrapes.append(scrape(self.clock.now() / SECOND, self.platform.metrics.exposition()))
+        of_pds = [line for line in self.pds.exposition().splitlines(keepends=True) if b"aurora_locus_" in line]
+        exposed = self.platform.metrics.exposition() + b"".join(of_pds)
+        self.scrapes.append(scrape(self.clock.now() / SECOND, exposed))
 
     def firing(self) -> set[str]:
         return {name for name, rule in RULES.items() if evaluate(rule["expr"], self.scrapes)}
@@ -156,8 +163,8 @@ async def _give_up(here: Installation) -> None:
 
 async def _fall_silent(here: Installation) -> None:
     async with here.platform.installation.transaction() as tx:
-        await progress.add_source(tx, "wss://pds.example", cursor=0)
-        await progress.advance(tx, "wss://pds.example", 5, {}, [])
+        await cursors.add_source(tx, "wss://pds.example", cursor=0)
+        await cursors.advance(tx, "wss://pds.example", 5, {}, [])
     here.clock.turn(2 * HOUR)
     here.scrapes.clear()
     await here.scrape()
@@ -178,6 +185,23 @@ async def _lose_a_labeller(here: Installation) -> None:
     here.clock.turn(5 * MINUTES * SECOND)
 
 
+async def _probe_fails(metrics: Metrics) -> None:
+    async def full() -> None:
+        raise Unavailable("the disk is full")
+
+    async def fine() -> None: ...
+
+    await Probes({"writes": Probe(full), "queue": Probe(fine)}, metrics).try_all()
+
+
+async def _fail_a_probe(here: Installation) -> None:
+    await _probe_fails(here.platform.metrics)
+
+
+async def _fail_a_probe_of_the_pds(here: Installation) -> None:
+    await _probe_fails(here.pds)
+
+
 SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "SynchronisationFails": _fail,
     "SynchronisationRetries": _retry,
@@ -192,6 +216,8 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "SourceQuiet": _fall_silent,
     "LabellerUnread": _lose_a_labeller,
     "DatabaseAway": _lose_the_database,
+    "ProbeFails": _fail_a_probe,
+    "PdsProbeFails": _fail_a_probe_of_the_pds,
 }
 
 
@@ -202,6 +228,35 @@ def test_every_rule_says_what_to_do():
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert rule["annotations"]["summary"].endswith(".")
         assert rule["annotations"]["description"].endswith(".")
+
+
+@needs("promtool")
+@pytest.mark.parametrize("file", ["alerts.yml"])
+def test_prometheus_itself_reads_the_rules(file: str):
+    """Our own evaluator knows a part of the language; the program that runs them in earnest is promtool's."""
+    path = ROOT / "deploy/prometheus" / file
+    found = subprocess.run(
+        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert f"{len(RULES)} rules found" in found.stdout
+
+
+@needs("promtool")
+def test_prometheus_itself_reads_the_configuration():
+    """With the rules that it names."""
+    found = subprocess.run(
+        ["promtool", "check", "config", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/prometheus.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert f"{len(RULES)} rules found" in found.stdout
+    assert "prometheus.yml is valid prometheus config file syntax" in found.stdout
 
 
 async def test_all_is_quiet_while_all_is_well(installation: Installation):

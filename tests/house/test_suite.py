@@ -1,4 +1,4 @@
-"""A second look at the few that failed: real runs of pytest in a folder of their own."""
+"""How the suite is run: real runs of pytest in a folder of their own."""
 
 import os
 import subprocess
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from checks import suite
-from checks.suite import MOST, worth_a_second_look
 
 from tests.parts import ROOT
 
-# Fails the first time, and every time where there is no ``later``.
+# Fails the first time only.
 STORY = """
 from pathlib import Path
 
@@ -19,40 +18,38 @@ def test_it():
     again = Path(__file__).with_suffix(".seen")
     was_here = again.exists()
     again.touch()
-    assert was_here and {later}
+    assert was_here
 """
 
 
-def run(folder: Path, name: str, *, later: bool) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, name: str, story: str, workers: int = 1) -> "subprocess.CompletedProcess[str]":
     file = folder / name
-    file.parent.mkdir(parents=True)
-    file.write_text(STORY.format(later=later))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(story)
     # The plugins that happen to be installed are not what is looked at here, and importing them takes seconds.
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p xdist.plugin\n")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONHASH"))}
     environment |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "checks.suite", "--workers", "1"]
+    command = [sys.executable, "-m", "checks.suite", "--workers", str(workers)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_what_passes_alone_is_named_and_passes(tmp_path: Path):
-    done = run(tmp_path, "tests/other/test_story.py", later=True)
-    assert done.returncode == 0
-    assert "UNSTEADY" in done.stderr
-    assert "tests/other/test_story.py::test_it" in done.stderr
+def test_what_fails_once_fails_the_run(tmp_path: Path):
+    """Nothing is looked at twice: what would pass alone has failed."""
+    done = run(tmp_path, "tests/other/test_story.py", STORY)
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
 
 
-def test_what_fails_twice_fails(tmp_path: Path):
-    assert run(tmp_path, "tests/other/test_story.py", later=False).returncode == 1
-
-
-def test_a_simulation_has_no_second_chance(tmp_path: Path):
-    assert run(tmp_path, "tests/world/test_story.py", later=True).returncode == 1
+def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
+    """What is drawn from a set of texts does not depend on chance."""
+    told = "import os\ndef test_it():\n    assert os.environ['PYTHONHASHSEED'] == '0'\n"
+    assert run(tmp_path, "tests/other/test_story.py", told).returncode == 0
 
 
 def test_what_is_imported_is_compiled_once(tmp_path: Path):
     """Whatever the machine says: workers and hundreds of programs import the same."""
-    assert run(tmp_path, "tests/other/test_story.py", later=True).returncode == 0
+    assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
 
 
@@ -61,15 +58,104 @@ def test_folders_lie_in_memory_where_there_is_room_and_are_gone_afterwards(
 ):
     monkeypatch.setattr(suite, "MEMORY", tmp_path)
     monkeypatch.setattr(suite, "ROOM_BYTES", 1)
-    with suite.folder_of_tests() as (option, folder):
-        assert option == "--basetemp"
-        assert Path(folder).parent.parent == tmp_path
+    with suite.folder_of_tests() as (option,):
+        name, _, given = option.partition("=")
+        assert name == "--basetemp"
+        assert Path(given).parent.parent == tmp_path
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(suite, "ROOM_BYTES", 1 << 60)
     with suite.folder_of_tests() as nothing:
         assert nothing == []
 
 
-@pytest.mark.parametrize(("failed", "worth"), [(0, False), (1, True), (MOST, True), (MOST + 1, False)])
-def test_only_a_few_are_looked_at(failed: int, worth: bool):
-    assert worth_a_second_look([f"tests/other/test_a.py::test_{n}" for n in range(failed)]) is worth
+SHARED = """
+import os
+import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    yield
+    with open("ended", "a") as file:
+        print(os.getpid(), file=file)
+"""
+SEVERAL = """
+import os
+import pytest
+
+@pytest.mark.parametrize("number", range(8))
+def test_it(number, shared):
+    with open("ran", "a") as file:
+        print(number, os.getpid(), file=file)
+"""
+
+
+def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worker(tmp_path: Path):
+    """A long file is taken apart; what belongs to a session outlives the files, and is ended."""
+    (tmp_path / "tests/other").mkdir(parents=True)
+    (tmp_path / "tests/other/test_second.py").write_text(SEVERAL)
+    (tmp_path / "tests/conftest.py").write_text(SHARED)
+    done = run(tmp_path, "tests/world/test_long.py", SEVERAL, workers=2)
+    assert "0 failed, 16 passed, 0 skipped" in done.stdout
+    ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
+    assert sorted(int(number) for number, _ in ran) == sorted([*range(8), *range(8)])
+    ended = (tmp_path / "ended").read_text().split()
+    assert sorted(ended) == sorted({worker for _, worker in ran})
+
+
+def test_a_file_that_cannot_be_imported_fails_the_run_and_the_rest_goes_on(tmp_path: Path):
+    (tmp_path / "tests/other").mkdir(parents=True)
+    (tmp_path / "tests/other/test_broken.py").write_text("import nothing_of_this_name\n")
+    done = run(tmp_path, "tests/other/test_fine.py", "def test_it():\n    pass\n")
+    assert done.returncode == 1
+    assert "FAILED tests/other/test_broken.py (collection)" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
+    done = run(tmp_path, "tests/other/test_it.py", "import os\ndef test_it():\n    os._exit(0)\n")
+    assert done.returncode == 1
+    assert "worker 0 ended with 0, running tests/other/test_it.py::test_it" in done.stdout
+
+
+def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
+    """A fixture of the session that cannot be ended."""
+    story = """
+import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    yield
+    raise RuntimeError("cannot end")
+
+def test_it(shared):
+    pass
+"""
+    done = run(tmp_path, "tests/other/test_it.py", story)
+    assert done.returncode == 1
+    assert "cannot end" in done.stdout
+
+
+def test_why_something_was_skipped_is_said(tmp_path: Path):
+    story = (
+        "import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_it():\n    pass\ndef test_other():\n    pass\n"
+    )
+    done = run(tmp_path, "tests/other/test_it.py", story)
+    assert (done.returncode, "SKIPPED [1] Skipped: no moon" in done.stdout) == (0, True)
+
+
+def test_every_file_of_a_group_is_there():
+    assert [file for file in suite.TOGETHER if not (ROOT / file).is_file()] == []
+
+
+def test_a_plan_holds_every_file_once_the_longest_first():
+    """Groups stay whole, long files are taken apart."""
+    group = [file for file, name in suite.TOGETHER.items() if name == "cluster"]
+    files = [*group, "tests/a/test_short.py", "tests/a/test_slow.py", "tests/a/test_very_slow.py"]
+    units = suite.plan(files, {"tests/a/test_slow.py": 40.0, "tests/a/test_very_slow.py": 200.0}, 2)
+    assert [[(part.file, part.first, part.of) for part in unit.parts] for unit in units] == [
+        [(file, 0, 1) for file in sorted(group)],
+        [("tests/a/test_very_slow.py", 0, 2)],
+        [("tests/a/test_very_slow.py", 1, 2)],
+        [("tests/a/test_slow.py", 0, 1)],
+        [("tests/a/test_short.py", 0, 1)],
+    ]

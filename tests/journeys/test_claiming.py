@@ -57,7 +57,7 @@ async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
     assert asked.status_code == 303, asked.text
 
     async def code() -> str | None:
-        found = re.search(r"(\d{6}) is your", (await browser.get("/dev/mail")).text)
+        found = re.search(r"Your code: (\w{4} \w{4})", (await browser.get("/dev/mail")).text)
         return found[1] if found else None
 
     typed = {"challenge": asked.headers["location"].partition("challenge=")[2], "code": await eventually(code)}

@@ -16,11 +16,12 @@ from at_protocol.syntax.did import parse_did
 from tests.journeys.servers import Account, Servers, running_servers
 from tests.journeys.strangers import read_repository
 from tests.journeys.stream import read_commits, whole_stream
+from tests.tour.watching import eventually
 from tests.world.processes import DidNotStart
 
 NOTE = "com.example.note"
 # Says when the disk is full (True) and when there is room again (False).
-Fill = Callable[[Servers, bool], None]
+Fill = Callable[[Servers | None, bool], None]
 
 
 @contextlib.contextmanager
@@ -33,7 +34,7 @@ def small_disk(folder: Path) -> Iterator[Fill]:
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here; the file size limit is tried instead")
 
-    def fill(_servers: Servers, is_full: bool) -> None:
+    def fill(_servers: Servers | None, is_full: bool) -> None:
         ballast = folder / "ballast"
         if not is_full:
             ballast.unlink()
@@ -52,7 +53,8 @@ def small_disk(folder: Path) -> Iterator[Fill]:
 def small_files(folder: Path) -> Iterator[Fill]:
     """No file of the process may grow any more (RLIMIT_FSIZE), so every write to the database fails."""
 
-    def fill(servers: Servers, is_full: bool) -> None:
+    def fill(servers: Servers | None, is_full: bool) -> None:
+        assert servers is not None
         assert servers.pds.process is not None
         size = max(path.stat().st_size for path in folder.glob("pds.db*")) + 4096
         soft = size if is_full else resource.RLIM_INFINITY
@@ -84,7 +86,8 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
                 assert answer.status_code == 503
                 assert answer.json()["error"] == "NotEnoughResources"
                 assert len(answer.json()["message"].split()) > 3
-            assert (await http.get(f"{servers.url}/xrpc/_health")).status_code == 200
+            await _health_says(http, servers, 503, "unavailable")
+            assert (await http.get(f"{servers.url}/health/live")).status_code == 200
             listed = await servers.query("com.atproto.repo.listRecords", repo=account.did, collection=NOTE)
             kept = [record["uri"] for record in listed.json()["records"]]
             promised = before + [answer.json()["uri"] for answer in refused if answer.status_code == 200]
@@ -92,6 +95,7 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
 
             fill(servers, False)
             assert (await write(http, account, "room again")).status_code == 200
+            await _health_says(http, servers, 200, "ok")
             fill(servers, True)
             await write(http, account, "refused")
             await servers.pds.kill()
@@ -99,6 +103,18 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
             await servers.pds.start()
             assert (await write(http, account, "after the kill")).status_code == 200
             await _all_is_one(servers, account, http)
+
+
+async def _health_says(http: httpx.AsyncClient, servers: Servers, status: int, word: str) -> None:
+    """Within a few rounds of the probes, both addresses; the sentence is about writing."""
+
+    async def is_so() -> bool:
+        health, ready = (await http.get(f"{servers.url}/xrpc/_health"), await http.get(f"{servers.url}/health/ready"))
+        assert set(ready.json()["ages"]) == {"database", "writes", "blobs"}
+        assert ("error" in health.json()) == (health.status_code != 200)
+        return (health.status_code, ready.status_code, ready.json()["status"]) == (status, status, word)
+
+    await eventually(is_so, 60)
 
 
 async def _upload(http: httpx.AsyncClient, account: Account, size: int) -> httpx.Response:

@@ -13,6 +13,7 @@ from at_protocol.sync import events
 from tests.journeys.servers import Account, Servers, running_servers
 from tests.journeys.stream import Follower
 from tests.parts import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.tour.stage import ADMIN_PASSWORD
 from tests.world.processes import OPENMEET
 
@@ -70,6 +71,12 @@ async def write(http: httpx.AsyncClient, account: Account, key: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
+async def take_handle(http: httpx.AsyncClient, account: Account, handle: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {account.token}"}
+    url = f"{account.url}/xrpc/com.atproto.identity.updateHandle"
+    return await http.post(url, json={"handle": handle}, headers=headers)
+
+
 async def test_every_command_of_the_chapter(tmp_path: Path):
     """On a server with people and a follower. The server is lost, restored from its backup, and started in its place: its
     people find their records and write, and the follower goes on with its cursor, one ``#sync`` for each repository.
@@ -82,7 +89,8 @@ async def test_every_command_of_the_chapter(tmp_path: Path):
             await write(http, ada, f"note{number}")
         write_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
         write_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
-        operator = Operator(tmp_path, {"DID": ada.did})
+        assert (await take_handle(http, ada, "countess.test")).status_code == 200
+        operator = Operator(tmp_path, {"DID": ada.did, "ana.example.org": "ada.test"})
         follower, stop = Follower(servers.url), asyncio.Event()
         following = asyncio.create_task(follower.follow(stop))
         later = []
@@ -90,7 +98,12 @@ async def test_every_command_of_the_chapter(tmp_path: Path):
             if "new.toml" in command:
                 later.append(command)
                 continue
+            if command[:2] == ["pds", "release-handle"]:
+                kept = await take_handle(http, ben, "ada.test")
+                assert (kept.status_code, kept.json()["error"]) == (400, "HandleNotAvailable")
             said = await operator.run(*command)
+            if command[:2] == ["pds", "release-handle"]:
+                assert (await take_handle(http, ben, "ada.test")).status_code == 200
             if command[:2] == ["pds", "backup"]:
                 operator.names["BACKUP"] = re.match(r"\S+", said)[0]  # type: ignore[index]
             # The server goes on serving beside whatever was done.
@@ -127,7 +140,7 @@ async def _caught_up(follower: Follower, http: httpx.AsyncClient, servers: Serve
     """Wait until the follower has what the server has numbered last; that number."""
     metrics = (await http.get(f"{servers.url}/metrics")).text
     (head,) = re.findall(r"^aurora_locus_sequencer_head_number ([0-9.e+]+)$", metrics, re.MULTILINE)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while follower.cursor < float(head):  # noqa: ASYNC110  # a follower tells nobody
             await asyncio.sleep(0.02)
     return int(float(head))

@@ -93,8 +93,7 @@ async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
             assert follower.wrong == []
             assert sorted(follower.frames.items()) == frames, f"{follower.url} told something else"
         for writer in writers:
-            # Somebody else won too often: said so, and nothing was changed, which the check below sees.
-            writer.refused = [refusal for refusal in writer.refused if not refusal.startswith("503")]
+            # Writers of one repository queue, also behind the slow process and behind the one that is killed.
             assert writer.refused == [], writer.refused[0]
         for account in accounts:
             own = [writer for writer in writers if writer.account.did == account.did]

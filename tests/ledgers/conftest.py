@@ -15,6 +15,7 @@ from groundwork.database.transaction import Database
 from groundwork.http.application import Application
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.probes import probing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked
 from openmeet.tenants.model import DEFAULT_TENANT
@@ -23,6 +24,7 @@ from plc_directory.settings import PlcSettings
 from plc_directory.store import Limits
 from programs import workers
 from programs.platform import Platform, open_installation
+from programs.probes import WEB, probes_of
 from programs.running import VERSION
 from programs.web import site
 
@@ -56,6 +58,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
         open_server(pds, clock, version=VERSION) as server,
         open_installation(here, clock) as installation,
         workers.running(installation),
+        probing(probes_of(installation, WEB), installation.default.metrics),
     ):
         directory = create_app(plc_db, Limits(0, 0, 0), plc_metrics, version=VERSION)
         yield Opened(installation.default, await site(installation.default), server, directory, plc_metrics)

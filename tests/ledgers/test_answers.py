@@ -1,6 +1,6 @@
 """docs/answers.md has the table of transitions as the code has it."""
 
-from openmeet.attendance.transitions import COLUMNS, TABLE
+from openmeet.domain.attendance.transitions import COLUMNS, TABLE
 from tests.ledgers.tables import bare, section
 
 

@@ -4,7 +4,7 @@ import configparser
 import re
 from pathlib import Path
 
-from tests.ledgers.tables import DOCS, bare, rows
+from tests.ledgers.tables import DOCS
 
 ROOT = DOCS.parent
 SRC = ROOT / "src"
@@ -22,8 +22,22 @@ def drawn() -> dict[str, set[str]]:
         if indent == 2:
             package = name.rstrip("/")
             found[package] = set()
-        else:
+        elif indent == 4:
             found[package].add(name)
+    return found
+
+
+def drawn_inside(package: str) -> dict[str, set[str]]:
+    """The third level below ``package``, where the page draws it."""
+    found: dict[str, set[str]] = {}
+    page = (DOCS / "layout.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(rf"^  {package}/.*\n((?:    .*\n)*)", page, re.MULTILINE)
+    for line in tree.splitlines():
+        name = line.split()[0]
+        if len(line) - len(line.lstrip()) == 4:
+            folder = name
+        else:
+            found.setdefault(folder.rstrip("/"), set()).add(name)
     return found
 
 
@@ -55,6 +69,19 @@ def test_tree_is_as_drawn() -> None:
     assert drawn() == standing()
 
 
+def test_packages_of_the_platform_are_as_drawn() -> None:
+    """``emails`` draws its package only: each e-mail is a module."""
+    for folder, names in drawn_inside("openmeet").items():
+        found = {
+            f"{one.name}/" if one.is_dir() else one.name
+            for one in (SRC / "openmeet" / folder).iterdir()
+            if (one.is_dir() and any(one.rglob("*.py"))) or (one.suffix == ".py" and one.name not in NOT_A_ROOM)
+        }
+        if folder == "emails":
+            found = {name for name in found if name.endswith("/")}
+        assert names == found, folder
+
+
 def test_every_package_has_its_place_among_the_servers() -> None:
     assert {one.name for one in packages()} == contract("packages")
 
@@ -64,13 +91,3 @@ def test_every_room_has_its_place_in_the_order_of_layers() -> None:
     for package in ("at_protocol", "groundwork", "aurora_locus", "openmeet"):
         rooms = {name.removesuffix("/").removesuffix(".py") for name in standing()[package]}
         assert rooms <= contract(package), package
-
-
-def test_reserved_names_are_those_that_hold_a_place_and_do_not_exist() -> None:
-    documented = {
-        bare(package): {bare(one.strip()) for one in names.split(",")} for package, names in rows("layout.md")
-    }
-    for package, reserved in documented.items():
-        rooms = {name.removesuffix("/").removesuffix(".py") for name in standing()[package]}
-        assert reserved == contract(package) - rooms, package
-    assert contract("groundwork") <= {name.removesuffix("/").removesuffix(".py") for name in standing()["groundwork"]}

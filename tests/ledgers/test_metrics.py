@@ -3,9 +3,10 @@
 import asyncio
 
 from groundwork.telemetry.metrics import Metrics
-from openmeet.ingestion.readings import Outcome
+from openmeet.network.ingestion.parsed_messages import Outcome
 from tests.ledgers.conftest import Opened
 from tests.ledgers.tables import bare, section
+from tests.patience import PATIENCE_SECONDS
 
 Row = tuple[str, str, str, str]
 
@@ -29,7 +30,7 @@ def documented(heading: str) -> set[Row]:
 async def test_events_platform(opened: Opened) -> None:
     """Site and workers together: a worker registers what it measures when it begins."""
     wanted = documented("Events platform")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(measured(opened.platform.metrics)) < len(wanted):  # noqa: ASYNC110  # a registry tells nobody
             await asyncio.sleep(0)
     assert measured(opened.platform.metrics) == wanted

@@ -40,7 +40,11 @@ def test_every_document_is_reached_from_the_readme() -> None:
         reached.add(page)
         targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
         waiting += [(page.parent / target).resolve() for target in targets if "://" not in target]
-    unreached = {page for page in PAGES if page.parent.name != "decisions"} - reached - {DOCS / "soak.md"}
+    unreached = (
+        {page for page in PAGES if page.parent.name != "decisions"}
+        - reached
+        - {DOCS / "soak.md", DOCS / "failing-cases.md"}
+    )
     assert unreached == set()
 
 

@@ -10,12 +10,12 @@ from aurora_locus.debts import Debt as PdsDebt
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.outbox.owe import DebtState
 from groundwork.signing_key import SigningKey
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import GRAPH, State
-from openmeet.notifications import rules
-from openmeet.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, Kind, Particulars
-from openmeet.records.collections import CONCERNING
-from openmeet.records.message import Hint, HintKind, Operation, RecordMessage
+from openmeet.domain.notifications import rules
+from openmeet.domain.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, Kind, Particulars
+from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import GRAPH, State
 from openmeet.settings import Settings
 from programs.publisher import composers
 from tests.ledgers.tables import bare, section

@@ -5,7 +5,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from aurora_locus.xrpc.table import table
 from groundwork.http.application import Application
 from openmeet.app import API_PREFIX, operations
-from openmeet.xrpc.dispatch import QUERIES
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.ledgers.conftest import Opened
 from tests.ledgers.tables import bare, section
 

@@ -28,22 +28,22 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.debts.kinds import Debt
-from openmeet.firehose.consumer import Consumer
-from openmeet.firehose.counting import counting as firehose_counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.firehose.verification import Verifier
-from openmeet.identities import queries
-from openmeet.identities.model import Identity
-from openmeet.identities.network import Network
-from openmeet.identities.oauth_app import app_of
-from openmeet.ingestion import intake, refreshing
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import Processor
-from openmeet.publication import rounds
-from openmeet.publication.publisher import Publisher
-from openmeet.records.message import RecordMessage, encode
+from openmeet.domain.identities import queries
+from openmeet.domain.identities.model import Identity
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import counting as firehose_counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.verification import Verifier
+from openmeet.network.ingestion import identity_refresh, intake
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.oauth_app import app_of
+from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from plc_directory.app import open_directory
@@ -53,6 +53,7 @@ from tests.openmeet.ingestion.network import counted
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.openmeet.town import heard_until, worked_off
 from tests.pages.browsers import PHONE
+from tests.worker_pool import POOL
 from tests.world.processes import free_port
 from tests.world.reference_pds import ReferencePds
 
@@ -79,7 +80,7 @@ class Far:
 
     async def pay(self) -> int:
         """Pay record debts that are due now."""
-        return await rounds.run_once(self.publisher)
+        return await schedule.run_once(self.publisher)
 
     async def listen(self, did: str) -> None:
         """Follow the reference's firehose until the newest commit of a repository has been verified, then ingest."""
@@ -91,7 +92,9 @@ class Far:
 
     async def welcome(self) -> None:
         """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
-        await debts.run_once(self.db, {Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network))})
+        await debts.run_once(
+            self.db, {Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network))}
+        )
         await intake.decide_due(self.db)
 
     async def records(self, did: str, collection: str) -> dict[str, dict[str, Any]]:
@@ -149,6 +152,7 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
             code_key=CODE_KEY,
             clock=clock,
             network=network,
+            workers=POOL,
         )
         serving = await serve(app, "127.0.0.1", port)
         stack.push_async_callback(serving.stop)
@@ -159,7 +163,7 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
 
         counts = firehose_counting(Metrics("openmeet"))
         consumer = Consumer(
-            db=await make_sqlite("openmeet.firehose", clock=clock),
+            db=await make_sqlite("openmeet.network.firehose", clock=clock),
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock),

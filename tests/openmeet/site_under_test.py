@@ -16,20 +16,23 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
+from groundwork.workers.pool import WorkerPool
 from openmeet.app import create_app
-from openmeet.browsing import group_network_pages
-from openmeet.events import actions as events
-from openmeet.events.model import Details, Event
-from openmeet.events.rules import Submission, check
-from openmeet.identities.custodial import Keeper
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Details, Event
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.sign_in import rules
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.repositories.custodial import Keeper
 from openmeet.settings import Settings
-from openmeet.sign_in import rules
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
 from openmeet.tenants.model import Tenant
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.web.account.consent_api import Publishing
+from openmeet.web.groups import group_network_pages
 from tests.plain_http import NO_TLS
+from tests.worker_pool import POOL
 
 CODE_KEY = SigningKey(b"k" * 32)
 ORIGIN = "http://openmeet.test"
@@ -60,6 +63,8 @@ def site_on(
     pictures: BlobStore | None = None,
     service_callers: ServiceCallers | None = None,
     keeper: Keeper | None = None,
+    publishing: Publishing | None = None,
+    workers: WorkerPool | None = POOL,
     **changes: object,
 ) -> Site:
     """The site on this database."""
@@ -74,6 +79,8 @@ def site_on(
         pictures=pictures,
         service_callers=service_callers,
         more_pages=group_network_pages.repository_routes(keeper) if keeper else (),
+        publishing=publishing,
+        workers=workers,
     )
     return Site(app, db, clock)
 

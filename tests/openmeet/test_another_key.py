@@ -7,25 +7,25 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.signing_key import SigningKey
-from openmeet.arriving import people
-from openmeet.arriving.model import PersonId
-from openmeet.attendance.model import AttendanceId
-from openmeet.check_in import codes
-from openmeet.debts import left_alone
-from openmeet.events import hosting_rules
-from openmeet.events.host_model import CoHostId
-from openmeet.groups import calendar_feeds, queries
-from openmeet.groups import rules as groups
-from openmeet.groups.model import InvitationId
-from openmeet.guests import rules as guests
-from openmeet.guests.model import GuestAnswerId
-from openmeet.notifications import links
-from openmeet.notifications.links import Link, Purpose
-from openmeet.personal_calendar import feed
-from openmeet.sign_in.model import ChallengeId
-from openmeet.sign_in.rules import code_of
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.check_in import codes
+from openmeet.domain.events import permissions
+from openmeet.domain.events.host_model import CoHostId
+from openmeet.domain.groups import calendar_feeds, queries
+from openmeet.domain.groups import rules as groups
+from openmeet.domain.groups.model import InvitationId
+from openmeet.domain.guest_rsvps import rules as guests
+from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.domain.imports import people
+from openmeet.domain.imports.model import PersonId
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.sign_in.model import ChallengeId
+from openmeet.domain.sign_in.rules import code_of
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.outbox import left_alone
+from openmeet.web.calendar import feed
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, person, sign_up, site_on
@@ -45,7 +45,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     ("make", "find"),
     [
         (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
-        (lambda key: hosting_rules.token_of(key, CoHostId(ID)), hosting_rules.invitation_in),
+        (lambda key: permissions.token_of(key, CoHostId(ID)), permissions.invitation_in),
         (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_in),
         (lambda key: left_alone.token_of(key, ADDRESS), left_alone.address_in),
         (

@@ -1,5 +1,6 @@
 """Every list of the JSON API can be read to its end: it has a cursor, or a bound that is named here."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -7,46 +8,44 @@ import msgspec
 import pytest
 
 from openmeet.app import operations
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events import co_hosts
-from openmeet.groups import running
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.messages import actions as messages
-from openmeet.moderation.model import Reason, Subject, Thing
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import co_hosts
+from openmeet.domain.groups import administration
+from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.moderation.model import Reason, Subject, Thing
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import detection_queries
+from openmeet.domain.series.detection import Found
+from openmeet.domain.series.detection_queries import DetectionState
+from openmeet.domain.series.model import Template
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
 from openmeet.recurrence.pattern import pattern
-from openmeet.safety import actions as safety
-from openmeet.series import actions as series
-from openmeet.series import detections
-from openmeet.series.detection import Found
-from openmeet.series.detections import DetectionState
-from openmeet.series.model import Template
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
+from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import FIRST, ZONE, Timing
 from tests.openmeet.site_under_test import event_by, person, site_on
 
-# Lists without a cursor, and why they stay short: what bounds each.
+# Lists without a cursor, and why they stay short: what bounds each. A number that begins the line is in the documentation.
 BOUNDED = {
-    "/api/tokens": "access.model.MAX_TOKENS, 50",
-    "/api/events/{slug}": "co-hosts: events.host_model.MAX_CO_HOSTS, 20",
-    "/api/events/{slug}/answer": "answers to questions: attendance.joining.MAX_QUESTIONS, 10",
-    "/api/events/{slug}/joining": "attendance.joining.MAX_QUESTIONS, 10",
+    "/api/tokens": "50: api_tokens.tokens.MAX_TOKENS",
+    "/api/events/{slug}": "20: events.host_model.MAX_CO_HOSTS; questions as below",
+    "/api/events/{slug}/answer": "10: attendance.registration.MAX_QUESTIONS",
+    "/api/events/{slug}/joining": "10: attendance.registration.MAX_QUESTIONS",
     "/api/events/{slug}/bluesky-settings": "the event's record and its series': 2",
     "/api/me/reading": "one for each repository that one signed in with",
     "/api/me/records": "one for each repository that one signed in with",
-    "/api/searches": "alerts.model.MAX_SEARCHES, 30",
-    "/api/series/{slug}/dates": "a window, by from and to; following says where the next begins",
-    "/api/series/{slug}/heirs": "series.handing_over.MOST_CANDIDATES, 200",
-    "/api/webhooks": "webhooks.model.MAX_WEBHOOKS, 20",
-    "/api/me/calendars": "personal_calendar.model.MOST_CALENDARS, 20",
-    "/api/imports/{id}": "arriving.model.MOST_EVENTS, 500",
+    "/api/searches": "30: saved_searches.model.MAX_SEARCHES",
+    "/api/webhooks": "20: webhooks.model.MAX_WEBHOOKS",
+    "/api/me/calendars": "20: calendars.model.MOST_CALENDARS",
     "/api/sync/status": "kinds of records and debts; the ten worst servers",
     "/api/sync/flags": "the flags that there are",
-    "/api/sync/flags/changes": "the newest 50, for operators",
+    "/api/sync/flags/changes": "50: feature_flags.queries.SHOWN_CHANGES, for operators",
 }
 
 
@@ -66,9 +65,16 @@ def test_every_list_has_a_cursor_or_a_bound() -> None:
             has_cursor = any(field.encode_name in {"cursor", "nextCursor"} for field in kind.fields)
             # A cursor in the answer is of use only where one can be asked with.
             asks = {parameter.name for parameter in one.parameters}
-            if lists and not (has_cursor and "cursor" in asks):
+            if lists and not (has_cursor and {"cursor", "limit"} <= asks):
                 found.add(one.path)
     assert found == set(BOUNDED)
+
+
+def test_a_bound_is_in_the_documentation() -> None:
+    said = {one.path: re.findall("[0-9]+", one.summary) for one in operations() if one.method == "GET"}
+    for path, bound in BOUNDED.items():
+        number = re.match("[0-9]+", bound)
+        assert number is None or number[0] in said[path], path
 
 
 @pytest.fixture
@@ -85,7 +91,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             for number in range(3)
         ]
         for number, other in enumerate(others):
-            await running.invite_by_link(tx, host, groups[0].slug, uses=1)
+            await administration.invite_by_link(tx, host, groups[0].slug, uses=1)
             await co_hosts.invite(tx, host, events[0].slug, f"host{number}@example.org")
             theirs = await event_by(tx, ben, title=f"Theirs {number}")
             await co_hosts.invite(tx, ben, theirs.slug, "ana@example.org")
@@ -100,22 +106,39 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
         for number in range(3):
             uri = f"at://did:plc:abc/community.lexicon.calendar.event/{number}"
             decision = Decision("name", "Tea", "Coffee", "Cocoa", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
-            await conflicts.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=(decision,))
-            await conflicts.keep(tx, uri=uri, theirs_rev=f"s{number}", ours_revision=1, decisions=(decision,))
-            await conflicts.keep(tx, uri=uri, theirs_rev=f"t{number}", ours_revision=1, decisions=(decision,))
+            await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=(decision,))
+            await merge_decisions.keep(tx, uri=uri, theirs_rev=f"s{number}", ours_revision=1, decisions=(decision,))
+            await merge_decisions.keep(tx, uri=uri, theirs_rev=f"t{number}", ours_revision=1, decisions=(decision,))
         await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=events[0].id)
         await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=made[0].id)
         await tx.execute("update groups set external_id = :uri where id = :id", uri=uri, id=groups[0].id)
         for number in range(3):
             pattern_found = Found(f"tea {number}", None, ZONE, ((events[0].id, FIRST),), (), 0.9)
-            await detections.put(tx, host.user_id, pattern_found, DetectionState.SUGGESTED, None)
+            await detection_queries.put(tx, host.user_id, pattern_found, DetectionState.SUGGESTED, None)
+        for number in range(3):
+            guest = await person(tx, f"Guest {number}")
+            await attendance.answer(tx, guest, events[2].slug, Reply.GOING)
+            await series.follow(tx, guest, made[1].slug)
+        daily = pattern(FIRST, ZONE, parse_rule("FREQ=DAILY;COUNT=3"))
+        thrice = await series.create(tx, ben, Template("Thrice"), Timing(daily, None))
         session = await open_session(tx, host.user_id, SessionKind.API)
     assert mine is not None
     async with site.browser() as client:
         client.headers["authorization"] = f"Bearer {session.token}"
+        file = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" + "".join(
+            f"BEGIN:VEVENT\r\nUID:tea{number}\r\nDTSTART:20260701T150000Z\r\nSUMMARY:Tea {number}\r\nEND:VEVENT\r\n"
+            for number in range(3)
+        )
+        arrived = await client.post(
+            "/api/imports", content=f"{file}END:VCALENDAR\r\n", headers={"content-type": "text/calendar"}
+        )
+        assert arrived.status_code == 201, arrived.text
+        assert (len(arrived.json()["events"]), arrived.json()["cursor"]) == (3, None)
         yield (
             client,
-            {"event": events[0].slug, "group": groups[0].slug, "series": made[0].slug, "theirs": theirs.slug},
+            {"event": events[0].slug, "group": groups[0].slug, "series": made[0].slug, "theirs": theirs.slug}
+            | {"attended": events[2].slug, "followed": made[1].slug, "thrice": thrice.slug}
+            | {"import": arrived.json()["id"]},
         )
 
 
@@ -137,6 +160,10 @@ async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncCl
         ("/api/series/{series}/merged", "decisions"),
         ("/api/groups/{group}/merged", "decisions"),
         ("/api/me/series-found", "found"),
+        ("/api/events/{attended}/attendees", "attendees"),
+        ("/api/series/{followed}/heirs", "people"),
+        ("/api/series/{thrice}/dates", "dates"),
+        ("/api/imports/{import}", "events"),
     ):
         address = path.format(**names)
         whole = await client.get(address)
@@ -149,6 +176,6 @@ async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncCl
             cursor = page["cursor"]
             assert len(read) <= 3, path
         assert read == whole.json()[name], path
-        for wrong in ({"cursor": "made-up"}, {"limit": "0"}, {"limit": "101"}, {"limit": "ten"}):
+        for wrong in ({"cursor": "made-up"}, {"limit": "0"}, {"limit": "1001"}, {"limit": "ten"}):
             refused = await client.get(address, params=wrong)
             assert refused.status_code in {400, 422}, (path, wrong, refused.text)

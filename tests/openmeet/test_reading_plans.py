@@ -14,20 +14,20 @@ from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import tasks as attendance_tasks
-from openmeet.attendance.model import Reply
-from openmeet.debts.kinds import Debt
-from openmeet.groups import actions as groups
-from openmeet.groups.model import GroupDetails
-from openmeet.notifications.actions import tell
-from openmeet.notifications.model import Kind
-from openmeet.personal_calendar.feed import open_feed
-from openmeet.series import actions as series_actions
-from openmeet.series import calling_off, date_queries, queries, tasks, undoing
-from openmeet.series.model import WINDOW, Series, Template
-from openmeet.series.telling import telling_payer
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import tasks as attendance_tasks
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.notify import tell
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
+from openmeet.domain.series.model import WINDOW, Series, Template
+from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.kinds import Debt
+from openmeet.web.calendar.feed import open_feed
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
 from tests.openmeet.series.practice import dates as dates_of
@@ -219,10 +219,10 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
     await read_everything(site_on(db, clock), ana, ben, series, group)
     async with db.transaction() as tx:
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         some = names(await dates_of(tx, series))[:2]
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
-        await calling_off.cancel(tx, await locked(tx, ana, series), "ill")
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
     while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
         pass
     clock.turn(3 * DAY)

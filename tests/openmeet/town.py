@@ -33,43 +33,45 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.comparing import comparing_payer
-from openmeet.attendance.model import Attendance, Reply
-from openmeet.debts import publications
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import Kind, Standing
-from openmeet.events import actions as events
-from openmeet.events.model import Details, Event, EventSlug
-from openmeet.events.rules import Submission, check
-from openmeet.firehose.consumer import Consumer, follow_source
-from openmeet.firehose.counting import counting as firehose_counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.firehose.progress import known_of
-from openmeet.firehose.upstreams import authority
-from openmeet.firehose.verification import Verifier
-from openmeet.identities import actions as identities
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.agents import agent_for
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
-from openmeet.identities.model import Identity
-from openmeet.identities.network import Network
-from openmeet.ingestion import backfill, fetching, processor, reconciling, refreshing, waiting
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import Processor
-from openmeet.publication import rounds
-from openmeet.publication.late import late_create_payer
-from openmeet.publication.publisher import Publisher
-from openmeet.records.message import RecordMessage, encode
-from openmeet.series.left_groups import left_group_payer
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.comparing import comparing_payer
+from openmeet.domain.attendance.model import Attendance, Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.series.left_groups import left_group_payer
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.cursors import known_of
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import counting as firehose_counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.upstreams import authority
+from openmeet.network.firehose.verification import Verifier
+from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, release_pending
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.repositories.agents import agent_for
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox import publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, Standing
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import SqliteFiles
 from tests.openmeet.ingestion.network import counted
+from tests.patience import PATIENCE_SECONDS
 from tests.world.processes import free_port
 from tests.world.proxy import LossyProxy
 
@@ -93,6 +95,7 @@ class Town:
     consumer: Consumer
     pds: AuroraLocus
     pds_serving: Serving
+    plc_url: str = ""
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
         """Somebody who signed up by e-mail; with the yes their repository is made."""
@@ -122,7 +125,7 @@ class Town:
         """An account on the PDS that OpenMeet knows nothing of."""
         keeper = XrpcClient(self.network.http, self.clock, self.pds_url)
         invite = await XrpcClient(
-            self.network.http, self.clock, self.pds_url, credentials=_Fixed(self.keeper.admin_authorization)
+            self.network.http, self.clock, self.pds_url, credentials=Fixed(self.keeper.admin_authorization)
         ).procedure("com.atproto.server.createInviteCode", {"useCount": 1})
         await keeper.procedure(
             "com.atproto.server.createAccount",
@@ -148,7 +151,7 @@ class Town:
 
     async def pay(self) -> int:
         """Pay record debts that are due now."""
-        return await rounds.run_once(self.publisher)
+        return await schedule.run_once(self.publisher)
 
     async def pay_debts(self) -> int:
         """Pay everything else that is due now."""
@@ -158,14 +161,14 @@ class Town:
             {
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
                 Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
                 Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
+                Debt.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),
-                Debt.REFRESH_IDENTITY: Paying(refreshing.identity_payer(self.db, self.network)),
+                Debt.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
+                Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network)),
             },
         )
 
@@ -209,7 +212,7 @@ class Town:
         tokens = await create_session(
             self.network.http, self.clock, self.pds_url, f"{name}.town.test", "a long password"
         )
-        return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=_Fixed(f"Bearer {tokens.access}"))
+        return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=Fixed(f"Bearer {tokens.access}"))
 
 
 async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Callable[[AccountState], bool]) -> None:
@@ -218,7 +221,7 @@ async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Calla
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(consumer, pds_url, stop, sender=authority(pds_url)))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 async with consumer.db.reader() as reader:
                     state = await known_of(reader, did)
@@ -238,7 +241,9 @@ async def worked_off(one: Processor) -> int:
     return total
 
 
-class _Fixed:
+class Fixed:
+    """One authorization for every call."""
+
     def __init__(self, authorization: str) -> None:
         self.authorization = authorization
 
@@ -346,7 +351,7 @@ async def open_town(
             proxy,
             clock,
             Consumer(
-                db=await make_sqlite("openmeet.firehose", clock=clock),
+                db=await make_sqlite("openmeet.network.firehose", clock=clock),
                 http=http,
                 clock=clock,
                 verifier=Verifier(dids, clock),
@@ -356,4 +361,5 @@ async def open_town(
             ),
             pds,
             serving,
+            plc.url,
         )

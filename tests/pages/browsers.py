@@ -20,19 +20,20 @@ from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.attendance.entry_letters import ANSWERED_MAIL
-from openmeet.debts.deliveries import Letter, mail_payer
-from openmeet.debts.kinds import Debt
-from openmeet.letters.answered import answered_composer
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import digest_composer, news_composer
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.sign_in.model import CODE_MAIL
+from openmeet.emails.notifications.email import digest_composer, news_composer
+from openmeet.emails.render import Letterhead
+from openmeet.emails.rsvp_confirmation import answered_composer
+from openmeet.emails.sign_in_code import code_composer
+from openmeet.outbox.emails import Letter, mail_payer
+from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
-from openmeet.sign_in.letters import code_composer
-from openmeet.sign_in.model import CODE_MAIL
-from openmeet.site import mailbox
 from openmeet.tenants.model import Tenant
+from openmeet.web.site import dev_mailbox
 from tests.openmeet.site_under_test import CODE_KEY
+from tests.worker_pool import POOL
 
 CHROMIUM = {
     "executable_path": "/usr/bin/chromium",
@@ -64,7 +65,7 @@ class Town:
 
         head = Letterhead(CODE_KEY, "OpenMeet", self.url)
         composers = {
-            CODE_MAIL: code_composer(CODE_KEY, "OpenMeet"),
+            CODE_MAIL: code_composer(CODE_KEY, "OpenMeet", self.url),
             NEWS_MAIL: news_composer(head),
             DIGEST_MAIL: digest_composer(head),
             ANSWERED_MAIL: answered_composer(head),
@@ -83,9 +84,10 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
         Tenant("default", db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
-        more_pages=mailbox.routes(box),
+        more_pages=dev_mailbox.routes(box),
         clock=clock,
         pictures=pictures,
+        workers=POOL,
     )
     async with serving(app) as server:
         app.state.settings = replace(settings, public_url=server.url)
@@ -129,8 +131,8 @@ async def enter_code(page: Page, town: Town) -> None:
     await mail.goto("/dev/mail")
     heading = await mail.get_by_role("heading", level=2).first.inner_text()
     await mail.close()
-    await page.get_by_label("Code", exact=True).fill(heading.split()[0])
-    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_label("Code", exact=True).fill(heading.partition(": ")[2])
+    await page.get_by_role("button", name="Use this code").click()
 
 
 async def sideways(page: Page) -> int:

@@ -43,28 +43,32 @@ async def sign_up_and_create(page: Page) -> None:
     await mail.goto("/dev/mail")
     while not await mail.locator("article").count():
         await mail.reload()
-    code = re.search(r"\d{6}", await mail.get_by_role("heading", level=2).first.inner_text())
+    code = re.search(r": (\w{4} \w{4})", await mail.get_by_role("heading", level=2).first.inner_text())
     await mail.close()
     assert code
-    await page.get_by_label("Code", exact=True).fill(code.group())
-    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_label("Code", exact=True).fill(code[1])
+    await page.get_by_role("button", name="Use this code").click()
     await page.get_by_label("Title").fill("Board games")
     await page.get_by_label("Starts").fill("2099-07-04T18:00")
     await page.get_by_role("button", name="Create event").click()
-    await page.get_by_role("heading", name="Publish your public events?").wait_for()
+    await expect(page.get_by_role("heading", level=1, name="Board games")).to_be_visible()
+    await page.get_by_role("heading", name="Show your public events in other apps, too?").wait_for()
 
 
 async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
     page = running.page
     before = await running.plc_operations()
     await sign_up_and_create(page)
+    assert await sideways(page) <= 0
+    assert await small_targets(page) == []
+    await page.get_by_role("link", name="Sync my public events …").click()
     assert await page.get_by_text("Anyone can read this and copies may remain").is_visible()
     assert await page.get_by_role("radio", name="No, keep everything here").is_checked()
     assert await sideways(page) <= 0
     assert await small_targets(page) == []
     assert await running.plc_operations() == before
     await page.get_by_label("Your handle").fill("greta-games.test")
-    await page.get_by_role("radio", name="Yes, publish what is public").check()
+    await page.get_by_role("radio", name="Yes, sync what is public").check()
     await page.get_by_role("button", name="Save my choice").click()
     chip = page.get_by_text("on your PDS ✓")
     while not await chip.count():
@@ -85,13 +89,15 @@ async def test_a_no_leaves_no_trace_outside_and_is_not_asked_again(running):
     page = running.page
     before = await running.plc_operations()
     await sign_up_and_create(page)
-    await page.get_by_role("button", name="Save my choice").click()
+    await page.get_by_role("button", name="Not now").click()
     await expect(page.get_by_role("heading", level=1, name="Board games")).to_be_visible()
+    await expect(page.get_by_text("Your events stay on this site.")).to_be_visible()
     await page.goto("/events/new")
     await page.get_by_label("Title").fill("Chess")
     await page.get_by_label("Starts").fill("2099-07-05T18:00")
     await page.get_by_role("button", name="Create event").click()
     await expect(page.get_by_role("heading", level=1, name="Chess")).to_be_visible()
+    assert not await page.get_by_role("heading", name="in other apps").count()
     chip = page.get_by_text("only here")
     while not await chip.count():
         await page.reload()

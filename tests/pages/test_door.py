@@ -10,11 +10,12 @@ from pathlib import Path
 import segno
 from playwright.async_api import async_playwright, expect
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.check_in import codes, tickets
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.check_in import codes
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.web.check_in import tickets
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.pages.browsers import CHROMIUM, Town, context, sign_up
 from tests.parts import needs

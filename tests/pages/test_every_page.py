@@ -9,41 +9,41 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
-from openmeet.access import actions as access
-from openmeet.access.model import TokenWanted
-from openmeet.alerts import actions as alerts
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, inviting, managing
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import NetworkAnswer, Reply, Wishes
-from openmeet.debts import left_alone
-from openmeet.events import actions as events
-from openmeet.events import co_hosts, drafts, hosting_rules
-from openmeet.events.model import Event
-from openmeet.events.rules import Submission
-from openmeet.guests import actions as guests
-from openmeet.guests.rules import token_of
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.three_way import Decision, Policy, Side, encode_edits
-from openmeet.messages import actions as messages
-from openmeet.moderation.model import Reason, Thing
-from openmeet.notifications.links import Link, Purpose, token_for
-from openmeet.people import actions as following
+from openmeet.domain.api_tokens import actions as access
+from openmeet.domain.api_tokens.scopes import Scope
+from openmeet.domain.api_tokens.tokens import TokenWanted
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance.model import NetworkAnswer, Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, drafts, permissions
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.guest_rsvps.rules import token_of
+from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.moderation.model import Reason, Thing
+from openmeet.domain.notifications.links import Link, Purpose, token_for
+from openmeet.domain.profiles import actions as following
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.saved_searches import actions as alerts
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import cancel_dates, detection_queries, standing_rsvps
+from openmeet.domain.series.detection import Found
+from openmeet.domain.series.detection_queries import DetectionState
+from openmeet.domain.series.model import SeriesSlug, Template, Timing
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.model import HAPPENING_WORDS
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way import Decision, Policy, Side, encode_edits
+from openmeet.outbox import left_alone
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.safety import actions as safety
-from openmeet.series import actions as series
-from openmeet.series import attending, calling_off, detections
-from openmeet.series.detection import Found
-from openmeet.series.detections import DetectionState
-from openmeet.series.model import SeriesSlug, Template, Timing
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.site.scopes import Scope
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
-from openmeet.webhooks import actions as webhooks
-from openmeet.webhooks.model import HAPPENING_WORDS
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.pages.accessibility import complaints, complaints_of_colours
 from tests.pages.browsers import (
@@ -94,7 +94,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         cancelled = await event_by(tx, ana, title="Morning run")
         cafe = await event_by(tx, ben, title="Repair café")
         asked = Joining(limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS)
-        await managing.change_joining(tx, ana, open_event.slug, asked)
+        await host_decisions.change_joining(tx, ana, open_event.slug, asked)
         await access.make(tx, ana, TokenWanted("The club's website, and its newsletter", frozenset(Scope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
         kinds = frozenset(HAPPENING_WORDS)
@@ -106,7 +106,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)
         for who in (ben, cleo):
             await attendance.answer(tx, who, open_event.slug, Reply.GOING, said)
-        dora = await inviting.invite(tx, ana, open_event.slug, "dora@example.org")
+        dora = await invitations.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
         await attendance.apply_from_network(
             tx,
@@ -116,7 +116,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             answer=NetworkAnswer.GOING,
             first_seen=tx.now,
         )
-        await hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
+        await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)
         rehearsals = await series_by(tx, ana, ben)
         await series_found(tx, ana, rehearsals, open_event)
@@ -145,7 +145,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "draft's form": f"/events/{draft.slug}/draft",
         "copy": f"/events/{open_event.slug}/duplicate",
         "hosts": f"/events/{open_event.slug}/hosts",
-        "asked to host": f"/co-hosting/{hosting_rules.token_of(CODE_KEY, asked_to_host.id)}",
+        "asked to host": f"/co-hosting/{permissions.token_of(CODE_KEY, asked_to_host.id)}",
         "messages": f"/events/{open_event.slug}/messages",
         "picture": f"/events/{open_event.slug}/picture",
         "one's answer": f"/events/{open_event.slug}/answer",
@@ -159,6 +159,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "answer as guest": f"/events/{open_event.slug}/guest-answer",
         "delete": f"/events/{open_event.slug}/delete",
         "what was merged": f"/events/{open_event.slug}/merged",
+        "list of series": "/series",
         "series": f"/series/{rehearsals}",
         "edit series": f"/series/{rehearsals}/edit",
         "picture of a series": f"/series/{rehearsals}/picture",
@@ -210,10 +211,10 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     """A series with a cancelled date, one with a limit, answers and a reason."""
     timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
     made = await series.create(tx, host, Template(LONG, "Bring a stand.", capacity=12), timing)
-    await attending.answer_all(tx, guest, made.slug, Reply.GOING)
+    await standing_rsvps.answer_all(tx, guest, made.slug, Reply.GOING)
     await series.follow(tx, guest, made.slug)
     locked = await series.lock_own(tx, host, made.slug)
-    await calling_off.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
+    await cancel_dates.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
     return made.slug
 
 
@@ -223,7 +224,7 @@ async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, e
     weekly = tuple((event.id, datetime(2026, 2, day, 19)) for day in (3, 10, 17))  # noqa: DTZ001  # wall time is naive
     for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
         found = Found(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)
-        await detections.put(tx, host.user_id, found, state, series_id)
+        await detection_queries.put(tx, host.user_id, found, state, series_id)
 
 
 async def merged_into(tx: Transaction, event: Event) -> None:
@@ -237,7 +238,7 @@ async def merged_into(tx: Transaction, event: Event) -> None:
         Decision("starts_at", "", str(tx.now), str(tx.now + 1), Policy.ORIGIN_WINS, Side.THEIRS, kept, kept),
         Decision("links", "", "", "https://example.org", Policy.MOST_RECENT, Side.THEIRS),
     )
-    await conflicts.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
+    await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "signed out"])

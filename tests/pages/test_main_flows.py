@@ -2,9 +2,9 @@
 
 import pytest
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events.model import EventSlug
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import EventSlug
 from tests.openmeet.site_under_test import event_by, person
 from tests.pages.browsers import context, enter_code, sideways, sign_up
 from tests.parts import needs
@@ -202,7 +202,7 @@ async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answ
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await fill_event(page)
         await page.get_by_role("button", name="Create event").click()
-        await page.get_by_role("heading", name="What comes next").wait_for()
+        await page.get_by_role("heading", name="Now tell people").wait_for()
         address = await page.get_by_label("Its address").input_value()
         assert address == page.url
         await page.get_by_role("link", name="Invite people by e-mail").click()
@@ -211,7 +211,7 @@ async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answ
             ben = await person(tx, "Ben")
             await attendance.answer(tx, ben, EventSlug(address.rpartition("/")[2]), Reply.GOING)
         await page.goto(address)
-        assert not await page.get_by_role("heading", name="What comes next").is_visible()
+        assert not await page.get_by_role("heading", name="Now tell people").is_visible()
 
 
 @SCRIPT

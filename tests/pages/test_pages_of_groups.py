@@ -4,29 +4,39 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.flags.actions import switch
-from openmeet.flags.model import Flag
-from openmeet.groups import actions, announcements, calendar_feeds, pictures, publishing, queries, running, succession
-from openmeet.groups.model import GroupSlug, Role
-from openmeet.groups.network import by_record
-from openmeet.groups.rules import token_of
-from openmeet.identities import actions as identities
-from openmeet.ingestion import foreign_groups
-from openmeet.media import actions as media
-from openmeet.media.model import Picture
-from openmeet.records.collections import GROUP
-from openmeet.records.group import read_group
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    announcements,
+    calendar_feeds,
+    pictures,
+    publication_settings,
+    queries,
+    succession,
+)
+from openmeet.domain.groups.model import GroupSlug, Role
+from openmeet.domain.groups.record_queries import by_record
+from openmeet.domain.groups.rules import token_of
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.actions import switch
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import remote_groups
+from openmeet.network.records.collections import GROUP
+from openmeet.network.records.group import read_group
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.publication.test_pictures import drawn
 from tests.openmeet.site_under_test import CODE_KEY, details, person
 from tests.pages.accessibility import complaints
 from tests.pages.browsers import DESK, PHONE, context, sideways, small_targets
 from tests.parts import needs
+from tests.worker_pool import WORKERS
 
 pytestmark = needs("chromium")
 
@@ -48,7 +58,7 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     ben = await member(tx, group, ana, "Ben", Role.ADMIN)
     await member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", Role.MODERATOR)
     troll = await member(tx, group, ana, "Troll")
-    await running.ban(tx, ana, group.slug, troll.user_id)
+    await administration.ban(tx, ana, group.slug, troll.user_id)
     for name, why in (("Dan", "The blue one, because it is the captain's own. " * 4), ("Eve", "All of them.")):
         await actions.join(tx, await person(tx, name), group.slug, why)
     for title, day in (("Caps of the coast", "2026-03-10"), ("A long evening about anchors and caps", "2026-03-10")):
@@ -56,9 +66,9 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
         await events.create(tx, ben, said, group=of_event(group))
     await events.create(tx, ana, details(title="For us", visibility="private"), group=of_event(group))
     await announcements.announce(tx, ana, group.slug, "Next week we meet at the **harbour**.\n\nBring a lamp.")
-    link = await running.invite_by_link(tx, ana, group.slug, uses=20)
-    await running.invite_by_mail(tx, ana, group.slug, "somebody.with.a.very.long.address@subdomain.example.org")
-    await running.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    link = await administration.invite_by_link(tx, ana, group.slug, uses=20)
+    await administration.invite_by_mail(tx, ana, group.slug, "somebody.with.a.very.long.address@subdomain.example.org")
+    await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     await succession.offer(tx, ana, group.slug, ben.user_id)
     await calendar_feeds.renew(tx, CODE_KEY, group, await queries.find_member(tx, group.id, ana.user_id))
     empty = await group_by(tx, ana, name="Quiet readers", visibility="private")
@@ -69,11 +79,11 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
         await switch(tx, flag, is_on=True, changed_by="a test")
     await identities.agree(tx, ana.user_id, handle="ana.town.test")
-    await publishing.show_membership(tx, ana, group.slug, is_public=True)
+    await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
     did = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     uri = f"at://{did}/{GROUP}/3mfyouzqqu325"
     read = read_group(GROUP, {"name": "Readers of another town", "description": "We meet there."})
-    await foreign_groups.take_over(tx, did, uri, "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri", read)
+    await remote_groups.take_over(tx, did, uri, "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri", read)
     elsewhere = await by_record(tx, uri)
     assert elsewhere is not None
     return {
@@ -111,7 +121,7 @@ async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, schem
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await furnished(tx, ana)
-    key, made = await media.keep(openmeet.db, openmeet.pictures, ana.user_id, drawn(side=400))
+    key, made = await media.keep(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
         await pictures.put(tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height))

@@ -5,16 +5,16 @@ import os
 import pytest
 
 from groundwork.database.transaction import Transaction
-from openmeet.desk import acting
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.moderation import moderators, newcomers, policy, standing
-from openmeet.moderation.model import Policy, Reason, State, Subject, Thing
-from openmeet.moderation.newcomers import Came
-from openmeet.safety import actions as safety
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.moderation import moderators, newcomers, policy, visibility
+from openmeet.domain.moderation.model import Policy, Reason, State, Subject, Thing
+from openmeet.domain.moderation.newcomers import Came
+from openmeet.domain.moderation_effects import actions
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, event_by, person
 from tests.pages.accessibility import complaints
@@ -46,12 +46,12 @@ async def furnished(tx: Transaction, mo: Caller) -> dict[str, str]:
     await safety.mute(tx, mo, Subject(Thing.GROUP, group.id))
     dids = [f"did:plc:{letter * 24}" for letter in "abc"]
     await newcomers.meet(tx, [Came(did, "spam.example", 9) for did in dids])
-    await standing.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
-    await standing.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
-    step = await acting.decide(tx, mo, Subject(Thing.DID, dids[0]), State.HIDDEN, "")
-    await acting.undo(tx, mo, step.act_id)
-    await acting.decide(tx, mo, Subject(Thing.HOST, "https://pds.spam.example"), State.HIDDEN, "Nothing but spam.")
-    await acting.decide(tx, mo, Subject(Thing.EVENT, own.id), State.HIDDEN, "An example of what hosts read.")
+    await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
+    await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
+    step = await actions.decide(tx, mo, Subject(Thing.DID, dids[0]), State.HIDDEN, "")
+    await actions.undo(tx, mo, step.act_id)
+    await actions.decide(tx, mo, Subject(Thing.HOST, "https://pds.spam.example"), State.HIDDEN, "Nothing but spam.")
+    await actions.decide(tx, mo, Subject(Thing.EVENT, own.id), State.HIDDEN, "An example of what hosts read.")
     await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
     return {
         "report": f"/events/{in_group.slug}/report",
@@ -74,7 +74,7 @@ async def test_pages_of_moderation_are_fit_to_be_used(browser, openmeet, size, s
     async with openmeet.db.transaction() as tx:
         paths = await furnished(tx, mo)
         # Reported before it waits, so that it is still somebody's to see.
-        await standing.release(
+        await visibility.release(
             tx,
             [(await tx.fetch_one("select id from users where display_name = 'Ana Lindqvist'"))["id"]],
             State.FIRST_EVENT,

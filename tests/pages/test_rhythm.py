@@ -2,9 +2,9 @@
 
 from playwright.async_api import Browser
 
-from openmeet.identities import actions as identities
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import person
 from tests.pages.browsers import DESK, PHONE, Town, context

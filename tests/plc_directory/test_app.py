@@ -20,7 +20,8 @@ from at_protocol.syntax.handle import Handle
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
-from plc_directory.app import create_app
+from groundwork.telemetry.probes import probing
+from plc_directory.app import create_app, probes_of
 from plc_directory.store import Limits
 from tests.databases import MakeDatabase
 
@@ -61,6 +62,23 @@ async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncItera
     app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
         yield Client(http)
+
+
+async def test_a_directory_that_takes_no_operations_says_so(make_database: MakeDatabase, clock: HandClock) -> None:
+    db = await make_database("plc_directory", clock=clock)
+    async with probing(probes_of(db), Metrics("plc")) as probes:
+        app = create_app(db, Limits(), Metrics("directory"), version="test", probes=probes, access_log=False)
+        async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
+            assert (await http.get("/_health")).json() == {"version": "test"}
+            ready = (await http.get("/health/ready")).json()
+            assert ready["checks"] == {"database": "ok", "writes": "ok"}
+            assert ready["ages"].keys() == ready["checks"].keys()
+            await db.close()
+            await probes.try_all()
+            sick = await http.get("/_health")
+            assert (sick.status_code, sick.json()) == (503, {"version": "test", "error": "Service Unavailable"})
+            assert (await http.get("/health/ready")).status_code == 503
+            assert (await http.get("/health/live")).status_code == 200
 
 
 async def test_created_identity_resolves(directory: Client) -> None:

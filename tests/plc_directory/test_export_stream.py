@@ -14,11 +14,14 @@ from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Writer
+from groundwork.http import server
 from groundwork.http.server import Serving, serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import Limits
 from tests.databases import MakeDatabase
+from tests.patience import PATIENCE_SECONDS
+from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
 from tests.plc_directory.test_app import genesis
 
 INSERT = """
@@ -59,7 +62,7 @@ async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncItera
 
 
 async def take(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return [msgspec.json.decode(await socket.recv()) for _ in range(count)]
 
 
@@ -143,9 +146,20 @@ async def test_who_does_not_read_is_cut_off(make_database: MakeDatabase, clock: 
     async with (
         serving(app) as server,
         connect(f"{server.url.replace('http', 'ws')}/export/stream?cursor=0", max_size=None, max_queue=1) as socket,
-        asyncio.timeout(30),
+        asyncio.timeout(PATIENCE_SECONDS),
     ):
         while stream.subscribers:  # noqa: ASYNC110 - the state of a server has no event to wait for
             await asyncio.sleep(0.05)
         with pytest.raises(ConnectionClosed):
             await take(socket, 7)
+
+
+async def test_a_silent_stream_is_pinged_and_a_dead_reader_let_go(
+    make_database: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "PING_SECONDS", 0.05)
+    db = await make_database("plc_directory", clock=clock)
+    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
+    async with serving(app) as running:
+        await is_kept_while_it_answers(f"{running.url}/export/stream")
+        await is_dropped_when_it_is_silent(f"{running.url}/export/stream")

@@ -17,7 +17,7 @@ from groundwork.errors import Refused
 from groundwork.queue.contract import Message
 from groundwork.telemetry.health import look
 from groundwork.telemetry.metrics import Metrics
-from openmeet.firehose import audience
+from openmeet.network.firehose import audience
 from openmeet.settings import Settings
 from openmeet.tenants.configured import read_tenants
 from openmeet.tenants.health import checks_of

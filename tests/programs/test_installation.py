@@ -13,6 +13,7 @@ import pytest
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
 from tests.tour.watching import eventually
+from yarl import URL
 
 from groundwork.clock import DAY, HandClock
 from groundwork.queue.contract import Message
@@ -20,7 +21,8 @@ from groundwork.queue.rabbitmq import RabbitQueue
 from groundwork.sealing import CannotUnseal
 from groundwork.settings import Secret
 from groundwork.signing_key import SigningKey
-from openmeet.identities import session_sealing
+from openmeet.network.firehose import cursors
+from openmeet.network.repositories import session_sealing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
 from programs import gauges, publisher, scheduler, shared
@@ -119,6 +121,20 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
     assert not (tmp_path / "tenants" / "village" / "network.db").exists()
 
 
+async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
+    """Its quiet time would go on rising in a process that had shown it before."""
+    town, _ = two(both)
+    found = gauges.registered(town.metrics)
+    for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
+        async with town.installation.transaction() as tx:
+            await cursors.keep_sources(tx, urls)
+            for url in urls:
+                await cursors.add_source(tx, url)
+        await gauges.read(town, found)
+        (quiet,) = found.quiet.collect()
+        assert [sample.labels["source"] for sample in quiet.samples] == urls
+
+
 async def test_gauges_say_whose_they_are(both: Installation) -> None:
     town, village = two(both)
     await village.queue.publish([Message("event.create", DID, b"", "1")])
@@ -177,3 +193,18 @@ async def test_on_one_broker_each_has_queues_of_its_own(tmp_path: Path, clock: H
             assert isinstance(one, RabbitQueue)
             await one.delete()
             await one.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "is_proof"),
+    [
+        ("/xrpc/com.atproto.server.createSession", {}, True),
+        ("/xrpc/com.atproto.server.deleteAccount", {}, True),
+        ("/xrpc/com.atproto.server.resetPassword", {}, True),
+        ("/xrpc/com.atproto.server.createInviteCode", {"Authorization": "basic YWRtaW46eA=="}, True),
+        ("/xrpc/com.atproto.repo.createRecord", {"Authorization": "Bearer x"}, False),
+        ("/xrpc/com.atproto.sync.getRepo", {}, False),
+    ],
+)
+def test_the_key_is_not_sent_with_a_password(path: str, headers: dict[str, str], *, is_proof: bool) -> None:
+    assert shared.proves_password(URL(f"https://pds.example{path}"), headers) is is_proof

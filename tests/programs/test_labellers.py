@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.openmeet.firehose.labeller import Labeller, serving
+from tests.patience import PATIENCE_SECONDS
 from tests.world.directory import Directory
 
 from at_protocol.syntax.did import Did
@@ -40,7 +41,7 @@ async def test_one_community_chose_a_labeller_and_the_other_did_not(tmp_path: Pa
             stop = asyncio.Event()
             working = asyncio.create_task(firehose_consumer.work(installation, stop))
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     while not await labels_of(chooser):  # noqa: ASYNC110 - it comes in a database, which rings no bell
                         await asyncio.sleep(0.02)
             finally:

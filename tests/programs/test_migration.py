@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.parts import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.world.processes import OPENMEET, Program, free_port
 
 from groundwork.clock import SystemClock
@@ -76,7 +77,7 @@ class Region:
         """That of the newest letter; the one before is no good any more."""
         folder = Path(self.servers[server].environment["PDS_DATA_DIRECTORY"]) / "mail"
         mailbox = FolderMailbox(folder, Sender("test", parse_address("test@example.org")), SystemClock())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (letters := await mailbox.newest(to=to)):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
         found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", letters[0].text, re.MULTILINE)

@@ -1,6 +1,8 @@
 """``openmeet pds`` as operators start it."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -39,3 +41,48 @@ async def test_settings_that_cannot_be_used_are_told(tmp_path: Path, change: dic
         await program.start()
     assert "exit 1" in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+async def test_mail_server_that_cannot_be_reached_is_told_at_the_start(tmp_path: Path) -> None:
+    """And the server starts all the same."""
+    environment = {
+        "PDS_DEV_MODE": "true",
+        "PDS_PORT": "0",
+        "PDS_DATA_DIRECTORY": str(tmp_path / "pds"),
+        "PDS_EMAIL_SMTP_URL": "smtp://127.0.0.1:1",
+        "PDS_EMAIL_FROM_ADDRESS": "pds@town.net",
+    }
+    program = Program("pds", environment, tmp_path / "pds.log")
+    await program.start()
+    try:
+        await program.heard(re.compile(r"answers at (http://localhost:[1-9][0-9]*) "))
+        told = await program.heard(re.compile(r"(.*mail\.cannot_leave.*)"))
+        assert "PDS_EMAIL_SMTP_URL" in told
+        assert "The mail server cannot be reached." in told
+    finally:
+        assert await program.stop() == 0
+
+
+async def test_short_secret_of_an_installation_with_accounts_is_warned_of(tmp_path: Path) -> None:
+    """Its people stay signed in; a new installation is refused (above)."""
+    folder = tmp_path / "pds"
+    environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(folder)}
+    first = Program("pds", {**environment, "PDS_DID_PLC_URL": "http://127.0.0.1:1"}, tmp_path / "first.log")
+    await first.start()
+    await first.heard(re.compile(r"answers at (http://localhost:[1-9][0-9]*) "))
+    assert await first.stop() == 0
+    with closing(sqlite3.connect(folder / "pds.db")) as db:
+        db.execute("pragma foreign_keys = off")
+        columns = {row[1]: row for row in db.execute("pragma table_info(accounts)") if row[3] and row[4] is None}
+        values = {name: "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa" if name == "did" else 0 for name in columns}
+        db.execute(
+            f"insert into accounts ({', '.join(values)}) values ({', '.join('?' * len(values))})", list(values.values())
+        )
+        db.commit()
+    second = Program("pds", {**environment, "PDS_JWT_SECRET": "short"}, tmp_path / "second.log")
+    await second.start()
+    try:
+        told = await second.heard(re.compile(r"(.*session_secret\.too_short.*)"))
+        assert "PDS_JWT_SECRET_PREVIOUS" in told
+    finally:
+        assert await second.stop() == 0

@@ -1,8 +1,14 @@
 """A process that was asked to stop ends, whatever its threads do."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+from tests.world.processes import OPENMEET
 
 # Says that it runs, and once it is asked to stop waits for a thread that never ends.
 STUCK = """
@@ -33,3 +39,71 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
             process.kill()
     assert process.returncode == 1
     assert b"never_ending" in said, "nobody would know why"
+
+
+# Says that it is being loaded, and never gets further.
+LOADING = """
+import time
+print("loading", flush=True)
+time.sleep(3600)
+"""
+ROLE = "import sys; from programs import cli; cli.ROLES = {'slow': ('slow', '')}; sys.exit(cli.main(['slow']))"
+
+# Says that it is starting, and waits for what does not answer, like a database.
+STARTING = """
+import asyncio
+from programs.running import run_until_stopped, stopping
+
+async def work():
+    try:
+        print("starting", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print("closed", flush=True)
+    async with stopping():
+        pass
+
+run_until_stopped(work)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_role_that_is_still_loaded_ends_well_when_it_is_asked_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "slow.py").write_text(LOADING)
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ROLE}"]
+    assert ended(command, b"loading\n", number) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_role_that_is_still_starting_closes_what_it_opened(number: signal.Signals) -> None:
+    assert ended([sys.executable, "-c", STARTING], b"starting\n", number) == (0, b"closed\n", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_whose_database_does_not_answer_ends_well_when_it_is_asked_to_stop(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(90)
+        url = f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/pds"
+        settings = {"PDS_DATABASE_URL": url, "PDS_DEV_MODE": "true", "PDS_DATA_DIRECTORY": str(tmp_path)}
+        with subprocess.Popen([OPENMEET, "pds"], env={**os.environ, **settings}) as process:
+            try:
+                with silent.accept()[0]:
+                    process.send_signal(number)
+                    assert process.wait(timeout=90) == 0
+            finally:
+                process.kill()
+
+
+def ended(command: list[str], said: bytes, number: signal.Signals) -> tuple[int, bytes, bytes]:
+    """Status, output and errors of a process that gets the signal when it has printed ``said``."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == said
+            process.send_signal(number)
+            rest, errors = process.communicate(timeout=90)
+        finally:
+            process.kill()
+    return process.returncode, rest, errors

@@ -1,7 +1,7 @@
 """Run the simulation with many seeds and the storms with many kills, and write down what came of it.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,pds,api,workers,cluster,foreign,legacy] [--no-record]
-                         [--engine sqlite] [--operations 10000] [--runs 10]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,properties,pds,api,workers,cluster,foreign,legacy]
+                         [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and ends with status 1.
 """
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundwork.telemetry.logs import LogFormat, configure
-from tests.attack import api_contract
+from tests.attack import api_contract, overload
 from tests.databases import SERVER
 from tests.journeys import cluster_storm, pds_storm, worker_storm
 from tests.parts import ROOT
 from tests.soak import crowds
-from tests.soak.ledger import Row, record
+from tests.soak.exploring import CasesFound, explore
+from tests.soak.ledger import FailingCase, Row, record
 from tests.world.simulation import simulate
 from tests.world.simulation_engines import Engine
 
@@ -53,18 +54,19 @@ def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
     """All of them; the options of the simulation are its own."""
     engine = Engine(wanted.engine)
     on = "" if engine is Engine.FILES else f" on {engine.value}"
+    on += ", at once" if wanted.at_once else ""
     return (
         Part(
             "simulation",
             f"{wanted.operations:,} operations{on}",
-            lambda folder, seed: _simulate(folder, seed, wanted.operations, engine),
+            lambda folder, seed: _simulate(folder, seed, wanted.operations, engine, is_at_once=wanted.at_once),
             least=wanted.runs,
         ),
         *PARTS,
     )
 
 
-async def _simulate(folder: Path, seed: int, operations: int, engine: Engine) -> object:
+async def _simulate(folder: Path, seed: int, operations: int, engine: Engine, *, is_at_once: bool) -> object:
     began = time.monotonic()
 
     def tell(number: int) -> None:
@@ -73,14 +75,16 @@ async def _simulate(folder: Path, seed: int, operations: int, engine: Engine) ->
             spent = f"{time.monotonic() - began:.0f} s, {time.process_time():.0f} s of a processor, {megabytes:.0f} MB"
             print(f"simulation {seed}: {number:,} of {operations:,} operations, {spent}", flush=True)
 
-    return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell)
+    return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell, is_at_once=is_at_once)
 
 
 PARTS = (
+    Part("properties", "every property test", explore),
     Part("pds", f"{KILLS} kills", lambda folder, seed: pds_storm.storm(folder, kills=KILLS, seed=seed)),
     Part(
         "api", f"{EXAMPLES} requests of each operation", lambda folder, seed: api_contract.soak(folder, seed, EXAMPLES)
     ),
+    Part("overload", f"{overload.LONG.rounds} rounds of the canary", overload.soak),
     Part("workers", f"{KILLS} kills", lambda folder, seed: worker_storm.storm(folder, kills=KILLS, seed=seed)),
     Part(
         "cluster",
@@ -104,9 +108,16 @@ def main() -> int:
     parser.add_argument(
         "--engine", default=Engine.FILES.value, choices=[one.value for one in Engine], help="of the simulation"
     )
+    parser.add_argument(
+        "--at-once",
+        action="store_true",
+        help="simulated people and programs act beside each other; no run can be repeated",
+    )
     parser.add_argument("--operations", type=int, default=OPERATIONS, help="of one simulation")
     parser.add_argument("--runs", type=int, default=SIMULATIONS, help="simulations at least")
-    parser.add_argument("--no-record", action="store_true", help="do not write to docs/soak.md")
+    parser.add_argument(
+        "--no-record", action="store_true", help="do not write to docs/soak.md and docs/failing-cases.md"
+    )
     wanted = parser.parse_args()
     configure(LogFormat.JSON, level="critical")
     chosen = [part for part in parts_of(wanted) if part.name in wanted.only.split(",")]
@@ -115,26 +126,27 @@ def main() -> int:
         row = _run(part, wanted.seed, wanted.minutes * 60 / len(chosen))
         failed = failed or not row.is_good
         if not wanted.no_record:
-            record(ROOT / "docs" / "soak.md", row)
+            record(ROOT / "docs", row)
     return 1 if failed else 0
 
 
 def _run(part: Part, first: int, seconds: float) -> Row:
     began, seed = time.monotonic(), first
     failure = ""
+    cases: tuple[FailingCase, ...] = ()
     while not failure and (seed < first + part.least or time.monotonic() - began < seconds):
         with tempfile.TemporaryDirectory(prefix="openmeet-soak-") as folder:
             try:
                 print(f"{part.name} {seed}: {asyncio.run(_one(part, Path(folder), seed))}", flush=True)
             except AssertionError as wrong:
                 failure = str(wrong)
+                cases = wrong.cases if isinstance(wrong, CasesFound) else ()
                 print(f"{part.name} {seed} FAILED: {failure}", file=sys.stderr)
         seed += 1
     minutes = (time.monotonic() - began) / 60
     result = "as it should be" if not failure else f"seed {seed - 1}: {failure.splitlines()[0]}"
-    return Row(
-        _commit(), part.name, f"{first}–{seed - 1}", f"{seed - first} × {part.scale}", minutes, result, not failure
-    )
+    seeds, scale = f"{first}–{seed - 1}", f"{seed - first} × {part.scale}"
+    return Row(_commit(), part.name, seeds, scale, minutes, result, not failure, cases)
 
 
 async def _one(part: Part, folder: Path, seed: int) -> object:
@@ -144,7 +156,16 @@ async def _one(part: Part, folder: Path, seed: int) -> object:
 def _commit() -> str:
     """Short, with a plus where the tree has changes of its own."""
     name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    status = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/soak.md"]
+    status = [
+        "git",
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!docs/soak.md",
+        ":!docs/failing-cases.md",
+    ]
     changed = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, check=True)
     return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
 

@@ -7,16 +7,16 @@ from time import monotonic
 
 from groundwork.clock import HandClock, Instant
 from groundwork.database.transaction import Database
-from openmeet.attendance import actions, queries
-from openmeet.attendance.model import AttendanceStatus, Counts, Reply
-from openmeet.legacy import queries as legacy_queries
-from openmeet.legacy.analysis import analyse
-from openmeet.legacy.bringing import bring_in
-from openmeet.legacy.reading import Dump, read_old
-from openmeet.legacy.report import differences
-from openmeet.legacy.rollback import roll_back
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import actions, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.domain.legacy_import import queries as legacy_queries
+from openmeet.domain.legacy_import.analysis import analyse
+from openmeet.domain.legacy_import.reading import Dump, read_old
+from openmeet.domain.legacy_import.report import differences
+from openmeet.domain.legacy_import.rollback import roll_back
+from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.openmeet.attendance.test_foreign import strangers, write
 from tests.openmeet.legacy.old_town import old_town

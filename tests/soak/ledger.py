@@ -1,10 +1,25 @@
-"""The table of ``docs/soak.md``: one row per part of a run, added below the others."""
+"""The tables that long runs add to: ``docs/soak.md``, a row per part of a run, and ``docs/failing-cases.md``, a row per failing case."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 LONGEST_RESULT = 160
+LONGEST_EXAMPLE = 1_500
+
+
+@dataclass(frozen=True)
+class FailingCase:
+    """A property test that failed, with which seed, and the example as it was printed."""
+
+    test: str
+    seed: int
+    example: str
+
+    def text(self, day: str, commit: str) -> str:
+        """One line of the table."""
+        example = " ".join(self.example.split()).replace("|", "\\|").replace("`", "'")[:LONGEST_EXAMPLE]
+        return f"| {day} | {commit} | `{self.test}` | {self.seed} | `{example}` |\n"
 
 
 @dataclass(frozen=True)
@@ -18,6 +33,7 @@ class Row:
     minutes: float
     result: str
     is_good: bool
+    cases: tuple[FailingCase, ...] = ()
 
     def text(self, day: str) -> str:
         """One line of the table."""
@@ -26,8 +42,14 @@ class Row:
         return f"| {' | '.join(cells)} |\n"
 
 
-def record(path: Path, row: Row) -> None:
-    """Add a row; the table is the end of the file."""
+def record(docs: Path, row: Row) -> None:
+    """Add the row and its failing cases; each table is the end of its file. A case that stands there already is not added again."""
     day = datetime.now(UTC).strftime("%Y-%m-%d")
-    with path.open("a", encoding="utf-8") as file:
+    with (docs / "soak.md").open("a", encoding="utf-8") as file:
         file.write(row.text(day))
+    cases = docs / "failing-cases.md"
+    known = cases.read_text(encoding="utf-8")
+    with cases.open("a", encoding="utf-8") as file:
+        for case in row.cases:
+            if f"| `{case.test}` |" not in known:
+                file.write(case.text(day, row.commit))

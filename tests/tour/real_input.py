@@ -19,8 +19,8 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from openmeet.records.collections import EVENTS, RSVPS
-from openmeet.records.inspect import Found, find_records, inspect_record
+from openmeet.network.records.collections import EVENTS, RSVPS
+from openmeet.network.records.inspect import Found, find_records, inspect_record
 from tests.parts import fixture_path
 from tests.tour.narrator import Narrator
 from tests.tour.people import Cast

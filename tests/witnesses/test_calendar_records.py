@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
-from openmeet.attendance.model import Reply
+from openmeet.domain.attendance.model import Reply
 from tests.openmeet.town import Town, town
 from tests.openmeet.xrpc.network import opened
 from tests.parts import needs

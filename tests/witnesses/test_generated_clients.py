@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import running
-from openmeet.xrpc.dispatch import QUERIES
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import administration
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import details
@@ -45,8 +45,8 @@ async def test_every_query_by_a_generated_client(town: Town, node_modules: Path,
     async with town.db.transaction() as tx:
         ana, series = await begin(tx)
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-        await running.accept(tx, cleo, link.id)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+        await administration.accept(tx, cleo, link.id)
         await events.create(tx, ana, details(title="For members"), group=of_event(group))
     of_cleo, of_bela = await town.identity(cleo.user_id), await town.identity(bela.user_id)
     await generate(tmp_path, node_modules)

@@ -22,6 +22,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 from tests.world.processes import Program, free_port
 from tests.world.reference_pds import ReferencePds
 
@@ -48,13 +49,13 @@ class World:
         mailbox = FolderMailbox(
             self.ours_folder / "mail", Sender("test", parse_address("test@example.org")), SystemClock()
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (letters := await mailbox.newest(to=MAIL)):  # noqa: ASYNC110 - a server's own task writes it
                 await asyncio.sleep(0.05)
         return _token(letters[0].text)
 
     async def reference_token(self) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := [mail for mail in self.reference.mails() if TOKEN.search(mail["text"])]):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
         return _token(found[-1]["text"])

@@ -230,7 +230,11 @@ async def test_what_is_passed_on_and_what_is_refused(make_sqlite: MakeDatabase, 
                 told.append((answer.status_code, answer.json().get("error")))
             assert told[0] == told[1], (method, nsid, to, told)
         seen = {
-            one.did: [(asked.nsid, asked.claims["lxm"]) for asked in notes.asked if asked.claims["iss"] == one.did]
+            one.did: [
+                (asked.nsid, asked.claims["lxm"], asked.claims["aud"])
+                for asked in notes.asked
+                if asked.claims["iss"] == one.did
+            ]
             for one in two.both
         }
         assert seen[two.ours.did] == seen[two.theirs.did]

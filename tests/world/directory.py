@@ -1,5 +1,6 @@
 """A DID directory that serves given documents: captured ones, or those of a simulated network."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -9,11 +10,17 @@ from aiohttp import web
 
 @dataclass
 class Directory:
-    """A running read-only directory on loopback; counts the questions it was asked per DID."""
+    """A running read-only directory on loopback; counts the questions it was asked per DID.
+
+    It answers 503 about the DIDs in ``failing``, and about those in ``hanging`` only when it closes.
+    """
 
     documents: Mapping[str, Mapping[str, object]]
     url: str = ""
     asked: dict[str, int] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _runner: web.AppRunner | None = field(default=None, repr=False)
 
     async def __aenter__(self) -> Self:
@@ -26,12 +33,17 @@ class Directory:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._closing.set()
         if self._runner:
             await self._runner.cleanup()
 
     async def _document(self, request: web.Request) -> web.Response:
         did = request.match_info["did"]
         self.asked[did] = self.asked.get(did, 0) + 1
+        if did in self.hanging:
+            await self._closing.wait()
+        if did in self.failing:
+            return web.json_response({"message": "The directory is overloaded."}, status=503)
         document = self.documents.get(did)
         if document is None:
             return web.json_response({"message": f"DID not registered: {did}"}, status=404)

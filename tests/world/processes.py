@@ -1,24 +1,46 @@
 """Real programs of ours as processes of their own: started, asked whether they are ready, stopped, killed, restarted."""
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 OPENMEET = str(Path(sys.executable).parent / "openmeet")
 
 
+# Below the ports that the system itself gives to connections on their way out (32768 and above on Linux), any of which might take a
+# port between the moment in which it was looked for and the one in which a program binds it.
+_PORTS = range(20_000, 32_000)
+_LOCKS = Path(tempfile.gettempdir()) / f"openmeet-test-ports-{os.getuid()}"
+_held: list[IO[bytes]] = []
+
+
 def free_port() -> int:
-    """A port that is free now. Bound by a process right after; two tests in one run never get the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that no other test of this machine gets before this process has ended."""
+    _LOCKS.mkdir(exist_ok=True)
+    first = os.getpid() * 97 % len(_PORTS)
+    for port in (*_PORTS[first:], *_PORTS[:first]):
+        lock = (_LOCKS / str(port)).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _held.append(lock)
+        return port
+    raise AssertionError("every port is taken")
 
 
 class DidNotStart(AssertionError):

@@ -8,26 +8,29 @@ Raises ``Wrong`` (an AssertionError) with the seed, the number of the operation 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import Failure, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.model import EventSlug
-from openmeet.events.publishing import is_held_at_first
-from openmeet.events.rules import Submission, check
-from openmeet.events.submissions import submission_of, values_of_event
-from openmeet.identities import actions as identities
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
 from tests.databases import SERVER
 from tests.world import simulation_checks as checks
 from tests.world.oracle import EVENT, RSVP, expect
+from tests.world.repeatable import chance_from, one_at_a_time
 from tests.world.simulation_accounts import Accounts
 from tests.world.simulation_engines import Engine
 from tests.world.simulation_facts import look
@@ -123,7 +126,7 @@ class Simulation(Accounts):
         self.note(f"{person.name} edits {event.id}")
         try:
             async with self.town.db.transaction() as tx:
-                await hosting.revise(tx, caller, event.slug, check(submission_of(values | given), event))
+                await event_hosting.revise(tx, caller, event.slug, check(submission_of(values | given), event))
         except Refused as refused:
             self.note(f"refused: {refused.why}")
         else:
@@ -140,11 +143,11 @@ class Simulation(Accounts):
             async with self.town.db.transaction() as tx:
                 match what:
                     case "cancel":
-                        await hosting.cancel(tx, caller, event.slug, "Rain")
+                        await event_hosting.cancel(tx, caller, event.slug, "Rain")
                     case "reinstate":
-                        await hosting.reinstate(tx, caller, event.slug)
+                        await event_hosting.reinstate(tx, caller, event.slug)
                     case _:
-                        await hosting.delete(tx, caller, event.slug)
+                        await event_hosting.delete(tx, caller, event.slug)
         except Refused as refused:
             self.note(f"refused: {refused.why}")
 
@@ -172,22 +175,25 @@ class Simulation(Accounts):
         return 0 if row is None else int(row["revision"])
 
     async def answer_together(self) -> None:
-        """Several people at the same moment, while the workers work."""
+        """Several people and the workers at the same moment, or one after the other in any order."""
         event = await self.an_event()
         if event is None:
             return
         here = [person for person in self.people.values() if person.caller is not None]
         chosen = self.chance.sample(here, k=self.chance.randint(2, 4))
         replies = [self.chance.choice(list(Reply)) for _ in chosen]
-        await asyncio.gather(
-            *(
-                self._answer(person, person.caller, event.slug, event.id, reply)
-                for person, reply in zip(chosen, replies, strict=True)
-                if person.caller is not None
-            ),
-            self.town.process(20),
-            self.town.pay(),
-        )
+        turns: list[Callable[[], Awaitable[Any]]] = [
+            partial(self._answer, person, person.caller, event.slug, event.id, reply)
+            for person, reply in zip(chosen, replies, strict=True)
+            if person.caller is not None
+        ]
+        turns += [partial(self.town.process, 20), self.town.pay]
+        if self.is_at_once:
+            await asyncio.gather(*(turn() for turn in turns))
+            return
+        self.chance.shuffle(turns)
+        for turn in turns:
+            await turn()
 
     # --- with an application of their own -----------------------------------------------------------------------
 
@@ -286,13 +292,13 @@ class Simulation(Accounts):
     async def pds_goes_or_comes(self) -> None:
         """For OpenMeet; people's own applications still reach it."""
         home = self.chance.choice(self.town.homes)
-        self.note(f"{home.url} is {'back' if home.is_away else 'away'}")
+        self.note(f"{home.proxy.url} is {'back' if home.is_away else 'away'}")
         home.take_away(is_away=not home.is_away)
 
     async def pds_is_busy_or_not(self) -> None:
         home = self.chance.choice(self.town.homes)
         home.is_busy = not home.is_busy
-        self.note(f"{home.url} {'has reached its limits' if home.is_busy else 'has time'}")
+        self.note(f"{home.proxy.url} {'has reached its limits' if home.is_busy else 'has time'}")
 
     async def stream_loses(self) -> None:
         lost = await self.town.lose_frames(self.chance)
@@ -301,7 +307,7 @@ class Simulation(Accounts):
     async def stream_is_cut_or_not(self) -> None:
         home = self.chance.choice(self.town.homes)
         home.is_cut = not home.is_cut
-        self.note(f"the stream of {home.url} {'is cut' if home.is_cut else 'comes again'}")
+        self.note(f"the stream of {home.proxy.url} {'is cut' if home.is_cut else 'comes again'}")
 
     async def replay(self) -> None:
         """Old messages in any order change nothing."""
@@ -401,17 +407,28 @@ async def simulate(
     engine: Engine = Engine.FILES,
     server: str = SERVER,
     tell: Callable[[int], None] = lambda _number: None,
+    steps: list[str] | None = None,
+    is_at_once: bool = False,
 ) -> Report:
-    """One run from a seed. ``server``: a PostgreSQL database in which schemas may be made. ``tell`` hears how far it is."""
-    random.seed(seed)  # what the programs themselves leave to chance: back-off
-    async with open_town(folder, engine, server) as town:
-        simulation = Simulation(town, random.Random(seed))
-        try:
-            return await simulation.run(operations, tell)
-        except Exception as wrong:
-            where = f"seed {seed}, operation {simulation.number} of {operations}"
-            raise Wrong(f"{where}: {wrong!r}\n{simulation.story(str(wrong))}") from wrong
-        finally:
-            for person in simulation.people.values():
-                if person.application is not None:
-                    await person.application.http.aclose()
+    """One run from a seed: on files, what happens in it is the same each time, unless people and programs act at once.
+
+    ``server``: a PostgreSQL database in which schemas may be made. ``tell`` hears how far it is; ``steps`` gets what happened.
+    """
+    with chance_from(seed), nullcontext() if is_at_once else one_at_a_time():
+        async with open_town(folder, engine, server) as town:
+            simulation = Simulation(town, random.Random(seed), is_at_once=is_at_once)
+            if steps is not None:
+                simulation.steps = steps
+            return await _simulate(simulation, seed, operations, tell)
+
+
+async def _simulate(simulation: Simulation, seed: int, operations: int, tell: Callable[[int], None]) -> Report:
+    try:
+        return await simulation.run(operations, tell)
+    except Exception as wrong:
+        where = f"seed {seed}, operation {simulation.number} of {operations}"
+        raise Wrong(f"{where}: {wrong!r}\n{simulation.story(str(wrong))}") from wrong
+    finally:
+        for person in simulation.people.values():
+            if person.application is not None:
+                await person.application.http.aclose()

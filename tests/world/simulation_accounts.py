@@ -39,7 +39,7 @@ class Accounts(Stage):
             return
         person.has_moved = True
         to = next(home for home in self.town.homes if home is not application.home)
-        self.note(f"{person.name} moves to {to.url}")
+        self.note(f"{person.name} moves to {to.proxy.url}")
         await self.town.note_unheard(application.home, application.did)
         folder = to.folder / f"arriving-{person.name}"
         await application.move(
@@ -88,6 +88,6 @@ class Accounts(Stage):
         if not application.is_gone:
             return
         person.handle = f"{person.name}{self.number}{HANDLE_DOMAIN}"
-        self.note(f"{person.name} begins anew at {application.home.url}")
+        self.note(f"{person.name} begins anew at {application.home.proxy.url}")
         email = f"{person.name}@example.net"
         await application.begin_anew(person.handle, email, self.town.network, self.town.directory)

@@ -6,8 +6,9 @@ The PDSs and the directory are other people's servers; theirs are always files.
 import itertools
 import os
 import random
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import DeadLetter, Delivery, Depth, Message, Queue
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.rabbitmq import RabbitQueue
+from openmeet.network.records.message import Hint, HintKind, decode
 from tests.databases import drop_schemas, make_schema
 
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
@@ -54,13 +56,36 @@ class RecordedQueue:
     def __init__(self, queue: Queue, *, is_remote: bool = False) -> None:
         self._queue = queue
         self._is_remote = is_remote
+        self._gathered: list[Message] | None = None
         self.memory: list[Message] = []
         # Hears of each message that was settled.
         self.tell: Callable[[Message], None] = lambda _message: None
 
     async def publish(self, messages: Sequence[Message], /) -> None:
+        if self._gathered is not None:
+            self._gathered += messages
+            return
         await self._queue.publish(messages)
         self.memory += messages
+
+    @asynccontextmanager
+    async def gathering(self) -> AsyncIterator[None]:
+        """What is published inside the block comes at its end. Repositories are heard of beside each other, and so are accounts and
+        identities, in an order that no seed fixes; here it is one that follows from what came before. What is said of one
+        repository's records keeps its order.
+        """
+        self._gathered = []
+        try:
+            yield
+        finally:
+            gathered, self._gathered = self._gathered, None
+        by_line: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        for message in gathered:
+            by_line[_line_of(message)].append(message)
+        turns = sorted(map(_line_of, gathered))
+        random.Random(len(self.memory)).shuffle(turns)
+        if turns:
+            await self.publish([by_line[turn].pop(0) for turn in turns])
 
     async def again(self, messages: Sequence[Message]) -> None:
         """Old messages come once more; that is not remembered."""
@@ -109,11 +134,18 @@ class RecordedQueue:
         await self._queue.close()
 
 
+def _line_of(message: Message) -> tuple[str, str]:
+    """What it may not overtake."""
+    said = decode(message.body)
+    is_about_account = isinstance(said, Hint) and said.kind is not HintKind.REPOSITORY
+    return message.partition, said.kind.value if is_about_account else ""
+
+
 async def open_stores(stack: AsyncExitStack, folder: Path, clock: Clock, engine: Engine, server: str) -> Stores:
     """Open for the stack's life; afterwards nothing of them stays on a server."""
     made = [
         await _database(stack, folder, package, clock, engine, server)
-        for package in ("openmeet", "openmeet.firehose", "groundwork.queue")
+        for package in ("openmeet", "openmeet.network.firehose", "groundwork.queue")
     ]
     if engine is not Engine.POSTGRESQL_RABBITMQ:
         return Stores(made[0], made[1], RecordedQueue(EmbeddedQueue(made[2], clock)))

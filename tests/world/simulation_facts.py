@@ -16,8 +16,10 @@ from tests.world.simulation_people import PATIENCE_SECONDS, PatientClient
 if TYPE_CHECKING:
     from tests.world.simulation import Simulation
 
+# An event whose record another app deleted stays, and nothing is told of it until its host decides: for the network it is removed.
 EVENTS = """
-    select id, title, description, visibility, author_id, record_uri, record_did, status, removed_at, deleted_at,
+    select id, title, description, visibility, author_id, record_uri, record_did, status,
+           coalesce(removed_at, record_deleted_at) as removed_at, deleted_at,
            is_read_only, is_held, origin from events
 """
 GIVEN_UP = "select kind, subject, reason from debts where state = 'given_up'"

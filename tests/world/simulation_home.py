@@ -16,10 +16,13 @@ from groundwork.settings import Secret
 from tests.world.announced import Announced, announced_in
 from tests.world.processes import free_port
 from tests.world.proxy import LossyProxy
+from tests.world.repeatable import NamedServers
 
 ADMIN = "an administrator's password"
 HANDLE_DOMAIN = ".town.test"
 NOWHERE = "http://127.0.0.1:9"
+# The clock goes on by weeks until everything is settled, and then the whole stream is heard once more from its beginning.
+REPLAYED_SECONDS = 365 * 86400.0
 _REPO = "/xrpc/com.atproto.repo."
 
 
@@ -109,15 +112,19 @@ class Home:
         return [(seq, announced_in(frame)) for seq, frame in fresh]
 
 
-async def open_home(stack: AsyncExitStack, folder: Path, clock: HandClock, plc_url: str, faults: Faults) -> Home:
-    """A PDS on a free port, with both lines."""
+async def open_home(
+    stack: AsyncExitStack, folder: Path, clock: HandClock, plc_url: str, faults: Faults, servers: NamedServers
+) -> Home:
+    """A PDS on a free port, with both lines, which have fixed names: DIDs are made of the address of their PDS."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     proxy, line = [await stack.enter_async_context(LossyProxy(url)) for _ in range(2)]
+    host = f"{folder.name}.localhost"
+    proxy.url, line.url = servers.name(host, proxy.url), servers.name(f"stream.{host}", line.url)
     pds = await stack.enter_async_context(
         open_server(
             PdsSettings(
-                hostname="127.0.0.1",
+                hostname=host,
                 port=port,
                 public_url=proxy.url,
                 data_directory=folder,
@@ -125,6 +132,7 @@ async def open_home(stack: AsyncExitStack, folder: Path, clock: HandClock, plc_u
                 did_plc_url=plc_url,
                 admin_password=Secret(ADMIN),
                 dev_mode=True,
+                firehose_retention=REPLAYED_SECONDS,
             ),
             clock,
             version="test",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groundwork.database.transaction import Database
-from openmeet.records.message import Hint, decode
+from openmeet.network.records.message import Hint, decode
 
 # Names of rows and records, as they stand in failures and steps.
 NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",:]+:[^ '\",]+[^ '\",:]")
@@ -27,7 +27,7 @@ EVENTS = """
 ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
 # Times are those of the clock of the simulation, which never stands still between two operations.
 PROMISES = """
-    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, taken_back_uri, base_rev,
+    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
            is_recalled, was_lost, reason, edited_at, due_at
       from publications where changed_at >= :since
 """

@@ -21,6 +21,8 @@ STANDS_FOR = {
 }
 # What is told to a repository; the rest stays here.
 TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
+# What somebody reads on an event that they keep off the network.
+TAKEN_BACK = "You took it back from the network."
 # What a host gives an event, and what it is called in records.
 GIVEN = {"title": "name", "description": "description"}
 
@@ -99,8 +101,10 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
         if row["record_uri"] is not None:
             expect(row["record_uri"] in facts.records, f"{row['record_uri']} is gone there and lives here")
         is_owed = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
-        if is_owed and not row["is_read_only"]:
-            standing = facts.publications.get(("event", row["id"]))
+        standing = facts.publications.get(("event", row["id"]))
+        # Cancelled while another app had deleted its record: then its host keeps it off the network.
+        is_kept_here = standing is not None and standing["reason"] == TAKEN_BACK
+        if is_owed and not row["is_read_only"] and not is_kept_here:
             expect(row["record_uri"], f"{row['id']} is public and was never published: {standing and dict(standing)}")
         # What an author wrote elsewhere may be narrowed here and stay public there; what was made here may not.
         is_made_here = row["origin"] == "here"
@@ -355,9 +359,11 @@ def _event_of(facts: "Facts", attendance_id: str) -> str:
 
 
 def _check_foreign_fields(simulation: "Simulation", facts: "Facts") -> None:
-    """What another application added is there as long as the record is (invariant 6)."""
+    """What another application added is there as long as the record is (invariant 6); one that comes again under its key is another."""
     for uri, theme in simulation.memory.themes.items():
-        if uri in facts.records:
+        versions = [one.value for one in facts.changes if one.uri == uri]
+        themed = [place for place, value in enumerate(versions) if value is not None and value.get("theme") == theme]
+        if uri in facts.records and None not in versions[max(themed, default=0) :]:
             found = (facts.records[uri].value or {}).get("theme")
             expect(found == theme, f"{uri} lost its theme {theme!r}; it has {found!r}")
 

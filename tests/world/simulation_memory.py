@@ -13,7 +13,7 @@ from tests.world.announced import Held
 from tests.world.oracle import EVENT, RSVP, Change
 
 if TYPE_CHECKING:
-    from openmeet.users.model import Caller
+    from openmeet.domain.users.model import Caller
     from tests.world.simulation_people import Application
 
 

@@ -32,36 +32,46 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.attendance.comparing import comparing_payer
-from openmeet.attendance.tasks import freed_seats_payer
-from openmeet.debts.kinds import Debt
-from openmeet.firehose import progress
-from openmeet.firehose.consumer import Consumer, follow_source
-from openmeet.firehose.counting import Counting
-from openmeet.firehose.counting import counting as firehose_counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.firehose.verification import Verifier
-from openmeet.identities.custodial import Keeper, account_payer, admin_authorization
-from openmeet.identities.network import Network
-from openmeet.ingestion import backfill, dead_letters, fetching, processor, reconciling, refreshing, waiting
-from openmeet.ingestion.claimed_dates import claimed_dates_payer
-from openmeet.ingestion.erasing import Erasing
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import Processor
-from openmeet.publication import rounds
-from openmeet.publication.late import late_create_payer
-from openmeet.publication.publisher import Publisher
-from openmeet.records.message import RecordMessage, encode
-from openmeet.records.older_meta import named_series
-from openmeet.series.detecting import detection_payer
-from openmeet.series.left_groups import left_group_payer
-from openmeet.series.standing import standing_payer
-from openmeet.series.telling import telling_payer
+from openmeet.domain.attendance.comparing import comparing_payer
+from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.series.detection_actions import detection_payer
+from openmeet.domain.series.left_groups import left_group_payer
+from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.series.standing import standing_payer
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.metrics import counting as firehose_counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.verification import Verifier
+from openmeet.network.ingestion import (
+    backfill,
+    dead_letters,
+    fetch,
+    identity_refresh,
+    processor,
+    reconcile,
+    release_pending,
+)
+from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.records.older_meta import named_series
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
+from openmeet.outbox.kinds import Debt
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.openmeet.ingestion.network import counted
 from tests.world.announced import announced_in
+from tests.world.repeatable import Killed, NamedServers, killed_after
 from tests.world.simulation_engines import PATIENCE_SECONDS, Engine, RecordedQueue, open_stores
 from tests.world.simulation_home import ADMIN, HANDLE_DOMAIN, Faults, Home, open_home
 
@@ -142,7 +152,8 @@ class Town:
         self.consumer.interests.followed.update(self.followed)
         for home in self.homes:
             if not home.is_cut:
-                await self._listen_to(home, self.consumer)
+                async with self.queue.gathering():
+                    await self._listen_to(home, self.consumer)
 
     async def _verified(self) -> list[str]:
         async with self.installation.reader() as reader:
@@ -203,11 +214,12 @@ class Town:
 
     async def process_and_die(self, chance: random.Random) -> None:
         """The processor is killed somewhere in the middle of a batch; its lease ends a minute later."""
-        await self._die(self.process(chance.randint(1, 20)), chance)
+        with killed_after(chance.randint(0, 3)), contextlib.suppress(Killed):
+            await self.process(chance.randint(1, 20))
 
     async def pay(self) -> int:
         """Record debts that are due now."""
-        return await rounds.run_once(self.publisher)
+        return await schedule.run_once(self.publisher)
 
     async def pay_badly(self, chance: random.Random) -> None:
         """A reply is lost, or the publisher dies while it waits for one."""
@@ -219,6 +231,7 @@ class Town:
         # What it had sent arrives before its lease is over: the clock stands still.
         for home in self.homes:
             await home.proxy.quiet()
+        await self.network.settle()
         self.faults.clear()
 
     async def pay_into_the_void(self) -> None:
@@ -252,20 +265,21 @@ class Town:
             {
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
                 Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                Debt.FETCH_SUBJECT: Paying(fetching.subject_payer(self.db, self.network, here)),
+                Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
                 Debt.CLAIMED_DATES: Paying(claimed_dates_payer(self.db)),
                 Debt.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
+                Debt.DETECT_FOREIGN_SERIES: Paying(detection_payer(self.db, named_series)),
                 Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
                 Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),
                 Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),
                 Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                Debt.WAITING_ANSWERS: Paying(waiting.waiting_payer(self.db)),
+                Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
                 Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                Debt.PROVE_RECORD: Paying(fetching.record_payer(self.db, self.network, here)),
+                Debt.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
                 Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                Debt.RECONCILE: Paying(reconciling.reconcile_payer(self.db, self.network, here)),
+                Debt.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
                 Debt.REFRESH_IDENTITY: Paying(
-                    refreshing.identity_payer(
+                    identity_refresh.identity_payer(
                         self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
                     )
                 ),
@@ -275,15 +289,7 @@ class Town:
     async def _erase_elsewhere(self, did: Did) -> None:
         await dead_letters.erase(self.queue, did)
         async with self.installation.transaction() as tx:
-            await progress.erase(tx, did)
-
-    async def _die(self, work: object, chance: random.Random) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]  # a coroutine of any result
-        for _ in range(chance.randint(0, 12)):
-            await asyncio.sleep(0)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+            await cursors.erase(tx, did)
 
 
 @asynccontextmanager
@@ -302,8 +308,9 @@ async def open_town(folder: Path, engine: Engine, server: str) -> AsyncIterator[
         plc = await serve(directory, "127.0.0.1", 0)
         stack.push_async_callback(plc.stop)
         faults = Faults(clock)
-        homes = [await open_home(stack, folder / name, clock, plc.url, faults) for name in ("pds", "second")]
-        http = HttpClient(DEVELOPMENT)
+        servers = NamedServers()
+        homes = [await open_home(stack, folder / name, clock, plc.url, faults, servers) for name in ("pds", "second")]
+        http = HttpClient(DEVELOPMENT, resolver=servers)
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
         stack.push_async_callback(dids.close)
@@ -317,9 +324,9 @@ async def open_town(folder: Path, engine: Engine, server: str) -> AsyncIterator[
         async def enqueue(messages: Sequence[RecordMessage]) -> None:
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
-        servers = OAuthServers(http, clock, is_development=True)
-        stack.push_async_callback(servers.close)
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        oauth_servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(oauth_servers.close)
+        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), oauth_servers, InProcessCache(clock))
         stack.push_async_callback(network.settle)
         metrics = Metrics("openmeet")
         town = Town(

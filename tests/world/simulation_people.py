@@ -20,7 +20,7 @@ from groundwork.clock import MINUTE, HandClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from openmeet.identities.network import Network
+from openmeet.network.repositories.clients import Network
 from programs import recovery
 from tests.plain_http import NO_TLS
 from tests.world.announced import Held, held_in

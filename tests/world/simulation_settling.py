@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from groundwork.clock import DAY, HOUR
 from groundwork.database.transaction import Database
-from openmeet.debts.publications import Kind, try_again
-from openmeet.identities import circuits
-from openmeet.ingestion import tasks
+from openmeet.network.ingestion import tasks
+from openmeet.network.repositories import circuits
+from openmeet.outbox.publications import Kind, try_again
 from tests.world.announced import Held
 from tests.world.oracle import expect
 from tests.world.simulation_journal import Journal

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from at_protocol.data.cid import Cid
 from groundwork.database.transaction import Row
-from openmeet.events.model import Event, EventId
-from openmeet.events.queries import by_id
-from openmeet.identities import actions as identities
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.world.oracle import EVENT, expect
 from tests.world.simulation_home import HANDLE_DOMAIN
 from tests.world.simulation_journal import is_journal, steps_about
@@ -44,6 +44,8 @@ class Stage:
     people: dict[str, Person] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
     steps: list[str] = field(default_factory=list)
+    # Whether people and programs act beside each other, in an order that no seed fixes, or one after the other.
+    is_at_once: bool = False
     number: int = 0
     # Accounts that were deleted, and perhaps made again under the same DID.
     begun_anew: set[str] = field(default_factory=set)

@@ -1,5 +1,8 @@
 """A random network, compared with what its people remember and its PDS announced; ``make soak`` runs it for long."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,15 @@ from tests.world.simulation_engines import Engine
 
 OPERATIONS = 3000
 SHORT = 200
+ROOT = Path(__file__).parents[2]
+# Writes down what happens in a short run.
+RECORDED = """
+import asyncio, pathlib, sys
+from tests.world.simulation import simulate
+steps = []
+asyncio.run(simulate(pathlib.Path(sys.argv[1]), seed=9, operations=60, steps=steps))
+pathlib.Path(sys.argv[1], "steps").write_text("\\n".join(steps))
+"""
 
 
 @pytest.mark.parametrize("seed", [2026])
@@ -34,6 +46,23 @@ async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
     Now and then one of them loses no frame; nearly always they do.
     """
     await simulate(tmp_path, seed=seed, operations=SHORT)
+
+
+def test_a_run_can_be_repeated(tmp_path: Path):
+    """From one seed the same things happen in the same order, down to ids and DIDs, whatever ports there are and in whatever order
+    sets are read."""
+
+    def steps_with(hash_seed: str) -> list[str]:
+        folder = tmp_path / hash_seed
+        folder.mkdir()
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", RECORDED, str(folder)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        return (folder / "steps").read_text().splitlines()
+
+    first = steps_with("1")
+    assert len(first) > 100, "else hardly anything happened"
+    assert steps_with("2") == first
 
 
 @pytest.mark.parametrize(

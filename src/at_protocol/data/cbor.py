@@ -3,8 +3,8 @@
 :mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted with what it checks (heads, lengths, key
 order, UTF-8, tags) and not with what it doesn't: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
 
-- before decoding, one pass in C picks out the bytes that could be the head of a container, a float, a large integer or an
-  empty key. Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
+- before decoding, one pass in C picks out the bytes that could be the head of a container, a float or a large integer.
+  Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
 - before encoding, the value is walked.
 - when the compiled codec refuses, the plain one is asked: it gives the reason, and a refusal is never ours alone.
 """
@@ -31,15 +31,11 @@ else:
 
 IS_COMPILED = _compiled_decode is not None
 
-# Heads of lists and maps; eight-byte integers (also ';' and ESC in text); empty text (also '`'); floats.
+# Heads of lists and maps; eight-byte integers (also ';' and ESC in text); floats.
 # Each begins its pattern below, so that the search jumps from one to the next.
-_SUSPECTS = frozenset({0x1B, 0x3B, 0x60, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
+_SUSPECTS = frozenset({0x1B, 0x3B, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
 _BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
-# An empty key is the first of its map: it follows the map's head.
-_EMPTY_KEY = re.compile(
-    rb"\x60(?:(?<=[\xa1-\xb7]\x60)|(?<=\xb8.\x60)|(?<=\xb9..\x60)|(?<=\xba....\x60)|(?<=\xbb........\x60))", re.DOTALL
-)
 # The compiled codec makes a list as long as declared at once, so lists within lists that promise much and hold nothing
 # would cost (declared length * 8) bytes each. Above this bound the plain codec, which does not, takes over.
 _MAX_PROMISED_BYTES = 64 * 1024 * 1024
@@ -79,7 +75,6 @@ def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
         or b"\xfb" in suspects
         or (b"\x1b" in suspects and _BEYOND_INT64[0].search(encoded) is not None)
         or (b"\x3b" in suspects and _BEYOND_INT64[1].search(encoded) is not None)
-        or (b"\x60" in suspects and _EMPTY_KEY.search(encoded) is not None)
     )
 
 
@@ -114,7 +109,7 @@ def _check(value: object) -> None:
             if type(container) is dict:
                 for key in container:
                     # Up to a quarter of the limit no key can be over it: a character has four bytes at most.
-                    if not key or (len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES):
+                    if len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES:
                         raise ValueError("key")
                 entries = container.values()
             else:

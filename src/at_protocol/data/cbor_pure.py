@@ -30,7 +30,7 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     return _item(encoded, offset, MAX_DEPTH)
 
 
-def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
+def head(encoded: bytes, at: int) -> tuple[int, int, int]:
     """Major type, argument, offset behind the head."""
     if at >= len(encoded):
         raise Malformed("cbor", encoded[-20:], "ends in the middle of an item")
@@ -52,14 +52,14 @@ def _head(encoded: bytes, at: int) -> tuple[int, int, int]:
     return first >> 5, argument, end
 
 
-def _span(encoded: bytes, at: int, size: int) -> int:
+def span(encoded: bytes, at: int, size: int) -> int:
     end = at + size
     if end > len(encoded):
         raise Malformed("cbor", encoded[at : at + 20], "a declared length is more than what follows")
     return end
 
 
-def _text(encoded: bytes, at: int, end: int) -> str:
+def text(encoded: bytes, at: int, end: int) -> str:
     try:
         return str(encoded[at:end], "utf-8")
     except UnicodeDecodeError as error:
@@ -71,24 +71,24 @@ def _item(encoded: bytes, at: int, levels: int) -> tuple[Value, int]:
         if encoded[at] in _SIMPLE:
             return _SIMPLE[encoded[at]], at + 1
         raise Malformed("cbor", encoded[at : at + 9], "floats and undefined values are not allowed")
-    major, argument, at = _head(encoded, at)
+    major, argument, at = head(encoded, at)
     match major:
         case 0 | 1:
             if argument > MAX_INTEGER:
                 raise Malformed("cbor", argument, "integers have 64 signed bits")
             return (argument if major == 0 else ~argument), at
         case 2:
-            end = _span(encoded, at, argument)
+            end = span(encoded, at, argument)
             return bytes(encoded[at:end]), end
         case 3:
-            end = _span(encoded, at, argument)
-            return _text(encoded, at, end), end
+            end = span(encoded, at, argument)
+            return text(encoded, at, end), end
         case 4 | 5:
             if levels == 0:
                 raise Malformed("cbor", encoded[at : at + 20], f"nested more than {MAX_DEPTH} deep")
             if argument > MAX_ENTRIES:
                 raise Malformed("cbor", argument, f"a list or map has more than {MAX_ENTRIES} entries")
-            _span(encoded, at, argument if major == 4 else 2 * argument)
+            span(encoded, at, argument if major == 4 else 2 * argument)
             return _list(encoded, at, argument, levels) if major == 4 else _map(encoded, at, argument, levels)
         case _:
             return _link(encoded, at, argument)
@@ -104,19 +104,19 @@ def _list(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]
 
 def _map(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]:
     entries: dict[str, Value] = {}
-    before = b""
+    before: bytes | None = None
     for _ in range(count):
-        major, size, at = _head(encoded, at)
+        major, size, at = head(encoded, at)
         if major != 3:
             raise Malformed("cbor", encoded[at : at + 20], "a map key is not text")
-        end = _span(encoded, at, size)
-        if not 0 < size <= MAX_KEY_BYTES:
-            raise Malformed("cbor", encoded[at : at + 20], f"a map key has 1 to {MAX_KEY_BYTES} bytes")
+        end = span(encoded, at, size)
+        if size > MAX_KEY_BYTES:
+            raise Malformed("cbor", encoded[at : at + 20], f"a map key has more than {MAX_KEY_BYTES} bytes")
         key = encoded[at:end]
-        if (len(key), key) <= (len(before), before):  # the first key always passes: it isn't empty
+        if before is not None and (len(key), key) <= (len(before), before):
             raise Malformed("cbor", key, "map keys are not unique and sorted by length, then by bytes")
         before = key
-        name = _text(encoded, at, end)
+        name = text(encoded, at, end)
         entries[name], at = _item(encoded, end, levels - 1)
     return entries, at
 
@@ -124,10 +124,10 @@ def _map(encoded: bytes, at: int, count: int, levels: int) -> tuple[Value, int]:
 def _link(encoded: bytes, at: int, tag: int) -> tuple[Value, int]:
     if tag != _CID_LINK_TAG:
         raise Malformed("cbor", tag, "only tag 42 (a link) is allowed")
-    major, size, at = _head(encoded, at)
+    major, size, at = head(encoded, at)
     if major != 2:
         raise Malformed("cbor", encoded[at : at + 20], "a link is not a byte string")
-    end = _span(encoded, at, size)
+    end = span(encoded, at, size)
     if size == 0 or encoded[at] != 0:
         raise Malformed("cbor", encoded[at : at + 20], "a link does not begin with a zero byte")
     try:
@@ -214,8 +214,8 @@ def _write_map(written: bytearray, entries: dict[object, object], levels: int) -
         if type(name) is not str:
             raise Misuse(f"a map key is {type(name).__name__}, not text")
         key = _utf8(name)
-        if not 0 < len(key) <= MAX_KEY_BYTES:
-            raise Malformed("cbor", name, f"a map key has 1 to {MAX_KEY_BYTES} bytes")
+        if len(key) > MAX_KEY_BYTES:
+            raise Malformed("cbor", name, f"a map key has more than {MAX_KEY_BYTES} bytes")
         keyed.append((len(key), key, entry))
     keyed.sort(key=lambda item: item[:2])
     _write_head(written, 5, len(keyed))

@@ -125,8 +125,8 @@ def _read_object(document: dict[Any, Any], levels: int) -> Value:
     for name, entry in document.items():
         if not isinstance(name, str):
             raise Misuse(f"a key is {type(name).__name__}, not text")
-        if not name or (len(name) > MAX_KEY_BYTES // 4 and len(_text(name).encode()) > MAX_KEY_BYTES):
-            raise Malformed("json", name, f"a key has 1 to {MAX_KEY_BYTES} bytes")
+        if len(name) > MAX_KEY_BYTES // 4 and len(_text(name).encode()) > MAX_KEY_BYTES:
+            raise Malformed("json", name, f"a key has more than {MAX_KEY_BYTES} bytes")
         entries[_text(name)] = _read(entry, levels - 1)
     if "$type" in entries:
         named = entries["$type"]

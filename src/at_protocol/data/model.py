@@ -15,6 +15,6 @@ MAX_DEPTH: Final = 32
 MAX_ENTRIES: Final = 131_072
 """Entries of one list or map."""
 MAX_KEY_BYTES: Final = 8_192
-"""UTF-8 bytes of a map key; an empty key is refused too."""
+"""UTF-8 bytes of a map key; the empty key is a key."""
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1

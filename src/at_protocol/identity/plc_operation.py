@@ -184,7 +184,7 @@ def _unsigned(operation: AnyOperation) -> dict[str, Value]:
 def _encoded(document: dict[str, Value]) -> bytes:
     try:
         return cbor.encode(document)
-    except Malformed as error:  # half a surrogate pair, an empty fragment
+    except Malformed as error:  # half a surrogate pair
         raise _improper(error.value, error.why) from error
 
 
@@ -313,8 +313,8 @@ def _check_methods(methods: Mapping[str, str]) -> None:
     if len(methods) > MAX_ENTRIES:
         raise _improper(len(methods), f"more than {MAX_ENTRIES} verification methods")
     for fragment, text in methods.items():
-        if len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
-            raise _improper(text, "a verification method is too long")
+        if not fragment or len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
+            raise _improper(text, "a verification method is too long, or has no name")
         # Of any curve: other networks keep keys here that this one has no use for.
         if not text.startswith("did:key:z"):
             raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, "not a did:key")
@@ -328,8 +328,11 @@ def _check_services(services: Mapping[str, Service]) -> None:
     if len(services) > MAX_ENTRIES:
         raise _improper(len(services), f"more than {MAX_ENTRIES} services")
     for fragment, service in services.items():
-        too_long = (
-            len(fragment) > _MAX_FRAGMENT or len(service.type) > _MAX_TYPE or len(service.endpoint) > _MAX_ENDPOINT
+        is_wrong = (
+            not fragment
+            or len(fragment) > _MAX_FRAGMENT
+            or len(service.type) > _MAX_TYPE
+            or len(service.endpoint) > _MAX_ENDPOINT
         )
-        if too_long:
-            raise _improper(fragment, "a service is too long")
+        if is_wrong:
+            raise _improper(fragment, "a service is too long, or has no name")

@@ -100,7 +100,9 @@ async def delete(request: Request) -> Response:
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
             raise InvalidInput("handle", f"Type {account.handle}, so that it is this account and no other.")
         await count(request, account.did, DELETE_ACCOUNT)
-        await deletion.delete_own(registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip())
+        await deletion.delete_own(
+            registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip(), edge.source_here(request)
+        )
     except Failure as failure:
         return refused(request, _DELETE_TEMPLATE, await _belongings(request, account), form, failure, "password")
     await edge.sign_out(request, account.did)

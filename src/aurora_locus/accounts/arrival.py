@@ -39,8 +39,10 @@ async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
     await _require_usable(registry, did)
     handle = await handle_proofs.require_own(registry, did, wish.handle)
     async with registry.db.reader() as reader:
+        # Another attempt for this DID may have ended since: then it is what has the handle, the address and the invite.
+        await _require_not_here(reader, did)
         invite = await wishes.invite_of(registry, reader, wish)
-        await wishes.require_free(reader, handle, asked.email, did)
+        await wishes.require_free(registry, reader, handle, asked.email, did)
     password_hash = await registry.passwords.hash(asked.password)
     keys = registry.repositories.keys
     # One who reserved a key may have named it in the identity already.
@@ -48,7 +50,7 @@ async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
     beginning = hosting.begin(registry.repositories, did, signing)
 
     def work(w: Writer) -> TokenPair:
-        queries.require_not_kept(w, handle, did)
+        queries.require_not_kept(w, handle, did, registry.handle_quarantine)
         hosting.create(w, beginning, Status.DEACTIVATED)
         queries.insert(w, did, handle, email=asked.email, password_hash=password_hash, recovery_key=asked.recovery_key)
         queries.set_awaiting(w, did, Awaits.MOVE.value, Instant(w.now + PATIENCE))
@@ -62,9 +64,12 @@ async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
         return Made(did, handle, await registry.db.write(work), Awaits.MOVE)
     except UniqueViolated as lost:
         raise wishes.lost_race(lost.constraint) from lost
-    except Conflict:
-        # Somebody else, with a token of the same identity, was first.
-        raise _here(is_unfinished=True) from None
+    except Conflict as first:
+        # Another attempt for this DID was first. The transaction makes the repository before anything that others may have
+        # taken, so this is noticed before a handle or an address that the other attempt took.
+        async with registry.db.reader() as reader:
+            await _require_not_here(reader, did)
+        raise _here(is_unfinished=True) from first
 
 
 async def _require_not_here(reader: Reader, did: Did) -> None:

@@ -25,12 +25,12 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
 from aurora_locus.accounts.wishes import Awaits, Made, Particulars, Wish
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import require_registrable
+from aurora_locus.identity.handles import require_registrable, taken
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
 from groundwork.clock import Instant
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import RemoteFailed, RemoteSlow
+from groundwork.errors import Conflict, RemoteFailed, RemoteSlow
 
 
 async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> Made:
@@ -44,7 +44,7 @@ async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> 
     asked = wishes.particulars(registry, wish)
     async with registry.db.reader() as reader:
         invite = await wishes.invite_of(registry, reader, wish)
-        await wishes.require_free(reader, handle, asked.email, did_web)
+        await wishes.require_free(registry, reader, handle, asked.email, did_web)
         if did_web is not None:
             await web_identities.require_new(reader, did_web, handle)
     awaits = None if invite or wish.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
@@ -123,7 +123,7 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
     beginning = hosting.begin(registry.repositories, did, coming.signing)
 
     def work(w: Writer) -> TokenPair:
-        queries.require_not_kept(w, coming.handle, did)
+        queries.require_not_kept(w, coming.handle, did, registry.handle_quarantine)
         hosting.create(w, beginning, Status.DEACTIVATED if coming.awaits else Status.ACTIVE)
         queries.insert(
             w,
@@ -151,3 +151,6 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
         return await registry.db.write(work)
     except UniqueViolated as lost:
         raise wishes.lost_race(lost.constraint) from lost
+    except Conflict as lost:
+        # A did:web that somebody else has just signed up with: the name in it is their handle.
+        raise taken() from lost

@@ -8,7 +8,7 @@ This stands before every write, so two things are kept in bounded memory: tokens
 again with each use) and accounts (forgotten when this process changes them; what another process changed is seen after
 ``MAX_AGE``, and the statement that moves a repository's head refuses inactive ones in any case).
 
-Wrong passwords of the administration are counted by where they come from, together with those of the operators' page.
+Wrong passwords of the administration are counted together with those of the operators' page.
 """
 
 import base64
@@ -17,23 +17,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cachetools import LRUCache
+from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, network_of, widened
-from aurora_locus.accounts.model import AccessToken, Account, RefreshToken, Scope
+from aurora_locus.accounts.model import AccessToken, Account, Guessing, RefreshToken, Scope
+from aurora_locus.accounts.operator_guesses import OWN_NAME, OperatorGuesses
 from aurora_locus.accounts.session_tokens import SessionTokens, expired
+from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.repository.model import OF_THE_HOST, Status
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Forbidden, NotSignedIn
-from groundwork.rate_limit.contract import Counters, RateLimited, spend
+from groundwork.rate_limit.contract import Counters
 from groundwork.settings import Secret
 
 MAX_AGE = 2 * SECOND
 # Together at most some 8 MB: a header and its token have about 900 bytes, an account about 1,000.
 _KEPT_TOKENS = 4096
 _KEPT_ACCOUNTS = 4096
+
+_NO_KEY = Secret("")
 
 # What the administration's client should try: RFC 9110 11.6.1 wants it with every 401.
 BASIC = {"www-authenticate": 'Basic realm="administration"'}
@@ -61,22 +65,24 @@ class Credentials:
         admin_password: Secret,
         clock: Clock,
         counters: Counters,
+        guessing: Guessing,
         *,
-        is_development: bool,
+        peer_key: Secret = _NO_KEY,
     ) -> None:
+        """``peer_key``: services that have it name the visitors for whom they ask."""
         self._db = repositories.db
         self._tokens = tokens
         self._admin = admin_password
         self._clock = clock
-        self._counters = counters
-        self._guesses = widened(OPERATOR_SIGN_IN) if is_development else OPERATOR_SIGN_IN
+        self._guesses = OperatorGuesses(guessing, counters, clock)
+        self._peer_key = peer_key
         self._verified: LRUCache[bytes, AccessToken] = LRUCache(_KEPT_TOKENS)
         self._accounts: LRUCache[Did, tuple[Account, Instant]] = LRUCache(_KEPT_ACCOUNTS)
         self._changes = 0
         repositories.when_forgotten(self._forget)
 
-    async def read(self, headers: Mapping[bytes, bytes], address: str) -> Session | Administration | None:
-        """Whoever sent this request from an address; None without a header. Raises NotSignedIn, Forbidden, and RateLimited
+    async def read(self, headers: Mapping[bytes, bytes], connection: HTTPConnection) -> Session | Administration | None:
+        """Whoever sent this request; None without a header. Raises NotSignedIn, Forbidden, and RateLimited
         after too many wrong passwords of the administration.
         """
         header = headers.get(b"authorization")
@@ -91,7 +97,7 @@ class Credentials:
                     access = self._tokens.read_access(value, now)
                     self._verified[header] = access
                 case "basic":
-                    return await self._administration(value, address)
+                    return await self._administration(value, source_of(connection, key=self._peer_key))
                 case _:
                     raise NotSignedIn("Use a Bearer token here.", name="InvalidToken")
         elif access.expires_at <= now:
@@ -104,6 +110,8 @@ class Credentials:
         if header is None:
             raise NotSignedIn("Send the refresh token as Bearer.", name="AuthMissing")
         scheme, value = _split(header)
+        if scheme in ("basic", "dpop"):
+            raise NotSignedIn("Send the refresh token as Bearer.", name="AuthMissing")
         if scheme != "bearer":
             raise NotSignedIn("Send the refresh token as Bearer.", name="InvalidToken")
         return self._tokens.read_refresh(value, self._clock.now(), even_if_expired=even_if_expired)
@@ -142,22 +150,26 @@ class Credentials:
         self._changes += 1
         self._accounts.pop(did, None)
 
-    async def _administration(self, value: str, address: str) -> Administration:
+    async def _administration(self, value: str, source: SignInSource) -> Administration:
         try:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
         except ValueError:
             user, password = b"", b""
         # Both are always compared, in a time that tells nothing about what was sent.
         known = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
-        guess, now = (self._guesses, network_of(address)), self._clock.now()
         if not known or not self._admin:
-            await spend(self._counters, [guess], now=now)
+            await self._guesses.count(OWN_NAME, source)
             raise NotSignedIn("Wrong administration password.", name="AuthenticationRequired", headers=BASIC)
-        # Programs send the right one with every call, so it is not counted; after too many guesses it is not taken either.
-        guessed = await self._counters.add(*guess, 0, now)
-        if guessed.remaining == 0:
-            raise RateLimited(guessed, (guessed.resets_at - now) / SECOND)
+        # Programs send the right one with every call, so it is not counted; after too many guesses it is not taken either,
+        # unless it was given there before.
+        await self._guesses.require_left(OWN_NAME, source)
+        await self._guesses.note(OWN_NAME, source)
         return Administration()
+
+
+def scheme_of(headers: Mapping[bytes, bytes]) -> str:
+    """How a request says who sends it (``bearer``, ``basic``, ``dpop`` …); empty where it does not."""
+    return headers.get(b"authorization", b"").partition(b" ")[0].decode("latin-1").lower()
 
 
 def _usable(account: Account, issued_at: Instant, scope: Scope) -> Account:

@@ -8,9 +8,10 @@ One transaction takes everything, so there is no half of a deletion; files of bl
 from collections.abc import Callable
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_tokens, invites, queries, sessions
+from aurora_locus.accounts import email_tokens, invites, password_guesses, queries, sessions
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.identity import plc_updates
 from aurora_locus.repository import hosting
@@ -18,9 +19,9 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
 
-async def delete_own(registry: Registry, did: Did, password: str, token: str) -> None:
-    """The owner's wish, proven by the account's own password and a token. Raises NotSignedIn for either."""
-    proof = await sessions.prove(registry.db, registry.passwords, did, password)
+async def delete_own(registry: Registry, did: Did, password: str, token: str, source: SignInSource) -> None:
+    """The owner's wish, proven by the account's own password and a token. Raises NotSignedIn for either, and GuessesUsedUp."""
+    proof = await password_guesses.prove(registry, did, password, source)
     if proof.app_password is not None:
         raise sessions.not_proven()
 
@@ -70,6 +71,7 @@ def _remove(w: Writer, registry: Registry, did: Did) -> None:
     if waiting is not None and waiting.awaits == Awaits.CONFIRMATION:
         plc_updates.end_own(w, did, registry.own_keys)
     queries.remove(w, did)
+    password_guesses.forget(w, did)
     invites.disable_of(w, did)
     plc_updates.forget_settled(w, did)
     repositories.keys.remove(w, did)

@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     DELETE_ACCOUNT = "delete_account"
     PLC_OPERATION = "plc_operation"
     SIGN_IN = "sign_in"
+    SIGN_IN_LINK = "sign_in_link"
 
 
 class Verdict(StrEnum):
@@ -87,6 +88,10 @@ class EmailTokens:
         """``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
         letters = b32encode(self._mac("token", letter)).decode()[:10]
         return f"{letters[:5]}-{letters[5:]}"
+
+    def of_link(self, letter: str) -> str:
+        """What a link carries: 160 bits in base32, because nobody types it."""
+        return b32encode(self._mac("link", letter)[:20]).decode()
 
     def hash(self, purpose: Purpose, typed: str) -> bytes:
         """What is stored; case and surrounding space do not matter. Keyed, because fifty bits alone could be tried out."""

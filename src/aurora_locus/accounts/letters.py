@@ -4,10 +4,11 @@ A debt names the letter; what it says and where it goes is read when it is sent,
 meanwhile is not sent any more.
 """
 
+from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose, find_letter
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
-from groundwork.mail.address import parse_address
+from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
@@ -21,6 +22,7 @@ _SUBJECTS = {
     Purpose.DELETE_ACCOUNT: "Delete your account",
     Purpose.PLC_OPERATION: "Change your identity",
     Purpose.SIGN_IN: "Sign in",
+    Purpose.SIGN_IN_LINK: "Your link to sign in",
 }
 _WISHES = {
     Purpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
@@ -44,11 +46,11 @@ def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str,
 
     async def pay(debt: Debt) -> None:
         async with db.reader() as reader:
-            letter = await find_letter(reader, debt.subject)
+            letter = await find_letter(reader, debt.subject) or await sign_in_links.find_letter(reader, debt.subject)
         if letter is None:
             return
         try:
-            await mailer.send(compose(letter, debt.subject, tokens.of_letter(debt.subject), hostname, url))
+            await mailer.send(_composed(letter, debt.subject, tokens, hostname, url))
         except RemoteSlow:
             if debt.reason == ANSWER_LOST:
                 return
@@ -57,12 +59,27 @@ def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str,
     return pay
 
 
+def _composed(letter: Letter, number: str, tokens: EmailTokens, hostname: str, url: str) -> Mail:
+    if letter.purpose is Purpose.SIGN_IN_LINK:
+        return compose_link(letter, number, tokens.of_link(number), hostname, url)
+    return compose(letter, number, tokens.of_letter(number), hostname, url)
+
+
+def compose_link(letter: Letter, number: str, token: str, hostname: str, url: str) -> Mail:
+    """The mail with a link to sign in. Raises InvalidInput for a stored address that is none."""
+    text = (
+        f"Hello,\n\nSomebody typed too many wrong passwords for @{letter.handle} on {hostname}. Where you signed in before, "
+        "nothing changes for you.\n\n"
+        "To sign in on a new device, open this link there and type your password:\n\n"
+        f"    {url}/sign-in?link={token}\n\n"
+        "The link works for 24 hours, and only together with your password. If you don't want to sign in now, there is "
+        "nothing you need to do.\n"
+    )
+    return Mail(_address(letter), _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")
+
+
 def compose(letter: Letter, number: str, token: str, hostname: str, url: str) -> Mail:
     """The words. Raises InvalidInput for a stored address that is none."""
-    try:
-        to = parse_address(letter.email)
-    except ValueError as error:
-        raise InvalidInput("email", str(error)) from None
     page = _PAGES.get(letter.purpose)
     link = "" if page is None else f"Nowhere? Then open this page:\n\n    {url}{page}?code={token}\n\n"
     text = (
@@ -70,4 +87,11 @@ def compose(letter: Letter, number: str, token: str, hostname: str, url: str) ->
         f"If it was you, give this code where you were asked for it:\n\n    {token}\n\n{link}"
         "It works once and for fifteen minutes. If it was not you, nothing needs to be done; give the code to nobody.\n"
     )
-    return Mail(to, _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")
+    return Mail(_address(letter), _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")
+
+
+def _address(letter: Letter) -> EmailAddress:
+    try:
+        return parse_address(letter.email)
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None

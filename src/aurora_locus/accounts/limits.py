@@ -1,7 +1,7 @@
 """How often the things that accounts are asked for may be asked, whichever way they are: by a method or on a page.
 
 In development everything comes from one address and tests make thousands of accounts: the same limits, a thousand times
-as wide.
+as wide, unless the operator says that limits are on.
 """
 
 import ipaddress
@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import blake2b
 
 from aurora_locus.accounts.registry import Registry
+from groundwork.http.client_addresses import is_private
 from groundwork.rate_limit.contract import Limit
 
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
@@ -20,6 +21,9 @@ SIGN_IN_ADDRESS = Limit("create_session_address", 3000, 5 * 60)
 WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
 # Whoever has the administration's password has everything: from one place, guesses are few, whichever door is tried.
 OPERATOR_SIGN_IN = Limit("operator_sign_in", 10, 5 * 60)
+OPERATOR_GUESSES = Limit("operator_guesses", 100, 86400)
+# Each account gets few such e-mails whoever asks; this bounds how many accounts one address asks for.
+SIGN_IN_LINK = Limit("sign_in_link", 100, 5 * 60)
 # Anybody may reserve a key, and each is kept for a month.
 RESERVE_KEY = Limit("reserve_signing_key", 20, 5 * 60)
 RESET_PASSWORD = Limit("reset_password", 50, 5 * 60)
@@ -46,10 +50,28 @@ EXPORT = Limit("export", 10, 3600)
 
 _DEVELOPMENT_FACTOR = 1000
 
+# An app asks about eight times a minute while it is looked at (feeds, notifications, pictures apart) and refreshes its session every
+# hour or two: 5,000 people at the same time make 200,000 requests in five minutes, which is less than a hundred times what
+# one address may.
+_SHARED_FACTOR = 100
+
 
 def effective(registry: Registry, limit: Limit) -> Limit:
     """The limit as it holds on this server."""
-    return widened(limit) if registry.is_development else limit
+    return widened(limit) if registry.has_wide_limits else limit
+
+
+def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
+    """The limit of an address, which is everybody's where ``is_shared`` says that a private one may be and it is private: behind a
+    proxy that names nobody. Accounts and typed names have counts of their own.
+    """
+    return shared(limit) if is_shared and is_private(address) else limit
+
+
+@cache
+def shared(limit: Limit) -> Limit:
+    """The limit of an address that thousands may have."""
+    return replace(limit, points=limit.points * _SHARED_FACTOR)
 
 
 @cache
@@ -59,8 +81,8 @@ def widened(limit: Limit) -> Limit:
 
 
 def key_of_identifier(typed: str) -> str:
-    """An identifier as typed, case apart, in a fixed size: what strangers send must not fill the counters' memory."""
-    return blake2b(typed.strip().lower().encode(errors="replace"), digest_size=16).hexdigest()
+    """An identifier as typed, case and a leading @ apart, in a fixed size: what strangers send must not fill the counters' memory."""
+    return blake2b(typed.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()
 
 
 def network_of(address: str) -> str:

@@ -7,6 +7,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.repository.model import Status
 from groundwork.clock import Instant
+from groundwork.database.transaction import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,22 @@ class Account:
     recovery_key: str | None
     moved_to: str | None
     asks_mail_code: bool
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether nothing but its DID is left."""
+        return self.status is Status.DELETED
+
+
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """What counting wrong passwords takes, of accounts and of operators. ``key`` is a secret of the server under which places
+    are hashed; ``is_wide``: in development, a thousand times the guesses.
+    """
+
+    db: Database
+    key: bytes
+    is_wide: bool
 
 
 class Scope(StrEnum):

@@ -5,10 +5,11 @@ whatever was opened with the old one.
 import asyncio
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_changes, email_tokens, queries, sessions
+from aurora_locus.accounts import email_changes, email_tokens, password_guesses, queries, sessions, sign_in_links
 from aurora_locus.accounts.email_tokens import Purpose, Verdict
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.database.transaction import Writer
 
 # Longer than storing a token takes: the time of the answer tells nothing either.
@@ -37,8 +38,8 @@ async def change(registry: Registry, did: Did, password: str) -> None:
     await registry.db.write(lambda w: _replace(w, registry, did, password_hash))
 
 
-async def reset(registry: Registry, token: str, password: str) -> None:
-    """Set the password and end every session. Raises InvalidInput for the password, NotSignedIn for the token."""
+async def reset(registry: Registry, token: str, password: str, source: SignInSource) -> None:
+    """Set the password and end every session; from ``source``, which had the mail, its owner signs in. Raises InvalidInput for the password, NotSignedIn for the token."""
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
@@ -46,6 +47,7 @@ async def reset(registry: Registry, token: str, password: str) -> None:
         verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, Purpose.RESET_PASSWORD, token)
         if did is not None:
             _replace(w, registry, did, password_hash)
+            password_guesses.note(w, registry.guessing, did, source)
         return verdict
 
     email_tokens.require_good(await registry.db.write(work))
@@ -56,4 +58,6 @@ def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> Non
     queries.set_password(w, did, password_hash)
     sessions.end_all(w, did)
     email_tokens.drop_all(w, did)
+    sign_in_links.forget(w, did)
+    password_guesses.forget(w, did)
     w.after_commit(lambda: registry.repositories.forget_head(did))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
-from aurora_locus.identity.handles import QUARANTINE, taken
+from aurora_locus.identity.handles import taken
 from aurora_locus.repository.model import Status
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Writer
@@ -49,6 +49,7 @@ _SET_AWAITING = """
     update accounts set awaits = :awaits, deactivated_at = :at, delete_after = :delete_after where did = :did
 """
 _SET_SHOWN = "update accounts set awaits = null, deactivated_at = null, delete_after = null where did = :did"
+_FREE_HANDLE = "delete from released_handles where handle = :handle returning did"
 _WAITING = "select handle, awaits from accounts where did = :did and awaits is not null"
 _SET_MOVED = """
     update accounts set moved_to = :moved_to where did = :did and (moved_to is null or moved_to <> :moved_to)
@@ -129,9 +130,9 @@ async def find_by_email(reader: Reader, email: str) -> Account | None:
     return None if row is None else _to_account(row)
 
 
-async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None) -> bool:
-    """Whether an account has it, or another one than ``did`` had it until lately."""
-    released_after = reader.now - QUARANTINE
+async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quarantine: int) -> bool:
+    """Whether an account has it, or another one than ``did`` had it until lately: ``quarantine`` microseconds ago."""
+    released_after = reader.now - quarantine
     row = await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, did=did or "", released_after=released_after)
     if row is not None:
         return True
@@ -144,9 +145,9 @@ async def repository_was_here(reader: Reader, did: Did) -> bool:
     return await reader.fetch_one(_WAS_HERE, did=did) is not None
 
 
-def require_not_kept(w: Writer, handle: Handle, did: Did) -> None:
+def require_not_kept(w: Writer, handle: Handle, did: Did, quarantine: int) -> None:
     """Refuse, in the transaction that takes a handle, one that was released meanwhile and is kept for its last owner."""
-    if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - QUARANTINE) is not None:
+    if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - quarantine) is not None:
         raise taken()
 
 
@@ -258,6 +259,12 @@ def confirm_email(w: Writer, did: Did, at: Instant) -> None:
 def set_email(w: Writer, did: Did, email: str) -> None:
     """Another address, not confirmed yet. Raises UniqueViolated."""
     w.execute(_SET_EMAIL, did=did, email=email)
+
+
+def free_handle(w: Writer, handle: Handle) -> Did | None:
+    """Let anybody take a handle that is kept for who had it, and say who that was; None for one that is not kept."""
+    row = w.fetch_one(_FREE_HANDLE, handle=handle)
+    return None if row is None else Did(row["did"])
 
 
 def set_password(w: Writer, did: Did, password_hash: str) -> None:

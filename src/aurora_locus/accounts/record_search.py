@@ -6,13 +6,15 @@ no question is costly, and none misses anything: the next page goes on from ther
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from at_protocol.data import cbor, json_form
+from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
@@ -106,11 +108,13 @@ def _match(record: Record, wanted: str) -> Found | None:
     found = _found(record)
     if not wanted or wanted in record.rkey.casefold():
         return found
-    return found if wanted in json_form.encode(cbor.decode(record.block)).decode().casefold() else None
+    text = json.dumps(found.value, ensure_ascii=False, separators=(",", ":"))
+    return found if wanted in text.casefold() else None
 
 
 def _found(record: Record) -> Found:
-    return Found(record.collection, record.rkey, record.cid, json_form.to_json(cbor.decode(record.block)))
+    fields = read_stored(record.cid, record.block).fields
+    return Found(record.collection, record.rkey, record.cid, json_form.to_json(fields or {}))
 
 
 def _collection(text: str) -> Nsid:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from at_protocol.crypto.did_key import PrivateKey, PublicKey
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
+from aurora_locus.accounts.model import Guessing
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import SessionTokens
@@ -21,7 +22,8 @@ from groundwork.rate_limit.contract import Counters
 @dataclass(frozen=True, slots=True)
 class Registry:
     """The running server as the accounts see it. ``url`` is where repositories are said to be; ``network`` is asked about
-    identities and handles that are not ours. ``confirms_email``: accounts that nobody invited wait for their owner's mail.
+    identities and handles that are not ours. ``handle_quarantine``: how many
+    microseconds a released handle is kept for who had it, so that nobody is impersonated on the day they leave. ``has_wide_limits``: nobody is counted closely, in development. ``shares_private_addresses``: one may be everybody's. ``confirms_email``: accounts that nobody invited wait for their owner's mail.
     """
 
     db: Database
@@ -40,17 +42,25 @@ class Registry:
     url: str
     handle_domains: Sequence[str]
     is_development: bool
+    has_wide_limits: bool
     needs_invite: bool
     confirms_email: bool
     earning: Earning
     hosts_did_web: bool
+    handle_quarantine: int
     reserved_names: frozenset[str] = frozenset()
+    shares_private_addresses: bool = False
     renames: Locks = field(default_factory=Locks)
 
     @property
     def own_keys(self) -> list[PublicKey]:
         """Rotation keys that the server or its operator holds."""
         return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
+
+    @property
+    def guessing(self) -> Guessing:
+        """What counting wrong passwords takes."""
+        return Guessing(self.db, self.factor_keys.codes, self.has_wide_limits)
 
     @property
     def plc(self) -> Means:

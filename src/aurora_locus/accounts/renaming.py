@@ -33,7 +33,8 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
             account = await queries.find(reader, did)
             if account is None:
                 raise Forbidden("There is no such account on this server.", name="AccountNotFound")
-            if account.handle != handle and await queries.handle_is_taken(reader, handle, did):
+            quarantine = registry.handle_quarantine
+            if account.handle != handle and await queries.handle_is_taken(reader, handle, did, quarantine):
                 raise taken()
         # The document of a did:web is its owner's to edit, or made by this server from what it knows (`identity.web_documents`).
         operation = (
@@ -49,7 +50,7 @@ async def _store(registry: Registry, account: Account, handle: Handle, operation
 
     def work(w: Writer) -> None:
         if account.handle != handle:
-            queries.require_not_kept(w, handle, did)
+            queries.require_not_kept(w, handle, did, registry.handle_quarantine)
             if not queries.set_handle(w, did, handle, account.handle):
                 raise Conflict("The handle was changed by somebody else at the same time.")
             w.after_commit(lambda: registry.repositories.forget_head(did))

@@ -12,15 +12,13 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, make_service_token
 from aurora_locus.accounts.model import Scope
-from aurora_locus.repository.model import Status
 from groundwork.clock import SECOND, Instant
-from groundwork.errors import Forbidden, InvalidInput, NotSignedIn
+from groundwork.errors import Forbidden, InvalidInput
 
 # A token that is good for every method is dangerous in proportion to its life.
 MAX_LIFETIME_WITHOUT_METHOD_SECONDS = 60
 
 CREATE_ACCOUNT = "com.atproto.server.createAccount"
-UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
 
 # What changes or reveals the account itself is done with the account's own session, by nobody on its behalf.
 PROTECTED = frozenset(
@@ -65,8 +63,8 @@ def is_privileged(method: str) -> bool:
     return name.startswith("chat.bsky.") or name == CREATE_ACCOUNT.lower()
 
 
-def require_allowed(wish: Wish, scope: Scope | None, status: Status) -> None:
-    """Raise InvalidInput, Forbidden or NotSignedIn unless a session of this scope may have such a token."""
+def require_allowed(wish: Wish, scope: Scope | None) -> None:
+    """Raise InvalidInput or Forbidden unless a session of this scope may have such a token."""
     _require_audience(wish.audience)
     method = "" if wish.method is None else wish.method
     if method.lower() in PROTECTED:
@@ -74,10 +72,8 @@ def require_allowed(wish: Wish, scope: Scope | None, status: Status) -> None:
     is_move = method == CREATE_ACCOUNT
     if scope is Scope.TAKENDOWN and not is_move:
         raise Forbidden("An account that was taken down gets a token for moving away only.")
-    if status is not Status.ACTIVE and not is_move and method != UPLOAD_BLOB:
-        raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
     if is_privileged(method) and scope not in PRIVILEGED_SCOPES and scope is not Scope.TAKENDOWN:
-        raise Forbidden(f"This app password is not privileged, which {method} needs.")
+        raise InvalidInput("lxm", f"This app password is not privileged, which {method} needs.")
 
 
 def lifetime_seconds(wish: Wish, now: Instant) -> int:

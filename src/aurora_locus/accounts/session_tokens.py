@@ -4,8 +4,11 @@ Access and refresh tokens differ in header type, scope and use, and neither is e
 another kind for one of them: anything with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.
 """
 
+import contextlib
+import warnings
+
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OctKey
 from msgspec import DecodeError, json
 
@@ -17,16 +20,22 @@ from groundwork.errors import NotSignedIn
 
 ACCESS_LIFETIME = 120 * MINUTE
 REFRESH_LIFETIME = 90 * DAY
+# The reference PDS's installer gives 16 random bytes in hexadecimal.
+MIN_SECRET_BYTES = 16
 
 _ACCESS_TYPE = "at+jwt"
 _REFRESH_TYPE = "refresh+jwt"
 
 
 class SessionTokens:
-    """Signs and reads the tokens of one server (``audience`` is its service DID)."""
+    """Signs and reads the tokens of one server (``audience`` is its service DID).
 
-    def __init__(self, secret: bytes, audience: str) -> None:
-        self._key = OctKey.import_key(secret)
+    Tokens under the ``previous`` secret go on being read, so that a secret can be replaced without ending sessions.
+    """
+
+    def __init__(self, secret: bytes, audience: str, previous: bytes = b"") -> None:
+        self._key = _key(secret)
+        self._readable_with = [self._key, *([_key(previous)] if previous else [])]
         self._audience = audience
 
     def access(self, did: Did, scope: Scope, now: Instant) -> str:
@@ -70,16 +79,22 @@ class SessionTokens:
         return jws.serialize_compact({"alg": "HS256", "typ": kind}, json.encode(claims), self._key)
 
     def _read(self, token: str, kind: str) -> dict[str, object]:
+        read = self._verified(token)
         try:
-            read = jws.deserialize_compact(token, self._key, algorithms=["HS256"])
             claims = json.decode(read.payload, type=dict[str, object])
-        except (JoseError, DecodeError, ValueError):
+        except DecodeError:
             raise _invalid() from None
         if read.headers().get("typ") != kind or "lxm" in claims or "cnf" in claims:
             raise _invalid()
         if claims.get("aud") != self._audience:
             raise _invalid()
         return claims
+
+    def _verified(self, token: str) -> jws.CompactSignature:
+        for key in self._readable_with:
+            with contextlib.suppress(JoseError, ValueError):
+                return jws.deserialize_compact(token, key, algorithms=["HS256"])
+        raise _invalid()
 
     def _subject(self, claims: dict[str, object]) -> Did:
         try:
@@ -94,6 +109,13 @@ class SessionTokens:
         if now >= expires * SECOND:
             raise expired()
         return Instant(issued * SECOND), Instant(expires * SECOND)
+
+
+def _key(secret: bytes) -> OctKey:
+    with warnings.catch_warnings():
+        # A short secret of an existing installation is told of by whoever opens it.
+        warnings.simplefilter("ignore", SecurityWarning)
+        return OctKey.import_key(secret)
 
 
 def expired() -> NotSignedIn:

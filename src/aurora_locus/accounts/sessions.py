@@ -15,7 +15,7 @@ from aurora_locus.accounts.app_passwords import AppPassword
 from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
-from aurora_locus.repository.model import OF_THE_HOST, Status
+from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Writer
 from groundwork.errors import NotSignedIn
@@ -69,22 +69,6 @@ class Proof:
     app_password: AppPassword | None
 
 
-async def authenticate(
-    db: Database, passwords: Passwords, identifier: str, password: str, *, allow_takendown: bool = False
-) -> Proof:
-    """The account that identifier and password open, the account's own password or one of its app passwords.
-
-    Raises NotSignedIn with one sentence and one cost for an unknown identifier and a wrong password; taken-down accounts
-    are told so only after the password was right. ``allow_takendown`` lets them in with the account's own password, to
-    take their things and leave.
-    """
-    proof = await prove(db, passwords, identifier, password)
-    may_leave = allow_takendown and proof.app_password is None
-    if proof.account.status in OF_THE_HOST and not may_leave:
-        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
-    return proof
-
-
 async def renew_hash(db: Database, passwords: Passwords, proof: Proof, password: str) -> None:
     """Hash a password that has just fitted anew, where its hash is one of another time or server."""
     old = proof.account.password_hash
@@ -94,12 +78,15 @@ async def renew_hash(db: Database, passwords: Passwords, proof: Proof, password:
     await db.write(lambda w: queries.renew_hash(w, proof.account.did, old=old, new=new))
 
 
-async def prove(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
-    """The same whatever the host decided about the account."""
+async def prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> Proof:
+    """What opened an account: its own password or one of its app passwords. Guesses are counted by ``password_guesses``.
+
+    Raises NotSignedIn with one sentence and one cost for nobody and for a wrong password.
+    """
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
     try:
-        return await _prove(db, passwords, identifier, password)
+        return await _prove(db, passwords, account, password)
     except NotSignedIn:
         await asyncio.sleep(answers_at - loop.time())
         raise
@@ -110,18 +97,23 @@ def not_proven() -> NotSignedIn:
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
 
-async def _prove(db: Database, passwords: Passwords, identifier: str, password: str) -> Proof:
+async def prove_app_password(
+    db: Database, passwords: Passwords, account: Account | None, password: str
+) -> Proof | None:
+    """What an app password opens; None where it is none of this account's. Costs nothing for what cannot be one."""
+    if not app_passwords.has_form(password):
+        return None
+    did = _NOBODY if account is None else account.did
+    password_hash = await passwords.hash_app_password(did, password)
     async with db.reader() as reader:
-        account = await queries.find_by_identifier(reader, identifier)
-    if account is not None and account.status is Status.DELETED:
-        account = None
+        found = await app_passwords.find_by_hash(reader, did, password_hash)
+    return None if account is None or found is None else Proof(account, found)
+
+
+async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> Proof:
     # Which hashes are computed follows from the typed password alone, so that their time tells nothing about accounts.
-    app_password = None
-    if app_passwords.has_form(password):
-        did = _NOBODY if account is None else account.did
-        password_hash = await passwords.hash_app_password(did, password)
-        async with db.reader() as reader:
-            app_password = await app_passwords.find_by_hash(reader, did, password_hash)
+    by_app = await prove_app_password(db, passwords, account, password)
+    app_password = None if by_app is None else by_app.app_password
     fits = await passwords.check(None if account is None else account.password_hash, password)
     if account is None or not (fits or app_password):
         raise not_proven()

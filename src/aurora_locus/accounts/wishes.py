@@ -111,9 +111,9 @@ async def invite_of(registry: Registry, reader: Reader, wish: Wish) -> str | Non
     return code if code is not None and await invites.is_usable(reader, code) else None
 
 
-async def require_free(reader: Reader, handle: Handle, email: str, did: Did | None) -> None:
+async def require_free(registry: Registry, reader: Reader, handle: Handle, email: str, did: Did | None) -> None:
     """Before the directory hears of it; the constraints decide again, for those who race. Raises Refused."""
-    if await queries.handle_is_taken(reader, handle, did):
+    if await queries.handle_is_taken(reader, handle, did, registry.handle_quarantine):
         raise taken()
     if await queries.email_is_taken(reader, email):
         raise email_taken()

@@ -9,7 +9,6 @@ from starlette.routing import Route
 
 from aurora_locus.accounts.credentials import BASIC, Administration, Credentials
 from groundwork.errors import NotSignedIn
-from groundwork.http.application import client_address
 from groundwork.http.json_bodies import json_response
 
 PATH = "/admin/federation"
@@ -19,7 +18,7 @@ def routes(credentials: Credentials, standing: Callable[[], Awaitable[dict[str, 
     """The one address."""
 
     async def show(request: Request) -> Response:
-        if not isinstance(await credentials.read(dict(request.headers.raw), client_address(request)), Administration):
+        if not isinstance(await credentials.read(dict(request.headers.raw), request), Administration):
             raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
         return json_response(await standing())
 

@@ -9,12 +9,14 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from at_protocol.crypto.k256 import PrivateKey
-from at_protocol.syntax.did import parse_did
+from at_protocol.repo.commit import Commit, parse_commit
+from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.adopting import apps, events, files, people, repositories, verifying
 from aurora_locus.adopting.old_folder import OldFolder, opened, require_stopped
@@ -23,6 +25,8 @@ from aurora_locus.adopting.survey import Progress, Survey, survey
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.repository import reader
+from aurora_locus.repository.model import Status
 from aurora_locus.settings import Settings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant
@@ -37,8 +41,10 @@ T = TypeVar("T")
 _RESERVED = "reserved_keys"
 _ANYBODY_HERE = "select count(*) from repositories"
 
-# A shorter one would not be accepted at a start.
-_MIN_SECRET_BYTES = 16
+_SAMPLE_ACCOUNTS = 50
+_SAMPLE_SECONDS = 5
+# Copying this many bytes of a blob takes about as long as storing one block.
+_BLOB_BYTES_PER_BLOCK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,55 @@ class New:
     tokens: EmailTokens
 
 
-async def examine(folder: OldFolder, environment: Mapping[str, str], progress: Progress) -> Survey:
-    """What taking over would do, without doing it. Raises Refused while the old server runs."""
-    require_stopped(folder)
+async def examine(
+    folder: OldFolder,
+    environment: Mapping[str, str],
+    settings: Settings,
+    clock: Clock,
+    progress: Progress,
+    *,
+    is_timed: bool,
+) -> Survey:
+    """What taking over would do, without doing it; the old server may run. How long it would take is measured, if
+    ``is_timed``, on some of the accounts, which are taken over into a folder that is thrown away.
+    """
     with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
-        return await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
+        began = clock.now()
+        found = await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
+        if is_timed and not found.damaged and found.people:
+            # The old server is stopped while the real run looks at everything again.
+            looking = (clock.now() - began) / SECOND
+            found.seconds = looking + await _measured_seconds(folder, settings, clock, found, Path(scratch), progress)
+        return found
+
+
+async def _measured_seconds(
+    folder: OldFolder, settings: Settings, clock: Clock, found: Survey, scratch: Path, progress: Progress
+) -> float:
+    place = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
+    taken, weight = 0, 0.0
+    async with _new_server(replace(place, blobstore_s3_bucket=""), clock) as new:
+        # Making an empty database takes the same few seconds for 50 accounts as for all.
+        began = clock.now()
+        with opened(folder.accounts, scratch) as accounts:
+            # Spread over all of them: those who came first have the most.
+            sample = found.people[:: max(1, len(found.people) // _SAMPLE_ACCOUNTS)]
+            for person in sample:
+                progress(taken, len(sample), "(timing a few accounts)")
+                with opened(folder.store(person.did), scratch) as store:
+                    reading = await _take_account(new, folder, accounts, store, person)
+                    size = sum(blob.size for blob in files.blobs(folder, store, person.did))
+                taken, weight = taken + 1, weight + _weight(reading.blocks, size)
+                if clock.now() - began > _SAMPLE_SECONDS * SECOND:
+                    break
+        spent = (clock.now() - began) / SECOND
+    whole = _weight(found.counts.get("blocks", 0), found.counts.get("bytes of blobs", 0))
+    # Afterwards everything is read once more and compared, which takes about as long as a third of the writing.
+    return spent * whole / weight * 4 / 3
+
+
+def _weight(blocks: int, blob_bytes: int) -> float:
+    return blocks + blob_bytes / _BLOB_BYTES_PER_BLOCK
 
 
 async def adopt(
@@ -102,38 +152,48 @@ async def _fill(
     found: Survey,
     scratch: Path,
 ) -> None:
-    settings.data_directory.mkdir(parents=True, mode=0o700)
-    await migrate(settings.database, "aurora_locus", "aurora_locus")
-    db = await open_database(settings.database, schema="aurora_locus", clock=clock)
-    try:
-        async with db.reader() as reader:
-            row = await reader.fetch_one(_ANYBODY_HERE)
-        if row is None or row[0]:
-            raise Refused(f"The database {settings.database} has accounts already; take over into an empty one.")
-        sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
-        await _keep_secrets(db, sealer, environment)
-        tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
-        new = New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
+    async with _new_server(settings, clock) as new:
+        db = new.db
+        await _keep_secrets(db, new.sealer, environment)
+        signed_anew: set[Did] = set()
         with opened(folder.accounts, scratch) as accounts:
             for done, person in enumerate(found.people):
                 progress(done, len(found.people), person.new_handle)
                 with opened(folder.store(person.did), scratch) as store:
-                    await _take_account(new, folder, accounts, store, person)
+                    reading = await _take_account(new, folder, accounts, store, person)
+                if reading.is_signed_anew:
+                    signed_anew.add(person.did)
             await db.write(lambda w: people.keep_invites(w, accounts))
             await db.write(lambda w: apps.keep_apps(w, accounts))
         await _keep_reserved_keys(new, folder)
+        progress(len(found.people), len(found.people), "(copying the firehose's events)")
         with opened(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
-            await _take_events(db, sequencer, since)
-        await verifying.verify(db, found)
-        progress(len(found.people), len(found.people), "")
+            await _take_events(db, sequencer, since, found, signed_anew)
+        await verifying.verify(db, found, progress)
+
+
+@asynccontextmanager
+async def _new_server(settings: Settings, clock: Clock) -> AsyncIterator[New]:
+    """An empty database in its schema, keys and a place for blobs. Raises Refused where accounts are in it already."""
+    settings.data_directory.mkdir(parents=True, mode=0o700)
+    await migrate(settings.database, "aurora_locus", "aurora_locus")
+    db = await open_database(settings.database, schema="aurora_locus", clock=clock)
+    try:
+        async with db.reader() as look:
+            row = await look.fetch_one(_ANYBODY_HERE)
+        if row is None or row[0]:
+            raise Refused(f"The database {settings.database} has accounts already; take over into an empty one.")
+        sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
+        tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
+        yield New(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)
     finally:
         await db.close()
 
 
 async def _take_account(
     new: New, folder: OldFolder, accounts: sqlite3.Connection, store: sqlite3.Connection, person: Person
-) -> None:
+) -> repositories.Reading:
     db, did = new.db, person.did
     reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
     await db.write(lambda w: repositories.keep_repository(w, reading))
@@ -148,21 +208,41 @@ async def _take_account(
         if blob.file is not None:
             size = await files.copy(new.blobs, did, blob, blob.file)
             await db.write(lambda w, blob=blob, size=size: files.keep_blob(w, did, blob, size))  # type: ignore[misc]
+    return reading
 
 
-async def _take_events(db: Database, sequencer: sqlite3.Connection, since: Instant) -> None:
+async def _take_events(
+    db: Database, sequencer: sqlite3.Connection, since: Instant, found: Survey, signed_anew: set[Did]
+) -> None:
     first: int | None = None
-    async for rows in _beside(events.events(sequencer, since)):
+    unreadable: set[Did] = set()
+    async for rows in _beside(events.events(sequencer, since, unreadable)):
         first = rows[0]["seq"] if first is None else first
         await db.write(lambda w, rows=rows: events.keep_events(w, rows))  # type: ignore[misc]  # a default binds it now
-    last = events.last_number(sequencer)
-    await db.write(lambda w: events.continue_at(w, last, first))
+    found.lost += [f"{did}: an event cannot be read; its repository is announced anew (#sync)." for did in unreadable]
+    number = events.last_number(sequencer)
+    for did in sorted(unreadable | signed_anew):
+        commit = await _active_head(db, did)
+        if commit is not None:
+            number += 1
+            await db.write(lambda w, number=number, commit=commit: events.keep_sync(w, number, commit))  # type: ignore[misc]
+    found.next_after = number
+    await db.write(lambda w: events.continue_at(w, number, first))
+
+
+async def _active_head(db: Database, did: Did) -> Commit | None:
+    """The commit that an active account is at; None for others, of whom the stream tells nothing."""
+    head = await reader.find_head(db, did)
+    if head is None or head.status is not Status.ACTIVE:
+        return None
+    block = (await reader.load_blocks(db, did, [head.commit]))[head.commit]
+    return parse_commit(block, head.commit)
 
 
 async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, str]) -> None:
     """So that a start needs neither in its environment: sessions go on, and identities can be changed."""
     secret = environment.get("PDS_JWT_SECRET", "").encode()
-    if len(secret) >= _MIN_SECRET_BYTES:
+    if secret:
         await db.write(lambda w: server_keys.put(w, sealer, server_keys.SESSION_SECRET, secret))
     rotation = environment.get("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "")
     if rotation:

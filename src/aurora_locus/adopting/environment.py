@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aurora_locus import settings as pds_settings
+from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES
 from aurora_locus.settings import Settings
 from groundwork.errors import Refused
 
@@ -49,6 +50,27 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
     kept = {name: value for name, value in environment.items() if name not in _PLACES and value}
     own = {name: value for name, value in overriding.items() if name.startswith(pds_settings.PREFIX)}
     return pds_settings.read({**kept, **own, "PDS_DATA_DIRECTORY": str(folder)})
+
+
+def what_it_means(settings: Settings) -> list[str]:
+    """Sentences for the operator: what a start with these settings does that they may not expect."""
+    relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
+    told = [
+        settings.how_clients_are_told_apart,
+        f"New handles end in {' or '.join(settings.service_handle_domains)}.",
+        f"Relays that are asked to read it: {relays}."
+        if relays
+        else "No relay is asked to read it: PDS_CRAWLERS names none.",
+        "Requests are counted and limited." if settings.counts_requests else "Requests are not limited.",
+    ]
+    if not settings.mail_url:
+        told.append("No e-mail is sent: PDS_EMAIL_SMTP_URL is not set.")
+    if 0 < len(settings.jwt_secret.reveal().encode()) < MIN_SECRET_BYTES:
+        told.append(
+            "PDS_JWT_SECRET is short enough to be guessed. It is kept, so that nobody has to sign in again; after the move set a "
+            f"new one of at least {MIN_SECRET_BYTES} characters, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
+        )
+    return told
 
 
 def _unquoted(text: str) -> str:

@@ -1,5 +1,8 @@
 """The firehose goes on where it stopped: the same events under the same numbers, and the next number after the last.
 
+A repository of which the stream cannot say everything as a commit (an event that cannot be read, a repository that was signed
+anew) is announced by ``#sync`` behind them.
+
 The old server stores an event without its number and time and adds both when it sends it; ours stores what is sent. What is
 older than our retention is left out, as if we had retired it ourselves.
 """
@@ -10,7 +13,12 @@ from typing import Any, Final
 
 from at_protocol.data import cbor
 from at_protocol.failures import Malformed
+from at_protocol.repo import car
+from at_protocol.repo.commit import Commit
+from at_protocol.sync import events as messages
 from at_protocol.sync import frames
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
 from aurora_locus.adopting.instants import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
@@ -40,22 +48,35 @@ def last_number(db: sqlite3.Connection) -> int:
     return int(db.execute(_LAST).fetchone()[0])
 
 
-def events(db: sqlite3.Connection, since: Instant) -> Iterator[list[dict[str, Any]]]:
-    """Rows of events that are not older than ``since``, some thousand at a time. Raises Malformed for one that is none."""
+def events(db: sqlite3.Connection, since: Instant, unreadable: set[Did]) -> Iterator[list[dict[str, Any]]]:
+    """Rows of events that are not older than ``since``, some thousand at a time. Whose events cannot be read is added to
+    ``unreadable``.
+    """
     position = 0
     while rows := db.execute(_AFTER, [position, _AT_ONCE]).fetchall():
         position = rows[-1]["seq"]
-        batch = [
-            _event(row, _KINDS[row["eventType"]])
-            for row in rows
-            if row["eventType"] in _KINDS and instant(row["sequencedAt"]) >= since
-        ]
+        batch = []
+        for row in rows:
+            if row["eventType"] not in _KINDS or instant(row["sequencedAt"]) < since:
+                continue
+            try:
+                batch.append(_event(row, _KINDS[row["eventType"]]))
+            except Malformed:
+                unreadable.add(Did(row["did"]))
         if batch:
             yield batch
 
 
 def keep_events(w: Writer, rows: list[dict[str, Any]]) -> None:
     w.execute_many(_INSERT, rows)
+
+
+def keep_sync(w: Writer, seq: int, commit: Commit) -> None:
+    """Announce a repository as it is now, as the event ``seq``. The commit has a rev."""
+    blocks = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
+    message = messages.SyncMessage(0, commit.did, format_datetime(w.now), str(commit.rev), blocks)
+    frame = messages.encode_unsequenced(message).with_seq(seq)
+    w.execute(_INSERT, seq=seq, did=commit.did, kind="sync", frame=frame, sequenced_at=w.now)
 
 
 def continue_at(w: Writer, last: int, first_kept: int | None) -> None:

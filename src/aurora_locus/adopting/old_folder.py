@@ -1,4 +1,4 @@
-"""The folder of a reference PDS: where things are in it, whether the server is stopped, its SQLite files opened to read.
+"""The folder of a reference PDS: where things are in it, whether the server runs, its SQLite files opened to read.
 
 Source: the reference's own layout (``account.sqlite``, ``sequencer.sqlite``, ``actors/<two digits>/<did>/store.sqlite`` and
 ``key``, ``reserved_keys/``, a folder of blobs by DID).
@@ -11,7 +11,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -88,17 +88,20 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
 def require_stopped(folder: OldFolder) -> None:
     """Raises Refused while any process has the databases open."""
     for path in (folder.accounts, folder.sequencer):
-        if _is_open(path):
+        if is_open(path):
             raise Refused(f"{path} is in use: stop the reference PDS first, and keep it stopped.")
 
 
 @contextmanager
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
     """One SQLite file, to be read only. What a server that was killed left in a write-ahead log counts: such a file is
-    copied to ``scratch`` with its log, and read there.
+    copied to ``scratch`` with its log, and read there. Of one that a running server has open a snapshot is made there.
     """
     log = path.with_name(f"{path.name}-wal")
-    if log.is_file() and log.stat().st_size:
+    if is_open(path):
+        copy = _snapshot(path, Path(tempfile.mkdtemp(dir=scratch)))
+        uri = f"{copy.absolute().as_uri()}?mode=ro&immutable=1"
+    elif log.is_file() and log.stat().st_size:
         copy = Path(tempfile.mkdtemp(dir=scratch)) / path.name
         shutil.copyfile(path, copy)
         shutil.copyfile(log, copy.with_name(log.name))
@@ -117,7 +120,20 @@ def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
             shutil.rmtree(copy.parent)
 
 
-def _is_open(path: Path) -> bool:
+def _snapshot(path: Path, folder: Path) -> Path:
+    """A copy of a database as one moment had it, by SQLite's backup interface: its server goes on writing meanwhile."""
+    copy = folder / path.name
+    with (
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+        target.execute("pragma journal_mode = delete")
+    return copy
+
+
+def is_open(path: Path) -> bool:
+    """Whether any process has the database open."""
     if sys.platform != "linux":
         return path.with_name(f"{path.name}-wal").exists()
     asked = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _LOCKED_FROM, _LOCKED_BYTES, 0)

@@ -1,12 +1,13 @@
 """One account's store: its repository checked whole and laid down as it is, with its key, preferences and decisions.
 
-Everything is checked that a stranger could check: every block's hash, the order and depth of the tree, the commit's
-signature by the key that lies beside it. The tree is what counts; the index beside it only says since when a record is there
-and what was taken down. Blocks that the head does not reach are left out: nobody can ask for them.
+Everything is checked that a stranger could check: every block's hash, the order and depth of the tree. A head that the
+key beside it did not sign is replaced by one that it signs. The tree is what counts; the index beside it only says since when a record is there
+and what was taken down. Blocks that the head does not reach are left out: nobody can ask for them. Records are carried as
+they are; only a path that is no ``collection/rkey`` is left out, and then the repository gets a new commit without it.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
-from at_protocol.repo.commit import is_signed_by
+from at_protocol.repo.commit import Commit, is_signed_by, sign_commit
 from at_protocol.repo.mst import EMPTY_ROOT
 from at_protocol.repo.node import EMPTY_NODE
+from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import Tid
 from aurora_locus.adopting.people import Person
 from aurora_locus.repository.import_plan import Held, Plan, plan_import
 from groundwork.clock import Instant
@@ -60,14 +63,23 @@ _INSERT_PREFERENCE = """
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A repository that was read and found whole. ``since`` says by path at which rev the index has each record, and what
-    takes it down.
+    takes it down. ``commit`` is its head here: the old one, or where paths were refused or another key signed the old one
+    (``is_foreign``) one that was made, as were the blocks that are in no store (``made``).
     """
 
     person: Person
     key: PrivateKey
     plan: Plan
-    rev: str
+    commit: Commit
+    made: Mapping[Cid, bytes]
+    rev: Tid
     since: dict[str, tuple[str, str | None]]
+    is_foreign: bool
+
+    @property
+    def is_signed_anew(self) -> bool:
+        """Whether the head here is another than the old one."""
+        return self.is_foreign or bool(self.plan.refused)
 
     @property
     def blocks(self) -> int:
@@ -86,19 +98,24 @@ def read(store: sqlite3.Connection, person: Person, key_file: Path) -> Reading:
         raise Malformed("account", person.did, f"its store has {len(roots)} heads")
     head = Cid.parse(roots[0]["cid"])
     plan = plan_import(person.did, [head], _finder(store), _NOTHING_HELD)
-    if not is_signed_by(plan.commit, key.public):
-        raise Malformed("account", person.did, "its head is not signed by the key beside it")
     if plan.commit.rev is None:
         raise Malformed("account", person.did, "its head is a commit of an old version; start the old server once")
+    commit, rev, made = plan.commit, plan.commit.rev, dict(plan.rebuilt)
+    # An account that moved to the old server and has not written there has the head that its server before signed.
+    is_foreign = not is_signed_by(commit, key.public)
+    if plan.refused or is_foreign:
+        rev = tid.from_microseconds(tid.to_microseconds(rev) + 1, tid.to_clock_id(rev))
+        commit = sign_commit(key, did=person.did, rev=rev, data=plan.data)
+        made[commit.cid] = commit.block
     since = {
         f"{row['collection']}/{row['rkey']}": (row["repoRev"], row["takedownRef"]) for row in store.execute(_INDEX)
     }
-    return Reading(person, key, plan, plan.commit.rev, since)
+    return Reading(person, key, plan, commit, made, rev, since, is_foreign)
 
 
 def keep_repository(w: Writer, reading: Reading) -> None:
     """The row that everything else of an account refers to."""
-    commit = reading.plan.commit
+    commit = reading.commit
     w.execute(
         _INSERT_REPOSITORY,
         did=reading.person.did,
@@ -115,10 +132,13 @@ def blocks(store: sqlite3.Connection, reading: Reading) -> Iterator[list[dict[st
     did, plan = reading.person.did, reading.plan
     batch: list[dict[str, Any]] = []
     size = 0
-    for cid in [plan.commit.cid, *plan.staged]:
+    for cid in [reading.commit.cid, *plan.staged]:
         row = store.execute(_BLOCK, [str(cid)]).fetchone()
-        # An empty tree may not be stored: everybody knows what it is.
-        content, rev = (EMPTY_NODE, reading.rev) if row is None else (row["content"], row["repoRev"])
+        if row is not None:
+            content, rev = row["content"], row["repoRev"]
+        else:
+            # An empty tree may not be stored: everybody knows what it is.
+            content, rev = reading.made.get(cid, EMPTY_NODE), reading.rev
         uses = 1 + plan.more_uses.get(cid, 0)
         batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
         size += len(content)

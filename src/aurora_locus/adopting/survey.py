@@ -26,14 +26,19 @@ _DEVICES = "select count(*) from account_device"
 @dataclass(slots=True)
 class Survey:
     """``counts`` by noun. ``damaged`` are sentences about accounts and blobs that cannot be taken over as they are, ``lost``
-    sentences about what has no place here.
+    sentences about what has no place here, ``odd`` about records that are carried although a new write could not hold them.
+
+    ``seconds`` is about how long taking over takes, where that was measured. ``last_number`` is the old firehose's; ``next_after`` ours once everything is taken over, which may be higher.
     """
 
     people: list[Person] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     last_number: int = 0
+    next_after: int = 0
+    seconds: float | None = None
     damaged: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
 
     def count(self, noun: str, more: int) -> None:
         self.counts[noun] = self.counts.get(noun, 0) + more
@@ -70,6 +75,15 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Per
             if person.commit is not None and person.commit != str(reading.plan.commit.cid):
                 # The old server writes this one after the repository itself, in another database.
                 found.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
+            for path, why in reading.plan.flaws.items():
+                found.odd.append(f"at://{person.did}/{path}: {why}.")
+            for path, why in reading.plan.refused.items():
+                found.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
+            if reading.is_foreign:
+                found.lost.append(
+                    f"{person.did}: another key signed its head, as after moving in with nothing written since; it is signed "
+                    "again with its key here, and announced with #sync."
+                )
             found.count("records", len(reading.plan.changes))
             found.count("blocks", reading.blocks)
             for blob in files.blobs(folder, store, person.did):

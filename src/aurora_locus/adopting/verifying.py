@@ -1,7 +1,7 @@
 """After everything was written: is it all here? Read back from the new database and compared with what was found before."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.adopting.survey import Survey
+from aurora_locus.adopting.survey import Progress, Survey
 from aurora_locus.repository import reader
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
@@ -18,7 +18,7 @@ _BLOCKS_AT_ONCE = 1000
 _LAST = "select last from sequencer where id = 1"
 
 
-async def verify(db: Database, found: Survey) -> None:
+async def verify(db: Database, found: Survey, progress: Progress) -> None:
     """Compare numbers and heads, and every stored block with its name. Raises Unavailable with what differs."""
     differing = []
     async with db.reader() as look:
@@ -28,9 +28,10 @@ async def verify(db: Database, found: Survey) -> None:
             if here != found.counts.get(noun, 0):
                 differing.append(f"{here} {noun} instead of {found.counts.get(noun, 0)}")
         last = await look.fetch_one(_LAST)
-    if last is None or last[0] != found.last_number:
-        differing.append(f"the firehose stands elsewhere than at {found.last_number}")
-    for person in found.people:
+    if last is None or last[0] != found.next_after:
+        differing.append(f"the firehose stands elsewhere than at {found.next_after}")
+    for done, person in enumerate(found.people):
+        progress(done, len(found.people), f"(comparing) {person.new_handle}")
         differing += await _differing_blocks(db, person.did)
     if differing:
         raise Unavailable("What was written is not what was read: " + "; ".join(differing) + ".")

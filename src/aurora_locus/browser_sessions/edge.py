@@ -1,16 +1,14 @@
 """Who is signed in on the browser that asks: noted once per request, asked for by pages, changed by signing in and out."""
 
-import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from hashlib import sha256
 
 from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import browser_sessions
+from aurora_locus.accounts import browser_sessions, password_guesses
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, Origin, SignedIn
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
@@ -146,14 +144,16 @@ def csrf_token(connection: HTTPConnection) -> str:
     return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
 
 
-def has_signed_in_here(connection: HTTPConnection, did: Did) -> bool:
-    """Whether this browser was the account's before. It opens nothing; it only keeps strangers' guesses from counting here."""
-    return hmac.compare_digest(cookies.read(connection, cookies.KNOWN), _mark(connection, did))
+def source_here(connection: HTTPConnection) -> SignInSource:
+    """Where this browser is, and whether it signed in before: that opens nothing, it keeps strangers' guesses from counting here."""
+    return source_of(connection, cookies.read(connection, cookies.KNOWN))
 
 
-def _mark(connection: HTTPConnection, did: Did) -> str:
-    mac = hmac.digest(site_of(connection).csrf_key, f"known\n{did}".encode(), sha256)
-    return urlsafe_b64encode(mac[: browser_sessions.ID_BYTES]).decode().rstrip("=")
+def lasting_source(connection: HTTPConnection) -> SignInSource:
+    """The same for a browser on which somebody signs in: it is known from now on."""
+    device = cookies.read(connection, cookies.KNOWN) or browser_sessions.fresh_id()
+    cookies.change(connection, cookies.KNOWN, device, stays=True)
+    return source_of(connection, device)
 
 
 async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedIn:
@@ -165,12 +165,15 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
     known, is_known = visit.browser_id, visit.id_hash is not None
     origin = Origin(connection.headers.get("user-agent", ""), client_address(connection))
 
+    source = lasting_source(connection)
+
     def work(w: Writer) -> tuple[str, str]:
-        return browser_sessions.sign_in(w, known, did, valid_after, origin, is_known=is_known, remember=remember)
+        opened = browser_sessions.sign_in(w, known, did, valid_after, origin, is_known=is_known, remember=remember)
+        password_guesses.note(w, registry.guessing, did, source)
+        return opened
 
     browser_id, session_id = await registry.db.write(work)
     visit.browser_id, visit.id_hash = browser_id, browser_sessions.hash_of(browser_id)
-    cookies.change(connection, cookies.KNOWN, _mark(connection, did), stays=True)
     async with registry.db.reader() as reader:
         accounts = await browser_sessions.signed_in(reader, visit.id_hash)
     _note(connection, accounts, did)

@@ -52,7 +52,7 @@ async def open_proxying(
             keys=keys,
             clock=clock,
             own_names=frozenset({settings.did, origin_of(settings.url)}),
-            bare_audiences=frozenset(settings.proxy_bare_audiences),
+            full_audiences=frozenset(settings.proxy_full_audiences),
         )
     finally:
         await http.close()

@@ -51,7 +51,7 @@ class Proxying:
     keys: SigningKeys
     clock: Clock
     own_names: Collection[str]
-    bare_audiences: Collection[str]
+    full_audiences: Collection[str]
     under_way: Counter[Did] = field(default_factory=Counter)
 
     def wanted(self, nsid: Nsid, header: str | None) -> Wanted | None:
@@ -110,7 +110,7 @@ class Proxying:
         return make_service_token(
             await self.keys.signing_key(did),
             issuer=did,
-            audience=audience_of(service, self.bare_audiences),
+            audience=audience_of(service, self.full_audiences),
             method=nsid,
             now_seconds=self.clock.now() // SECOND,
             token_id=secrets.token_hex(16),

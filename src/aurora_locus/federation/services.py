@@ -110,11 +110,15 @@ async def find_service(resolve: Resolve, own: OwnServices, wanted: Wanted) -> Se
     return Service(did, fragment, url)
 
 
-def audience_of(service: Service, bare: Collection[str]) -> str:
-    """Whom a token for this service is made out to. ``bare`` holds ``#service`` or ``did#service`` names."""
-    if f"#{service.fragment}" in bare or service.name in bare:
-        return service.did
-    return service.name
+def audience_of(service: Service, full: Collection[str]) -> str:
+    """The ``aud`` claim of a token for this service: its bare DID, or ``did#service`` where ``full`` names it.
+
+    ``full`` holds ``#service`` or ``did#service`` names. Services that are deployed today compare ``aud`` with their DID,
+    as the reference PDS writes it; the specification is moving to ``did#service``.
+    """
+    if f"#{service.fragment}" in full or service.name in full:
+        return service.name
+    return service.did
 
 
 def _bad_header(why: str) -> InvalidInput:

@@ -8,11 +8,7 @@ from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from groundwork.clock import DAY
 from groundwork.errors import InvalidInput, Refused
-
-# A released handle is kept for who had it, so that nobody is impersonated on the day they leave.
-QUARANTINE = 30 * DAY
 
 MIN_LABEL = 3
 MAX_LABEL = 18

@@ -7,27 +7,31 @@ at again. What is wrong is a :class:`Finding` for a person; nothing is repaired 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from at_protocol.crypto.did_key import PublicKey, parse_did_key
-from at_protocol.data.blob_ref import find_blobs
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.commit import parse_commit, verify_commit
 from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
 from at_protocol.repo.node import EMPTY_NODE, Node
-from at_protocol.repo.snapshot import decode_record
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import to_microseconds
 from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.maintenance.event_log import examine_events
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head
 from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 
 # A repository that is written all the time is looked at so often before it counts as unreadable.
 _ATTEMPTS = 4
 _PAGE = 250
+# A head that moved shortly before the oldest event may belong to the events that retention has removed.
+_CLOCKS_APART = 5 * MINUTE
 _NODES_AT_ONCE = 100
 
 _KEY = "select did_key from signing_keys where did = :did and state = 'current'"
@@ -47,6 +51,7 @@ _BLOBS = """
 _NEWEST_EVENT = """
     select kind, frame from events where did = :did and kind in ('commit', 'sync') order by seq desc limit 1
 """
+_OLDEST_EVENT = "select sequenced_at from events order by seq limit 1"
 _SEQUENCER = "select last, retired_up_to from sequencer where id = 1"
 _EVENT_BOUNDS = "select min(seq) as low, max(seq) as high, count(*) as number from events"
 _WITHOUT_REPOSITORY = """
@@ -89,19 +94,30 @@ class Report:
 SizeOf = Callable[[Did, Cid, int], Awaitable[int | None]]
 
 
-def in_store(store: BlobStore) -> SizeOf:
-    """Ask the store of blobs."""
+def in_store(store: BlobStore, *, reads: bool = False) -> SizeOf:
+    """Ask the store of blobs; ``reads`` looks at every byte: a file with other bytes counts as having none."""
 
     async def size(did: Did, cid: Cid, _size: int) -> int | None:
         # A takedown and its file's move are two steps; either place will do.
         for name in (object_name(did, cid), quarantine_name(did, cid)):
             try:
+                if reads:
+                    return await _size_if_whole(store, name, cid)
                 return await store.size(name)
             except NotFound:
                 continue
         return None
 
     return size
+
+
+async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
+    """How many bytes the file has; -1 where they are not those that the CID names. Raises NotFound."""
+    digest, size = sha256(), 0
+    async for piece in store.read(name):
+        digest.update(piece)
+        size += len(piece)
+    return size if digest.digest() == cid.digest else -1
 
 
 async def examine(
@@ -258,11 +274,8 @@ class _Look:
         cids = list(by_cid)
         for start in range(0, len(cids), _PAGE):
             for cid, block in (await self._load(cids[start : start + _PAGE])).items():
-                try:
-                    blobs = find_blobs(decode_record(cid, block), strict=False)
-                except Malformed as error:
-                    self._wrong(f"The record {by_cid[cid][0]} cannot be read: {error.why}.")
-                    continue
+                # Odd records are carried as they came; their hashes are right.
+                blobs = read_stored(cid, block).blobs()
                 self._blobs |= {(path, blob.cid) for blob in blobs for path in by_cid[cid]}
             await asyncio.sleep(0)
 
@@ -323,7 +336,7 @@ class _Look:
         if found is None:
             self._wrong(f"The blob {cid} has no file.")
         elif found != size:
-            self._wrong(f"The file of the blob {cid} has other bytes than its {size}.")
+            self._wrong(f"The file of the blob {cid} is damaged: it does not have its {size} bytes.")
 
     async def _announced(self) -> None:
         """What was announced last is what is; events that retention has removed are not asked for."""
@@ -331,8 +344,12 @@ class _Look:
             return
         async with self._db.reader() as found:
             row = await found.fetch_one(_NEWEST_EVENT, did=self._head.did)
-        if row is not None and str(self._head.rev).encode() not in bytes(row["frame"]):
-            self._wrong("Its last announcement is not about its head.")
+            oldest = await found.fetch_one(_OLDEST_EVENT)
+        if row is not None:
+            if str(self._head.rev).encode() not in bytes(row["frame"]):
+                self._wrong("Its last announcement is not about its head.")
+        elif oldest is not None and to_microseconds(self._head.rev) > oldest["sequenced_at"] + _CLOCKS_APART:
+            self._wrong("Its head was never announced, or the event is gone.")
 
 
 async def _examine_log(db: Database, report: Report) -> None:
@@ -343,6 +360,7 @@ async def _examine_log(db: Database, report: Report) -> None:
         report.findings.append(Finding("events", "The row that hands out numbers is missing."))
         return
     report.events = bounds["number"]
+    report.findings += [Finding("events", what) for what in await examine_events(db)]
     if bounds["high"] is not None and bounds["high"] > head["last"]:
         report.findings.append(Finding("events", f"Event {bounds['high']} is above the last number, {head['last']}."))
     if bounds["low"] is not None and bounds["low"] <= head["retired_up_to"]:

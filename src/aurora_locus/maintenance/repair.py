@@ -7,30 +7,32 @@ are left to ``listMissingBlobs``: their rows go, so that they can be uploaded ag
 
 from dataclasses import dataclass
 
-from at_protocol.data.blob_ref import find_blobs
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.build import build
 from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
 from at_protocol.repo.node import EMPTY_NODE, Node
-from at_protocol.repo.snapshot import decode_record
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.uploads import object_name, quarantine_name
+from aurora_locus.maintenance.integrity import in_store
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, Status
 from aurora_locus.repository.rebuild import Whole, rebuild
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import not_hosted
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import Refused
 
 _PAGE = 250
 _FORGET_BLOB = "delete from blobs where did = :did and cid = :cid"
-_BLOBS = "select cid from blobs where did = :did order by cid"
+_BLOBS = "select cid, size from blobs where did = :did order by cid"
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """``from_tree``: the tree was whole. ``lost`` are the paths whose records are gone, ``missing_blobs`` had no file."""
+    """``from_tree``: the tree was whole. ``lost`` are the paths whose records are gone, ``missing_blobs`` had no file, or one
+    with other bytes, which was removed.
+    """
 
     records: int
     from_tree: bool
@@ -53,7 +55,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         from_tree = named is not None
         if named is None:
             named = await reader.all_entries(repositories.db, did)
-        blobs = await _readable(repositories, did, named)
+        blobs = await _present(repositories, did, named)
         entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
         built = build(entries.items())
         nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
@@ -92,16 +94,13 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
             return entries
 
 
-async def _readable(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
-    """The paths whose records are there and can be read, with the blobs that each names."""
+async def _present(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
+    """The paths whose records are there, with the blobs that each names."""
     by_cid: dict[Cid, frozenset[Cid]] = {}
     cids = list(dict.fromkeys(entries.values()))
     for start in range(0, len(cids), _PAGE):
         for cid, block in (await _load(repositories, did, cids[start : start + _PAGE])).items():
-            try:
-                by_cid[cid] = frozenset(blob.cid for blob in find_blobs(decode_record(cid, block), strict=False))
-            except Malformed:
-                continue
+            by_cid[cid] = frozenset(blob.cid for blob in read_stored(cid, block).blobs())
     return {path: by_cid[cid] for path, cid in entries.items() if cid in by_cid}
 
 
@@ -110,15 +109,15 @@ async def _forget_missing_blobs(repositories: Repositories, did: Did) -> tuple[C
     async with db.reader() as found:
         rows = await found.fetch(_BLOBS, did=did)
     missing = []
+    held = in_store(store, reads=True)
     for row in rows:
         cid = Cid(row["cid"])
-        for name in (object_name(did, cid), quarantine_name(did, cid)):
-            try:
-                await store.size(name)
-                break
-            except NotFound:
-                continue
-        else:
-            missing.append(cid)
+        size = await held(did, cid, row["size"])
+        if size == row["size"]:
+            continue
+        missing.append(cid)
+        if size is not None:
+            for name in (object_name(did, cid), quarantine_name(did, cid)):
+                await store.delete(name)
     await db.write(lambda w: w.execute_many(_FORGET_BLOB, [{"did": did, "cid": bytes(cid)} for cid in missing]))
     return tuple(missing)

@@ -6,6 +6,7 @@ from aurora_locus.accounts import (
     email_changes,
     email_tokens,
     invites,
+    password_guesses,
     queries,
     renaming,
     sessions,
@@ -128,6 +129,7 @@ async def set_password(registry: Registry, deed: Deed, did: Did, password: str) 
         _require(w, did)
         audit_log.append(w, deed, Act.SET_PASSWORD, did, after=_CHANGED)
         queries.set_password(w, did, password_hash)
+        password_guesses.forget(w, did)
         sessions.end_all(w, did)
         w.after_commit(lambda: registry.repositories.forget_head(did))
 

@@ -42,6 +42,7 @@ class Act(StrEnum):
     SEND_RESET = "account.send_password_reset"
     CHANGE_EMAIL = "account.change_email"
     CHANGE_HANDLE = "account.change_handle"
+    RELEASE_HANDLE = "account.release_handle"
     SET_QUOTA = "account.set_quota"
     DELETE = "account.delete"
     REQUEST_CRAWL = "server.request_crawl"
@@ -70,6 +71,7 @@ LEAST: Final[Mapping[Act, Role]] = {
     Act.CREATE_ACCOUNT: Role.ADMIN,
     Act.SEND_RESET: Role.ADMIN,
     Act.CHANGE_HANDLE: Role.ADMIN,
+    Act.RELEASE_HANDLE: Role.ADMIN,
     Act.SET_QUOTA: Role.ADMIN,
     Act.DELETE: Role.ADMIN,
     Act.REQUEST_CRAWL: Role.ADMIN,

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from at_protocol.data import cbor, json_form
+from at_protocol.data import json_form
 from at_protocol.failures import Malformed
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax import tid
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
@@ -90,7 +91,8 @@ def _is_new(rkey: RecordKey, at: int) -> bool:
 
 
 def _written(did: Did, record: Record, at: int) -> Written:
-    value = json_form.to_json(cbor.decode(record.block))
+    fields = read_stored(record.cid, record.block).fields
+    value = json_form.to_json(fields or {})
     return Written(
         f"at://{did}/{record.collection}/{record.rkey}",
         str(record.cid),

@@ -3,7 +3,7 @@
 Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare what the
 caller expects with what is, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
 the numbered event; answer only when that is durable. A head that moved meanwhile (another process) is noticed by the
-statement that moves it, and the work is done again from the new one.
+statement that moves it, and the work is done again from the new one, when it is this process's turn (``turns``).
 """
 
 import asyncio
@@ -30,8 +30,8 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 MAX_WRITES = events.MAX_OPERATIONS
 
-# A head goes stale only when another process writes the same repository; losing more often is not bad luck. Whoever lost
-# waits a moment, at random, so that two processes do not meet again and again.
+# A head goes stale only when another process writes the same repository. On SQLite that is an operator's; on PostgreSQL, where
+# writers queue, what takes no turn: an import that ends, a repair. Whoever lost waits a moment, at random.
 _ATTEMPTS = 8
 _PAUSE_SECONDS = 0.005
 
@@ -51,22 +51,51 @@ async def commit(
     if len(paths) != len(writes):
         raise InvalidInput("writes", "Two writes of one batch are about the same record.")
     async with repositories.locks.hold(did):
-        for attempt in range(_ATTEMPTS):
-            head = await repositories.head(did)
-            require_visible(head)
-            if swap_commit is not None and swap_commit != head.commit:
-                raise Conflict(f"The repository is at commit {head.commit}, not at {swap_commit}.", name="InvalidSwap")
+        turns = repositories.turns
+        if not turns.must_queue(did):
             try:
-                return await _commit_on(repositories, head, writes)
-            except DamagedRepository:
-                # The tree of a head that another process has replaced is gone; that of the present head must be there.
-                repositories.forget_head(did)
-                if await repositories.head(did) == head:
-                    raise
+                return await _attempt(repositories, did, writes, swap_commit, queue=turns.queue_of(did))
             except StaleHead:
+                turns.lose(did)
+        async with turns.take(did):
+            for attempt in range(_ATTEMPTS):
                 repositories.forget_head(did)
-                await asyncio.sleep(_PAUSE_SECONDS * 2**attempt * random.random())  # noqa: S311 - no secret
+                try:
+                    return await _attempt(repositories, did, writes, swap_commit, queue=None)
+                except StaleHead:
+                    await asyncio.sleep(_PAUSE_SECONDS * 2**attempt * random.random())  # noqa: S311 - no secret
     raise Unavailable(f"The repository {did} is being written by somebody else; try again.")
+
+
+async def _attempt(
+    repositories: Repositories, did: Did, writes: Sequence[Write], swap_commit: Cid | None, *, queue: int | None
+) -> Committed | None:
+    """Raises StaleHead when the head that this was planned on is no longer the repository's, or others queue for it."""
+    head = await repositories.head(did)
+    require_visible(head)
+    try:
+        _require_swap(head, swap_commit)
+        made = await _commit_on(repositories, head, writes, queue)
+    except (Conflict, InvalidInput, NotFound, DamagedRepository) as failure:
+        # Of a head that another process has replaced, nothing that was found holds, and its tree may be gone.
+        if isinstance(failure, DamagedRepository) or repositories.turns.are_shared:
+            await _require_present(repositories, head)
+        raise
+    if made is None and repositories.turns.are_shared:
+        await _require_present(repositories, head)
+    return made
+
+
+def _require_swap(head: Head, swap_commit: Cid | None) -> None:
+    if swap_commit is not None and swap_commit != head.commit:
+        raise Conflict(f"The repository is at commit {head.commit}, not at {swap_commit}.", name="InvalidSwap")
+
+
+async def _require_present(repositories: Repositories, head: Head) -> None:
+    """Raise StaleHead where this is the repository's head no more."""
+    repositories.forget_head(head.did)
+    if await repositories.head(head.did) != head:
+        raise StaleHead
 
 
 async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> Committed:
@@ -74,15 +103,17 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
 
     ``as_sync``: it is told as the state that it is, not as what follows the commit before, which nobody may have seen.
     """
-    async with repositories.locks.hold(did):
+    async with repositories.locks.hold(did), repositories.turns.take(did):
         repositories.forget_head(did)
         head = await repositories.head(did)
         require_visible(head)
         unchanged = edit.Edited(head.data, {}, frozenset(), {})
-        return await _store(repositories, head, (), unchanged, (), is_told_as_sync=as_sync)
+        return await _store(repositories, head, (), unchanged, (), queue=None, is_told_as_sync=as_sync)
 
 
-async def _commit_on(repositories: Repositories, head: Head, writes: Sequence[Write]) -> Committed | None:
+async def _commit_on(
+    repositories: Repositories, head: Head, writes: Sequence[Write], queue: int | None
+) -> Committed | None:
     def plan(tree: Tree) -> tuple[list[tuple[Write, Change]], edit.Edited | None]:
         changes = _decide(tree, writes)
         return changes, edit.apply(tree, [change for _, change in changes]) if changes else None
@@ -90,7 +121,8 @@ async def _commit_on(repositories: Repositories, head: Head, writes: Sequence[Wr
     changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan)
     if edited is None:
         return None
-    return await _store(repositories, head, [write for write, _ in changes], edited, [change for _, change in changes])
+    made, decided = [write for write, _ in changes], [change for _, change in changes]
+    return await _store(repositories, head, made, edited, decided, queue=queue)
 
 
 def _decide(tree: Tree, writes: Sequence[Write]) -> list[tuple[Write, Change]]:
@@ -116,6 +148,7 @@ async def _store(
     edited: edit.Edited,
     changes: Sequence[Change],
     *,
+    queue: int | None,
     is_told_as_sync: bool = False,
 ) -> Committed:
     key = await repositories.keys.signing_key(head.did)
@@ -150,7 +183,7 @@ async def _store(
     await make_durable(
         repositories,
         Head(head.did, head.status, made.cid, rev, made.data),
-        lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed),
+        lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed, queue=queue),
     )
     return Committed(made.cid, rev)
 

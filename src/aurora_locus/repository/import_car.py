@@ -33,6 +33,7 @@ from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, TransactionTooLong, Writer
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
+from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
 
@@ -66,8 +67,10 @@ async def import_repository(repositories: Repositories, did: Did, file: ImportFi
             plan = await asyncio.to_thread(plan_import, did, file.roots, file.find, held)
         except Malformed as error:
             raise InvalidInput("", f"The repository cannot be imported: {error.why}.") from None
+        if plan.refused or plan.flaws:
+            log.info("repository.imported_as_stored", did=did, refused=len(plan.refused), flawed=len(plan.flaws))
         imported = _believed_rev(plan.commit, repositories.clock.now())
-        if plan.commit.data == head.data and (imported is None or imported <= head.rev):
+        if plan.data == head.data and (imported is None or imported <= head.rev):
             return None
         key = await repositories.keys.signing_key(did)
         return await _store(repositories, head, plan, file, key, max(head.rev, imported or head.rev))
@@ -117,7 +120,7 @@ async def _store(
 ) -> Committed:
     last_step = _in_last_step(head, plan)
     did, rev, db = head.did, repositories.next_rev(previous), repositories.db
-    made = sign_commit(key, did=did, rev=rev, data=plan.commit.data)
+    made = sign_commit(key, did=did, rev=rev, data=plan.data)
     try:
         await db.write(lambda w: import_writer.begin(w, head, made))
         batches = _batches(plan, file)
@@ -177,7 +180,7 @@ def _batches(plan: Plan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, in
     batch: list[tuple[Cid, bytes, int]] = []
     size = 0
     for cid, uses in plan.staged.items():
-        block = EMPTY_NODE if cid == EMPTY_ROOT else file.find(cid)
+        block = EMPTY_NODE if cid == EMPTY_ROOT else plan.rebuilt.get(cid) or file.find(cid)
         if block is None:
             raise AssertionError(cid)
         batch.append((cid, block, uses))

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from at_protocol.data.blob_ref import BlobRef, find_blobs
+from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
+from at_protocol.repo.build import build
 from at_protocol.repo.change import Change, parse_path
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.repo.mst import MissingBlock, Tree
 from at_protocol.repo.node import Node
-from at_protocol.repo.snapshot import decode_record
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 
 # The bytes of a block whose hash has been checked, or None.
@@ -37,10 +38,16 @@ class Plan:
     """How the repository becomes the file's. ``blobs`` are those that each changed record refers to, by path.
 
     ``staged`` are the blocks that are not here yet, with how often each is used; ``more_uses`` counts the new uses of those
-    that are here.
+    that are here. ``flaws`` names the records that are carried although a new write of them would be refused. Paths that
+    are no ``collection/rkey`` are left out (``refused``, with the reason); then ``data`` is the root of the tree without
+    them, and ``rebuilt`` holds its nodes.
     """
 
     commit: Commit
+    data: Cid
+    rebuilt: Mapping[Cid, bytes]
+    flaws: Mapping[str, str]
+    refused: Mapping[str, str]
     new_nodes: Collection[Cid]
     removed_nodes: Sequence[Cid]
     changes: Sequence[Change]
@@ -55,6 +62,11 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
     nodes: dict[Cid, None] = {}
     changes: list[Change] = []
     blobs: dict[str, tuple[BlobRef, ...]] = {}
+    flaws: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    entries: list[tuple[str, Cid]] = []
+    # A file may name one record at a million paths: it is read once.
+    read: dict[Cid, tuple[str | None, tuple[BlobRef, ...]]] = {}
     gone = dict(held.entries)
     try:
         for item in Tree(commit.data, lambda cid: find(cid) or held.nodes.get(cid)).walk():
@@ -63,21 +75,38 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
                 continue
             path, cid = item
             before = gone.pop(path, None)
-            if before == cid:
-                continue
-            parse_path(path)
-            if referred := _blobs_of(path, cid, find):
-                blobs[path] = referred
-            changes.append(Change(path, before, cid))
+            if before != cid:
+                try:
+                    parse_path(path)
+                except Malformed as wrong:
+                    refused[path] = wrong.why
+                    continue
+                if cid not in read:
+                    read[cid] = _read(path, cid, find)
+                flaw, referred = read[cid]
+                if flaw is not None:
+                    flaws[path] = flaw
+                if referred:
+                    blobs[path] = referred
+                changes.append(Change(path, before, cid))
+            entries.append((path, cid))
     except MissingBlock as missing:
         raise Malformed("repository", str(missing.cid), "a node of the tree is not in the file") from None
     changes += [Change(path, before, None) for path, before in gone.items()]
+    data, rebuilt = commit.data, dict[Cid, bytes]()
+    if refused:
+        built = build(entries)
+        data, rebuilt, nodes = built.root, built.blocks, dict.fromkeys(built.blocks)
     new_nodes = [cid for cid in nodes if cid not in held.nodes]
     here = set(held.entries.values()) | held.nodes.keys()
     uses = Counter(change.after for change in changes if change.after is not None)
     uses.update(new_nodes)
     return Plan(
         commit=commit,
+        data=data,
+        rebuilt=rebuilt,
+        flaws=flaws,
+        refused=refused,
         new_nodes=new_nodes,
         removed_nodes=[cid for cid in held.nodes if cid not in nodes],
         changes=changes,
@@ -85,6 +114,15 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
         staged={cid: count for cid, count in uses.items() if cid not in here},
         more_uses={cid: count for cid, count in uses.items() if cid in here},
     )
+
+
+def _read(path: str, cid: Cid, find: Find) -> tuple[str | None, tuple[BlobRef, ...]]:
+    """A record's flaw and the blobs that it refers to."""
+    block = find(cid)
+    if block is None:
+        raise Malformed("repository", path, f"the record {path} is not in the file")
+    record = read_stored(cid, block)
+    return record.flaw, record.blobs()
 
 
 def _commit_of(did: Did, roots: Sequence[Cid], find: Find) -> Commit:
@@ -97,13 +135,3 @@ def _commit_of(did: Did, roots: Sequence[Cid], find: Find) -> Commit:
     if commit.did != did:
         raise Malformed("repository", commit.did, f"it is the repository of {commit.did}, not of {did}")
     return commit
-
-
-def _blobs_of(path: str, cid: Cid, find: Find) -> tuple[BlobRef, ...]:
-    block = find(cid)
-    if block is None:
-        raise Malformed("repository", path, f"the record {path} is not in the file")
-    try:
-        return tuple(find_blobs(decode_record(cid, block), strict=False))
-    except Malformed as error:
-        raise Malformed(error.kind, error.value, f"the record {path} cannot be read: {error.why}") from None

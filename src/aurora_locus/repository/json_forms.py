@@ -7,8 +7,9 @@ Whether somebody may see a record is asked each time, elsewhere.
 
 import msgspec
 
-from at_protocol.data import cbor, json_form
+from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
+from at_protocol.repo.stored_record import read_stored
 
 # A dictionary's place, the key and the value's own head.
 _ENTRY_BYTES = 200
@@ -44,10 +45,13 @@ class JsonForms:
         return form
 
     def of(self, cid: bytes, block: bytes) -> bytes:
-        """The same, made from the block where it is not here."""
+        """The same, made from the block where it is not here. A record that cannot be read (:mod:`stored_record`) is
+        answered as the empty object: its bytes are to be had by ``com.atproto.sync.getRecord``.
+        """
         form = self.find(cid)
         if form is None:
-            value = _encode(json_form.to_json(cbor.decode(block)))
+            fields = read_stored(Cid(cid), block).fields
+            value = b"{}" if fields is None else _encode(json_form.to_json(fields))
             form = b'"cid":"%b","value":%b' % (str(Cid(cid)).encode(), value)
             self._keep(cid, form)
         return form

@@ -27,6 +27,9 @@ from groundwork.errors import InvalidInput
 # What a consumer accepts as one record (sync specification).
 MAX_RECORD_BYTES = 1_000_000
 
+# Its Lexicon says `tid`, yet most apps write RSVPs under other keys: the key type binds only those who ask for validation.
+ANY_KEY = frozenset({Nsid("community.lexicon.calendar.rsvp")})
+
 
 def prepare_record(
     catalog: Catalog,
@@ -107,9 +110,10 @@ def _validate(
                 "record", f"The Lexicon {collection} is not known here, so the record cannot be validated."
             )
         return "unknown"
-    # Most apps write RSVPs under keys that are no TIDs although the Lexicon says tid: outside of com.atproto the key's
-    # type binds only those who ask for validation.
-    if validate or collection.startswith("com.atproto."):
-        validate_record_key(definition, rkey)
+    if validate or collection not in ANY_KEY:
+        try:
+            validate_record_key(definition, rkey)
+        except Malformed as error:
+            raise InvalidInput("rkey", f"Invalid record key for {collection}: {error.why}.") from None
     validate_record(catalog, collection, record)
     return "valid"

@@ -17,6 +17,7 @@ from aurora_locus.repository.json_forms import JsonForms
 from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
+from aurora_locus.repository.turns import Turns
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
@@ -46,6 +47,7 @@ class Repositories:
         self.keys = keys
         self.blobs = blobs
         self.locks = blobs.locks
+        self.turns = Turns(db)
         self.nodes = NodeCache(node_cache_bytes)
         # What strangers read: a crawler must not push the writers' nodes out.
         self.read_nodes = NodeCache(node_cache_bytes // 4)

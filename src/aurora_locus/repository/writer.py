@@ -26,6 +26,9 @@ _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = 'active'
 """
+# While another process queues for the repository, or has its turn, nobody moves the head who has not (``turns``). Shared, and so
+# at no cost to others who do not queue; it is let go of with the transaction.
+_MOVE_HEAD_UNQUEUED = _MOVE_HEAD.rstrip() + " and pg_catalog.pg_try_advisory_xact_lock_shared(:queue)"
 
 # A block that is stored already (the same content under another path, or removed while an export needed it) counts as
 # new again, so that exports since a rev in between contain it.
@@ -68,7 +71,7 @@ Keeps = Callable[[Writer, Did], bool]
 
 
 class StaleHead(Exception):
-    """The repository has another head than expected, or is no longer active; nothing was written."""
+    """The repository has another head than expected, or is no longer active, or others queue for it; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +101,19 @@ class Changeset:
     is_told_as_sync: bool = False
 
 
-def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps) -> list[Cid]:
+def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
     """Make the commit; returns the blobs whose files are to be removed once it is durable.
 
-    ``keeps`` tells whether an export of the repository is running. Raises StaleHead.
+    ``keeps`` tells whether an export of the repository is running. ``queue``: the advisory lock of those who queue for the
+    repository, who come first; None for whoever has the turn. Raises StaleHead.
     """
     did, commit = changes.before.did, changes.commit
+    head: dict[str, object] = {"head": bytes(commit.cid), "rev": changes.rev, "data": bytes(commit.data)}
     expected = bytes(changes.before.commit)
-    moved = w.execute(
-        _MOVE_HEAD, did=did, head=bytes(commit.cid), rev=changes.rev, data=bytes(commit.data), expected=expected
-    )
+    if queue is None:
+        moved = w.execute(_MOVE_HEAD, did=did, expected=expected, **head)
+    else:
+        moved = w.execute(_MOVE_HEAD_UNQUEUED, did=did, expected=expected, queue=queue, **head)
     if moved != 1:
         raise StaleHead
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])

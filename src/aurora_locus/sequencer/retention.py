@@ -9,8 +9,38 @@ BATCH = 2_000
 # Events are in the order of their time but for clocks that were set back; the oldest ones by number are looked at first,
 # so that an event never goes before one with a lower number.
 _OLDEST = "select seq, sequenced_at from events order by seq limit :limit"
+_ENDS = """
+    select s.retired_up_to, (select min(seq) from events) as first, (select max(seq) from events) as last
+      from sequencer s where s.id = 1
+"""
+_FROM = "select seq, sequenced_at from events where seq >= :seq order by seq limit 1"
 _DELETE = "delete from events where seq <= :border"
 _NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_up_to < :border"
+
+
+async def border_before(db: Database, window_starts_at: Instant) -> int:
+    """The number of the last event that cannot be replayed: it is older than the window, or removed. 0 where all of them can.
+
+    The window moves with time, and removal comes after it. Found by halves over numbers, which are in the order of time but for
+    clocks that were set back.
+    """
+    async with db.reader() as reader:
+        row = await reader.fetch_one(_ENDS)
+        if row is None:
+            return 0
+        border: int = row["retired_up_to"]
+        if row["first"] is None:
+            return border
+        # Everything up to ``low`` is older than the window, nothing above ``high`` is.
+        low, high = row["first"] - 1, row["last"]
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = await reader.fetch_one(_FROM, seq=middle)
+            if found is not None and found["sequenced_at"] < window_starts_at:
+                low = found["seq"]
+            else:
+                high = middle - 1
+        return max(border, low if low >= row["first"] else 0)
 
 
 async def retire(db: Database, older_than: Instant) -> int:

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from at_protocol.sync import events
-from aurora_locus.sequencer import queries
+from aurora_locus.sequencer import queries, retention
 from aurora_locus.sequencer.live import Live
 from aurora_locus.sequencer.patience import read_patiently
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
@@ -76,14 +77,29 @@ def parse_cursor(text: str | None) -> int | Refusal | None:
     return int(text)
 
 
-async def follow(db: Database, live: Live, cursor: int | None, peer: str, send: Send) -> Refusal:
-    """Feed a subscriber until it is refused; ends otherwise only by cancellation or by what ``send`` raises."""
+async def follow(
+    db: Database,
+    live: Live,
+    cursor: int | None,
+    peer: str,
+    send: Send,
+    *,
+    window_starts_at: Instant = Instant(0),  # noqa: B008 - a value
+) -> Refusal:
+    """Feed a subscriber until it is refused; ends otherwise only by cancellation or by what ``send`` raises.
+
+    A cursor before the window is told so and starts with it. Whoever asks for everything (0) starts there as well, and is
+    told nothing.
+    """
     if cursor is not None and cursor > live.ring.head:
         return Refusal("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
     subscription = Subscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
-        if cursor and cursor < await read_patiently(lambda: queries.retired_up_to(db)):
-            await send(_OUTDATED)
+        if cursor is not None:
+            border = await read_patiently(lambda: retention.border_before(db, window_starts_at))
+            if 0 < cursor < border:
+                await send(_OUTDATED)
+            subscription.position = max(cursor, border)
     except Unavailable:
         return AWAY
     live.listeners.add(subscription)

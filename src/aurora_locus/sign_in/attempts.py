@@ -5,37 +5,43 @@ Only the account's own password opens pages: whoever holds an app password must 
 
 from starlette.requests import HTTPConnection
 
-from aurora_locus.accounts import queries, sessions
+from aurora_locus.accounts import password_guesses, queries, sessions, sign_in_links
 from aurora_locus.accounts.limits import (
     SIGN_IN,
     SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
-    WRONG_PASSWORDS,
+    SIGN_IN_LINK,
     effective,
     key_of_identifier,
-    network_of,
+    of_address,
 )
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.browser_sessions import cookies
-from aurora_locus.browser_sessions.edge import has_signed_in_here, registry_of
-from groundwork.clock import SECOND
-from groundwork.errors import InvalidForm, NotSignedIn
-from groundwork.http.application import client_address
-from groundwork.rate_limit.contract import RateLimited, spend
+from aurora_locus.accounts.sign_in_links import SignInLink
+from aurora_locus.accounts.sign_in_source import SignInSource
+from aurora_locus.browser_sessions.edge import registry_of, source_here
+from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
+from groundwork.http.forms import Typed
+from groundwork.rate_limit.contract import spend
 
 WRONG = "This name and password do not belong together."
+USED_UP = "Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here."
+LATER = "Too many tries from here. Wait a few minutes, or let us e-mail you a link."
+
+# The hidden field that carries the token of a mailed link.
+LINK = "link"
 
 
 async def check_password(
-    connection: HTTPConnection, identifier: str, password: str, *, even_if_closed: bool = False
+    connection: HTTPConnection, form: dict[str, str], identifier: str, *, even_if_closed: bool = False
 ) -> Account:
-    """The account that identifier and password open.
+    """The account that identifier and the password of a form open, perhaps with a mailed link.
 
     Raises InvalidForm for what is missing or wrong (the same for an unknown name and a wrong password, and after the same
-    time), RateLimited, and NotSignedIn (``AccountTakedown``) for an account that its host has closed, unless it may be let in to
+    time), TooMany, and NotSignedIn (``AccountTakedown``) for an account that its host has closed, unless it may be let in to
     take its things (``even_if_closed``).
     """
+    password = form.get("password", "")
     problems = {}
     if not identifier.strip():
         problems["identifier"] = "Write your handle or e-mail address."
@@ -43,38 +49,68 @@ async def check_password(
         problems["password"] = "Write your password."  # noqa: S105 - a sentence
     if problems:
         raise InvalidForm(problems)
-    registry = registry_of(connection)
-    key = key_of_identifier(identifier)
-    # Guesses from elsewhere must not lock out the owner: a browser on which the account was signed in before has a count of its own.
-    guesses = f"{key} known" if await _is_known(connection, identifier) else key
-    await _count_try(registry, key, guesses, client_address(connection))
+    registry, source = registry_of(connection), source_here(connection)
+    link = await find_link(connection, form.get(LINK, ""))
+    await _count_try(registry, identifier, source, link)
     try:
-        proof = await sessions.authenticate(
-            registry.db, registry.passwords, identifier, password, allow_takendown=even_if_closed
+        proof = await password_guesses.authenticate(
+            registry, identifier, password, source, allow_takendown=even_if_closed, link=link
         )
         if proof.app_password is not None:
             raise sessions.not_proven()
     except NotSignedIn as refused:
-        await registry.counters.add(effective(registry, WRONG_PASSWORDS), guesses, 1, registry.clock.now())
         if refused.name == "AccountTakedown":
             raise
         raise InvalidForm({"password": WRONG}) from None
+    if link is not None and link.did == proof.account.did:
+        await registry.db.write(lambda w: sign_in_links.spend(w, link))
     await sessions.renew_hash(registry.db, registry.passwords, proof, password)
     return proof.account
 
 
-async def _is_known(connection: HTTPConnection, identifier: str) -> bool:
-    if not cookies.read(connection, cookies.KNOWN):
-        return False
-    async with registry_of(connection).db.reader() as reader:
+async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None:
+    """The mailed link with this token, while it is good."""
+    if not token:
+        return None
+    registry = registry_of(connection)
+    async with registry.db.reader() as reader:
+        return await sign_in_links.find(reader, registry.email_tokens, token)
+
+
+async def send_link(connection: HTTPConnection, identifier: str) -> None:
+    """E-mail a link to the account's owner. Raises InvalidForm where none can be sent."""
+    registry = registry_of(connection)
+    source = source_here(connection)
+    limit = of_address(SIGN_IN_LINK, source.address, is_shared=registry.shares_private_addresses)
+    charge = (effective(registry, limit), source.network)
+    try:
+        await spend(registry.counters, [charge], now=registry.clock.now())
+        await sign_in_links.ask(registry, identifier)
+    except (TooMany, Refused) as refused:
+        raise InvalidForm({"identifier": refused.why}) from None
+
+
+def used_up(form: dict[str, str], limit: TooMany) -> Typed:
+    """The form again, with what can be done now that there were too many tries."""
+    why = USED_UP if isinstance(limit, password_guesses.GuessesUsedUp) else LATER
+    return Typed(form, {"password": why})
+
+
+async def _count_try(registry: Registry, identifier: str, source: SignInSource, link: SignInLink | None) -> None:
+    """Tries at a name are counted by address; where that would be a stranger's as well, by the browser or the link."""
+    async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
-    return account is not None and has_signed_in_here(connection, account.did)
-
-
-async def _count_try(registry: Registry, key: str, guesses: str, address: str) -> None:
-    now, network = registry.clock.now(), network_of(address)
-    wrong = await registry.counters.add(effective(registry, WRONG_PASSWORDS), guesses, 0, now)
-    if wrong.remaining == 0:
-        raise RateLimited(wrong, (wrong.resets_at - now) / SECOND)
-    charges = [(limit, f"{key} {network}") for limit in (SIGN_IN, SIGN_IN_DAILY)] + [(SIGN_IN_ADDRESS, network)]
-    await spend(registry.counters, [(effective(registry, limit), one) for limit, one in charges], now=now)
+        place = b""
+        if account is not None:
+            place = await password_guesses.known_place(reader, registry.guessing, account.did, source)
+    if link is not None and account is not None and link.did == account.did:
+        place = link.place
+    charges = [
+        (limit, f"{key_of_identifier(identifier)} {place.hex() or source.network}")
+        for limit in (SIGN_IN, SIGN_IN_DAILY)
+    ]
+    if not place:
+        of_source = of_address(SIGN_IN_ADDRESS, source.address, is_shared=registry.shares_private_addresses)
+        charges.append((of_source, source.network))
+    wanted = [(effective(registry, limit), key) for limit, key in charges]
+    await spend(registry.counters, wanted, now=registry.clock.now())

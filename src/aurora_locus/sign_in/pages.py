@@ -12,7 +12,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.sign_in import email_pages, factor_step, reset_pages, sign_up_pages
-from aurora_locus.sign_in.attempts import check_password
+from aurora_locus.sign_in.attempts import LINK, check_password, find_link, send_link, used_up
 from aurora_locus.site.faults import EXPORT
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
@@ -21,6 +21,9 @@ from groundwork.errors import InvalidForm, NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, Typed, local_path, typed_again
 
 AFTER = "/account"
+
+# What the button says that asks for a link.
+MAIL_LINK = "mail-link"
 
 
 def routes() -> list[Route]:
@@ -44,30 +47,34 @@ def routes() -> list[Route]:
 async def show_sign_in(request: Request) -> Response:
     """The form; whoever is signed in goes on, unless they came for another account."""
     next_path = local_path(request.query_params.get("next", ""), AFTER)
-    if edge.account_or_none(request) is not None and "another" not in request.query_params:
+    if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return go(next_path)
-    return _form(request, Typed({"identifier": request.query_params.get("identifier", "")}), next_path)
+    typed = Typed({"identifier": request.query_params.get("identifier", "")})
+    return await _form(request, typed, next_path, link=request.query_params.get(LINK, ""))
 
 
 async def sign_in(request: Request) -> Response:
     """Check the password, open a session."""
     form = posted(request)
-    next_path = local_path(form.get("next", ""), AFTER)
+    next_path, link = local_path(form.get("next", ""), AFTER), form.get(LINK, "")
     try:
+        if form.get("step") == MAIL_LINK:
+            await send_link(request, form.get("identifier", ""))
+            return page(request, "sign_in/link_sent.html", {"next_path": next_path})
         if form.get("passkey"):
             await factor_step.enter_by_passkey(
                 request, form["passkey"], remember="remember" in form, even_if_closed=True
             )
             return _signed_in(request, next_path)
-        account = await check_password(
-            request, form.get("identifier", ""), form.get("password", ""), even_if_closed=True
-        )
+        account = await check_password(request, form, form.get("identifier", ""), even_if_closed=True)
     except InvalidForm as wrong:
-        return _form(request, typed_again(form, wrong), next_path, status=400)
+        return await _form(request, typed_again(form, wrong), next_path, status=400, link=link)
     except NotSignedIn as closed:
-        return _form(request, Typed(form, {"identifier": closed.why}), next_path, status=403)
+        return await _form(request, Typed(form, {"identifier": closed.why}), next_path, status=403, link=link)
     except TooMany as limit:
-        return _form(request, Typed(form, {"password": limit.why}), next_path, status=429, headers=limit.headers)
+        return await _form(
+            request, used_up(form, limit), next_path, status=429, headers=limit.headers, offers_link=True
+        )
     entered = await factor_step.enter(request, account, remember="remember" in form)
     if isinstance(entered, str):
         return go(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
@@ -132,7 +139,7 @@ async def prove(request: Request) -> Response:
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", said="letter_sent")
         # The passkey of somebody who is signed in is two factors by itself.
         if not (factors.passkeys and form.get("passkey")):
-            await check_password(request, account.did, form.get("password", ""), even_if_closed=True)
+            await check_password(request, form, account.did, even_if_closed=True)
         if factors.are_set:
             await factor_step.take_factor(request, account.did, form)
     except InvalidForm as wrong:
@@ -157,10 +164,21 @@ def _signed_in(request: Request, next_path: str) -> Response:
     return go(EXPORT if is_closed else next_path, said="signed_in")
 
 
-def _form(
-    request: Request, typed: Typed, next_path: str, *, status: int = 200, headers: dict[str, str] | None = None
+async def _form(
+    request: Request,
+    typed: Typed,
+    next_path: str,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    link: str = "",
+    offers_link: bool = False,
 ) -> Response:
+    """``link``: the token of a mailed link; ``offers_link``: another one can be asked for."""
     context = {
+        LINK: link,
+        "link_is_good": bool(link) and await find_link(request, link) is not None,
+        "offers_link": offers_link and edge.registry_of(request).sends_mail,
         "typed": typed,
         "next_path": next_path,
         "others": edge.accounts_of(request),

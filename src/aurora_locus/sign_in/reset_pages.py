@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective, network_of
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
@@ -68,7 +68,7 @@ async def choose_password(request: Request) -> Response:
         return _code(request, Typed(form, problems), status=400)
     try:
         await _count(registry, request, RESET_PASSWORD)
-        await password_reset.reset(registry, code, password)
+        await password_reset.reset(registry, code, password, lasting_source(request))
     except InvalidInput as wrong:
         return _code(request, Typed(form, {"password": wrong.why}), status=400)
     except NotSignedIn as wrong:

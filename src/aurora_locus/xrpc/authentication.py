@@ -1,7 +1,7 @@
 """Who is calling: what a method needs to know, and the port through which the dispatcher asks.
 
-The driver reads the Authorization header (sessions, service tokens, administration). Whatever a method needs, a header
-that is present and unusable is refused, so that clients notice.
+The driver reads the Authorization header (sessions, service tokens, administration). A header that is present and unusable is
+refused, so that clients notice, but where the method asks nobody (``Need.ANYBODY``).
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,11 @@ from aurora_locus.moderation.roles import Operator
 class Need(StrEnum):
     """What a method asks of its caller. Each grade says who is let in; what they may do there, the method decides."""
 
+    ANYBODY = "anybody"
+    """Anybody. A caller is known by credentials that hold; others are no hindrance, as at the reference: an app whose session
+    has expired still signs in, and reads."""
     NOTHING = "nothing"
-    """Anybody; a caller is known if credentials were sent (an owner sees more of their own repository)."""
+    """Anybody; a caller is known if credentials were sent (an owner sees more of their own repository), and refused if they do not hold."""
     ACCESS = "access"
     """A session, an app password, an OAuth grant: an account of this server."""
     FULL_ACCESS = "full access"

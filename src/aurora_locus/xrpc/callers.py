@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from starlette.requests import HTTPConnection
 from starlette.types import Scope as Request
 
 from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session
+from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session, scheme_of
 from aurora_locus.accounts.model import Account, Scope
 from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.moderation.roles import ADMINISTRATION, Operator, Role
@@ -47,7 +48,9 @@ _NOT_AFTER_MOVING = frozenset(
     }
 )
 
+_SCHEMES = frozenset({"basic", "bearer", "dpop"})
 _OF_OPERATORS = frozenset({Need.MODERATOR, Need.ADMIN})
+_OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 
 
 def authenticator(
@@ -60,6 +63,21 @@ def authenticator(
 
     async def authenticate(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /) -> Caller | None:
         authorization = headers.get(b"authorization")
+        if need is Need.ANYBODY:
+            try:
+                return await authenticate(Need.NOTHING, nsid, headers, request)
+            except (NotSignedIn, Forbidden):
+                return None
+        if need in _OF_OPERATORS:
+            return await _operator(need, nsid, headers, request)
+        if need is Need.ARRIVAL and authorization is not None and scheme_of(headers) != "basic":
+            if not _is_readable(headers):
+                raise NotSignedIn("Send a service token as Bearer, or nothing.", name="InvalidToken")
+            if scheme_of(headers) != "bearer":
+                raise NotSignedIn("Send a service token as Bearer, or nothing.", name="AuthenticationRequired")
+            return Caller(await _arriving(services, _bearer_token(headers), nsid))
+        if need in _OF_ACCOUNTS and scheme_of(headers) == "basic":
+            raise NotSignedIn("Sign in as an account; this is not for the administration.", name="InvalidToken")
         if apps is not None and authorization is not None and is_app(authorization) and need is not Need.REFRESH:
             access = await apps.read(authorization, request["headers"], request["method"], request["path"])
             account = await _of_an_app(credentials, access)
@@ -71,30 +89,36 @@ def authenticator(
         if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
             account = await credentials.speaking_through_a_service(await services.read(service_token, nsid))
             return Caller(account.did)
-        if need is Need.ARRIVAL and (service_token := _service_token(headers)) is not None:
-            return Caller(await _arriving(services, service_token, nsid))
-        if need is Need.MODERATOR and (service_token := _service_token(headers)) is not None:
-            issuer = await services.read(service_token, nsid, allow_labeler=True)
-            if not moderation or issuer != moderation:
-                raise NotSignedIn("This service does not moderate for this host.", name="UntrustedIss")
-            return Caller(None, operator=Operator(issuer, Role.MODERATOR))
         try:
-            client = request.get("client")
-            found = await credentials.read(headers, client[0] if client else "")
+            found = await credentials.read(headers, HTTPConnection(request))
         except NotSignedIn as refused:
             raise (_bound_to_a_key() if _is_bound(authorization) else refused) from None
         match found:
             case None:
                 if need in {Need.NOTHING, Need.ARRIVAL}:
                     return None
-                challenge = BASIC if need in _OF_OPERATORS else None
-                raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing", headers=challenge)
+                raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
             case Administration():
-                if need in {Need.NOTHING, Need.ARRIVAL, *_OF_OPERATORS}:
-                    return Caller(None, operator=ADMINISTRATION)
-                raise Forbidden("This is for accounts, not for the administration.")
+                return Caller(None, operator=ADMINISTRATION)
             case Session():
                 return _caller(need, nsid, found)
+
+    async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> Caller:
+        """Whoever administers the host by its password, or the service that moderates for it, by a token."""
+        if need is Need.MODERATOR and not _is_readable(headers):
+            raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
+        if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
+            token = _bearer_token(headers)
+            issuer = await services.read(token, nsid, allow_labeler=True) if moderation else ""
+            if not moderation or issuer != moderation:
+                raise NotSignedIn("This service does not moderate for this host.", name="UntrustedIss")
+            return Caller(None, operator=Operator(issuer, Role.MODERATOR))
+        if scheme_of(headers) != "basic":
+            raise NotSignedIn(
+                "This is for the administration: send its password.", name="AuthenticationRequired", headers=BASIC
+            )
+        await credentials.read(headers, HTTPConnection(request))
+        return Caller(None, operator=ADMINISTRATION)
 
     return authenticate
 
@@ -133,8 +157,6 @@ async def _of_an_app(credentials: Credentials, access: Access) -> Account:
 
 
 def _caller(need: Need, nsid: str, session: Session) -> Caller:
-    if need in _OF_OPERATORS:
-        raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
     if session.scope is Scope.TAKENDOWN:
         if need is not Need.NOTHING and nsid not in _WHILE_TAKEN_DOWN:
             raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
@@ -142,10 +164,23 @@ def _caller(need: Need, nsid: str, session: Session) -> Caller:
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:
         raise Refused(f"This account has moved to {session.account.moved_to}; write there.", name="RepoDeactivated")
     if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
-        raise Forbidden("Sign in with the account's own password for this; an app password is not enough.")
+        # The reference's name and status for it, by which apps know that another password may help.
+        raise NotSignedIn(
+            "Bad token scope: this takes the account's own password, no app password.", name="InvalidToken"
+        )
     return Caller(session.account.did, session.scope, is_arriving=session.account.awaits == Awaits.MOVE)
 
 
 def _service_token(headers: Mapping[bytes, bytes]) -> str | None:
-    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return text if scheme.lower() == "bearer" and is_service_token(text) else None
+    text = _bearer_token(headers)
+    return text if scheme_of(headers) == "bearer" and is_service_token(text) else None
+
+
+def _is_readable(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether an Authorization header, if there is one, has two words of which the first is known."""
+    header = headers.get(b"authorization")
+    return header is None or (scheme_of(headers) in _SCHEMES and len(header.split(b" ")) == 2)
+
+
+def _bearer_token(headers: Mapping[bytes, bytes]) -> str:
+    return headers.get(b"authorization", b"").decode("latin-1").partition(" ")[2]

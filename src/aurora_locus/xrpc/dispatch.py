@@ -15,19 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.catalog import Catalog
-from at_protocol.lexicon.document import ProcedureType
+from at_protocol.lexicon.document import ObjectType, ProcedureType
 from at_protocol.lexicon.validate import validate_input
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.xrpc.parameters import decode_parameters
+from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import stream, whole
 from aurora_locus.xrpc.elsewhere import Elsewhere
-from aurora_locus.xrpc.gate import Allowance
+from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import Host
 from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Answer, Call, Method, Outcome
 from aurora_locus.xrpc.permissions import require
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
+from groundwork.http.client_addresses import CLIENT_ADDRESS
 from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 
 PREFIX = "/xrpc/"
@@ -38,6 +41,8 @@ _ELSEWHERE = "elsewhere"
 _JSON_TYPE = "application/json"
 _JSON = _JSON_TYPE.encode()
 _ENCODER = msgspec.json.Encoder()
+_TAKES_APPS = frozenset({Need.NOTHING, Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
+_PRIVATE: Mapping[str, str] = {"cache-control": "private", "vary": "authorization"}
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
@@ -83,11 +88,17 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
         if b"authorization" in headers:  # the answer is for this caller alone
             add_header(connection, "cache-control", "private")
             add_header(connection, "vary", "authorization")
-            if host.fresh_nonce is not None and is_app(headers[b"authorization"]):
-                add_header(connection, "dpop-nonce", host.fresh_nonce())
+        elif method is None or method.need is not Need.ANYBODY:  # it could be, unless the method knows better
+            add_headers_late(connection, lambda: _PRIVATE)
+        takes_apps = method is None or method.need in _TAKES_APPS
+        if takes_apps and host.fresh_nonce is not None and is_app(headers.get(b"authorization", b"")):
+            add_header(connection, "dpop-nonce", host.fresh_nonce())
         client = scope.get("client")
         peer = client[0] if client else ""
-        allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer)
+        # What proxies did is looked at only where it matters; nearly every request goes without.
+        is_plain = CLIENT_ADDRESS not in headers and nsid not in SIGNS_IN
+        source = SignInSource(peer) if gate is None or is_plain else gate.source_of(connection)
+        allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer, source.address)
         add_headers_late(connection, lambda: allowance.headers)
         if method is None or (elsewhere is not None and elsewhere.precedes(nsid, headers)):
             name_route(connection, _ELSEWHERE)
@@ -97,12 +108,16 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
                 return
         name_route(connection, nsid)
         _check_verb(method, scope["method"])
+        # In the reference's order: what is asked, by whom, with what.
+        try:
+            parameters = _parameters(catalog, method, scope["query_string"])
+        except Malformed as error:
+            raise InvalidInput("", _sentence(error)) from None
         caller = await host.authenticate(method.need, nsid, headers, scope)
         require(method.need, nsid, caller)
         body_stream = stream(receive)
         body: Any = None
         try:
-            parameters = _parameters(catalog, method, scope["query_string"])
             if method.kind == "procedure":
                 if not method.raw_body:
                     body = _json_input(catalog, nsid, headers, await whole(receive))
@@ -110,7 +125,7 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
                 raise InvalidInput("", "A query has no body.")
         except Malformed as error:
             raise InvalidInput("", _sentence(error)) from None
-        call = Call(host, parameters, body, caller, headers, body_stream, peer, allowance)
+        call = Call(host, parameters, body, caller, headers, body_stream, source, allowance)
         accepted = headers.get(b"accept-encoding")
         await _send(send, await method.run(call), is_head=scope["method"] == "HEAD", accepted=accepted)
 
@@ -167,11 +182,20 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
     declared = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if declared != _JSON:
         raise InvalidInput("", f"Wrong request encoding (Content-Type): {nsid} takes {_JSON.decode()}.")
-    if not body:
-        raise InvalidInput("", f"{nsid} needs a body.")
-    value = json_form.decode(body)
+    # Nothing at all is an empty object, as at the reference: what has no required fields takes it.
+    value = json_form.decode(body) if body else {}
+    if isinstance(value, dict):
+        value = {**_defaults(definition.input.schema), **value}
     validate_input(catalog, nsid, value)
     return value
+
+
+def _defaults(schema: object) -> dict[str, Any]:
+    """What the Lexicon says that required fields are where nobody sends them, as the reference fills them in."""
+    if not isinstance(schema, ObjectType):
+        return {}
+    fields = ((name, getattr(schema.properties[name], "default", None)) for name in schema.required)
+    return {name: default for name, default in fields if default is not None}
 
 
 def _sentence(error: Malformed) -> str:

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aurora_locus.accounts.limits import network_of, widened
+from starlette.requests import HTTPConnection
+
+from aurora_locus.accounts.limits import network_of, of_address, widened
+from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, Standing, headers_of, spend
 from groundwork.settings import Secret
@@ -23,6 +26,13 @@ PASSED_ON = Limit("passed_on", 3000, 5 * 60)
 _OWN_PACE = frozenset({"com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"})
 
 _BYPASS = b"x-ratelimit-bypass"
+
+# Whoever lets people sign in through them is counted here like everybody: else they would be let guess.
+PROVES_PASSWORD = frozenset(
+    f"com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword")
+)
+# After these their caller is known at the place from which they came.
+SIGNS_IN = PROVES_PASSWORD | {"com.atproto.server.createAccount"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -52,24 +62,31 @@ class Gate:
     counters: Counters
     clock: Clock
     is_counting: bool = True
-    is_development: bool = False
+    has_wide_limits: bool = False
     bypass_key: Secret = Secret("")  # noqa: RUF009 - a value that never changes
     bypass_networks: Sequence[Network] = ()
+    shares_private_addresses: bool = False
 
-    async def enter(self, nsid: str, headers: Mapping[bytes, bytes], peer: str) -> Allowance:
-        """Count a request. Raises RateLimited."""
-        if not self.is_counting or self._is_let_pass(headers, peer):
+    async def enter(self, nsid: str, headers: Mapping[bytes, bytes], peer: str, visitor: str = "") -> Allowance:
+        """Count a request of a peer, or of the visitor for whom it asks. Raises RateLimited."""
+        if not self.is_counting or (not _proves_password(nsid, headers) and self._is_let_pass(headers, peer)):
             return Allowance(is_counted=False)
         allowance = Allowance()
         if nsid not in _OWN_PACE:
-            await self.spend(allowance, [(ADDRESS, _network_of(peer))])
+            address = visitor or peer
+            limit = of_address(ADDRESS, address, is_shared=self.shares_private_addresses)
+            await self.spend(allowance, [(limit, _network_of(address))])
         return allowance
+
+    def source_of(self, connection: HTTPConnection) -> SignInSource:
+        """Whom a request is counted as: the visitor whom one of our own services names, or whoever sent it."""
+        return source_of(connection, key=self.bypass_key)
 
     async def spend(self, allowance: Allowance, charges: Sequence[tuple[Limit, str]], points: int = 1) -> None:
         """Count more closely. Raises RateLimited."""
         if not allowance.is_counted:
             return
-        if self.is_development:
+        if self.has_wide_limits:
             charges = [(widened(limit), key) for limit, key in charges]
         allowance.standings.append(await spend(self.counters, charges, now=self.clock.now(), points=points))
 
@@ -84,3 +101,7 @@ class Gate:
         except ValueError:
             return False
         return any(address in network for network in self.bypass_networks)
+
+
+def _proves_password(nsid: str, headers: Mapping[bytes, bytes]) -> bool:
+    return nsid in PROVES_PASSWORD or headers.get(b"authorization", b"")[:6].lower() == b"basic "

@@ -25,8 +25,9 @@ def gate_of(settings: Settings, counters: Counters, clock: Clock) -> Gate:
     return Gate(
         counters,
         clock,
-        is_counting=settings.rate_limits_enabled,
-        is_development=settings.dev_mode,
+        is_counting=settings.counts_requests,
+        has_wide_limits=settings.has_wide_limits,
+        shares_private_addresses=settings.shares_private_addresses,
         bypass_key=settings.rate_limit_bypass_key,
         bypass_networks=tuple(ipaddress.ip_network(one, strict=False) for one in settings.rate_limit_bypass_ips),
     )

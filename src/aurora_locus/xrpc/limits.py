@@ -6,13 +6,11 @@ with every answer, refusals included. The limits are those of ``accounts.limits`
 
 from collections.abc import Callable, Sequence
 
-from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective, key_of_identifier, network_of
+from aurora_locus.accounts import app_passwords
+from aurora_locus.accounts.limits import effective, key_of_identifier, network_of, of_address
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.second_factors.checking import FACTOR_WANTED
 from aurora_locus.xrpc.method import Call, Outcome, Run
-from groundwork.clock import SECOND
-from groundwork.errors import NotSignedIn
-from groundwork.rate_limit.contract import Limit, RateLimited, Standing, spend
+from groundwork.rate_limit.contract import Limit, spend
 
 Charges = Callable[[Call], Sequence[tuple[Limit, str]]]
 Points = Callable[[Call], int]
@@ -34,7 +32,12 @@ def limited(registry: Registry, charges: Charges, run: Run, points: Points | Non
 
 def per_address(*limits: Limit) -> Charges:
     """Each address has its own count."""
-    return lambda call: [(limit, network_of(call.peer)) for limit in limits]
+
+    def charges(call: Call) -> Sequence[tuple[Limit, str]]:
+        is_shared = call.host.settings.shares_private_addresses
+        return [(of_address(limit, call.peer, is_shared=is_shared), network_of(call.peer)) for limit in limits]
+
+    return charges
 
 
 def all_of(*parts: Charges) -> Charges:
@@ -48,43 +51,19 @@ def per_account(*limits: Limit) -> Charges:
 
 
 def per_identifier_and_address(*limits: Limit) -> Charges:
-    """Each pair of a typed identifier and an address has its own count."""
+    """Each pair of a typed identifier and an address has its own count. App passwords cannot be guessed, and are in use by
+    programs that share an address with strangers: they are counted by address alone.
+    """
 
     def charges(call: Call) -> Sequence[tuple[Limit, str]]:
+        if app_passwords.has_form(call.body["password"]):
+            return []
         key = f"{identifier_key(call)} {network_of(call.peer)}"
         return [(limit, key) for limit in limits]
 
     return charges
 
 
-def counting_wrong_passwords(registry: Registry, run: Run, field: str = "identifier") -> Run:
-    """Failed sign-ins count per identifier from wherever they come, so that many addresses do not try more passwords.
-
-    ``field`` of the body has the identifier.
-    """
-
-    async def counted(call: Call) -> Outcome:
-        if not call.allowance.is_counted:
-            return await run(call)
-        limit, key = effective(registry, WRONG_PASSWORDS), identifier_key(call, field)
-        standing = await registry.counters.add(limit, key, 0, registry.clock.now())
-        if standing.remaining == 0:
-            raise _refused(registry, standing)
-        try:
-            return await run(call)
-        except NotSignedIn as refused:
-            # Asked for the code that goes with it: the password was right, and codes have a count of their own.
-            if refused.name != FACTOR_WANTED:
-                await registry.counters.add(limit, key, 1, registry.clock.now())
-            raise
-
-    return counted
-
-
 def identifier_key(call: Call, field: str = "identifier") -> str:
     """The identifier of a call as counters know it."""
     return key_of_identifier(str(call.body[field]))
-
-
-def _refused(registry: Registry, standing: Standing) -> RateLimited:
-    return RateLimited(standing, (standing.resets_at - registry.clock.now()) / SECOND)

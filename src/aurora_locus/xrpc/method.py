@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.xrpc.authentication import Caller, Need
 from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import Host
@@ -22,7 +23,7 @@ class Call:
     """One call: parameters and body are decoded and valid by the method's Lexicon, defaults of parameters filled in.
 
     ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` are
-    lower-case. ``peer`` is the caller's address.
+    lower-case. ``source`` is where it comes from.
     """
 
     host: Host
@@ -31,8 +32,13 @@ class Call:
     caller: Caller | None
     headers: Mapping[bytes, bytes]
     stream: AsyncIterator[bytes]
-    peer: str
+    source: SignInSource
     allowance: Allowance = field(default_factory=Allowance)
+
+    @property
+    def peer(self) -> str:
+        """The caller's address."""
+        return self.source.address
 
     @property
     def did(self) -> Did:

@@ -24,7 +24,7 @@ from groundwork.errors import Forbidden
 Missing = str | None
 """The scope that would have allowed it; None where it is allowed."""
 
-_OPEN_TO_ANYBODY = frozenset({Need.NOTHING, Need.ARRIVAL})
+_OPEN_TO_ANYBODY = frozenset({Need.ANYBODY, Need.NOTHING, Need.ARRIVAL})
 
 
 def _nothing(_grant: Grant) -> Missing:

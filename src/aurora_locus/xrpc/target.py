@@ -10,7 +10,7 @@ from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, Status
 from aurora_locus.repository.statuses import import_running, require_visible
 from aurora_locus.xrpc.method import Call
-from groundwork.errors import Forbidden, InvalidInput, NotFound
+from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 
 
 async def did_of(call: Call, repo: str) -> Did:
@@ -25,11 +25,21 @@ async def did_of(call: Call, repo: str) -> Did:
 
 
 async def own_repository(call: Call, repo: str) -> Did:
-    """The caller's own DID, which ``repo`` must name. Raises Forbidden."""
+    """The caller's own DID, which ``repo`` must name, of an account that is active. Raises Forbidden, NotSignedIn."""
     did = call.did
-    if repo != did and await did_of(call, repo) != did:
+    if repo != did and await _named(call, repo) != did:
         raise Forbidden("You can write to your own repository only.")
+    if (await call.host.repositories.head(did)).status is Status.DEACTIVATED:
+        raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
     return did
+
+
+async def _named(call: Call, repo: str) -> Did:
+    try:
+        return await did_of(call, repo)
+    except NotFound as failure:
+        # Of whoever writes the account is asked for, and the reference says so.
+        raise Forbidden(failure.why, name="AccountNotFound") from None
 
 
 async def visible_head(call: Call, did: Did) -> Head:

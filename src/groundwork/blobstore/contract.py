@@ -71,6 +71,13 @@ async def put(store: BlobStore, key: str, body: bytes) -> None:
         await upload.keep(key)
 
 
+async def try_writing(store: BlobStore, name: str) -> None:
+    """Keep a few bytes and delete them again; ``name`` is of whoever tries, a word. Raises Unavailable."""
+    key = f"probe/{name}"
+    await put(store, key, b"probe")
+    await store.delete(key)
+
+
 def check_key(key: str) -> str:
     """The key itself; ValueError when it could mean something else to a file system."""
     if not _KEY.fullmatch(key) or len(key) > 512:

@@ -3,8 +3,9 @@
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.contract import BlobStore, check_key
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.settings import Secret
 
@@ -25,6 +26,20 @@ class Bucket:
     force_path_style: bool = False
     upload_timeout_seconds: float = 20.0
     prefix: str = ""
+
+
+def named_in(url: str) -> tuple[str, str]:
+    """Bucket and folder of ``s3://bucket/folder``; the folder may be empty. Raises ValueError for anything else."""
+    parts = urlsplit(url)
+    folder = parts.path.strip("/")
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be s3://bucket or s3://bucket/folder")
+    if folder:
+        try:
+            check_key(folder)
+        except ValueError:
+            raise ValueError("must name a folder of letters, digits, dots, hyphens and underscores") from None
+    return parts.netloc, folder
 
 
 def open_folder(folder: Path) -> BlobStore:

@@ -23,6 +23,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from groundwork.clock import Clock, Instant
 from groundwork.database import statements
+from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.after_commit import run_calls
 from groundwork.database.plain import run_plain
 from groundwork.database.transaction import (
@@ -207,9 +208,16 @@ class PostgresDatabase:
     """One schema. Made by ``open_postgres`` inside the event loop that will use it."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[Any]", schema: str, clock: Clock, transaction_seconds: float, reader_seconds: float
+        self,
+        pool: "asyncpg.Pool[Any]",
+        schema: str,
+        clock: Clock,
+        transaction_seconds: float,
+        reader_seconds: float,
+        locks: AdvisoryLocks,
     ) -> None:
         self._pool = pool
+        self.locks = locks
         self._clock = clock
         self._transaction_seconds = transaction_seconds
         self._reader_seconds = reader_seconds
@@ -278,6 +286,7 @@ class PostgresDatabase:
     async def close(self) -> None:
         while self._finishing:
             await asyncio.wait(self._finishing)
+        await self.locks.close()
         await self._pool.close()
 
     async def _write_once(self, work: Callable[[Writer], T]) -> T:
@@ -474,4 +483,4 @@ async def open_postgres(
         raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
     except (OSError, asyncpg.PostgresError) as failure:
         raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
-    return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds)
+    return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds, AdvisoryLocks(url, schema))

@@ -54,6 +54,22 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def network_of(text: str) -> str:
+    """What limits count as one client: an IPv4 address, or the /64 of an IPv6 address, all of which one household has.
+
+    An IPv4 address inside of an IPv6 one is that IPv4 address; what is no address stays as it is.
+    """
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 def is_loopback(text: str) -> bool:
     """True for this machine's own addresses; the development mailbox is shown to nobody else."""
     try:

@@ -10,18 +10,27 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Token
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from prometheus_client import Histogram
 from starlette.datastructures import MutableHeaders, State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.routing import BaseRoute, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Match, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundwork.http.bodies import limit_body
+from groundwork.http.client_addresses import (
+    behind_private_proxies,
+    is_from_this_machine,
+    is_personal,
+    is_private,
+)
+from groundwork.http.compression import compressed
 from groundwork.http.cors import Cors, rule_for
 from groundwork.http.faults import Fault, Renderer, Translations, fault_of, render_problem
 from groundwork.http.security_headers import API_HEADERS
@@ -40,6 +49,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _EXTRA_HEADERS = "groundwork.headers"
 _LATE_HEADERS = "groundwork.late_headers"
 _ROUTE_NAME = "groundwork.route"
+_PROXIES_PASSED = "groundwork.proxies_passed"
+
+
+# The path of a route for every address that has no other.
+ANYWHERE = "/{path:path}"
 
 
 def add_header(connection: HTTPConnection, name: str, value: str) -> None:
@@ -62,6 +76,37 @@ def client_address(connection: HTTPConnection) -> str:
     return connection.client.host if connection.client else ""
 
 
+def has_personal_address(connection: HTTPConnection) -> bool:
+    """Whether ``client_address`` is one person's: seen by the configured proxies, or without any in between."""
+    application: Application = connection.scope["app"]
+    forwarded_for = len(_forwarded_for(connection.scope))
+    headers, address = dict(connection.scope["headers"]), client_address(connection)
+    if connection.scope.get(_PROXIES_PASSED):
+        # Nobody said how many proxies there are: behind one alone it is known that nothing was written by the visitor.
+        return not is_private(address) and is_personal(headers, forwarded_for, address, hops=1)
+    return is_personal(headers, forwarded_for, address, hops=application.hops)
+
+
+def is_local(connection: HTTPConnection) -> bool:
+    """Whether a program on this machine asks by itself, through no proxy."""
+    headers = dict(connection.scope["headers"])
+    return is_from_this_machine(headers, len(_forwarded_for(connection.scope)), client_address(connection))
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
+    """Every method that some route answers at this address, for ``Allow`` (RFC 9110, section 15.5.6).
+
+    A router names those of the first route of the address alone, where each method has a route of its own.
+    """
+    found: set[str] = set()
+    for route in routes:
+        methods = getattr(route, "methods", None)
+        # What answers any address whatever says nothing about this one.
+        if methods and getattr(route, "path", "") != ANYWHERE and route.matches(scope)[0] is not Match.NONE:
+            found |= methods
+    return sorted(found)
+
+
 class Application:
     """An ASGI application. ``state`` is for what routes need (``request.app.state``); set it before serving."""
 
@@ -76,17 +121,21 @@ class Application:
         cors: Sequence[Cors] = (),
         body_limit: int | Callable[[Scope], int] = JSON_BODY_BYTES,
         trusted_proxy_hops: int = 0,
+        trusted_private_proxies: bool = False,
         access_log: bool = True,
+        compresses: bool = False,
     ) -> None:
         self.state = State()
         # A redirect to the spelling with or without slash would be built from the Host header.
         self.router = Router(routes, redirect_slashes=False)
+        self._answering: ASGIApp = compressed(self.router) if compresses else self.router
         self._render = render
         self._translations = translations or {}
         self._headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
         self._cors = cors
         self._body_limit = body_limit
-        self._hops = trusted_proxy_hops
+        self.hops = trusted_proxy_hops
+        self._trusted_private_proxies = trusted_private_proxies
         self._access_log = access_log
         # Unguessable within a process start, ordered within it: enough to find a line, cheap enough for every request.
         self._id_start = secrets.token_hex(6)
@@ -105,8 +154,10 @@ class Application:
         scope["app"] = self
         token = request_id.set(f"{self._id_start}-{next(self._id_count)}")
         try:
-            if self._hops:
-                see_through_proxies(scope, self._hops)
+            if self.hops:
+                see_through_proxies(scope, self.hops)
+            elif self._trusted_private_proxies:
+                see_through_private_proxies(scope)
             if scope["type"] == "http":
                 await self._answer(scope, receive, send)
             else:
@@ -132,13 +183,15 @@ class Application:
             limit = self._body_limit if isinstance(self._body_limit, int) else self._body_limit(scope)
             inner, bounded = limit_body(scope, receive, limit)
             exchange.scope = inner
-            await self.router(inner, bounded, exchange.send)
+            await self._answering(inner, bounded, exchange.send)
         except ClientDisconnect:
             pass  # nobody is left to answer
         except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
             fault = self._note(error)
             # After the first byte the connection must break, not end cleanly: returning unfinished does that.
             if not exchange.status:
+                if fault.kind == "HTTP" and fault.http_status == HTTPStatus.METHOD_NOT_ALLOWED:
+                    fault = replace(fault, headers={"allow": ", ".join(allowed_methods(self.routes, exchange.scope))})
                 response = self._render(HTTPConnection(exchange.scope), fault)
                 await response(exchange.scope, receive, exchange.send)
         finally:
@@ -244,10 +297,23 @@ def see_through_proxies(scope: Scope, hops: int) -> None:
     Each proxy appends the address that it saw to ``X-Forwarded-For``; the last ``hops`` entries are ours, what stands
     before them was written by whoever asked and is ignored.
     """
-    seen = MutableHeaders(scope=scope).getlist("x-forwarded-for")
-    addresses = [piece.strip() for line in seen for piece in line.split(",") if piece.strip()]
+    addresses = _forwarded_for(scope)
     if len(addresses) >= hops:
         scope["client"] = (addresses[-hops], 0)
+
+
+def see_through_private_proxies(scope: Scope) -> None:
+    """Replace the peer's address by that of the visitor, as proxies in private networks name it."""
+    client = scope.get("client")
+    address, passed = behind_private_proxies(client[0] if client else "", _forwarded_for(scope))
+    if passed:
+        scope["client"] = (address, 0)
+        scope[_PROXIES_PASSED] = passed
+
+
+def _forwarded_for(scope: Scope) -> list[str]:
+    seen = MutableHeaders(scope=scope).getlist("x-forwarded-for")
+    return [piece.strip() for line in seen for piece in line.split(",") if piece.strip()]
 
 
 def _leave(token: Token[str]) -> None:

@@ -2,7 +2,8 @@
 into memory, and waits for ever for the rest of a request ("slow loris").
 
 Counted are bytes that came without any progress that the parser tells of: the request line, headers, trailers. A body
-is bounded elsewhere (``bodies``), piece by piece as it comes; here it must come at a least pace while somebody waits for it.
+is bounded elsewhere (``bodies``), piece by piece as it comes; here it must come at a least pace while somebody waits for it. And
+a client that asks for much and reads nothing of it is let go: what waits to be sent is kept in memory.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS = 30.0
 BODY_SECONDS = 60.0
 LEAST_BODY_BYTES_PER_SECOND = 1000
+# How long a client may read nothing, or less than what fills the system's buffers, of what is waiting for it.
+READING_SECONDS = 120.0
 # How often a connection is looked at: so much longer than it says may things take.
 LOOK_SECONDS = 10.0
 
@@ -43,6 +46,8 @@ class BoundedHeads(JoiningProtocol):
     _has_begun = False
     _is_arriving = True
     _is_body = False
+    # Since when more is waiting to be sent than the client reads, or, once the connection is being closed, anything at all.
+    _unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -85,16 +90,27 @@ class BoundedHeads(JoiningProtocol):
         self._is_arriving = False
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = None
+
     def _look(self) -> None:
         now = self.loop.time()
-        if self.transport.is_closing():
+        is_closing = self.transport.is_closing()
+        if is_closing and self._unread_since is None:
+            self._unread_since = now
+        if self._unread_since is not None and now - self._unread_since > READING_SECONDS:
+            self.transport.abort()
             return
-        if self._is_arriving and self._is_late(now):
+        if not is_closing and self._is_arriving and self._is_late(now):
             # Who has sent nothing at all is not told anything: browsers open connections for later.
             if self._has_begun and not (self._is_body and self.cycle.response_started):
                 self.transport.write(_TOO_SLOW)
             self.transport.close()
-            return
         self._looking = self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _is_late(self, now: float) -> bool:

@@ -114,8 +114,13 @@ class HttpClient:
         resolver: AbstractResolver | None = None,
         decompress: bool = True,
         origin_headers: Mapping[str, Mapping[str, str]] | None = None,
+        is_without: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
     ) -> None:
-        """``origin_headers``: what one server alone is sent with every request, by ``scheme://host[:port]``."""
+        """``origin_headers``: what one server alone is sent with every request, by ``scheme://host[:port]``.
+
+        ``is_without``: the requests (address and headers) that are sent without them.
+        """
+        self._is_without = is_without
         self._reach = reach
         self._origin_headers = {
             URL(origin).origin(): dict(headers) for origin, headers in (origin_headers or {}).items()
@@ -281,6 +286,8 @@ class HttpClient:
         left = min(redirects, MAX_REDIRECTS) if method in _SAFE_METHODS else 0
         while True:
             own = self._origin_headers.get(target.origin()) if self._origin_headers else None
+            if own is not None and self._is_without(target, sent):
+                own = None
             given = sent if own is None else CIMultiDict([*sent.items(), *own.items()])
             response = await self._session.request(method, target, headers=given, data=body, allow_redirects=False)
             location = response.headers.get("location")

@@ -46,20 +46,20 @@ class Cors:
         return headers
 
     def preflight_headers(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
-        """The whole answer to a preflight, or None when the request is not one."""
+        """The whole answer to a preflight, or None when the request is not one. Every ``OPTIONS`` counts: here nothing else answers it."""
         if scope["method"] != "OPTIONS":
             return None
         asked = dict(scope["headers"])
-        if b"access-control-request-method" not in asked or b"origin" not in asked:
-            return None
         allowed = ", ".join(self.request_headers).encode("latin-1")
-        return [
+        headers = [
             (b"access-control-allow-origin", b"*"),
             (b"access-control-allow-methods", self.methods.encode("latin-1")),
-            (b"access-control-allow-headers", allowed or asked.get(b"access-control-request-headers", b"*")),
             (b"access-control-max-age", _DAY_SECONDS),
             (b"vary", b"access-control-request-headers"),
         ]
+        if b"access-control-request-headers" in asked:
+            headers.append((b"access-control-allow-headers", allowed or asked[b"access-control-request-headers"]))
+        return headers
 
 
 def rule_for(rules: Iterable[Cors], path: str) -> Cors | None:

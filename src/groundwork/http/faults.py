@@ -14,7 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from groundwork.errors import NAMES_ANSWERED_WITH_400, Failure, InvalidForm, InvalidInput, TooMany, kind_of
+from groundwork.errors import (
+    NAMES_ANSWERED_WITH_400,
+    Failure,
+    InvalidForm,
+    InvalidInput,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    kind_of,
+)
 from groundwork.http.json_names import json_name
 
 Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
@@ -70,9 +79,6 @@ def fault_of(error: Exception, request_id: str, translations: Translations) -> F
 def _of_failure(failure: Failure, request_id: str) -> Fault:
     kind = kind_of(failure)
     name = failure.name or kind.xrpc_name
-    headers = dict(failure.headers)
-    if isinstance(failure, TooMany):
-        headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
     return Fault(
         kind=type(failure).__name__,
         http_status=kind.http_status,
@@ -82,8 +88,21 @@ def _of_failure(failure: Failure, request_id: str) -> Fault:
         request_id=request_id,
         field=failure.field if isinstance(failure, InvalidInput) else "",
         problems=failure.problems if isinstance(failure, InvalidForm) else {},
-        headers=headers,
+        headers=headers_of(failure),
     )
+
+
+def headers_of(failure: Failure) -> dict[str, str]:
+    """What a failure adds to its answer: its own headers, and when to come back where that is known."""
+    headers = dict(failure.headers)
+    if isinstance(failure, TooMany | Unavailable) and failure.after_seconds is not None:
+        headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
+    return headers
+
+
+def form_status_of(failure: Failure) -> int:
+    """The status of a page that shows a form again: 400, but where sending less or coming back later is the answer."""
+    return kind_of(failure).http_status if isinstance(failure, TooLarge | TooMany | Unavailable) else 400
 
 
 def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:

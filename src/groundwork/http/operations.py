@@ -1,7 +1,7 @@
 """Routes that every program answers for its operators: ``/health/live``, ``/health/ready``, ``/metrics``."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,18 +11,26 @@ from groundwork.errors import NotFound
 from groundwork.http.addresses import is_public
 from groundwork.http.application import client_address
 from groundwork.http.json_bodies import json_response
-from groundwork.telemetry.health import Check, look
+from groundwork.telemetry.health import OK, Check, look
 from groundwork.telemetry.metrics import CONTENT_TYPE, Metrics
+from groundwork.telemetry.probes import Probes
 
 
 def operations_routes(
-    metrics: Metrics, checks: Mapping[str, Check], *, metrics_token: str = "", each_serves_alone: bool = False
+    metrics: Metrics,
+    checks: Mapping[str, Check],
+    *,
+    probes: Probes | None = None,
+    serving: Sequence[Collection[str]] = (),
+    metrics_token: str = "",
 ) -> list[Route]:
     """The three routes. ``/metrics`` answers private addresses, and anybody who brings the token as a bearer.
 
-    ``each_serves_alone``: what one check looks at works without the others, so the program is ready with one, and says that it is
-    ``degraded`` where it is not all; what they are called then is for those who may read the metrics.
-    Behind a proxy the configured number of hops decides what the address is; without it everybody looks local.
+    ``checks`` are made when somebody asks, unless a probe of the same name was made before: what a slow machine answers late it does answer,
+    so where there are probes their outcome and its age are told, and nobody is made to wait. ``serving``: names of those that
+    are needed for something to be served, per thing that is served (a community); one such group is enough to be ready, and where
+    it is not all the answer says ``degraded``. Without it everything is needed. What several communities are called is for those
+    who may read the metrics. Behind a proxy the configured number of hops decides what the address is; without it everybody looks local.
     """
 
     def is_operator(request: Request) -> bool:
@@ -34,12 +42,15 @@ def operations_routes(
         return json_response({"status": "ok"})
 
     async def ready(request: Request) -> Response:
-        readiness = await look(checks)
-        serves = readiness.is_ready or (each_serves_alone and readiness.is_ready_in_part)
-        status = "ok" if readiness.is_ready else "degraded" if serves else "unavailable"
-        shown: dict[str, object] = {"status": status}
-        if not each_serves_alone or len(checks) == 1 or is_operator(request):
-            shown["checks"] = readiness.checks
+        outcomes = probes.outcomes() if probes else {}
+        asked = await look({name: check for name, check in checks.items() if name not in outcomes})
+        found = {**asked.checks, **{name: one.said for name, one in outcomes.items()}}
+        is_ready = all(said == OK for said in found.values())
+        serves = is_ready or any(all(found[name] == OK for name in group) for group in serving)
+        shown: dict[str, object] = {"status": "ok" if is_ready else "degraded" if serves else "unavailable"}
+        if len(serving) <= 1 or is_operator(request):
+            shown["checks"] = found
+            shown["ages"] = {name: one.age_seconds for name, one in outcomes.items()}
         return json_response(shown, 200 if serves else 503)
 
     async def exposition(request: Request) -> Response:

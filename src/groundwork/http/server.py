@@ -10,12 +10,17 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from groundwork.errors import Refused
-from groundwork.http.bounded_heads import BoundedHeads
+from groundwork.http.connection_limit import MAX_CONNECTIONS, ConnectionLimit, affordable, per_address
+
+# A WebSocket is pinged so often, and is closed when no answer comes for as long: streams may be silent for hours, and what stands
+# between may forget a silent connection, or its peer may be gone without a word.
+PING_SECONDS = 20.0
 
 # uvicorn renews the Date header once per second.
 _TICK_SECONDS = 1.0
@@ -128,17 +133,29 @@ async def serve(
     *,
     grace_seconds: float = GRACE_SECONDS,
     websocket_message_bytes: int = 1024 * 1024,
+    connections: int = MAX_CONNECTIONS,
+    connections_of_address: int = 0,
+    is_behind_proxy: bool = False,
 ) -> Serving:
-    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had."""
+    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had.
+
+    ``connections``: how many may be open at once; fewer where the system allows fewer open files. ``connections_of_address``: by
+    one address, 0 for a quarter of them; not where the server ``is_behind_proxy``, whose address then is everybody's.
+    """
     listener = _listen(host, port)
+    most = affordable(connections)
+    limit = ConnectionLimit(most, None if is_behind_proxy else per_address(most, connections_of_address))
     config = uvicorn.Config(
         app,
         loop="none",
-        http=BoundedHeads,
-        ws="websockets-sansio",
+        # uvicorn calls it like a class.
+        http=cast("type[asyncio.Protocol]", limit.protocol),
+        ws=cast("type[asyncio.Protocol]", limit.stream),
         ws_max_size=websocket_message_bytes,
         # Frames of signed blocks do not compress, and trying would cost every subscriber's share of the processor.
         ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -147,7 +164,8 @@ async def serve(
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(grace_seconds)),
-        backlog=2048,
+        # Connections are accepted in bursts, before any of them is read: a burst must not push out its own first ones.
+        backlog=min(2048, max(1, most // 2)),
     )
     config.load()
     server = uvicorn.Server(config)
@@ -157,9 +175,18 @@ async def serve(
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Serving]:
+async def serving(
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    connections: int = MAX_CONNECTIONS,
+    connections_of_address: int = 0,
+) -> AsyncIterator[Serving]:
     """A server for the length of a block, on a free loopback port unless told otherwise."""
-    server = await serve(app, host, port, grace_seconds=1)
+    server = await serve(
+        app, host, port, grace_seconds=1, connections=connections, connections_of_address=connections_of_address
+    )
     try:
         yield server
     finally:

@@ -66,6 +66,9 @@ class Mailer(Protocol):
 
     async def send(self, mail: Mail) -> None: ...
 
+    async def check(self) -> None:
+        """Go as far as a mail would go before its text, to learn at a start whether mail can leave."""
+
     async def close(self) -> None: ...
 
 

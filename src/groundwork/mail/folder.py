@@ -57,6 +57,9 @@ class FolderMailbox:
             raise NotFound("There is no such mail.")
         return await asyncio.to_thread(self._read, mail_id)
 
+    async def check(self) -> None:
+        """The folder is made when it is needed."""
+
     async def close(self) -> None:
         """Nothing is held open."""
 

@@ -10,5 +10,8 @@ class NoMailer:
     async def send(self, mail: Mail) -> None:
         raise Unavailable(f"No mail server is set up here: a mail with the id {mail.message_id} waits.")
 
+    async def check(self) -> None:
+        return
+
     async def close(self) -> None:
         return

@@ -56,7 +56,23 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         message = compose(mail, self._sender, self._clock.now())
-        client = aiosmtplib.SMTP(
+        client = self._client()
+        try:
+            await self._greet(client)
+            await self._hand_over(client, message, mail)
+        finally:
+            client.close()
+
+    async def check(self) -> None:
+        """Connect and sign in. Raises RemoteFailed."""
+        client = self._client()
+        try:
+            await self._greet(client)
+        finally:
+            client.close()
+
+    def _client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
             use_tls=self._server.uses_tls,
@@ -65,11 +81,6 @@ class SmtpMailer:
             timeout=_STEP_SECONDS,
             tls_context=ssl.create_default_context(),
         )
-        try:
-            await self._greet(client)
-            await self._hand_over(client, message, mail)
-        finally:
-            client.close()
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
         """Connect and sign in; whatever fails here, the mail has not been sent."""

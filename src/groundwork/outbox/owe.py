@@ -57,7 +57,7 @@ OWE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0
 # ``chosen``: a subselect that names each subject once, in order.
 _OWE_CHOSEN = f"""
     {_INTO}
-    select cast(:kind as text), chosen.subject, cast(:revision as bigint), 'due', cast(:now as bigint), 0, '', 0, null,
+    select cast(:kind as text), chosen.subject, cast(:revision as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
            cast(:now as bigint)
       from ({{}}) as chosen where 1 = 1
     {_IF_NEWER}
@@ -130,12 +130,21 @@ async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, In
         tx.after_commit(ring)
 
 
-async def owe_chosen(tx: Transaction, kind: str, chosen: str, revision: int, **parameters: object) -> None:
+async def owe_chosen(
+    tx: Transaction, kind: str, chosen: str, revision: int, *, due_at: Instant | None = None, **parameters: object
+) -> None:
     """``owe`` for very many, however many they are one statement that reads none of them.
 
     ``chosen``: a select of ours that names each ``subject`` once, in order of them.
     """
-    await tx.execute(_OWE_CHOSEN.format(chosen), kind=str(kind), revision=revision, now=tx.now, **parameters)
+    await tx.execute(
+        _OWE_CHOSEN.format(chosen),
+        kind=str(kind),
+        revision=revision,
+        due_at=tx.now if due_at is None else due_at,
+        now=tx.now,
+        **parameters,
+    )
     tx.after_commit(ring)
 
 

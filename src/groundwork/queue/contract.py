@@ -107,6 +107,10 @@ class Queue(Protocol):
         """How much waits."""
         ...
 
+    async def try_round_trip(self) -> None:
+        """Have something kept as messages are, beside them: nobody receives it. Raises QueueUnavailable and what keeps messages."""
+        ...
+
     async def close(self) -> None:
         """Give back what is leased and disconnect."""
         ...

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.durable_write import write_durably
 from groundwork.database.transaction import Database, Row, Writer
 from groundwork.queue.contract import MAX_RETRY_SECONDS, DeadLetter, Delivery, Depth, Message, QueueFull
 
@@ -149,6 +150,9 @@ class EmbeddedQueue:
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._database.write(lambda writer: len(writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))))
+
+    async def try_round_trip(self) -> None:
+        await write_durably(self._database, "groundwork.queue")
 
     async def depth(self) -> Depth:
         async with self._database.reader() as reader:

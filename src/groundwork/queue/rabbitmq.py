@@ -159,6 +159,21 @@ class RabbitQueue:
             ]
         return Depth(sum(counts[:-1]) + len(self._held), counts[-1], self._held.oldest_at())
 
+    async def try_round_trip(self) -> None:
+        """A message to a queue of this connection's own, confirmed and taken out again."""
+        async with self._broker():
+            await self._ready()
+            if self._connection is None:
+                raise QueueUnavailable("the queue is closed")
+            async with await self._connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
+                queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+                sent = os.urandom(8)
+                await channel.default_exchange.publish(aio_pika.Message(sent), queue.name, timeout=_CONFIRM_SECONDS)
+                found = await queue.get(no_ack=True, fail=False)
+                await queue.delete(if_unused=False, if_empty=False)
+        if found is None or found.body != sent:
+            raise QueueUnavailable("the broker loses messages")
+
     async def close(self) -> None:
         """Disconnect; the broker gives what is held to another worker at once."""
         connection, self._connection = self._connection, None

@@ -30,11 +30,6 @@ class Readiness:
     def is_ready(self) -> bool:
         return all(said == OK for said in self.checks.values())
 
-    @property
-    def is_ready_in_part(self) -> bool:
-        """Whether anything works, where each check is of something that serves without the others."""
-        return OK in self.checks.values()
-
 
 async def look(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
     """Run all checks side by side, each with the same patience."""

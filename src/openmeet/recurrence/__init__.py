@@ -1,1 +1,1 @@
-"""Rules of recurring events as RFC 5545 writes them: checked, expanded in wall-clock time, said in words. No input or output."""
+"""Recurrence rules of RFC 5545: checked, expanded in wall-clock time, split, described in words. Pure."""

@@ -5,24 +5,28 @@ before the gap and counts; an ambiguous time is the first of both; the start alw
 inclusive, and a local one is read in the zone; COUNT is counted before dates are left out; two dates of one instant are one.
 
 The work is bounded, whatever a stranger's rule says: expansion begins at the window, never goes further than ``HORIZON_YEARS``
-behind it, and counts its steps (``by_rule.MAX_STEPS``). What was computed is kept per pattern and calendar year.
+behind it, and counts its steps (``by_rule.MAX_STEPS``). ``between`` keeps what it computed, per pattern and calendar year; ``walk``
+computes each date when it is asked for.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
-from itertools import count, islice, takewhile
+from heapq import heappop, heappush, merge
+from itertools import chain, count, dropwhile, islice, takewhile
+from operator import itemgetter
+from threading import Lock
 from typing import Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 
 from groundwork.clock import Instant, from_datetime, to_datetime
-from openmeet.recurrence import by_rule
-from openmeet.recurrence.by_rule import END, dates_by_rule
+from openmeet.recurrence import expand
+from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.expand import END, Steps, dates_by_rule
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.refusal import Code, RuleRefused
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
@@ -31,9 +35,12 @@ HORIZON_YEARS: Final = 100
 # A wall clock and the instant that it means differ by less than a day and a half anywhere on Earth, changes of the date line
 # included.
 _MARGIN = timedelta(days=2)
+# Room for the margin before it.
+_BEGIN = datetime(2, 1, 1)  # noqa: DTZ001  # wall time is naive
 # The most that clocks ever skipped is a day (Samoa, 2011).
 _LONGEST_GAP = timedelta(hours=25)
 _MOMENT = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,19 +56,57 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
     found: list[Occurrence] = []
     if end <= start:
         return found
+    if limit is not None and _is_dense(pattern):
+        # One year of it has thousands of dates, of which few are wanted.
+        far = min(max(_year(start), pattern.start.year - 1) + HORIZON_YEARS, END.year)
+        return list(islice(walk(pattern, start, min(end, _begin(far))), limit))
     year = first_year = max(_year(start), pattern.start.year - 1)
     last_year = min(_year(Instant(end - 1)), year + HORIZON_YEARS, END.year)
     token = _token(pattern)
     while year <= last_year and (limit is None or len(found) < limit):
-        # A year or two at a time, unless many are asked for at once: then in one sweep.
-        behind_next = year if _is_dense(pattern) else year + 1
-        for occurrences in _years(pattern, token, year, last_year if limit is None else min(behind_next, last_year)):
+        # Two years at a time, unless all are asked for at once: then in one sweep.
+        for occurrences in _years(pattern, token, year, last_year if limit is None else min(year + 1, last_year)):
             # Only at its ends a window cuts through a year.
             first = bisect_left(occurrences, start, key=_at) if year == first_year else 0
             behind = bisect_left(occurrences, end, key=_at) if year == last_year else len(occurrences)
             found += occurrences[first:behind]
             year += 1
     return found if limit is None else found[:limit]
+
+
+def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = None) -> Iterator[Occurrence]:
+    """The dates that begin in ``[start, end)``, in order; whoever asks for no more pays for no more.
+
+    ``steps``: a bound that several walks share, each of which counts from its start. Raises RuleRefused (TOO_MANY_DATES) behind it.
+    """
+    begin, behind = max(_wall(start), _BEGIN) - _MARGIN, min(_wall(end), END) + _MARGIN
+    left_out = {_instant(pattern, at) for at in _within(pattern.left_out, begin - _MARGIN, behind + _MARGIN)}
+    last: Instant | None = None
+    # A gap in the zone turns the order of the wall clock round, by as much as it is long.
+    early: list[Occurrence] = []
+    for original in chain(_originals(pattern, begin, behind, steps), [None]):
+        one = None if original is None else Occurrence(_instant(pattern, original), original)
+        while early and (one is None or early[0].at < one.at - _LONGEST_GAP // _MICROSECOND):
+            found = heappop(early)
+            if start <= found.at < end and found.at != last and found.at not in left_out:
+                yield found
+            last = found.at
+        if one is not None:
+            heappush(early, one)
+
+
+def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | None) -> Iterator[datetime]:
+    """Wall-clock times in ``[begin, end)``, in order, perhaps twice; nothing is left out."""
+    rule = pattern.rule
+    by_rule_: Iterable[datetime] = ()
+    if rule is not None and rule.count is not None and steps is None:
+        by_rule_ = _within(_counted(*_counting(pattern)), begin, end)
+    elif rule is not None and rule.count is not None:
+        counted = islice(_from_start(pattern.start, rule, steps or Steps()), rule.count)
+        by_rule_ = takewhile(lambda at: at < end, dropwhile(lambda at: at < begin, counted))
+    elif rule is not None:
+        by_rule_ = _by_rule(pattern, rule, begin, end, steps)
+    return merge(by_rule_, _within([pattern.start], begin, end), _within(pattern.added, begin, end))
 
 
 def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
@@ -165,15 +210,17 @@ def clear() -> None:
     _tokens.clear()
     _counted.cache_clear()
     idle_exceptions.cache_clear()
-    by_rule.named_days.cache_clear()
+    expand.named_days.cache_clear()
 
 
 # (token of a pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one or thousands of
 # them; one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
 _kept: LRUCache[tuple[int, int], tuple[Occurrence, ...]] = LRUCache(200_000, getsizeof=lambda kept: len(kept) + 1)
 
-# A pattern is long to hash: that is done once for each question, not once for each year.
-_tokens: LRUCache[Pattern, int] = LRUCache(50_000)
+# A pattern is long to hash: that is done once for each question, not once for each year. Its token, and how long it is: a pattern is
+# kept with it, and may leave out a thousand dates and add another thousand. All together stay below 30 MB.
+_tokens: LRUCache[Pattern, tuple[int, int]] = LRUCache(400_000, getsizeof=itemgetter(1))
+_SHORTEST: Final = 8
 _next_token = count()
 
 
@@ -181,8 +228,8 @@ def _token(pattern: Pattern) -> int:
     """A number that stands for this pattern and no other, also after it was forgotten."""
     known = _tokens.get(pattern)
     if known is None:
-        known = _tokens[pattern] = next(_next_token)
-    return known
+        known = _tokens[pattern] = next(_next_token), _SHORTEST + len(pattern.left_out) + len(pattern.added)
+    return known[0]
 
 
 def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Occurrence, ...]]:
@@ -252,17 +299,23 @@ def _counting(pattern: Pattern) -> tuple[datetime, Rule]:
     return pattern.start, pattern.rule
 
 
-@lru_cache(maxsize=1_000)
+# Bounded by the number of dates, not of rules: one has up to ten thousand. All together stay below 30 MB.
+@cached(LRUCache(500_000, getsizeof=len), lock=Lock())
 def _counted(start: datetime, rule: Rule) -> tuple[datetime, ...]:
     """All dates of a rule with COUNT: the start is the first, whether the rule names it or not."""
-    assert rule.count is not None  # noqa: S101  # asked for rules with COUNT only
-    others = (at for at in dates_by_rule(start, rule, start, END) if at != start)
-    return (start, *islice(others, rule.count - 1))
+    return tuple(islice(_from_start(start, rule, Steps()), rule.count))
 
 
-def _by_rule(pattern: Pattern, rule: Rule, start: datetime, end: datetime) -> Iterator[datetime]:
+def _from_start(start: datetime, rule: Rule, steps: Steps) -> Iterator[datetime]:
+    """The start, and what the rule names behind it; where it ends is not looked at."""
+    return chain([start], (at for at in dates_by_rule(start, rule, start, END, steps) if at != start))
+
+
+def _by_rule(
+    pattern: Pattern, rule: Rule, start: datetime, end: datetime, steps: Steps | None = None
+) -> Iterator[datetime]:
     """Dates of a rule without COUNT in ``[start, end)`` by the wall clock, up to its UNTIL."""
-    dates = dates_by_rule(pattern.start, rule, start, end)
+    dates = dates_by_rule(pattern.start, rule, start, end, steps)
     until = rule.until
     if until is None:
         yield from dates
@@ -283,6 +336,11 @@ def _instant(pattern: Pattern, local: datetime) -> Instant:
 def _begin(year: int) -> Instant:
     """When a year begins in UTC."""
     return instant_of(datetime(year, 1, 1), "UTC")  # noqa: DTZ001  # read in UTC
+
+
+def _wall(at: Instant) -> datetime:
+    """What a clock in UTC shows."""
+    return to_datetime(at).replace(tzinfo=None)
 
 
 def _year(at: Instant) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from openmeet.recurrence.refusal import Code, RuleRefused
+from openmeet.recurrence.errors import Code, RuleRefused
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, is_zone, zone
 

@@ -6,7 +6,7 @@ Names follow JSCalendar's RecurrenceRule (RFC 8984, section 4.3.3) where it has 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from openmeet.recurrence.refusal import Code, RuleRefused
+from openmeet.recurrence.errors import Code, RuleRefused
 from openmeet.recurrence.rule import DAYS, Rule, format_until, parse_rule
 
 _NUMBERS: Final = {

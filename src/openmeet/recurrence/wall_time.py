@@ -7,7 +7,7 @@ before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from groundwork.clock import Instant, from_datetime, to_datetime
@@ -36,7 +36,8 @@ def is_zone(name: str) -> bool:
     return name in zone_names() or _OFFSET.fullmatch(name) is not None
 
 
-@cache
+# Bounded, because it is asked for names that strangers wrote.
+@lru_cache(maxsize=4_096)
 def zone(name: str) -> tzinfo:
     """The zone of a name that ``is_zone`` accepts; UTC for any other.
 

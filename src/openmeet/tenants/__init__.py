@@ -1,4 +1,4 @@
-"""Which community's site is being asked: resolved once, at the edge, and that choice is a database.
+"""Which community a request is for: decided once, from its host name, and the answer is a database.
 
-Inside, no query names a tenant, so none can forget to. Cookies, caches and locks belong to one tenant.
+No query inside names a tenant, so none can forget to. Cookies, caches and locks belong to one tenant.
 """

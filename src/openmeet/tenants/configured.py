@@ -37,6 +37,7 @@ OWN: Final = frozenset(
         "database_schema",
         "addresses_kept_days",
         "api_requests_per_minute",
+        "pages_per_minute",
         "network_near",
         "network_shown",
         "labellers",

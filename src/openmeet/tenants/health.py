@@ -1,9 +1,20 @@
 """Whether a tenant's site can work: asked by every program for its operators, so it imports none of the site."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from groundwork.telemetry.health import Check
+from groundwork.telemetry.probes import Probes
 from openmeet.tenants.model import DEFAULT_TENANT, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a program's health is made of; ``serving``: per community the names without which it is not served."""
+
+    checks: Mapping[str, Check]
+    probes: Probes | None
+    serving: Sequence[Collection[str]]
 
 
 def ready(tenant: Tenant) -> Check:

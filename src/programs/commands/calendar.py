@@ -8,11 +8,11 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, TooLarge
-from openmeet.calendars.instances import masters
-from openmeet.calendars.model import ReadCalendar, ReadEvent
-from openmeet.calendars.reading import read_calendars
+from openmeet.domain.icalendar.instances import masters
+from openmeet.domain.icalendar.model import ReadCalendar, ReadEvent
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import Occurrence, following
-from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.wall_time import local_of
 from programs.command_line import AsJson, noun, print_json, say
 

@@ -10,10 +10,10 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import NotFound, Refused
-from openmeet.takeout.person import document
-from openmeet.takeout.tenant import write
+from openmeet.domain.data_export.person import document
+from openmeet.domain.data_export.tenant import write
+from openmeet.domain.users.queries import by_email
 from openmeet.tenants.model import DEFAULT_TENANT
-from openmeet.users.queries import by_email
 from programs.command_line import OfTenant, SettingsFile, role, say
 from programs.platform import Platform, run_on_platform
 from programs.platform_settings import read_settings_of_installation

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from groundwork.clock import SECOND, to_datetime
-from openmeet.administration.switching import switch_flag
-from openmeet.flags import queries
-from openmeet.flags.model import WHAT, Flag
-from openmeet.flags.switchboard import MAX_AGE
+from openmeet.feature_flags import queries
+from openmeet.feature_flags.model import WHAT, Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.flag_changes import switch_flag
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform

@@ -7,8 +7,8 @@ import msgspec
 import typer
 
 from groundwork.errors import InvalidInput
-from openmeet.takeout.person import take_in
-from openmeet.takeout.tenant import lines_of, load
+from openmeet.domain.data_export.person import take_in
+from openmeet.domain.data_export.tenant import lines_of, load
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, role, say
 from programs.platform import Platform, run_on_platform

@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from groundwork.database.transaction import UniqueViolated
 from groundwork.errors import Conflict, InvalidInput
-from openmeet.legacy.analysis import analyse as plan_of
-from openmeet.legacy.bringing import bring_in
-from openmeet.legacy.plan import Plan
-from openmeet.legacy.queries import found_counts
-from openmeet.legacy.reading import Source, read_old, source_of
-from openmeet.legacy.report import differences, json_of, lines_of, verification_lines
-from openmeet.legacy.rollback import roll_back
+from openmeet.domain.legacy_import.analysis import analyse as plan_of
+from openmeet.domain.legacy_import.plan import Plan
+from openmeet.domain.legacy_import.queries import found_counts
+from openmeet.domain.legacy_import.reading import Source, read_old, source_of
+from openmeet.domain.legacy_import.report import differences, json_of, lines_of, verification_lines
+from openmeet.domain.legacy_import.rollback import roll_back
+from openmeet.domain.legacy_import.run import bring_in
 from openmeet.recurrence.wall_time import is_zone
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say

@@ -6,13 +6,13 @@ import typer
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.identities import queries as identities
-from openmeet.identities.names import shown_names
-from openmeet.moderation import moderators, reports, standing
-from openmeet.moderation.model import State
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.moderation import moderators, reports, visibility
+from openmeet.domain.moderation.model import State
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserId
 from openmeet.tenants.model import DEFAULT_TENANT
-from openmeet.users import queries as users
-from openmeet.users.model import UserId
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 
@@ -57,8 +57,8 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 "moderators": [names[one] for one in people],
                 "bySetting": list(platform.settings.moderators),
                 "reported": await reports.count_open(reader),
-                "waiting": await standing.count(reader, (State.FIRST_EVENT, State.BURST)),
-                "hidden": await standing.count(reader, (State.HIDDEN,)),
+                "waiting": await visibility.count(reader, (State.FIRST_EVENT, State.BURST)),
+                "hidden": await visibility.count(reader, (State.HIDDEN,)),
             }
         if as_json:
             print_json(found)

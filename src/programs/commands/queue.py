@@ -9,8 +9,8 @@ import typer
 
 from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
-from openmeet.ingestion import dead_letters
-from openmeet.ingestion.dead_letters import Shown
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.dead_letters import Shown
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.community_queues import open_queue_alone

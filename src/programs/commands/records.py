@@ -7,7 +7,7 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
-from openmeet.records.inspect import inspect_file, lines_of
+from openmeet.network.records.inspect import inspect_file, lines_of
 from programs.command_line import AsJson, noun, print_json, say
 
 app = noun("Calendar records as this program understands them.")

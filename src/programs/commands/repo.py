@@ -165,6 +165,13 @@ def note_snapshot(report: Report, file: car.Car, snapshot: Snapshot) -> None:
         collections=dict(collections),
     )
     report.lines += [f"           {count:6} {name}" for name, count in sorted(collections.items())]
+    if snapshot.flaws:
+        report.note(
+            f"odd        {counted(len(snapshot.flaws), 'record')} that a new write could not hold", flaws=snapshot.flaws
+        )
+        report.lines += [f"           {path}: {why}" for path, why in snapshot.flaws.items()]
+    if snapshot.odd_paths:
+        raise Malformed("record path", next(iter(snapshot.odd_paths)), next(iter(snapshot.odd_paths.values())))
 
 
 def note_signature(report: Report, commit: Commit, did_document: bytes | None) -> None:

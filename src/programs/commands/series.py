@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 
 from groundwork.errors import Refused
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind
-from openmeet.flags.model import Flag
-from openmeet.flags.queries import switches
-from openmeet.ingestion.switching import owe_series
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.queries import switches
+from openmeet.network.ingestion.flag_effects import owe_series
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.choices import plain_choices
+from openmeet.recurrence.describe import WEEKDAYS, describe
+from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
-from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.sentence import WEEKDAYS, describe
 from openmeet.recurrence.structured import to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 from openmeet.tenants.model import DEFAULT_TENANT

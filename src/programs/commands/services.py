@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from groundwork.clock import Instant, to_datetime
-from openmeet.access import services
-from openmeet.site.scopes import SERVICE_WORDS, ServiceScope
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import SERVICE_WORDS, ServiceScope
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
@@ -30,7 +30,7 @@ def make(
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            made, token = await services.make(tx, name=name, scopes=may)
+            made, token = await service_tokens.make(tx, name=name, scopes=may)
         say(f"{made.id} may {', '.join(sorted(made.scopes))}. Keep this, it is not shown again:")
         typer.echo(token)
 
@@ -43,7 +43,7 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await services.listed(reader)
+            found = await service_tokens.listed(reader)
         if as_json:
             print_json(
                 [
@@ -78,7 +78,7 @@ def revoke(
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            await services.revoke(tx, credential)
+            await service_tokens.revoke(tx, credential)
         typer.echo("Revoked.")
 
     run_on_platform(settings_file, tenant, act)

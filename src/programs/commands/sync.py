@@ -1,30 +1,34 @@
 """``openmeet sync …``: both directions of the synchronisation, for the operator."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
-from openmeet.administration.standing import standing
-from openmeet.debts.kinds import Debt
-from openmeet.firehose import progress
-from openmeet.firehose.upstreams import authority
-from openmeet.ingestion import put_aside
-from openmeet.ingestion.api import Engines
-from openmeet.ingestion.backfill import chosen_collections, subject_of
-from openmeet.ingestion.comparing import Found
-from openmeet.ingestion.listing import authors_on
-from openmeet.ingestion.reconciling import Reconciled, written_to
-from openmeet.ingestion.reconciling import reconcile as reconcile_one
-from openmeet.records import seen
-from openmeet.records.collections import READ_IN_ORDER
+from openmeet.network.engines import Engines
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.upstreams import authority
+from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion.backfill import chosen_collections, subject_of
+from openmeet.network.ingestion.comparing import Found
+from openmeet.network.ingestion.discover import Host
+from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.ingestion.reconcile import Asking, Reconciled, written_to
+from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
+from openmeet.network.records import seen
+from openmeet.network.records.collections import READ_IN_ORDER
+from openmeet.network.status import standing
+from openmeet.outbox.kinds import Debt
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
@@ -53,6 +57,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 for one in now.sources
             ],
             "rejected_frames": now.rejected,
+            "unresolved_repositories": now.unresolved,
             "queue": None if now.queue is None else {"waiting": now.queue.waiting, "dead_letters": now.queue.dead},
             "records": now.records,
             "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
@@ -76,7 +81,7 @@ def rejected(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
     async def show(platform: Platform) -> None:
         async with platform.installation.reader() as reader:
-            frames = await progress.rejected(reader, limit=100)
+            frames = await cursors.rejected(reader, limit=100)
         if as_json:
             print_json(
                 [
@@ -139,17 +144,24 @@ def list_aside(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = 
 def read(
     did: RepositoryDid,
     collection: Chosen = None,
+    whole_repository: Annotated[
+        bool,
+        typer.Option("--whole-repository", help="Fetch the whole repository in one piece, whatever else is in it."),
+    ] = False,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Read a repository whole again, or chosen collections of it: whatever was missed is made good."""
+    """Read the records of a repository that concern this site again, or chosen collections of them: whatever was missed is made good."""
     known, chosen = _did(did), chosen_collections(collection or [])
+    if chosen and whole_repository:
+        raise InvalidInput("collection", "Choose collections, or the whole repository.")
 
     async def act(platform: Platform) -> None:
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
-            await owe.owe(tx, Debt.BACKFILL, subject_of(known, chosen), int(tx.now))
-        typer.echo(f"The publisher will read {known}{_of(chosen)}.")
+            subject = subject_of(known, chosen, is_whole=whole_repository)
+            await owe.owe(tx, Debt.BACKFILL, subject, int(tx.now))
+        typer.echo(f"The publisher will read {known}{' whole' if whole_repository else _of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -163,7 +175,8 @@ def discover(
 ) -> None:
     """Have everybody's calendar read who has one there: for what was written before this site listened.
 
-    With ``--collection`` only those are looked for who have records of the named collections, and only those records are read.
+    With ``--collection`` only those are looked for who have records of the named collections, and only those records are read. A host
+    that cannot say who has them is asked for every account, one after the other, at the pace that it bears.
     """
     chosen = chosen_collections(collection or [])
 
@@ -175,10 +188,16 @@ def discover(
             raise InvalidInput("host", wrong.why) from wrong
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=None)
-            for one in chosen or READ_IN_ORDER:
-                async for did in authors_on(platform.network, host, one):
-                    found.add(did)
-                    bars.update(task, completed=len(found), description=f"{len(found)} repositories")
+            asked = Host(
+                platform.network,
+                host,
+                spending(platform.counters, platform.clock),
+                asyncio.sleep,
+                looked_at=lambda: bars.advance(task),
+            )
+            async for did in asked.authors(chosen or READ_IN_ORDER):
+                found.add(did)
+                bars.update(task, description=f"{len(found)} repositories with a calendar")
         async with platform.db.transaction() as tx:
             await owe.owe_many(tx, Debt.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
         typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
@@ -194,7 +213,10 @@ def reconcile(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare repositories with what is kept here, and mend what disagrees."""
+    """Compare repositories with what is kept here, record by record and field by field, and mend what disagrees.
+
+    Each record is read again with its proof. A server is asked 300 times a minute at most, so a large calendar takes some minutes.
+    """
     named = [_did(one) for one in dids or []]
 
     async def act(platform: Platform) -> None:
@@ -206,10 +228,20 @@ def reconcile(
         away: dict[Did, str] = {}
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=len(chosen))
+            records = bars.add_task("records", total=None)
+            spend_on_host = spending(platform.counters, platform.clock)
             for did in chosen:
                 try:
+                    asking = Asking(
+                        spend_on_host,
+                        proves_each=True,
+                        pause=asyncio.sleep,
+                        progress=partial(_show_proven, bars, records, did),
+                    )
                     done.append(
-                        await reconcile_one(platform.db, platform.network, platform.here, did, is_dry_run=dry_run)
+                        await reconcile_one(
+                            platform.db, platform.network, platform.here, did, is_dry_run=dry_run, asking=asking
+                        )
                     )
                 except (RemoteFailed, RemoteSlow) as failure:
                     away[did] = failure.why
@@ -222,20 +254,34 @@ def reconcile(
     run_on_platform(settings_file, tenant, act)
 
 
+def _show_proven(bars: Progress, task: TaskID, did: Did, proven: int, of: int) -> None:
+    bars.update(task, completed=proven, total=of, description=did)
+
+
 def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, object]:
     return {
         "repositories": [
             {
                 "did": one.did,
                 "records": one.records,
-                "repaired": [{"uri": found.uri, "kind": found.kind.value} for found in one.repaired],
-                "standing": [{"uri": found.uri, "kind": found.kind.value} for found in one.standing],
+                "repaired": [_as_json(found) for found in one.repaired],
+                "standing": [_as_json(found) for found in one.standing],
                 "putAside": [{"uri": failed.uri, "reason": failed.reason} for failed in one.failed],
             }
             for one in done
         ],
         "notRead": away,
+        "differences": _counted(done),
     }
+
+
+def _as_json(found: Found) -> dict[str, object]:
+    return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
+
+
+def _counted(done: list[Reconciled]) -> dict[str, int]:
+    """Differences by kind."""
+    return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.standing]).items()))
 
 
 def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run: bool) -> str:
@@ -247,13 +293,22 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
         lines += [_words(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
         lines += [f"{failed.uri}  put aside: {failed.reason}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
-    agreed = sum(1 for one in done if not (one.repaired or one.standing or one.failed))
-    lines.append(f"{len(done)} repositories compared, {agreed} without a disagreement")
+    lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]
+    compared = [one for one in done if one.records is not None]
+    agreed = sum(one.agrees for one in compared)
+    lines.append(f"{_repositories(len(compared))} compared, {agreed} without a difference")
+    if missing := len(done) - len(compared) + len(away):
+        lines.append(f"{_repositories(missing)} not compared")
     return "\n".join(lines)
 
 
+def _repositories(number: int) -> str:
+    return "1 repository" if number == 1 else f"{number} repositories"
+
+
 def _words(found: Found) -> str:
-    return f"{found.uri}  {found.kind.value.replace('_', ' ')}"
+    fields = f" ({', '.join(found.fields)})" if found.fields else ""
+    return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
 
 
 @app.command()

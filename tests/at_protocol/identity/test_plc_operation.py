@@ -96,6 +96,7 @@ def test_within_the_limits(document):
         ({"sig": "A" * 4000}, Refusal.IMPROPER_OPERATION),
         ({"alsoKnownAs": ["\ud800"]}, Refusal.IMPROPER_OPERATION),
         ({"services": {"": SERVICE}}, Refusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {"": KEYS[0]}}, Refusal.IMPROPER_OPERATION),
     ],
 )
 def test_beyond_the_limits(change, refusal):

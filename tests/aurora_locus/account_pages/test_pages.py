@@ -10,6 +10,7 @@ from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import furnish, write
 from tests.aurora_locus.town import SERVER, Town
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
+from tests.shown import words_of
 
 DELICATE = (
     "/account/email",
@@ -21,6 +22,7 @@ DELICATE = (
     "/account/deactivate",
     "/account/delete",
 )
+
 OTHERS = ("/account", "/account/handle", "/account/sessions", "/account/apps", "/account/records")
 
 # What each form would do if another site could send it.
@@ -115,7 +117,7 @@ async def test_no_page_shows_what_is_another_accounts(town: Town, ada: Ada) -> N
     assert await town.count("app_passwords") == 1
     assert (await ben.bearing(ben.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
     for path in ("/account/records", "/account/sessions", "/account/app-passwords"):
-        text = (await ada.browser.get(path)).text
+        text = words_of((await ada.browser.get(path)).text)
         assert "Ben" not in text.replace("Benutzer", "")
         assert "bens-phone" not in text
     answer = await ada.browser.get(f"/account/records/{listed[0]['collection']}/{listed[0]['rkey']}")

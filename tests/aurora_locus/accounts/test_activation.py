@@ -58,7 +58,7 @@ async def test_owner_of_a_hidden_account_signs_in_but_writes_nothing(town: Town)
     assert (session["active"], session["status"]) == (False, "deactivated")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     answer = await ana.post("com.atproto.repo.createRecord", record)
-    assert (answer.status_code, answer.json()["error"]) == (400, "RepoDeactivated")
+    assert (answer.status_code, answer.json()["error"]) == (401, "AccountDeactivated")
     export = await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}, headers=ana.headers)
     assert export.status_code == 200
 

@@ -1,5 +1,6 @@
 """Accounts that come from elsewhere with an identity of their own: taken in for whoever signs, hidden until it is theirs here."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -105,7 +106,7 @@ async def test_did_without_a_token_and_a_token_without_a_did(town: Town, vera: T
     answer = await ana.post(
         CREATE, {"handle": "x12.test", "email": "x@example.org", "password": "p" * 9, "did": ana.did}
     )
-    assert named(answer) == (401, "AuthMissing")
+    assert named(answer) == (401, "BadJwtType")
 
 
 async def test_ended_identity_is_not_taken_in(town: Town, vera: Traveller) -> None:
@@ -134,6 +135,45 @@ async def test_second_attempt_is_told_to_sign_in(town: Town, vera: Traveller) ->
 async def test_of_two_attempts_at_once_one_is_told_to_sign_in(town: Town, vera: Traveller) -> None:
     answers = await together(*(vera.ask(email=f"vera{n}@example.org") for n in range(4)))
     assert sorted(named(answer) for answer in answers) == [(200, ""), *[(400, "AlreadyExists")] * 3]
+    assert await town.count("accounts") == 1
+
+
+@pytest.mark.parametrize("address", ["vera@example.org", "other@example.org"], ids=["same address", "another address"])
+@pytest.mark.parametrize("stage", ["identity", "handle", "password", "transaction"])
+async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
+    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch, stage: str, address: str
+) -> None:
+    """What the other attempt took (handle, address, the invite's only use) is not what the answer is about."""
+    town = await open_the_town(invite_required=True)
+    vera = await Traveller.born(town, "vera")
+    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    registry = town.pds.registry
+    where: tuple[Any, str] = {
+        "identity": (registry.directory, "last"),
+        "handle": (handle_proofs, "require_own"),
+        "password": (registry.passwords, "hash"),
+        "transaction": (registry.repositories.keys, "reserved_key"),
+    }[stage]
+    arrived, may_go_on = asyncio.Event(), asyncio.Event()
+    original = getattr(*where)
+
+    async def held_once(*arguments: Any, **named: Any) -> Any:
+        """The first call does its work, and returns when the other attempt has ended."""
+        is_first = not arrived.is_set()
+        arrived.set()
+        result = await original(*arguments, **named)
+        if is_first:
+            await may_go_on.wait()
+        return result
+
+    monkeypatch.setattr(*where, held_once)
+    overtaken = asyncio.create_task(vera.ask(email=address, inviteCode=code))
+    await arrived.wait()
+    await vera.arrive(inviteCode=code)
+    may_go_on.set()
+    answer = await overtaken
+    assert named(answer) == (400, "AlreadyExists")
+    assert "a move that was not finished" in answer.json()["message"]
     assert await town.count("accounts") == 1
 
 
@@ -294,7 +334,7 @@ async def test_account_whose_identity_ended_is_hidden(town: Town) -> None:
     town.clock.turn(residence.LOOKED_AT_EVERY)
     assert await residence.go_round(town.pds.registry) == 0
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "from nobody"}}
-    assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 400
+    assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 401
     assert (await ana.get(SESSION)).json()["active"] is False
     assert (await town.announced(ana.did))[-1] == "account deactivated"
     assert (await ana.post(ACTIVATE)).status_code == 400

@@ -16,6 +16,7 @@ from plc_directory.app import create_app
 from plc_directory.store import Limits
 from tests.aurora_locus.town import SERVER, Directory
 from tests.databases import MakeDatabase
+from tests.patience import PATIENCE_SECONDS
 from tests.world.processes import Program, free_port
 
 WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password of ana"}
@@ -87,7 +88,7 @@ async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: 
     await program.start()
     await program.heard(re.compile("(identity.left_unfinished)"))
     directory.is_down = False
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while orphan in await directory.living():  # noqa: ASYNC110 - another process ends it, and tells nobody
             await asyncio.sleep(0.05)
 

@@ -40,7 +40,7 @@ async def test_account_nobody_invited_waits_for_the_mail(town: Town, in_public: 
     assert (await ana.get(f"{SERVER}.getSession")).json()["status"] == "deactivated"
     assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
     record = {"repo": made.did, "collection": "org.example.note", "record": {"text": "hello"}}
-    assert (await ana.post("com.atproto.repo.createRecord", record)).json()["error"] == "RepoDeactivated"
+    assert (await ana.post("com.atproto.repo.createRecord", record)).json()["error"] == "AccountDeactivated"
     assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ana.test")).status_code == 400
     refused = await ana.post(f"{SERVER}.activateAccount")
     assert refused.status_code == 400

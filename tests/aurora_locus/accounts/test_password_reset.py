@@ -5,8 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from aurora_locus.accounts import sessions
+from aurora_locus.accounts import password_guesses, sessions
 from aurora_locus.accounts.password_reset import LEAST_SECONDS
+from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.errors import NotSignedIn
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.town import SERVER, Town, statuses, together
@@ -63,7 +64,7 @@ async def test_old_password_that_was_being_checked_opens_nothing_afterwards(town
     await town.sign_up("ana")
     token = await ask(town)
     registry = town.pds.registry
-    proof = await sessions.prove(registry.db, registry.passwords, "ana.test", "password of ana")
+    proof = await password_guesses.prove(registry, "ana.test", "password of ana", SignInSource(""))
     assert named(await reset(town, token)) == (200, "")
     with pytest.raises(NotSignedIn):
         await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))
@@ -93,6 +94,7 @@ async def test_expired_token_resets_nothing(town: Town) -> None:
 
 
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
+@pytest.mark.usefixtures("refusals_take_their_time")
 async def test_nobody_is_told_which_addresses_exist(town: Town, email: str) -> None:
     """One answer, never sooner than it takes where there is an account."""
     await town.sign_up("ana")

@@ -30,6 +30,22 @@ def test_access_token_round_trip() -> None:
     assert (read.did, read.scope, read.issued_at) == (ANA, Scope.FULL, NOON)
 
 
+def test_sessions_outlive_their_secret() -> None:
+    """Under a new one, as long as the one before is named; what is signed from then on no longer needs that."""
+    old = tokens.access(ANA, Scope.FULL, NOON)
+    renewed = SessionTokens(b"n" * 32, AUDIENCE, SECRET)
+    assert renewed.read_access(old, NOON).did == ANA
+    new = renewed.access(ANA, Scope.FULL, NOON)
+    assert SessionTokens(b"n" * 32, AUDIENCE).read_access(new, NOON).did == ANA
+    refused(lambda: SessionTokens(b"n" * 32, AUDIENCE).read_access(old, NOON), "InvalidToken")
+    refused(lambda: tokens.read_access(new, NOON), "InvalidToken")
+
+
+def test_short_secret_of_an_old_installation_is_used() -> None:
+    short = SessionTokens(b"short", AUDIENCE)
+    assert short.read_access(short.access(ANA, Scope.FULL, NOON), NOON).did == ANA
+
+
 def test_refresh_token_is_no_access_token() -> None:
     token = tokens.refresh(ANA, "row", NOON, Instant(NOON + REFRESH_LIFETIME))
     refused(lambda: tokens.read_access(token, NOON), "InvalidToken")

@@ -39,6 +39,7 @@ async def test_people_type_their_names_as_they_like(town: Town, identifier: str)
     assert (await town.sign_in(ana.did, "password of ana")).status_code == 200
 
 
+@pytest.mark.usefixtures("refusals_take_their_time")
 async def test_unknown_and_wrong_are_told_alike_and_cost_alike(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """One body, one status, one hash, and at least a third of a second, whatever was wrong."""
     await town.sign_up("ana")

@@ -8,7 +8,6 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import Did
-from aurora_locus.identity.handles import QUARANTINE
 from groundwork.clock import DAY
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.mailbox import newest_token
@@ -63,7 +62,7 @@ async def test_handle_changes_and_the_identity_stays(town: Town) -> None:
     assert (await town.announced(ana.did))[-1] == "identity anabel.test"
     assert (await served(town, "ana.test")).json()["alsoKnownAs"] == ["at://anabel.test"]
     assert (await served(town, "anabel.test")).status_code == 404
-    town.clock.turn(QUARANTINE + DAY)
+    town.clock.turn(31 * DAY)
     ben = town.person(await town.sign_in("ben.test", "password of ben"))
     assert named(await ben.post(f"{IDENTITY}.updateHandle", {"handle": "ana.test"})) == (400, "HandleNotAvailable")
     answer = await town.ask_to_sign_up("ana", email="other@example.org")
@@ -85,7 +84,7 @@ async def test_identity_of_a_deleted_account_is_never_given_again(town: Town) ->
     body = {"did": ANA, "password": "password of ana", "token": await newest_token(town, "ana@example.org")}
     assert named(await town.stranger.post(f"{SERVER}.deleteAccount", body)) == (200, "")
     assert (await served(town, "ana.test")).status_code == 404
-    town.clock.turn(QUARANTINE + DAY)
+    town.clock.turn(31 * DAY)
     assert named(await town.ask_to_sign_up("ana", did=ANA)) == (400, "AlreadyExists")
     assert named(await town.ask_to_sign_up("ana")) == (400, "HandleNotAvailable")
 

@@ -17,6 +17,11 @@ from checks import reference
 
 from at_protocol.crypto.jwk import thumbprint
 from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.data import cbor
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import from_microseconds
+from tests.aurora_locus.repository.importing import file_of_blocks
+from tests.odd_records import ODD, ODD_PATHS
 from tests.parts import is_here
 from tests.world.processes import Program, free_port
 from tests.world.reference_pds import ReferencePds
@@ -51,6 +56,7 @@ class Town:
     app_key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(secrets.token_bytes(48)))
     app_tokens: dict[str, Any] = field(default_factory=dict)
     refused_while_running: tuple[int, str] = (0, "")
+    looked_at_while_running: tuple[int, str] = (1, "")
 
     def did(self, name: str) -> str:
         return str(self.people[name]["did"])
@@ -75,7 +81,11 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
         await _live(town)
         shutil.copytree(town.folder, town.killed)
         environment = {"LOG": str(root / "running.log")}
-        town.refused_while_running = await openmeet("adopt", str(town.folder), "--dry-run", environment=environment)
+        into = ["--into", str(root / "too early")]
+        town.refused_while_running = await openmeet("adopt", str(town.folder), *into, environment=environment)
+        environment = {"LOG": str(root / "beside.log")}
+        looking = ["adopt", str(town.folder), "--dry-run", "--json"]
+        town.looked_at_while_running = await openmeet(*looking, environment=environment)
     finally:
         await reference.stop()
     try:
@@ -130,6 +140,8 @@ async def _live(town: Town) -> None:
         cleo = {"$type": "com.atproto.admin.defs#repoRef", "did": town.did("cleo")}
         decision = {"subject": cleo, "takedown": {"applied": True, "ref": "another rule"}}
         await administer("com.atproto.admin.updateSubjectStatus", decision)
+    await _move_in_oddly(town)
+    await _move_in_silently(town)
     await reference.call("com.atproto.server.deactivateAccount", {}, token=town.people["ben"]["accessJwt"])
     town.app_tokens = await _let_in(town)
     reserved = await reference.call("com.atproto.server.reserveSigningKey", {})
@@ -140,6 +152,40 @@ async def _live(town: Town) -> None:
     for name in ("ana", "dora"):
         town.exports[name] = await reference.read("com.atproto.sync.getRepo", did=town.did(name))
     town.frames = await frames_since(reference.url, 0)
+
+
+async def _move_in_oddly(town: Town) -> None:
+    """Eve's repository was imported with records and paths that nobody could write today, and then written to."""
+    town.people["eve"] = await town.reference.sign_up("eve", "password of eve")
+    token, did = town.people["eve"]["accessJwt"], Did(town.did("eve"))
+    blocks = {f"{NOTE}/{name}": block for name, (block, _) in ODD.items()}
+    blocks |= dict.fromkeys(ODD_PATHS, b"\xa1aa\x01")
+    data = file_of_blocks(did, blocks, from_microseconds(1_700_000_000_000_000, 3))
+    await _import(town, token, data)
+    record = {"repo": did, "collection": NOTE, "rkey": "later", "record": {"$type": NOTE, "": "an empty key"}}
+    await town.reference.call("com.atproto.repo.createRecord", record, token=token)
+    town.exports["eve"] = await town.reference.read("com.atproto.sync.getRepo", did=did)
+
+
+async def _move_in_silently(town: Town) -> None:
+    """Fay's repository was imported and not written to since: its head is signed by the key of the server before."""
+    town.people["fay"] = await town.reference.sign_up("fay", "password of fay")
+    token, did = town.people["fay"]["accessJwt"], Did(town.did("fay"))
+    data = file_of_blocks(
+        did, {f"{NOTE}/first": cbor.encode({"$type": NOTE, "number": 1})}, from_microseconds(1_700_000_000_000_000, 3)
+    )
+    await _import(town, token, data)
+    town.exports["fay"] = await town.reference.read("com.atproto.sync.getRepo", did=did)
+
+
+async def _import(town: Town, token: str, data: bytes) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/vnd.ipld.car"}
+    url = f"{town.reference.url}/xrpc/com.atproto.repo.importRepo"
+    async with (
+        ClientSession(timeout=ClientTimeout(total=30)) as http,
+        http.post(url, data=data, headers=headers) as done,
+    ):
+        assert done.status == 200, await done.text()
 
 
 async def _let_in(town: Town) -> dict[str, Any]:

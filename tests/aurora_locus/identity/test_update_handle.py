@@ -3,10 +3,11 @@
 import httpx
 import pytest
 
-from at_protocol.syntax.handle import parse_handle
+from at_protocol.syntax.handle import Handle, parse_handle
+from aurora_locus.accounts.queries import free_handle
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import QUARANTINE
 from groundwork.clock import DAY
+from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
 
 
@@ -49,7 +50,7 @@ async def test_old_handle_is_kept_for_who_had_it(town: Town) -> None:
     assert (await town.ask_to_sign_up("ana", email="other@example.org")).json()["error"] == "HandleNotAvailable"
     assert (await rename(ana, "ana.test")).status_code == 200
     await rename(ana, "anabel.test")
-    town.clock.turn(QUARANTINE + DAY)
+    town.clock.turn(31 * DAY)
     again = town.person(await town.sign_in("ben.test", "password of ben"))
     assert (await rename(again, "ana.test")).status_code == 200
 
@@ -117,3 +118,23 @@ async def test_unknown_handle_does_not_resolve(town: Town, handle: str) -> None:
 async def test_handle_resolves_in_any_case(town: Town) -> None:
     ana = await town.sign_up("ana")
     assert (await resolve(town, "ANA.test")).json() == {"did": ana.did}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(open_the_town: OpenTown) -> None:
+    """PDS_HANDLE_QUARANTINE=0, as the reference does."""
+    town = await open_the_town(handle_quarantine=0.0)
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    assert (await rename(ana, "anna.test")).status_code == 200
+    assert (await rename(ben, "ana.test")).status_code == 200
+
+
+async def test_the_operator_releases_a_handle(town: Town) -> None:
+    """Once: what is not kept cannot be released, and nobody loses a handle that is theirs."""
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    assert (await rename(ana, "anna.test")).status_code == 200
+    assert (await rename(ben, "ana.test")).json()["error"] == "HandleNotAvailable"
+    freed = [await town.db.write(lambda w, name=name: free_handle(w, Handle(name))) for name in ("ana.test",) * 2]
+    assert freed == [ana.did, None]
+    assert not await town.db.write(lambda w: free_handle(w, Handle("anna.test")))
+    assert (await rename(ben, "ana.test")).status_code == 200

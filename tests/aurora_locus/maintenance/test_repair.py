@@ -1,5 +1,6 @@
 """What is damaged is found and named; what can be put in order is; what is lost is said to be lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.repo.commit import sign_commit
 from at_protocol.sync import verify
 from at_protocol.sync.events import SyncMessage
+from aurora_locus.blobs.uploads import object_name
 from aurora_locus.maintenance import integrity
 from aurora_locus.maintenance.repair import repair
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.nodes import DamagedRepository
 from aurora_locus.repository.repositories import Repositories
-from groundwork.clock import HandClock
+from aurora_locus.sequencer.retention import retire
+from groundwork.blobstore.contract import put
+from groundwork.clock import DAY, HOUR, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from tests.aurora_locus.blobs.uploading import refer, send
@@ -151,6 +155,60 @@ async def test_an_announcement_that_is_not_of_the_head(ada: Hosted, db: Database
     await fill(ada)
     await run(db, "delete from events where seq = (select max(seq) from events)")
     assert "Its last announcement is not about its head." in await findings(db, ada)
+
+
+async def test_truncated_frame_is_found(ada: Hosted, db: Database):
+    await fill(ada)
+    seq = (await messages(db, ada.did))[2].seq
+    await run(db, "update events set frame = substr(frame, 1, 100) where seq = :seq", seq=seq)
+    assert any(f"Event {seq} of {ada.did} cannot be read" in what for what in await findings(db, ada))
+
+
+async def test_deleted_event_is_found(ada: Hosted, db: Database):
+    """By the one behind it, which names the revision that it follows."""
+    for number in range(4):
+        await ada.create(f"r{number}", "a note")
+    seq = (await messages(db, ada.did))[-2].seq
+    await run(db, "delete from events where seq = :seq", seq=seq)
+    assert any("one is missing" in what for what in await findings(db, ada))
+
+
+async def test_head_without_any_event_is_found(ada: Hosted, ben: Hosted, db: Database, clock: HandClock):
+    clock.turn(HOUR)
+    await fill(ada)
+    await run(db, "delete from events where did = :did", did=ada.did)
+    assert "Its head was never announced, or the event is gone." in await findings(db, ada)
+
+
+async def test_events_that_retention_removed_are_not_asked_for(
+    ada: Hosted, ben: Hosted, db: Database, clock: HandClock
+):
+    await fill(ada)
+    clock.turn(DAY)
+    await ben.create("late", "later")
+    await retire(db, Instant(clock.now() - HOUR))
+    assert await findings(db, ada) == []
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[:-1], lambda content: bytes([content[0] ^ 1]) + content[1:]])
+async def test_damaged_blob_file_is_found_and_removed(ada: Hosted, db: Database, spoil: Callable[[bytes], bytes]):
+    """Shorter, or as long with another bit: the blob can be uploaded again then."""
+    content = b"a picture " * 20
+    blob = await send(ada, content)
+    await refer(ada, "r", blob)
+    store = ada.repositories.blobs.store
+    await put(store, object_name(ada.did, blob.cid), spoil(content))
+    report = await integrity.examine(db, integrity.in_store(store, reads=True))
+    assert any("is damaged" in one.what for one in report.findings)
+
+    done = await repair(ada.repositories, ada.did)
+
+    assert done.missing_blobs == (blob.cid,)
+    with pytest.raises(NotFound):
+        await store.size(object_name(ada.did, blob.cid))
+    await send(ada, content)
+    report = await integrity.examine(db, integrity.in_store(store, reads=True))
+    assert (report.findings, report.missing_blobs) == ([], 0)
 
 
 async def test_repairing_what_is_whole_changes_nothing_but_the_commit(ada: Hosted, db: Database):

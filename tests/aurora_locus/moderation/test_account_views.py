@@ -37,7 +37,7 @@ async def test_operator_sees_an_account(town: Town) -> None:
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_nobody_else_sees_it(town: Town) -> None:
     ana = await town.sign_up("ana")
-    assert named(await ana.get(f"{ADMIN}.getAccountInfo", did=ana.did)) == (401, "AuthenticationRequired")
+    assert named(await ana.get(f"{ADMIN}.getAccountInfo", did=ana.did)) == (401, "UntrustedIss")
     unknown = await town.administration.get(f"{ADMIN}.getAccountInfo", did="did:plc:ragtjsm2j2vknwkz3zp4oxrd")
     assert named(unknown) == (400, "NotFound")
 

@@ -295,7 +295,7 @@ async def test_moderation_service_is_let_in_where_moderators_are(open_the_town: 
                     is_let_in = answer.status_code == 200 or answer.json()["error"] in {"NotFound", "InvalidRequest"}
                     assert is_let_in, (name, answer.text)
                 else:
-                    assert named(answer) == (400, "InvalidToken"), name
+                    assert named(answer) == (401, "AuthenticationRequired"), name
         assert set(await who(town)) <= {service.did}
 
 

@@ -26,6 +26,7 @@ MAY = {
     Act.SEND_RESET: "admin superadmin",
     Act.CHANGE_EMAIL: "superadmin",
     Act.CHANGE_HANDLE: "admin superadmin",
+    Act.RELEASE_HANDLE: "admin superadmin",
     Act.SET_QUOTA: "admin superadmin",
     Act.DELETE: "admin superadmin",
     Act.REQUEST_CRAWL: "admin superadmin",

@@ -184,6 +184,6 @@ async def test_senseless_decisions_are_refused(town: Town) -> None:
 async def test_only_the_host_decides(town: Town) -> None:
     ana = await town.sign_up("ana")
     body = {"subject": account(ana), "takedown": {"applied": True}}
-    assert named(await ana.post(UPDATE, body)) == (401, "AuthenticationRequired")
-    assert named(await town.stranger.post(UPDATE, body)) == (401, "AuthMissing")
-    assert named(await ana.get(STATUS, did=ana.did)) == (401, "AuthenticationRequired")
+    assert named(await ana.post(UPDATE, body)) == (401, "UntrustedIss")
+    assert named(await town.stranger.post(UPDATE, body)) == (401, "AuthenticationRequired")
+    assert named(await ana.get(STATUS, did=ana.did)) == (401, "UntrustedIss")

@@ -26,6 +26,7 @@ from tests.aurora_locus.town import SERVER, Person, Town, open_town
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 from tests.databases import MakeDatabase
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 from tests.world.reference_pds import ReferencePds
 
 RECOVERY = PrivateKey.from_random(b"recovery" * 6)
@@ -52,7 +53,7 @@ class Leaving:
         return found
 
     async def until(self, *stages: Stage, problem: bool = False) -> Move:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 move = await self.move()
                 if move.stage in stages and bool(move.problem) is problem:

@@ -35,7 +35,7 @@ async def test_calls_are_passed_on_as_far_as_they_were_granted(town: Town, stran
     one = await allowed(town, ana.did, f"atproto rpc:{ASK}?aud={notes.replace('#', '%23').replace('%3A', '%253A')}")
     assert await ask(one, ASK, notes) == (200, "")
     (asked,) = stranger.asked
-    assert (asked.claims["iss"], asked.claims["aud"], asked.claims["lxm"]) == (ana.did, notes, ASK)
+    assert (asked.claims["iss"], asked.claims["aud"], asked.claims["lxm"]) == (ana.did, stranger.did, ASK)
     assert "dpop" not in asked.headers
     assert await ask(one, TELL, notes) == MISSING
     assert await ask(one, ASK, other) == MISSING

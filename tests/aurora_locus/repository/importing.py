@@ -39,7 +39,11 @@ async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_0
 
 def file_of(did: Did, records: Mapping[str, Value], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
     """An export of another server: records by path."""
-    blocks = {path: cbor.encode(value) for path, value in records.items()}
+    return file_of_blocks(did, {path: cbor.encode(value) for path, value in records.items()}, rev, without=without)
+
+
+def file_of_blocks(did: Did, blocks: Mapping[str, bytes], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:
+    """The same of records that are encoded already, however oddly."""
     tree = build(sorted((path, Cid.for_cbor(block)) for path, block in blocks.items()))
     commit = sign_commit(ELSEWHERE, did=did, rev=rev, data=tree.root)
     sections = {

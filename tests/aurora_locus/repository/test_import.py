@@ -210,23 +210,6 @@ async def test_damaged_files_change_nothing(
     assert await require_consistent(mover) == before
 
 
-@pytest.mark.parametrize(
-    ("records", "why"),
-    [
-        ({"no collection": {"a": 1}}, "a path is a collection"),
-        ({"org.example.note/a b": {"a": 1}}, "cannot be imported"),
-        ({f"{NOTE}/a": [1]}, "a record is a map"),
-        ({f"{NOTE}/a": {"text": "x" * 1_100_000}}, "a record of 1100"),
-    ],
-)
-async def test_records_that_cannot_be(
-    mover: Hosted, clock: HandClock, tmp_path: Path, records: dict[str, Value], why: str
-):
-    with pytest.raises(InvalidInput, match=why):
-        await bring(mover, file_of(mover.did, records, from_microseconds(clock.now(), 3)), tmp_path)
-    assert (await require_consistent(mover)).entries == {}
-
-
 async def test_record_that_is_not_in_the_file(mover: Hosted, clock: HandClock, tmp_path: Path):
     record = Cid.for_cbor(cbor.encode(notes("b")[f"{NOTE}/b"]))
     data = file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3), without=(record,))

@@ -13,12 +13,13 @@ from aurora_locus.repository import hosting
 from aurora_locus.repository.model import Status
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import patience, queries, subscription
-from aurora_locus.sequencer.retention import retire
+from aurora_locus.sequencer.retention import border_before, retire
 from aurora_locus.sequencer.subscription import Refusal, follow, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import Hosted, frames_after, messages
+from tests.patience import PATIENCE_SECONDS
 
 
 class Subscriber:
@@ -31,6 +32,7 @@ class Subscriber:
         *,
         stop_after: int | None = None,
         db: Database | None = None,
+        window_starts_at: int = 0,
     ) -> None:
         self.frames: list[bytes] = []
         self.reads = asyncio.Event()
@@ -38,7 +40,11 @@ class Subscriber:
         self._news = asyncio.Event()
         self._stop_after = stop_after
         live = repositories.live
-        self.task = asyncio.create_task(follow(db or repositories.db, live, cursor, "127.0.0.1", self._take))
+        self.task = asyncio.create_task(
+            follow(
+                db or repositories.db, live, cursor, "127.0.0.1", self._take, window_starts_at=Instant(window_starts_at)
+            )
+        )
 
     async def _take(self, frame: bytes) -> None:
         await self.reads.wait()
@@ -54,7 +60,7 @@ class Subscriber:
         return [message.seq for message in found if isinstance(message, events.Sequenced)]
 
     async def until(self, number: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not self.numbers or self.numbers[-1] < number:
                 self._news.clear()
                 await self._news.wait()
@@ -141,7 +147,7 @@ async def test_subscriber_that_stops_reading_is_told_and_others_are_not_held_up(
     for number in range(40):
         await ada.create(f"r{number}")
         await quick.until(before + number + 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         refusal = await slow.task
     assert refusal.error == "ConsumerTooSlow"
     assert len(quick.numbers) == 40
@@ -201,6 +207,54 @@ async def test_cursor_older_than_the_window_is_told_so(
     assert len(from_start.frames) == 1
     await subscriber.end()
     await from_start.end()
+
+
+async def test_the_window_holds_when_it_is_asked_for(
+    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+):
+    """Nothing was removed yet: what is older than the window is not replayed all the same. Cursor 0 starts with the window, untold."""
+    await ada.create("old")
+    await ada.create("older than an hour")
+    clock.turn(2 * HOUR)
+    await ada.create("new")
+    await ada.create("newer")
+    last = await head(db)
+    window = clock.now() - HOUR
+    for cursor, told, numbers in [
+        (1, True, [last - 1, last]),
+        (last - 3, True, [last - 1, last]),
+        (last - 2, False, [last - 1, last]),
+        (last - 1, False, [last]),
+        (0, False, [last - 1, last]),
+    ]:
+        subscriber = Subscriber(repositories, cursor, window_starts_at=window)
+        await subscriber.until(last)
+        assert isinstance(events.read(subscriber.frames[0]), events.InfoMessage) is told, cursor
+        assert subscriber.numbers == numbers, cursor
+        await subscriber.end()
+    # All of it is older: what comes next follows.
+    late = Subscriber(repositories, 1, window_starts_at=clock.now() + 1)
+    await ada.create("next")
+    await late.until(last + 1)
+    assert (len(late.frames), late.numbers) == (2, [last + 1])
+    await late.end()
+
+
+@pytest.mark.parametrize("removed", [0, 3, 10])
+async def test_the_border_of_the_window_is_found_among_gaps(
+    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock, removed: int
+):
+    """Numbers of groups that failed, and of restored backups, do not exist."""
+    for number in range(12):
+        clock.turn(HOUR)
+        await ada.create(str(number))
+    await db.write(lambda w: w.execute("delete from events where seq in (5, 8, 9, 10)"))
+    await db.write(lambda w: w.execute("update sequencer set retired_up_to = :up_to where id = 1", up_to=removed))
+    async with db.reader() as reader:
+        rows = await reader.fetch("select seq, sequenced_at from events order by seq")
+    for border in [0, *(row["sequenced_at"] + more for row in rows for more in (0, 1))]:
+        expected = max([removed, *(row["seq"] for row in rows if row["sequenced_at"] < border)])
+        assert await border_before(db, Instant(border)) == expected
 
 
 async def test_numbers_are_never_used_again_after_retention(
@@ -281,7 +335,7 @@ async def test_store_that_stays_away_closes_the_socket(db: Database, clock: Hand
     for number in range(30):
         await ada.create(f"r{number}")
     away, _ = flickering(db, always=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         refusal = await Subscriber(repositories, 3, db=away).task
     assert (refusal.error, refusal.code) == ("NotEnoughResources", 1013)
     assert not repositories.live.listeners
@@ -307,7 +361,7 @@ async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
     await ada.create("a")
     await ada.create("b")
     announce(*held[1])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         refusal = await subscriber.task
     assert refusal.error == "NotEnoughResources"
     failing.mend()

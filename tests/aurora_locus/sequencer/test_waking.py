@@ -17,6 +17,7 @@ from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import Hosted, frames_after
 from tests.aurora_locus.maintenance.conftest import db, place, repositories
 from tests.aurora_locus.maintenance.vaults import Place
+from tests.patience import PATIENCE_SECONDS
 
 __all__ = ["db", "place", "repositories"]
 
@@ -38,7 +39,7 @@ async def test_another_process_is_heard(
     cached = await other.head(ada.did)
     awake = [asyncio.create_task(waking.keep_awake(each.live, place.url, SCHEMA)) for each in (repositories, other)]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             before = repositories.live.ring.head
             await other.live.wait(before - 1)
             waiting = asyncio.create_task(repositories.live.wait(before))
@@ -115,7 +116,7 @@ async def test_deletion_by_another_process_is_forgotten_here(
     before = repositories.live.ring.head
     await db.write(lambda w: hosting.remove(w, other, ada.did))
     repositories.live.look()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await repositories.live.wait(before)
         while repositories.live.is_catching_up:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)

@@ -6,7 +6,10 @@ import pytest
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
-from tests.aurora_locus.hosted import Hosted
+from at_protocol.lexicon.document import RecordType
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.repository.prepare import ANY_KEY
+from tests.aurora_locus.hosted import CATALOG, Hosted
 from tests.aurora_locus.xrpc.conftest import Client
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -147,6 +150,43 @@ async def test_records_of_apps(
             assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), (changes, answer.text)
             assert answer.json()["message"].startswith("The record is not valid: record")
     assert await ada.repositories.head(ada.did) == head
+
+
+def keys_of(definition: RecordType) -> tuple[str, str]:
+    """A key that this record type takes, and one that it refuses."""
+    if definition.key.startswith("literal:"):
+        return definition.key.removeprefix("literal:"), "3jzfcijpj2z2a"
+    return {"tid": "3jzfcijpj2z2a", "nsid": "org.example.note"}[definition.key], "other"
+
+
+async def test_every_known_record_type_binds_its_key(as_ada: Client, ada: Hosted) -> None:
+    """Whether or not validation was asked for; where it was switched off, any key is taken."""
+    known = ((Nsid(name), CATALOG.find_record(name)) for name in CATALOG.names())
+    bound = {name: one for name, one in known if one is not None and one.key != "any" and name not in ANY_KEY}
+    assert len([name for name in bound if name.startswith(("app.bsky.", "chat.bsky."))]) >= 17
+    head = await ada.repositories.head(ada.did)
+    for name, definition in bound.items():
+        good, bad = keys_of(definition)
+        for rkey, is_about_the_key in ((good, False), (bad, True)):
+            value = {"$type": str(name), "createdAt": 1}
+            single = body(ada, name, rkey, value)
+            write = {"$type": f"{REPO}.applyWrites#create", "collection": name, "rkey": rkey, "value": value}
+            for validate in ({}, {"validate": True}):
+                for method, asked in (
+                    ("createRecord", single),
+                    ("putRecord", single),
+                    ("applyWrites", {"repo": ada.did, "writes": [write]}),
+                ):
+                    answer = await as_ada.post(f"{REPO}.{method}", asked | validate)
+                    if is_about_the_key or answer.status_code != 200:
+                        assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), (name, method)
+                        said = answer.json()["message"]
+                        assert (f"Invalid record key for {name}" in said) is is_about_the_key, (name, said)
+    unchecked = await as_ada.post(
+        f"{REPO}.putRecord", body(ada, "app.bsky.actor.profile", "other", {"createdAt": AT}, validate=False)
+    )
+    assert unchecked.status_code == 200
+    assert (await ada.repositories.head(ada.did)) != head
 
 
 async def test_validation_of_one_bad_record_fails_the_batch(as_ada: Client, ada: Hosted) -> None:

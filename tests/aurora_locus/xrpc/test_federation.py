@@ -22,6 +22,7 @@ from groundwork.http.server import serving
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import Town
 from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.patience import PATIENCE_SECONDS
 
 SYNC = "com.atproto.sync"
 FEDERATED = {
@@ -89,7 +90,7 @@ async def standing(town: Town) -> dict[str, Any]:
 async def test_server_announces_itself_when_it_starts(open_the_town: OpenTown) -> None:
     async with open_relay() as relay:
         town = await open_the_town(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await relay.asked_once.wait()
         assert relay.asked == [host_of(town)]
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import IDENTITY, SERVER, Town
+from tests.patience import PATIENCE_SECONDS
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -25,7 +26,9 @@ async def test_robots_may_come(town: Town) -> None:
 async def test_health(town: Town) -> None:
     for answer in (await town.http.get("/xrpc/_health"), await town.http.head("/xrpc/_health")):
         assert answer.status_code == 200
-    assert (await town.http.get("/xrpc/_health")).json() == {"version": "test"}
+    said = (await town.http.get("/xrpc/_health")).json()
+    assert (said["version"], said["checks"]) == ("test", {"database": "ok", "writes": "ok", "blobs": "ok"})
+    assert all(0 <= age < 60 for age in said["ages"].values())
 
 
 @asynccontextmanager
@@ -40,7 +43,7 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
     connection = await asyncpg.connect(server)
     try:
         await connection.execute(f'alter database "{name}" allow_connections false')
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             # To terminate is to send a signal; until it is heard a connection still answers.
             while await connection.fetch(  # noqa: ASYNC110 - a server that tells nobody
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
@@ -56,11 +59,16 @@ async def test_health_with_a_locked_database_is_bad_and_not_waited_for(
     town: Town, pds_url: str, request: pytest.FixtureRequest
 ) -> None:
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
-    async with locked(pds_url, server):
-        async with asyncio.timeout(15):  # a transaction would be waited for longer
-            answer = await town.http.get("/xrpc/_health")
-    assert (answer.status_code, answer.json()) == (503, {"version": "test", "error": "The database does not answer."})
-    assert (await town.http.get("/xrpc/_health")).status_code == 200
+    """A probe that met the lock says so until the next one; whoever asks waits for none."""
+    async with locked(pds_url, server), asyncio.timeout(PATIENCE_SECONDS):
+        while (answer := await town.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.1)
+    assert answer.status_code == 503
+    assert answer.json()["error"] == "Nothing can be written at the moment."
+    assert answer.json()["checks"]["writes"] != "ok"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await town.http.get("/xrpc/_health")).status_code != 200:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.1)
 
 
 async def test_handle_is_proven_by_host_name(town: Town) -> None:

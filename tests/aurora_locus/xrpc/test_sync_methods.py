@@ -30,6 +30,7 @@ from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import NOTE, Hosted
 from tests.aurora_locus.xrpc.conftest import Client, application, open_host
 from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.patience import PATIENCE_SECONDS
 
 SYNC = "com.atproto.sync"
 STREAM = "/xrpc/com.atproto.sync.subscribeRepos"
@@ -160,7 +161,7 @@ async def test_status_of_a_repository(stranger: Client, ada: Hosted):
     assert answer.json() == {"did": ada.did, "active": True, "rev": head.rev}
     assert (await stranger.get(f"{SYNC}.getHead", did=ada.did)).json() == {"root": str(head.commit)}
     refused(await stranger.get(f"{SYNC}.getRepoStatus", did="did:plc:" + "a" * 24), "RepoNotFound")
-    refused(await stranger.get(f"{SYNC}.getHead", did="did:plc:" + "a" * 24), "HeadNotFound")
+    refused(await stranger.get(f"{SYNC}.getHead", did="did:plc:" + "a" * 24), "RepoNotFound")
 
 
 READS: list[tuple[str, dict[str, Any]]] = [
@@ -302,12 +303,12 @@ async def test_unknown_stream(served: str):
 
 
 async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
-    async with connect(address(served)), asyncio.timeout(30):
+    async with connect(address(served)), asyncio.timeout(PATIENCE_SECONDS):
         while not ada.repositories.live.listeners:  # noqa: ASYNC110 -- it is one a moment after the handshake
             await asyncio.sleep(0)
         await ada.create("a")
         assert len(ada.repositories.live.listeners) == 1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while ada.repositories.live.listeners:  # noqa: ASYNC110 -- the server notices in its own time
             await asyncio.sleep(0)
 
@@ -362,7 +363,7 @@ async def test_streams_of_one_address_are_few(
             assert refusal.value.response.status_code == 429
             assert refusal.value.response.headers["retry-after"] == "60"
         # The server notices in its own time that the second is gone.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_let_in(server.url):
                 pass
 

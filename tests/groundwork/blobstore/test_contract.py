@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.buckets import MakeBucket
 
-from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, Stored, check_key, put
+from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, Stored, check_key, put, try_writing
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
 from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
 from groundwork.errors import NotFound, Unavailable
@@ -226,3 +226,8 @@ async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
     await put(other, "a", b"2")
     assert await whole(one.read("a")) == b"1"
     assert [stored async for stored in other.list()] == [Stored("a", 1)]
+
+
+async def test_trying_leaves_nothing_behind(store: BlobStore):
+    await try_writing(store, "web")
+    assert [one.key async for one in store.list()] == []

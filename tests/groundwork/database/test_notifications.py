@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.database.notifications import listen
 
@@ -11,7 +12,7 @@ async def test_heard_and_heard_again_after_the_connection_was_lost(postgres_url:
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(postgres_url, "some_channel", heard.put_nowait))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await heard.get() == ""
             connection = await asyncpg.connect(postgres_url)
             await connection.execute("notify some_channel, '1'")

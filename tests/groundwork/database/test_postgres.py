@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from tests.databases import MakeDatabase
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
@@ -139,7 +140,7 @@ async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_da
     assert len(set(pids)) == 3
     server = await asyncpg.connect(postgres_url)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while await server.fetch(  # noqa: ASYNC110 - a server that tells nobody
                 "select pg_terminate_backend(pid) from pg_stat_activity where pid = any($1::int[])", pids
             ):

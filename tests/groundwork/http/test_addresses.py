@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundwork.http.addresses import is_loopback, is_public
+from groundwork.http.addresses import is_loopback, is_public, network_of
 
 INSIDE = [
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"),
@@ -62,3 +62,18 @@ def test_whatever_python_calls_private_is_not_public(address):
 )
 def test_loopback(text, expected):
     assert is_loopback(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1%eth0", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("", ""),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_one_household_is_one_client_whichever_of_its_addresses_it_takes(text, expected):
+    assert network_of(text) == expected

@@ -52,6 +52,7 @@ FAILURES = {
     "remote": RemoteFailed("The other server failed."),
     "slow": RemoteSlow("The other server is slow."),
     "away": Unavailable("The store is away."),
+    "busy": Unavailable("Too many at once.", after_seconds=9.5),
 }
 
 
@@ -218,6 +219,14 @@ async def test_too_many_says_when_to_come_back(server: Serving, session):
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
         assert response.headers["ratelimit-remaining"] == "0"
+
+
+async def test_a_busy_server_says_when_to_come_back(server: Serving, session):
+    """Where it knows; 503 alone leaves a client guessing."""
+    async with session.get(f"{server.url}/fail/busy") as response:
+        assert (response.status, response.headers["retry-after"]) == (503, "10")
+    async with session.get(f"{server.url}/fail/away") as response:
+        assert (response.status, "retry-after" in response.headers) == (503, False)
 
 
 async def test_a_bug_shows_nothing_but_the_request_id(server: Serving, session):

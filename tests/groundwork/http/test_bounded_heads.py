@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.http import bounded_heads
 from groundwork.http.bounded_heads import MAX_HEAD_BYTES
@@ -103,7 +104,7 @@ async def test_requests_that_never_come_to_an_end_are_let_go(
     """One byte now and then holds no connection either."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
-    async with serving(_echo_length) as server, asyncio.timeout(30):
+    async with serving(_echo_length) as server, asyncio.timeout(PATIENCE_SECONDS):
         loop = asyncio.get_running_loop()
         transport, collecting = await loop.create_connection(Collecting, "127.0.0.1", server.port)
         transport.write(sent)
@@ -135,7 +136,7 @@ async def test_who_waits_to_be_asked_for_a_body_is_not_slow(monkeypatch: pytest.
             await asyncio.sleep(0.01)
         await _echo_length(scope, receive, send)
 
-    async with serving(late) as server, asyncio.timeout(30):
+    async with serving(late) as server, asyncio.timeout(PATIENCE_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")

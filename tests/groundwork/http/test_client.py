@@ -433,3 +433,22 @@ async def test_what_one_server_alone_is_sent():
         led_away = await client.get(f"{ours.url}/away?to={other.url}/hello", redirects=1)
     assert here.json()["seen"] == {"x-kept": "a secret"}
     assert there.json()["seen"] == led_away.json()["seen"] == {}
+
+
+async def test_some_requests_go_without_it():
+    """What is sent with everything else is not sent with what proves a password."""
+    async with serving(Application(ROUTES, Metrics("test"))) as ours:
+        client = HttpClient(
+            DEVELOPMENT,
+            origin_headers={ours.url: {"x-kept": "a secret"}},
+            is_without=lambda target, headers: target.query_string == "proof" or "x-proof" in headers,
+        )
+        try:
+            answers = [
+                await client.get(f"{ours.url}/hello"),
+                await client.get(f"{ours.url}/hello?proof"),
+                await client.get(f"{ours.url}/hello", headers={"X-Proof": "yes"}),
+            ]
+        finally:
+            await client.close()
+    assert [answer.json()["seen"] for answer in answers] == [{"x-kept": "a secret"}, {}, {}]

@@ -1,10 +1,18 @@
 """Who gets a folded body."""
 
 import gzip
+from collections.abc import AsyncIterator
 
+import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
+from groundwork.errors import NotFound
+from groundwork.http.application import Application
 from groundwork.http.compression import accepts_gzip, fold
+from groundwork.telemetry.metrics import Metrics
 
 
 @pytest.mark.parametrize(
@@ -36,3 +44,76 @@ async def test_what_is_folded_unfolds(size: int) -> None:
     folded = await fold(body)
     assert gzip.decompress(folded) == body
     assert size == 0 or len(folded) < size / 10
+
+
+# --- around the routes of a site
+
+PAGE = b"<p>A line of a page.</p>" * 400
+
+
+async def page(_request: Request) -> Response:
+    return Response(PAGE, media_type="text/html", headers={"etag": '"one"'})
+
+
+async def picture(_request: Request) -> Response:
+    return Response(PAGE, media_type="image/png")
+
+
+async def live(_request: Request) -> Response:
+    async def events() -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+async def broken(_request: Request) -> Response:
+    raise NotFound("There is nothing here.")
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[httpx.AsyncClient]:
+    routes = [Route(f"/{one.__name__}", one) for one in (page, picture, live, broken)]
+    application = Application(routes, Metrics("test"), compresses=True)
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
+        yield client
+
+
+async def test_pages_are_compressed(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/page", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < len(PAGE) / 10
+    assert "accept-encoding" in answer.headers["vary"].lower()
+    assert answer.content == PAGE
+
+
+@pytest.mark.parametrize("path", ["picture", "live", "broken"])
+async def test_what_gains_nothing_stays_as_it_is(site: httpx.AsyncClient, path: str) -> None:
+    """Pictures, event streams, and short answers such as failures."""
+    answer = await site.get(f"/{path}", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in answer.headers
+    assert answer.status_code == (404 if path == "broken" else 200)
+
+
+async def test_client_without_gzip_gets_the_plain_page(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/page", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in answer.headers
+    assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+@pytest.mark.parametrize(
+    ("site_of_request", "cookie", "is_compressed"),
+    [
+        ("cross-site", {"cookie": "session=x"}, False),
+        ("cross-site", {}, True),
+        ("same-origin", {"cookie": "session=x"}, True),
+        ("none", {"cookie": "session=x"}, True),
+    ],
+)
+async def test_no_other_site_learns_the_length_of_a_signed_in_page(
+    site: httpx.AsyncClient, site_of_request: str, cookie: dict[str, str], *, is_compressed: bool
+) -> None:
+    """It could guess secrets on the page, one letter at a time."""
+    headers = {"accept-encoding": "gzip", "sec-fetch-site": site_of_request, **cookie}
+    answer = await site.get("/page", headers=headers)
+    assert ("content-encoding" in answer.headers) is is_compressed

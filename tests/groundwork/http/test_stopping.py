@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.http.server import Serving, serve
 
@@ -72,7 +73,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def within(what: Awaitable[object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await what
 
 

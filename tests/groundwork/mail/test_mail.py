@@ -203,6 +203,20 @@ async def test_nobody_there_is_tried_again(port):
     mailer = SmtpMailer(SmtpServer("127.0.0.1", 1, uses_tls=False), SENDER, HandClock(NOW))
     with pytest.raises(RemoteFailed):
         await mailer.send(MAIL)
+    with pytest.raises(RemoteFailed, match="cannot be reached"):
+        await mailer.check()
+
+
+async def test_checking_sends_nothing(mailer, inbox, tmp_path):
+    """What has no server has nothing to be told of."""
+    for one in (
+        mailer,
+        open_mailer(f"folder:{tmp_path}", SENDER, HandClock(NOW)),
+        open_mailer("", SENDER, HandClock(NOW)),
+    ):
+        await one.check()
+    assert inbox.received == []
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_password_is_not_sent_without_encryption(port, inbox):

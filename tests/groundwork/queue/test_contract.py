@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import Delivery, Message, Queue, QueueFull
@@ -17,7 +18,7 @@ def message(number: int, partition: str = "did:plc:ana", routing_key: str = "eve
 async def take(queue: Queue, count: int, *, at_once: int = 100) -> list[Delivery]:
     """Lease until ``count`` messages have come; a broker needs a moment to hand them over."""
     taken: list[Delivery] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(taken) < count:
             taken += await queue.lease(min(at_once, count - len(taken)), LEASE_SECONDS)
             if len(taken) < count:
@@ -232,7 +233,7 @@ async def test_waiting_ends_when_something_is_published(queue: Queue):
     waiting = asyncio.create_task(queue.wait(60))
     await asyncio.sleep(0)
     await queue.publish([message(1)])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await waiting
 
 
@@ -263,7 +264,16 @@ async def test_two_workers_never_hold_one_partition(queue: Queue):
             done += len(deliveries)
             await queue.ack(deliveries)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await asyncio.gather(*(worker() for _ in range(4)))
     assert seen == {f"did:plc:{p}": list(range(p, total, 20)) for p in range(20)}
     assert (await queue.depth()).waiting == 0
+
+
+async def test_a_round_trip_leaves_nothing_behind(queue: Queue):
+    """A probe of every few seconds must not be received by anybody, nor be counted as waiting."""
+    before = await queue.depth()
+    for _ in range(3):
+        await queue.try_round_trip()
+    assert await queue.depth() == before
+    await nothing_comes(queue)

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage, ExchangeType
 from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
@@ -76,7 +77,7 @@ async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: Hand
 
 async def take(queue: RabbitQueue, count: int) -> list[Delivery]:
     taken: list[Delivery] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(taken) < count:
             taken += await queue.lease(count - len(taken), 30)
             if len(taken) < count:
@@ -138,7 +139,7 @@ async def test_what_the_broker_rejects_is_a_dead_letter_with_a_reason(worker):
         consumed = await channel.get_queue(name)
         await consumed.consume(reject)
     letters: list[DeadLetter] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not letters:
             letters = await queue.dead_letters(10)
     await connection.close()
@@ -157,7 +158,7 @@ async def test_others_may_bind_to_the_topics(worker):
     await queue.publish(
         [Message("rsvp.create", "did:plc:x", b"no", "1"), Message("event.delete", "did:plc:y", b"yes", "2")]
     )
-    async with asyncio.timeout(20), own.iterator() as received:
+    async with asyncio.timeout(PATIENCE_SECONDS), own.iterator() as received:
         assert (await anext(received)).body == b"yes"
     await connection.close()
 
@@ -214,7 +215,7 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
     await first.publish([Message("event.create", "did:plc:a", b"%d" % n, str(n)) for n in range(PREFETCH + more)])
     await take(first, 1)
     # Another process sees at the broker what nobody holds.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             waiting = (await second.depth()).waiting
             if (waiting, len(first._held)) == (more, PREFETCH):
@@ -240,7 +241,7 @@ async def test_what_is_handed_out_too_often_is_a_dead_letter_with_a_reason(worke
         consumed = await channel.get_queue(name)
         await consumed.consume(give_back)
     letters: list[DeadLetter] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not letters:
             letters = await queue.dead_letters(10)
             await asyncio.sleep(0.01)

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from groundwork.clock import DAY, HandClock
-from openmeet.access.repeating import forget_old
 from openmeet.app import operations
-from openmeet.site.scopes import FOR_SERVICES
+from openmeet.domain.api_tokens.queries import forget_requests
+from openmeet.domain.api_tokens.scopes import FOR_SERVICES
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
@@ -95,7 +95,7 @@ async def test_a_key_is_forgotten_after_a_day(site, client, ana, clock):
     assert (again.status_code, "idempotency-replayed" in again.headers) == (201, False)
     clock.turn(DAY)
     async with site.db.transaction() as tx:
-        assert await forget_old(tx) == 1
+        assert await forget_requests(tx) == 1
 
 
 async def test_an_answer_that_shows_a_token_is_kept_sealed(site, client, ana):
@@ -136,6 +136,7 @@ def test_every_operation_of_a_person_that_changes_something_takes_a_key():
         "putGroupPicture",
         "putSeriesPicture",
         "syncEvent",
+        "answerPublishingConsent",
     }
     in_pieces = {"moveMyRecords"}
     assert without == computing | asking_elsewhere | in_pieces, (

@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.rate_limit.open_ import open_counters
-from openmeet.access.edge import ADDRESS_FACTOR
+from openmeet.web.api.authentication import ADDRESS_FACTOR
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, site_on
 from tests.parts import needs

@@ -8,12 +8,9 @@ import httpx
 import pytest
 
 from groundwork.clock import DAY, MINUTE, HandClock
-from openmeet.access import actions, rules
-from openmeet.access.model import MAX_TOKENS
-from openmeet.access.tasks import forget_old_access
 from openmeet.app import operations
-from openmeet.site.operations import Operation
-from openmeet.site.scopes import (
+from openmeet.domain.api_tokens import actions, rules
+from openmeet.domain.api_tokens.scopes import (
     AREAS,
     EXCEPTIONS,
     FOR_OPERATORS,
@@ -23,10 +20,11 @@ from openmeet.site.scopes import (
     SERVICE_WORDS,
     Scope,
     ServiceScope,
-    area_of,
-    scope_of,
 )
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.api_tokens.tasks import forget_old_access
+from openmeet.domain.api_tokens.tokens import MAX_TOKENS
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.web.api.operations import Operation
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
 
@@ -66,8 +64,8 @@ def as_bearer(made: httpx.Response) -> dict[str, str]:
 def test_every_operation_has_its_scope():
     """An address that begins with a new word is open to no token before somebody decides."""
     for one in operations():
-        assert one.name in FOR_SERVICES or area_of(one) in {*AREAS, *FOR_SESSIONS}, (
-            f"{one.name}: say which scope changes {area_of(one)!r} in AREAS of openmeet/site/scopes.py"
+        assert one.name in FOR_SERVICES or one.area in {*AREAS, *FOR_SESSIONS}, (
+            f"{one.name}: say which scope changes {one.area!r} in AREAS of openmeet/domain/api_tokens/scopes.py"
         )
     names = {one.name for one in operations()}
     assert set(EXCEPTIONS) <= names, f"no such operations: {set(EXCEPTIONS) - names}"
@@ -80,7 +78,7 @@ def test_a_word_without_a_line_is_open_to_no_token():
     """Forgotten means closed, for reading too."""
     for method in ("GET", "POST"):
         unknown = Operation(method, "/api/wonders", "wonder", "", None, {200: None})  # type: ignore[arg-type]
-        assert scope_of(unknown) is None
+        assert unknown.scope is None
 
 
 async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana):
@@ -91,7 +89,7 @@ async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana
         for one in operations():
             path = re.sub(r"\{\w+\}", "nowhere", one.path)
             answer = await client.request(one.method, path, headers=headers)
-            needed = scope_of(one)
+            needed = one.scope
             title = answer.json().get("title") if answer.content else None
             if one.name in FOR_OPERATORS and scope is not Scope.OPERATING:
                 is_right = (answer.status_code, title) == (403, "InsufficientScope")

@@ -12,9 +12,9 @@ from groundwork.http.application import Application
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.health import Check
-from openmeet.ingestion import processor
-from openmeet.ingestion.api import Engines
-from openmeet.ingestion.processor import Processor
+from openmeet.network.engines import Engines
+from openmeet.network.ingestion import processor
+from openmeet.network.ingestion.processor import Processor
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did
 from tests.openmeet.site_under_test import sign_up, site_on
@@ -52,7 +52,7 @@ class Bench:
 async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Bench]:
     db = await make_database("openmeet", clock=clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-    installation = await make_sqlite("openmeet.firehose", clock=clock)
+    installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     site = site_on(db, clock, operators=(OPERATOR.upper(), str(did(3))))
     site.app.state.engines = Engines(installation, queue, HERE)
     async with site.browser() as client, site.browser() as stranger:

@@ -5,12 +5,12 @@ from http import HTTPStatus
 
 import httpx
 
-from openmeet.access import services
-from openmeet.debts.kinds import Debt
-from openmeet.flags import queries
-from openmeet.flags.model import DEFAULTS, UNTOUCHED, WHAT, Change, Flag
-from openmeet.identities import actions as identities
-from openmeet.site.scopes import ServiceScope
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.domain.identities import actions as identities
+from openmeet.feature_flags import queries
+from openmeet.feature_flags.model import DEFAULTS, UNTOUCHED, WHAT, Change, Flag
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import h1_of
@@ -29,7 +29,7 @@ async def changes(bench: Bench) -> list[Change]:
 
 async def service(bench: Bench, *may: ServiceScope) -> dict[str, str]:
     async with bench.db.transaction() as tx:
-        _, token = await services.make(tx, name="Watchdog", scopes=may)
+        _, token = await service_tokens.make(tx, name="Watchdog", scopes=may)
     return {"authorization": f"Bearer {token}"}
 
 

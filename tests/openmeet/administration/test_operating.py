@@ -6,22 +6,22 @@ from http import HTTPStatus
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.queue.contract import Message
 from groundwork.queue.rabbitmq import RabbitQueue
-from openmeet.access import services
-from openmeet.administration import trouble
-from openmeet.administration.pages import RECORD_WORDS
-from openmeet.debts.publications import Kind
-from openmeet.firehose import progress
-from openmeet.firehose.progress import SourceState
-from openmeet.ingestion import discrepancies, put_aside
-from openmeet.ingestion.api import Engines
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.comparing import Discrepancy, Found
-from openmeet.ingestion.put_aside import Failed, Step
-from openmeet.ingestion.three_way import encode_edits
-from openmeet.moderation import labels
-from openmeet.records.collections import CONCERNING, EVENT
-from openmeet.records.message import encode
-from openmeet.site.scopes import Scope, ServiceScope
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import Scope, ServiceScope
+from openmeet.domain.moderation import labels
+from openmeet.network import problems
+from openmeet.network.engines import Engines
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion import discrepancies, put_aside
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.comparing import Discrepancy, Found
+from openmeet.network.ingestion.put_aside import Failed, Step
+from openmeet.network.ingestion.three_way import encode_edits
+from openmeet.network.records.collections import CONCERNING, EVENT
+from openmeet.network.records.message import encode
+from openmeet.outbox.publications import Kind
+from openmeet.web.admin.pages import RECORD_WORDS
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.site_under_test import api_session, h1_of, sign_up
@@ -76,7 +76,7 @@ async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
     nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
     bench.app.state.engines = Engines(bench.installation, nobody_listens, HERE)
     async with bench.installation.transaction() as tx:
-        await progress.add_source(tx, "wss://pds.example", cursor=7)
+        await cursors.add_source(tx, "wss://pds.example", cursor=7)
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
     assert "The broker does not answer." in shown.text
@@ -128,8 +128,8 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
     """A source that fails, a message given up, a server that is away, a conflict, a disagreement."""
     await bench.bury()
     async with bench.installation.transaction() as tx:
-        await progress.add_source(tx, "wss://pds.example", cursor=7)
-        await progress.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
+        await cursors.add_source(tx, "wss://pds.example", cursor=7)
+        await cursors.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
     uri = f"at://{did(4)}/community.lexicon.calendar.event/tea"
     async with bench.db.transaction() as tx:
         await discrepancies.note(tx, did(4), [], [Found(uri, Discrepancy.ROW_MISSING)])
@@ -236,7 +236,7 @@ async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
 
 async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
     """Each with its reason, in pages; reading is owed once per repository, in the way in which it failed."""
-    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(trouble.SHOWN + 1)]
+    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
     failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
     async with bench.db.transaction() as tx:
@@ -322,7 +322,7 @@ async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own
     reading, operating = await token(olga, Scope.READ), await token(olga, Scope.OPERATING)
     not_hers = await token(ana, Scope.OPERATING)
     async with bench.db.transaction() as tx:
-        _, service = await services.make(tx, name="A watch", scopes=[ServiceScope.STATUS])
+        _, service = await service_tokens.make(tx, name="A watch", scopes=[ServiceScope.STATUS])
     watch = {"authorization": f"Bearer {service}"}
     for path in ("/api/sync/status", "/api/sync/flags", "/api/sync/flags/changes"):
         seen = [

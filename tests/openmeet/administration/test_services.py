@@ -13,17 +13,17 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.queue.embedded import EmbeddedQueue
-from openmeet.access import services
 from openmeet.app import operations
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import processor
-from openmeet.ingestion.api import Engines
-from openmeet.ingestion.handing_in import MAX_BATCH
-from openmeet.ingestion.processor import Processor
-from openmeet.records import seen
-from openmeet.records.collections import EVENT, RSVP
-from openmeet.records.seen import Standing
-from openmeet.site.scopes import FOR_SERVICES, ServiceScope
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import FOR_SERVICES, ServiceScope
+from openmeet.network.engines import Engines
+from openmeet.network.ingestion import processor
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.submitted import MAX_BATCH
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.seen import Standing
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did, event, event_value, rev, rsvp, rsvp_value
 from tests.openmeet.ingestion.view import take, view_of
@@ -45,7 +45,7 @@ class Bench:
     async def service(self, *may: ServiceScope) -> dict[str, str]:
         """Headers of a service that may do this."""
         async with self.db.transaction() as tx:
-            _, token = await services.make(tx, name="A processor", scopes=may)
+            _, token = await service_tokens.make(tx, name="A processor", scopes=may)
         return {"authorization": f"Bearer {token}"}
 
     async def work(self) -> None:
@@ -59,7 +59,7 @@ class Bench:
 async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Bench]:
     db = await make_database("openmeet", clock=clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
-    engines = Engines(await make_sqlite("openmeet.firehose", clock=clock), queue, HERE)
+    engines = Engines(await make_sqlite("openmeet.network.firehose", clock=clock), queue, HERE)
     site = site_on(db, clock)
     site.app.state.engines = engines
     async with site.browser() as client:
@@ -191,13 +191,33 @@ async def test_each_scope_opens_its_operations_and_nothing_else(bench: Bench):
     assert not wrong, "\n".join(wrong)
 
 
+async def test_what_is_no_credential_is_told_so(bench: Bench):
+    """401 with a challenge for what nobody holds, on every operation of a service; 403 for somebody who is known and may not."""
+    wrong = []
+    known = await api_session(bench.client, "ana@example.org", "Ana")
+    for one in operations():
+        if one.name not in FOR_SERVICES:
+            continue
+        path = one.path.replace("{", "").replace("}", "")
+        for token in ("nobody", "omt_nobody", "oms_nobody"):
+            answer = await bench.client.request(one.method, path, headers={"authorization": f"Bearer {token}"})
+            told = (answer.status_code, answer.headers.get("www-authenticate"), answer.json()["title"])
+            if told != (401, 'Bearer error="invalid_token"', "InvalidToken"):
+                wrong.append(f"{one.name} with {token}: {told}")
+        if (await bench.client.request(one.method, path, headers=known)).status_code != HTTPStatus.FORBIDDEN:
+            wrong.append(f"{one.name} with a session")
+    mine = await bench.client.get("/api/me", headers={"authorization": "Bearer oms_nobody"})
+    assert (mine.status_code, mine.json()["title"]) == (401, "InvalidToken")
+    assert not wrong, "\n".join(wrong)
+
+
 async def test_a_revoked_credential_opens_nothing(bench: Bench):
     who = await bench.service(ServiceScope.STATUS)
     assert (await bench.client.get("/api/sync/status", headers=who)).status_code == HTTPStatus.OK
     async with bench.db.transaction() as tx:
-        (one,) = await services.listed(tx)
+        (one,) = await service_tokens.listed(tx)
         assert one.last_used_at is not None
-        await services.revoke(tx, one.id)
+        await service_tokens.revoke(tx, one.id)
     assert (await bench.client.get("/api/sync/status", headers=who)).status_code == HTTPStatus.UNAUTHORIZED
 
 

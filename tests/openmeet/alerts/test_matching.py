@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from openmeet.alerts import matching
-from openmeet.alerts.matching import Facts
-from openmeet.browsing import finding, searches
-from openmeet.browsing.finding import Near, Wanted
-from openmeet.events.model import Mode, Origin
+from openmeet.domain.events.model import Mode, Origin
+from openmeet.domain.saved_searches import matching
+from openmeet.domain.saved_searches.matching import Facts
+from openmeet.domain.search import query, search
+from openmeet.domain.search.search import Near, Wanted
 from tests.databases import MakeDatabase
 from tests.openmeet.browsing.test_finding_like_a_model import some_events, some_question
 
@@ -42,10 +42,10 @@ async def test_what_fits_is_what_a_search_finds(make_database: MakeDatabase) -> 
         today = datetime.fromtimestamp(reader.now / 1_000_000, UTC).date()
         for _ in range(QUESTIONS):
             wanted = some_question(chosen, today)
-            found = {event.id for event in await finding.coming(reader, wanted, None, 100)} & set(facts)
+            found = {event.id for event in await search.coming(reader, wanted, None, 100)} & set(facts)
             assert {one for one, known in facts.items() if matching.fits(wanted, known)} == found, wanted
             keys = set(matching.keys_of(wanted))
-            assert bool(keys) is searches.tells_much(wanted)
+            assert bool(keys) is query.tells_much(wanted)
             if keys:
                 found_any += len(found)
                 assert all(keys & set(matching.keys_in(facts[one])) for one in found), wanted

@@ -5,27 +5,27 @@ import pytest
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
-from openmeet.alerts import actions, queries, tasks
-from openmeet.alerts.model import MAX_SEARCHES
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.desk import acting
-from openmeet.events import actions as events
-from openmeet.events import co_hosts, drafts
-from openmeet.events.familiar import FAMILIAR
-from openmeet.events.grouping import of_event
-from openmeet.events.rules import Submission, check
-from openmeet.groups.model import Role
-from openmeet.moderation import distance
-from openmeet.moderation.model import State, Subject, Thing
-from openmeet.notifications import queries as notifications
-from openmeet.notifications.model import Kind
-from openmeet.people import actions as following
-from openmeet.safety import actions as safety
-from openmeet.series import actions as series
-from openmeet.series.model import Template
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, drafts
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.trust import FAMILIAR
+from openmeet.domain.groups.model import Role
+from openmeet.domain.moderation import blocks
+from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation_effects import actions as acting
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.profiles import actions as following
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.saved_searches import actions, queries, tasks
+from openmeet.domain.saved_searches.model import MAX_SEARCHES
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, weekly
@@ -77,7 +77,7 @@ async def test_what_is_new_and_fits_is_told_once(db: Database, clock: HandClock)
         assert await heard(db, clock, ana) == [("jazz", "Jazz night")], "not of what was there before, not twice"
         assert len(await heard(db, clock, both)) == 1, "two searches that fit tell of it once"
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, night.slug, details(title="Jazz and blues", **COMING))
+        await event_hosting.revise(tx, host, night.slug, details(title="Jazz and blues", **COMING))
     assert len(await heard(db, clock, ana)) == 1
     async with db.reader() as reader:
         assert await reader.fetch("select event_id from new_events order by event_id") == []
@@ -95,13 +95,13 @@ async def test_nothing_is_told_before_its_time_and_nothing_that_is_not_public(db
         hidden = await event_by(tx, host, title="Jazz by link", visibility="unlisted", **COMING)
         await event_by(tx, host, title="Jazz yesterday", starts="2026-11-19T18:00", ends="2026-11-19T20:00")
         called_off = await event_by(tx, host, title="Jazz called off", **COMING)
-        await hosting.cancel(tx, host, called_off.slug, "")
+        await event_hosting.cancel(tx, host, called_off.slug, "")
         draft = await drafts.begin(tx, host, Submission(title="Jazz in the making", time_zone="Europe/Berlin"), {})
         await events.create(tx, host, details(title="Jazz of the group", **COMING), group=of_event(group))
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, inside) == [], "its group tells of it"
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, hidden.slug, details(title="Jazz by link", **COMING))
+        await event_hosting.revise(tx, host, hidden.slug, details(title="Jazz by link", **COMING))
         typed = Submission(title="Jazz made", time_zone="Europe/Berlin", starts="2026-12-04T18:00")
         await drafts.publish(tx, host, draft.slug, check(typed))
     assert {title for _, title in await heard(db, clock, ana)} == {"Jazz by link", "Jazz made"}
@@ -128,7 +128,7 @@ async def test_who_keeps_the_host_away_or_has_muted_them_is_told_nothing(db: Dat
         people = [await looking_for(tx, name, q="jazz") for name in ("Ana", "Ben", "Cleo", "Dan")]
         await safety.block(tx, people[0], host.user_id)
         await safety.block(tx, host, people[1].user_id)
-        await distance.mute(tx, people[2].user_id, Subject(Thing.PERSON, host.user_id))
+        await blocks.mute(tx, people[2].user_id, Subject(Thing.PERSON, host.user_id))
         await actions.save(tx, host, {"q": "jazz"})
     clock.turn(MINUTE)
     async with db.transaction() as tx:
@@ -304,12 +304,12 @@ async def test_an_event_that_is_changed_so_that_it_fits_is_told_once(db: Databas
         await following.follow(tx, fan, host.user_id)
     clock.turn(MINUTE)
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, chess.slug, details(title="Chess and jazz", **COMING))
-        await hosting.revise(tx, host, old.slug, details(title="Jazz", description="Bring a friend", **COMING))
+        await event_hosting.revise(tx, host, chess.slug, details(title="Chess and jazz", **COMING))
+        await event_hosting.revise(tx, host, old.slug, details(title="Jazz", description="Bring a friend", **COMING))
     assert await heard(db, clock, ana) == [("jazz", "Chess and jazz")]
     assert await heard(db, clock, near) == []
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, chess.slug, details(title="Jazz chess", point="52.51, 13.41", **COMING))
+        await event_hosting.revise(tx, host, chess.slug, details(title="Jazz chess", point="52.51, 13.41", **COMING))
     assert len(await heard(db, clock, ana)) == 1
     assert [title for _, title in await heard(db, clock, near)] == ["Jazz chess"]
     async with db.reader() as reader:
@@ -325,8 +325,8 @@ async def test_what_is_no_other_event_is_not_compared(db: Database, clock: HandC
         event = await event_by(tx, host, title="Jazz", **COMING)
     await heard(db, clock, host)
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, event.slug, details(title="Jazz", capacity="9", **COMING))
-        await hosting.cancel(tx, host, event.slug, "")
+        await event_hosting.revise(tx, host, event.slug, details(title="Jazz", capacity="9", **COMING))
+        await event_hosting.cancel(tx, host, event.slug, "")
         assert await tx.fetch("select event_id from new_events order by event_id") == []
 
 
@@ -345,8 +345,10 @@ async def test_no_search_near_a_point_tells_of_what_is_for_a_group_or_of_a_point
         await attendance.answer(tx, nora, kept.slug, Reply.GOING)
     assert await heard(db, clock, nora) == []
     async with db.transaction() as tx:
-        await hosting.revise(tx, host, inner.slug, details(title="At home again", **there))
-        await hosting.revise(tx, host, kept.slug, details(title="In the garden", place_audience="attendees", **there))
+        await event_hosting.revise(tx, host, inner.slug, details(title="At home again", **there))
+        await event_hosting.revise(
+            tx, host, kept.slug, details(title="In the garden", place_audience="attendees", **there)
+        )
     assert await heard(db, clock, nora) == []
     async with db.transaction() as tx:
         await event_by(tx, host, title="In the hall", **there)

@@ -9,26 +9,27 @@ import pytest
 
 from groundwork.clock import DAY, HandClock, Instant, from_datetime
 from groundwork.database.transaction import Database, Transaction
-from openmeet.arriving import queries
-from openmeet.arriving.calendar_file import understand
-from openmeet.arriving.events import bring_in
-from openmeet.arriving.model import Medium, Outcome, What
-from openmeet.browsing.series_feed import calendar_of
-from openmeet.calendars.instances import instances
-from openmeet.calendars.of_event import written
-from openmeet.calendars.reading import read_calendars
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import EventSlug, Visibility
-from openmeet.events.queries import by_slug
+from openmeet.domain.events.model import EventSlug, Visibility
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.icalendar.instances import instances
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.model import Medium, Outcome, Reading, What
+from openmeet.domain.series import date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Series, SeriesSlug
-from openmeet.series.sequences import sequences
-from openmeet.users.model import Caller
+from openmeet.web.series.feeds import calendar_of
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 from tests.parts import FIXTURES
+from tests.worker_pool import WORKERS
 
 HOST = "openmeet.test"
 URL = f"https://{HOST}"
@@ -41,7 +42,7 @@ async def brought(db: Database, who: Caller, content: bytes, zone: str) -> Outco
         import_id = await queries.insert(
             tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await bring_in(db, who, import_id, None, zone, HOST)
+    return await bring_in(db, WORKERS, who, import_id, None, Reading(zone), HOST)
 
 
 async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:

@@ -7,24 +7,25 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, TooLarge
-from openmeet.arriving import queries
-from openmeet.arriving.calendar_file import understand
-from openmeet.arriving.events import bring_in
-from openmeet.arriving.model import ImportId, Medium, Outcome, What
-from openmeet.browsing.series_feed import calendar_of
-from openmeet.calendars.instances import instances
-from openmeet.calendars.of_event import written
-from openmeet.calendars.reading import read_calendars
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import Event, EventSlug, Visibility
-from openmeet.events.queries import by_slug
-from openmeet.series import date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Series, SeriesSlug
-from openmeet.series.sequences import sequences
-from openmeet.users.model import Caller
+from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.icalendar.instances import instances
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.model import ImportId, Medium, Outcome, Reading, What
+from openmeet.domain.series import date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import Caller
+from openmeet.web.series.feeds import calendar_of
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
+from tests.worker_pool import WORKERS
 
 HOST = "openmeet.test"
 URL = f"https://{HOST}"
@@ -87,7 +88,7 @@ async def kept(db: Database, who: Caller, content: bytes) -> ImportId:
 
 
 async def brought(db: Database, who: Caller, content: bytes) -> Outcome:
-    return await bring_in(db, who, await kept(db, who, content), None, "Europe/Berlin", HOST)
+    return await bring_in(db, WORKERS, who, await kept(db, who, content), None, Reading("Europe/Berlin"), HOST)
 
 
 async def series_at(tx: Transaction, path: str) -> Series:
@@ -127,12 +128,12 @@ async def test_twice_changes_nothing(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     import_id = await kept(db, ana, CHOIR)
-    first = await bring_in(db, ana, import_id, None, "UTC", HOST)
-    assert await bring_in(db, ana, import_id, None, "UTC", HOST) == first
+    first = await bring_in(db, WORKERS, ana, import_id, None, Reading("UTC"), HOST)
+    assert await bring_in(db, WORKERS, ana, import_id, None, Reading("UTC"), HOST) == first
     again = await brought(db, ana, CHOIR.replace(b"SUMMARY:Tea", b"SUMMARY:Coffee"))
     assert (again.made, again.known) == ([], 3)
     with pytest.raises(NotFound):
-        await bring_in(db, ben, import_id, None, "UTC", HOST)
+        await bring_in(db, WORKERS, ben, import_id, None, Reading("UTC"), HOST)
     assert len((await brought(db, ben, CHOIR)).made) == 3
 
 
@@ -140,7 +141,7 @@ async def test_only_what_was_chosen(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     import_id = await kept(db, ana, CHOIR)
-    outcome = await bring_in(db, ana, import_id, frozenset({"tea"}), "UTC", HOST)
+    outcome = await bring_in(db, WORKERS, ana, import_id, frozenset({"tea"}), Reading("UTC"), HOST)
     assert len(outcome.made) == 1
 
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from groundwork.clock import HandClock
-from openmeet.arriving import queries
-from openmeet.arriving.lookalikes import Likeness, lookalikes
-from openmeet.arriving.model import Found
-from openmeet.events import co_hosts
-from openmeet.events.rules import Submission
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.duplicates import Likeness, lookalikes
+from openmeet.domain.imports.model import Found
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 

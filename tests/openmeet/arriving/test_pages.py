@@ -1,7 +1,7 @@
 """Bringing a calendar in, in a browser."""
 
 from groundwork.clock import HandClock
-from openmeet.events.queries import by_slug
+from openmeet.domain.events.queries import by_slug
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import h1_of, sign_up, site_on
 

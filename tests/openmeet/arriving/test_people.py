@@ -8,20 +8,21 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.arriving import people, queries
-from openmeet.arriving.letters import invitation_composer
-from openmeet.arriving.model import ImportId, Medium, PersonId, Stage, What
-from openmeet.attendance.queries import find as answer_of
-from openmeet.debts.deliveries import Due
-from openmeet.events.actions import create
-from openmeet.events.model import Event
-from openmeet.groups import actions as groups
-from openmeet.groups.model import GroupDetails, GroupVisibility, Role
-from openmeet.groups.queries import find_member
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.events.actions import create
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails, GroupVisibility, Role
+from openmeet.domain.groups.queries import find_member
+from openmeet.domain.imports import people, queries
+from openmeet.domain.imports.model import ImportId, Medium, PersonId, Stage, What
+from openmeet.domain.users.model import Caller
+from openmeet.emails.import_invitation import invitation_composer
+from openmeet.outbox.emails import Due
 from tests.databases import MakeDatabase
 from tests.openmeet.arriving.test_understanding import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
+from tests.worker_pool import WORKERS
 
 # Nobody on it has said no there.
 COMING = LUMA.replace(",declined,", ",approved,")
@@ -62,17 +63,17 @@ async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
     host, event = await hosted(db)
     import_id = await kept(db, host, What.GUESTS, event.id)
     before = [await count(db, table) for table in ("debts", "attendances", "users", "notifications")]
-    target, new, known = await people.keep(db, host, import_id)
+    target, new, known = await people.keep(db, WORKERS, host, import_id)
     assert (target.slug, new, known) == (event.slug, 2, 0)
-    assert await people.keep(db, host, import_id) == (target, 2, 0)
-    assert (await people.keep(db, host, await kept(db, host, What.GUESTS, event.id)))[1:] == (0, 2)
+    assert await people.keep(db, WORKERS, host, import_id) == (target, 2, 0)
+    assert (await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id)))[1:] == (0, 2)
     assert [await count(db, table) for table in ("debts", "attendances", "users", "notifications")] == before
 
 
 async def test_one_letter_that_was_read_before(db: Database) -> None:
     """The number shown is the number meant; twice at once sends once; who was invited is never invited again."""
     host, event = await hosted(db)
-    await people.keep(db, host, await kept(db, host, What.GUESTS, event.id))
+    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(PreconditionFailed):
             await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=3)
@@ -93,7 +94,7 @@ async def test_one_letter_that_was_read_before(db: Database) -> None:
     assert letter.to == "ana@example.org"
     assert "Come!" in letter.text
     assert people.token_of(CODE_KEY, ids[0]) in letter.text
-    await people.keep(db, host, await kept(db, host, What.GUESTS, event.id))
+    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(Refused):
             await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=0)
@@ -108,7 +109,7 @@ async def test_in_by_their_own_yes_alone(db: Database) -> None:
             tx, host, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
         )
     for what, target, slug in ((What.GUESTS, event.id, event.slug), (What.MEMBERS, group.id, group.slug)):
-        await people.keep(db, host, await kept(db, host, what, target))
+        await people.keep(db, WORKERS, host, await kept(db, host, what, target))
         yes, no = await waiting(db, what, target)
         async with db.transaction() as tx:
             with pytest.raises(NotFound):  # not invited yet
@@ -144,9 +145,9 @@ async def test_a_list_is_its_hosts(db: Database) -> None:
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
     with pytest.raises((NotFound, Forbidden)):
-        await people.keep(db, ben, await kept(db, ben, What.GUESTS, event.id))
+        await people.keep(db, WORKERS, ben, await kept(db, ben, What.GUESTS, event.id))
     with pytest.raises(NotFound):
-        await people.keep(db, ben, await kept(db, host, What.GUESTS, event.id))
+        await people.keep(db, WORKERS, ben, await kept(db, host, What.GUESTS, event.id))
 
 
 def test_links_that_were_made_up() -> None:
@@ -289,7 +290,7 @@ async def test_yes_and_no_by_the_api(make_sqlite: MakeDatabase, clock: HandClock
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     host, event = await hosted(site.db)
     import_id = await kept(site.db, host, What.GUESTS, event.id, STATUSES)
-    await people.keep(site.db, host, import_id)
+    await people.keep(site.db, WORKERS, host, import_id)
     async with site.db.transaction() as tx:
         await people.invite(tx, host, What.GUESTS, event.slug, message="Hi", expected=2)
     async with site.db.reader() as reader:

@@ -7,26 +7,29 @@ import pytest
 
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
-from openmeet.arriving import queries
-from openmeet.arriving.events import bring_in
-from openmeet.arriving.model import Medium, What
-from openmeet.browsing import feeds, group_feed, series_feed
-from openmeet.browsing.feeds import Feed
-from openmeet.calendars.instances import instances
-from openmeet.calendars.of_event import written
-from openmeet.calendars.reading import read_calendars
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import Audience, Event, EventSlug, Visibility
-from openmeet.events.queries import by_slug
-from openmeet.personal_calendar.feed import file_of
-from openmeet.series import date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Series, SeriesSlug
-from openmeet.series.sequences import sequences
-from openmeet.users.model import Caller
+from openmeet.domain.events.model import Audience, Event, EventSlug, Visibility
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.icalendar.instances import instances
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.model import Medium, Reading, What
+from openmeet.domain.series import date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import Caller
+from openmeet.web.calendar.feed import file_of
+from openmeet.web.events import feeds
+from openmeet.web.events.feeds import Feed
+from openmeet.web.groups import feeds as group_feed
+from openmeet.web.series import feeds as series_feed
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import event_by, person
+from tests.worker_pool import WORKERS
 
 URL, AWAY_URL = "https://openmeet.test", "https://elsewhere.test"
 
@@ -114,7 +117,7 @@ async def brought(db: Database, who: Caller, content: bytes, host: str) -> list[
         import_id = await queries.insert(
             tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    outcome = await bring_in(db, who, import_id, None, "Europe/Berlin", host)
+    outcome = await bring_in(db, WORKERS, who, import_id, None, Reading("Europe/Berlin"), host)
     assert (outcome.known, outcome.left_out) == (0, [])
     return outcome.made
 
@@ -247,7 +250,7 @@ async def test_a_feed_of_many_events_comes_back_the_same(
             dates = [(event, True) for event in ours if event.place_in_series]
             whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.place_in_series is None]
-            file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL)
+            file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL, is_public=True)
         elif kind == "search":
             file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, numbers, URL)
         else:

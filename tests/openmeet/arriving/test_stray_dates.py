@@ -4,21 +4,22 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.arriving import queries
-from openmeet.arriving.calendar_file import understand
-from openmeet.arriving.events import bring_in
-from openmeet.arriving.model import Medium, Outcome, What
-from openmeet.events import drafts
-from openmeet.events.model import Event, EventSlug
-from openmeet.events.queries import by_slug
-from openmeet.events.rules import check
-from openmeet.events.submissions import submission_of, values_of_event
-from openmeet.series import date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series.model import SeriesSlug
-from openmeet.users.model import Caller
+from openmeet.domain.events import drafts
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.events import bring_in
+from openmeet.domain.imports.model import Medium, Outcome, Reading, What
+from openmeet.domain.series import date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
+from tests.worker_pool import WORKERS
 
 HOST = "openmeet.test"
 
@@ -59,7 +60,7 @@ async def brought(db: Database, who: Caller, content: bytes) -> Outcome:
         import_id = await queries.insert(
             tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await bring_in(db, who, import_id, None, "Europe/Berlin", HOST)
+    return await bring_in(db, WORKERS, who, import_id, None, Reading("Europe/Berlin"), HOST)
 
 
 async def dates_of(db: Database, path: str) -> list[Event]:

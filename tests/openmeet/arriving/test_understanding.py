@@ -5,10 +5,10 @@ import json
 import pytest
 
 from groundwork.errors import InvalidInput, TooLarge
-from openmeet.arriving.event_page import understand_page
-from openmeet.arriving.guest_list import understand_list
-from openmeet.arriving.model import MAX_CSV, Column
-from openmeet.events.rules import check
+from openmeet.domain.events.rules import check
+from openmeet.domain.imports.event_json_ld import understand_page
+from openmeet.domain.imports.guest_list import understand_list
+from openmeet.domain.imports.model import MAX_CSV, Column
 
 LUMA = (
     "api_id,name,first_name,last_name,email,phone_number,created_at,approval_status,custom_source,checked_in_at\n"

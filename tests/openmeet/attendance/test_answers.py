@@ -7,13 +7,13 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.turns import in_turn
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.attendance import actions, hosting, hosts_news, line, managing, queries
-from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply, Wishes
-from openmeet.debts import publications
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
-from openmeet.users.model import UserId
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, hosts_news, queries, waitlist
+from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply, Wishes
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publications
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
@@ -115,7 +115,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
-        waiting = await line.waiting(reader, event.id, 100)
+        waiting = await waitlist.waiting(reader, event.id, 100)
     assert found == Counts(going=3, waitlisted=21, seats=3)
     assert len({one.waitlist_number for one in waiting}) == 21
 
@@ -203,7 +203,7 @@ async def test_who_waits_longest_is_offered_the_place_and_told(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await line.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
+        assert await waitlist.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
         assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [Kind.SEAT_OFFERED]
         assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
@@ -217,7 +217,7 @@ async def test_who_leaves_and_comes_back_stands_at_the_end(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, cleo, event.slug, DECLINED)
         await actions.answer(tx, cleo, event.slug, GOING)
-        waiting = [one.user_id for one in await line.waiting(tx, event.id, 10)]
+        waiting = [one.user_id for one in await waitlist.waiting(tx, event.id, 10)]
     assert waiting == [dora.user_id, cleo.user_id]
 
 
@@ -227,9 +227,9 @@ async def test_a_raised_limit_lets_people_move_up(db):
         event = await event_by(tx, ana, capacity="1")
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
-        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
         assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=2, offered=1)
-        await hosting.revise(tx, ana, event.slug, details())
+        await event_hosting.revise(tx, ana, event.slug, details())
         assert await counts(tx, event) == Counts(going=3, seats=3)
 
 
@@ -239,7 +239,7 @@ async def test_a_lowered_limit_takes_no_confirmed_seat(db):
         event = await event_by(tx, ana, capacity="2")
         await actions.answer(tx, ben, event.slug, GOING)
         await actions.answer(tx, cleo, event.slug, GOING)
-        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         await actions.answer(tx, dora, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
         assert await counts(tx, event) == Counts(going=1, waitlisted=1, seats=1)
@@ -250,7 +250,7 @@ async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING)
-        await hosting.cancel(tx, ana, event.slug, "Rain")
+        await event_hosting.cancel(tx, ana, event.slug, "Rain")
         with pytest.raises(Refused):
             await actions.answer(tx, cleo, event.slug, GOING)
         withdrawn = await actions.answer(tx, ben, event.slug, DECLINED)
@@ -264,7 +264,7 @@ async def test_an_edit_that_changes_nothing_tells_nobody(db):
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING)
-        await hosting.revise(tx, ana, event.slug, details())
+        await event_hosting.revise(tx, ana, event.slug, details())
         assert await newest(tx, ben.user_id, 10) == []
 
 
@@ -310,8 +310,8 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
         assert saved.status is PENDING
         with pytest.raises(Forbidden):
-            await managing.confirm(tx, ben, event.slug)
-        assert await managing.confirm(tx, ana, event.slug) == 1
+            await host_decisions.approve(tx, ben, event.slug)
+        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 1
         assert await counts(tx, event) == Counts(going=1, seats=1)
 
 
@@ -322,8 +322,8 @@ async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db)
         strangers = [await users.create_shadow(tx) for _ in range(4)]
         for stranger in strangers:
             await from_network(tx, event, stranger, NetworkAnswer.GOING, uri=f"{RECORD}-{stranger}")
-        assert await managing.confirm(tx, ana, event.slug) == 2
-        assert await managing.confirm(tx, ana, event.slug) == 0
+        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 2
+        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 0
         rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
     assert [(row.status, row.waitlist_number, row.revision) for row in rows] == [
         (ATTENDING, None, 2),
@@ -340,7 +340,7 @@ async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
         event = await event_by(tx, ana)
         shadow = await users.create_shadow(tx)
         first = await from_network(tx, event, shadow, NetworkAnswer.GOING)
-        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         again = await from_network(tx, event, shadow, NetworkAnswer.GOING)
     assert (again.id, again.status, again.revision) == (first.id, ATTENDING, first.revision)
 

@@ -8,12 +8,12 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
-from openmeet.attendance import actions, joining_queries, line, managing, queries, seating
-from openmeet.attendance.joining import Joining
-from openmeet.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, Reply, Wishes
-from openmeet.attendance.tasks import end_offers
-from openmeet.events.model import Event
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries, seating, waitlist
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, Reply, Wishes
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.tasks import end_offers
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
@@ -30,13 +30,13 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
             if what < 0.7:
                 await actions.answer(tx, who, event.slug, chance.choice(REPLIES), wishes)
             elif what < 0.8:
-                await managing.approve(tx, ana, event.slug)
+                await host_decisions.approve(tx, ana, event.slug)
             elif what < 0.9:
                 mine = await queries.find(tx, event.id, who.user_id)
                 if mine is not None and mine.status is AttendanceStatus.REJECTED:
-                    await managing.restore(tx, ana, event.slug, mine.id)
+                    await host_decisions.restore(tx, ana, event.slug, mine.id)
                 elif mine is not None:
-                    await managing.remove(tx, ana, event.slug, [mine.id])
+                    await host_decisions.remove(tx, ana, event.slug, [mine.id])
             else:
                 await actions.apply_from_network(
                     tx,
@@ -67,7 +67,7 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
         await end_offers(db)
         async with db.reader() as reader:
             held = await queries.held(reader, event.id)
-            waits = await line.waiting(reader, event.id, 99)
+            waits = await waitlist.waiting(reader, event.id, 99)
             wrong = await reader.fetch(
                 "select id from attendances where (status = 'waitlisted') <> (waitlist_number is not null)"
                 " or status <> 'waitlisted' and offered_until is not null order by id"

@@ -7,12 +7,12 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.fresh_id import new_id
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.attendance import crowds, hosting
-from openmeet.attendance.reassigning import reassign
-from openmeet.debts.kinds import Debt
-from openmeet.events.model import Event
-from openmeet.notifications.model import Kind
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import crowds, event_hosting
+from openmeet.domain.attendance.merge import reassign
+from openmeet.domain.events.model import Event
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import heard
@@ -59,7 +59,7 @@ async def evening(tx: Transaction, size: int = CROWD) -> tuple[Caller, Event, li
 
 
 async def later(tx: Transaction, who: Caller, event: Event) -> Event:
-    return await hosting.revise(tx, who, event.slug, details(starts="2026-07-04T19:00", ends="2026-07-04T21:00"))
+    return await event_hosting.revise(tx, who, event.slug, details(starts="2026-07-04T19:00", ends="2026-07-04T21:00"))
 
 
 async def pay_all(db: Database) -> None:
@@ -94,7 +94,7 @@ async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
     async with db.transaction() as tx:
-        await hosting.cancel(tx, ana, event.slug, "ill")
+        await event_hosting.cancel(tx, ana, event.slug, "ill")
     assert await told(db, people) == [[CHANGED]] * 3 + [[]] * 9
     await pay_all(db)
     assert await told(db, people) == [[CHANGED, CANCELLED]] * CROWD

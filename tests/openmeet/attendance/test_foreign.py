@@ -4,12 +4,12 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.fresh_id import new_id
-from openmeet.attendance import actions, joining_queries, managing, queries
-from openmeet.attendance.joining import ForeignAnswers, Joining
-from openmeet.attendance.model import AttendanceStatus, Counts, NetworkAnswer, PendingFor, Reply
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
+from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, PendingFor, Reply
+from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
 
 # As many as a script writes in an afternoon; what is counted and told does not grow with them.
@@ -105,8 +105,8 @@ async def test_the_host_confirms_one_or_all(db):
         ids = await strangers(tx, 4)
         await write(tx, event, ids)
         third = await queries.find(tx, event.id, ids[2])
-        assert await managing.approve(tx, ana, event.slug, [third.id]) == managing.Sorted(1, 0)
-        assert await managing.approve(tx, ana, event.slug) == managing.Sorted(1, 2)
+        assert await host_decisions.approve(tx, ana, event.slug, [third.id]) == host_decisions.Sorted(1, 0)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.Sorted(1, 2)
         found = [(await queries.find(tx, event.id, one)).status for one in ids]
     assert found == ["attending", "waitlisted", "attending", "waitlisted"]
 
@@ -117,7 +117,7 @@ async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger], NetworkAnswer.OTHER)
-        assert await managing.approve(tx, ana, event.slug) == managing.Sorted(0, 0)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.Sorted(0, 0)
 
 
 async def test_who_signs_in_is_foreign_no_more(db):

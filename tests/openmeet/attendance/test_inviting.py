@@ -3,11 +3,11 @@
 import pytest
 
 from groundwork.clock import HOUR, HandClock
-from openmeet.attendance import actions, inviting, joining_queries, managing
-from openmeet.attendance.joining import Joining
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import actions, host_decisions, invitations, joining_queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.letters.conftest import Post, post
 from tests.openmeet.series.practice import begin, dates
@@ -79,7 +79,7 @@ async def test_who_has_answered_gets_no_letter(post: Post) -> None:
     await post.deliver()
     async with post.db.transaction() as tx:
         for address in ("ben@example.org", "eve@example.org", "ben@example.org"):
-            await inviting.invite(tx, ana, event.slug, address)
+            await invitations.invite(tx, ana, event.slug, address)
         assert Kind.INVITED not in await kinds(tx, ben)
     post.site.clock.turn(HOUR)
     assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
@@ -89,12 +89,12 @@ async def test_who_answered_their_invitation_is_invited_no_second_time(site: Sit
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        first = await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        first = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         await actions.answer(tx, ben, event.slug, Reply.GOING)
-        again = await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        again = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert (again.id, again.status) == (first.id, AttendanceStatus.ATTENDING)
-        await managing.remove(tx, ana, event.slug, [first.id])
-        back = await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        await host_decisions.remove(tx, ana, event.slug, [first.id])
+        back = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert (back.id, back.status) == (first.id, AttendanceStatus.INVITED)
 
 
@@ -105,6 +105,6 @@ async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
         ben = await person(tx, "Ben")
         first, second, *rest = await dates(tx, series)
         await actions.answer(tx, ben, first.slug, Reply.GOING)
-        await inviting.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
         (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is Kind.INVITED]
         assert (told.subject_id, told.particulars.more) == (second.id, len(rest))

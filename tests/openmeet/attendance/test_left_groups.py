@@ -5,20 +5,20 @@ from dataclasses import replace
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import group_hosting, history, hosting, queries
-from openmeet.attendance.model import AttendanceStatus, Reply, Through
-from openmeet.events import actions, co_hosts, grouping, host_queries, seeing
-from openmeet.events.hosting_rules import Standing
-from openmeet.events.model import Visibility
-from openmeet.groups import actions as groups
-from openmeet.groups import running
-from openmeet.groups.model import GroupVisibility
-from openmeet.series import actions as series_actions
-from openmeet.series import attending, date_queries, following, left_groups
-from openmeet.series.model import Template
-from openmeet.series.plan import plan_all
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply, Through
+from openmeet.domain.events import actions, co_host_queries, co_hosts, group_events, seeing
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.permissions import Standing
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import GroupVisibility
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import date_queries, follower_queries, left_groups, standing_rsvps
+from openmeet.domain.series.model import Template
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import api_session, details, person, sign_up, site_on
@@ -43,14 +43,14 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         elsewhere = await actions.create(tx, olga, details())
         for one in (event, elsewhere):
             await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
-        await (running.ban if way == "banned" else running.remove)(tx, olga, group.slug, gil.user_id)
+        await (administration.ban if way == "banned" else administration.remove)(tx, olga, group.slug, gil.user_id)
     await left_groups.end_answers(db, gil.user_id)
     async with db.reader() as reader:
-        hosted = await host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
+        hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
         standing = await seeing.standing_of(reader, event, gil.user_id)
         assert standing is (Standing.NOBODY if way == "banned" else Standing.CO_HOST)
@@ -63,7 +63,7 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
-        inside = grouping.of_event(group)
+        inside = group_events.of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside)
         elsewhere = await actions.create(tx, olga, details())
@@ -74,9 +74,9 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
             case "leaves":
                 await groups.leave(tx, gil, group.slug)
             case "removed":
-                await running.remove(tx, olga, group.slug, gil.user_id)
+                await administration.remove(tx, olga, group.slug, gil.user_id)
             case "banned":
-                await running.ban(tx, olga, group.slug, gil.user_id)
+                await administration.ban(tx, olga, group.slug, gil.user_id)
         assert await due(tx) == [gil.user_id]
     assert [await left_groups.end_answers(db, gil.user_id) for _ in range(2)] == [1, 0]
     async with db.reader() as reader:
@@ -93,7 +93,7 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await left_groups.end_answers(db, gil.user_id) == 0
@@ -106,13 +106,15 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
         group = await group_by(tx, olga)
         gil, ban, nan = [await member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
-        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        series = await series_actions.create(
+            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+        )
         for one in (gil, ban, nan, stranger):
             await attendance.answer(tx, one, event.slug, Reply.GOING)
-        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
-        await running.ban(tx, olga, group.slug, ban.user_id)
+        await administration.ban(tx, olga, group.slug, ban.user_id)
     for one in (gil, ban):
         assert await left_groups.end_answers(db, one.user_id) == 0
     async with db.transaction() as tx:
@@ -132,7 +134,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
             nan.user_id: GOING,
             stranger.user_id: GOING,
         }
-        assert (await following.going_of(reader, series.id, gil.user_id) is None) is is_private
+        assert (await follower_queries.going_of(reader, series.id, gil.user_id) is None) is is_private
 
 
 async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_left(db):
@@ -141,14 +143,14 @@ async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_l
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await left_groups.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from debts where kind = 'left_group'")
-        await hosting.revise(tx, olga, event.slug, details(visibility="private"))
+        await event_hosting.revise(tx, olga, event.slug, details(visibility="private"))
         assert await due(tx) == [gil.user_id]
     assert await left_groups.end_answers(db, gil.user_id) == 1
 
@@ -158,8 +160,10 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
-        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
-        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        series = await series_actions.create(
+            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+        )
+        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await left_groups.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
@@ -177,11 +181,11 @@ async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
-        link = await running.invite_by_link(tx, olga, group.slug, uses=1)
-        await running.accept(tx, gil, link.id)
+        link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
+        await administration.accept(tx, gil, link.id)
     assert await left_groups.end_answers(db, gil.user_id) == 0
 
 
@@ -190,13 +194,15 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
-        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        series = await series_actions.create(
+            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+        )
+        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
-        await running.remove(tx, olga, group.slug, gil.user_id)
+        await administration.remove(tx, olga, group.slug, gil.user_id)
     assert await left_groups.end_answers(db, gil.user_id) == len(stored)
     async with db.reader() as reader:
-        assert await following.going_of(reader, series.id, gil.user_id) is None
+        assert await follower_queries.going_of(reader, series.id, gil.user_id) is None
         assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}
 
 
@@ -206,20 +212,22 @@ async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
         olga, eve = await person(tx, "Olga"), await person(tx, "Eve")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        series = await series_actions.create(tx, olga, Template("Practice"), weekly(), group=grouping.of_event(group))
-        event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+        series = await series_actions.create(
+            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+        )
+        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
-        await attending.answer_all(tx, gil, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         stored = len(await date_queries.stored(tx, series.id))
-        await running.remove(tx, olga, group.slug, gil.user_id)
+        await administration.remove(tx, olga, group.slug, gil.user_id)
         for who, reply in ((gil, Reply.GOING), (gil, Reply.INTERESTED), (eve, Reply.DECLINED)):
             with pytest.raises(NotFound):
                 await attendance.answer(tx, who, event.slug, reply)
         given_back = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
         again = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
         with pytest.raises(NotFound):
-            await attending.stop(tx, eve, series.slug, withdraws=True)
-        assert await attending.stop(tx, gil, series.slug, withdraws=True) == stored
+            await standing_rsvps.stop(tx, eve, series.slug, withdraws=True)
+        assert await standing_rsvps.stop(tx, gil, series.slug, withdraws=True) == stored
     assert (given_back.status, again.revision) == (DECLINED, given_back.revision)
 
 
@@ -234,7 +242,7 @@ async def test_it_is_given_back_by_page_and_by_api(make_sqlite, clock, way):
             row = await tx.fetch_one("select id from users where display_name = 'Gil'")
             gil, olga = Caller(UserId(row["id"]), "Gil"), await person(tx, "Olga")
             group = await group_by(tx, olga, visibility="private")
-            event = await actions.create(tx, olga, details(), group=grouping.of_event(group))
+            event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         path = f"/events/{event.slug}/answer"
 
         async def decline():
@@ -244,10 +252,10 @@ async def test_it_is_given_back_by_page_and_by_api(make_sqlite, clock, way):
 
         assert (await decline()).status_code == 404, "nothing to give back"
         async with site.db.transaction() as tx:
-            link = await running.invite_by_link(tx, olga, group.slug, uses=1)
-            await running.accept(tx, gil, link.id)
+            link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
+            await administration.accept(tx, gil, link.id)
             await attendance.answer(tx, gil, event.slug, Reply.GOING)
-            await running.remove(tx, olga, group.slug, gil.user_id)
+            await administration.remove(tx, olga, group.slug, gil.user_id)
         given_back = await decline()
         assert given_back.status_code == (303 if way == "page" else 200)
         if way == "page":

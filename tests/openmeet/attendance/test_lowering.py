@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.attendance import actions, joining_queries, lowering, queries
-from openmeet.attendance.joining import Joining
-from openmeet.attendance.model import AnswerMode, Reply, Wishes
-from openmeet.events.model import Event, EventSlug
-from openmeet.events.queries import by_slug
-from openmeet.series import date_queries
-from openmeet.series.plan import plan_all
-from openmeet.series.showing import consequences
+from openmeet.domain.attendance import actions, capacity_change, joining_queries, queries
+from openmeet.domain.attendance.model import AnswerMode, Reply, Wishes
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.plan import plan_all
+from openmeet.web.series.present import consequences
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import begin, dates
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on
@@ -82,8 +82,10 @@ async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
         event = await event_by(tx, ana, capacity="9")
         await crowd(tx, event, [2, 3])
         for capacity in ("5", "20", ""):
-            assert await lowering.by_details(tx, [(event, details(capacity=capacity))]) == lowering.Lowered()
-        assert (await lowering.by_details(tx, [(event, details(capacity="4"))])).over == 1
+            assert (
+                await capacity_change.by_details(tx, [(event, details(capacity=capacity))]) == capacity_change.Lowered()
+            )
+        assert (await capacity_change.by_details(tx, [(event, details(capacity="4"))])).over == 1
 
 
 async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) -> None:

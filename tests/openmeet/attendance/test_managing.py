@@ -8,27 +8,27 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import (
+from openmeet.domain.attendance import (
     actions,
     attendee_queries,
     history,
-    inviting,
+    host_decisions,
+    invitations,
     joining_queries,
     lists,
-    managing,
     queries,
-    table_file,
 )
-from openmeet.attendance import told as what_was_told
-from openmeet.attendance.joining import Joining, JoiningSubmission, Question, check
-from openmeet.attendance.lists import Wanted
-from openmeet.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
-from openmeet.users import guests
-from openmeet.users.model import UNNAMED, UserKind
-from openmeet.users.queries import by_id
+from openmeet.domain.attendance import told as what_was_told
+from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
+from openmeet.domain.attendance.registration import Joining, JoiningSubmission, Question, check
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import UNNAMED, UserKind
+from openmeet.domain.users.queries import by_id
+from openmeet.web.attendance import table_file
 from tests.openmeet.site_under_test import event_by, person
 
 GOING = Reply.GOING
@@ -63,7 +63,7 @@ async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
     ana, ben, cleo, event = full
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
-        assert await managing.remove(tx, ana, event.slug, [mine.id]) == managing.Sorted(removed=1)
+        assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.Sorted(removed=1)
         assert Kind.ANSWER_DECLINED in await told(tx, ben)
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
@@ -74,12 +74,12 @@ async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
     ana, ben, cleo, event = full
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
-        await managing.remove(tx, ana, event.slug, [wait.id])
-        await managing.restore(tx, ana, event.slug, wait.id)
+        await host_decisions.remove(tx, ana, event.slug, [wait.id])
+        await host_decisions.restore(tx, ana, event.slug, wait.id)
         assert (await of(tx, event, cleo)).status is S.WAITLISTED
-        await managing.remove(tx, ana, event.slug, [seat.id])
+        await host_decisions.remove(tx, ana, event.slug, [seat.id])
         # Cleo was offered the seat meanwhile: nobody takes it from her, and Ben is the next.
-        back = await managing.restore(tx, ana, event.slug, seat.id)
+        back = await host_decisions.restore(tx, ana, event.slug, seat.id)
         assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
         await actions.answer(tx, cleo, event.slug, Reply.DECLINED)
         assert (await of(tx, event, ben)).has_offer(tx.now)
@@ -90,8 +90,8 @@ async def test_undo_at_once_is_as_if_nothing_was(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, capacity="1")
         mine = await actions.answer(tx, ben, event.slug, GOING)
-        await managing.remove(tx, ana, event.slug, [mine.id])
-        assert (await managing.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
+        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
         lines = await history.of_answer(tx, mine.id)
     assert [(one.before, one.after, one.through) for one in lines] == [
         (None, S.ATTENDING, Through.PAGE),
@@ -105,7 +105,7 @@ async def test_adding_by_name_needs_a_place(db, full):
     ana, _, _, event = full
     async with db.transaction() as tx:
         with pytest.raises(Refused) as full_up:
-            await managing.add(tx, ana, event.slug, "Grandma")
+            await host_decisions.add(tx, ana, event.slug, "Grandma")
         assert full_up.value.name == "EventFull"
 
 
@@ -113,9 +113,9 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await managing.add(tx, ana, event.slug, "Grandma", party=2)
+        await host_decisions.add(tx, ana, event.slug, "Grandma", party=2)
         with pytest.raises(InvalidForm):
-            await managing.add(tx, ana, event.slug, " ")
+            await host_decisions.add(tx, ana, event.slug, " ")
         assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
         (one,) = await lists.managed(tx, event.id, Wanted(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
@@ -128,7 +128,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, visibility="private")
         for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
-            await inviting.invite(tx, ana, event.slug, address)
+            await invitations.invite(tx, ana, event.slug, address)
         rows = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
         names = dict.fromkeys([one.user_id for one in rows], UNNAMED)
         shown = [lists.shown(one, names) for one in rows]
@@ -149,11 +149,11 @@ async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, cloc
         ana = await person(tx, "Ana")
         await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
         clock.turn(event.starts_at - clock.now())
     async with db.transaction() as tx:
         (one,) = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
-        saved = await managing.check_in(tx, ana, event.slug, one.attendance_id)
+        saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
         assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
@@ -163,7 +163,7 @@ async def test_a_guest_who_signs_up_is_the_same_person(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        invited = await inviting.invite(tx, ana, event.slug, "eve@example.org")
+        invited = await invitations.invite(tx, ana, event.slug, "eve@example.org")
         user_id = await users.create_person(tx, display_name="Eve", email="eve@example.org")
         assert user_id == invited.user_id
         assert await guests.find(tx, user_id) is None
@@ -176,16 +176,16 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
     clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
-        assert (await managing.check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDED
-        again = await managing.check_in(tx, ana, event.slug, seat.id)
+        assert (await host_decisions.check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDED
+        again = await host_decisions.check_in(tx, ana, event.slug, seat.id)
         assert again.revision == (await of(tx, event, ben)).revision
         with pytest.raises(Refused):
-            await managing.check_in(tx, ana, event.slug, wait.id)
+            await host_decisions.check_in(tx, ana, event.slug, wait.id)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, Reply.DECLINED)
-        assert (await managing.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
+        assert (await host_decisions.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
         with pytest.raises(NotFound):
-            await managing.check_in(tx, ana, event.slug, "nobody")
+            await host_decisions.check_in(tx, ana, event.slug, "nobody")
 
 
 async def test_only_hosts_may(db, full):
@@ -194,13 +194,13 @@ async def test_only_hosts_may(db, full):
         mine = await of(tx, event, ben)
         other = await event_by(tx, ana, visibility="private")
     attempts = (
-        lambda tx: managing.approve(tx, ben, event.slug),
-        lambda tx: managing.remove(tx, ben, event.slug, [mine.id]),
-        lambda tx: managing.restore(tx, ben, event.slug, mine.id),
-        lambda tx: managing.add(tx, ben, event.slug, "Eve"),
-        lambda tx: inviting.invite(tx, ben, event.slug, "eve@example.org"),
-        lambda tx: managing.check_in(tx, ben, event.slug, mine.id),
-        lambda tx: managing.change_joining(tx, ben, event.slug, Joining()),
+        lambda tx: host_decisions.approve(tx, ben, event.slug),
+        lambda tx: host_decisions.remove(tx, ben, event.slug, [mine.id]),
+        lambda tx: host_decisions.restore(tx, ben, event.slug, mine.id),
+        lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
+        lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
+        lambda tx: host_decisions.check_in(tx, ben, event.slug, mine.id),
+        lambda tx: host_decisions.change_joining(tx, ben, event.slug, Joining()),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden):
@@ -208,10 +208,10 @@ async def test_only_hosts_may(db, full):
                 await attempt(tx)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await managing.approve(tx, ben, other.slug)
+            await host_decisions.approve(tx, ben, other.slug)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await managing.remove(tx, ana, other.slug, [mine.id])
+            await host_decisions.remove(tx, ana, other.slug, [mine.id])
 
 
 async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
@@ -282,9 +282,9 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await managing.change_joining(tx, ana, event.slug, Joining(max_party=3), expected_revision=0)
+        await host_decisions.change_joining(tx, ana, event.slug, Joining(max_party=3), expected_revision=0)
         with pytest.raises(PreconditionFailed):
-            await managing.change_joining(tx, ana, event.slug, Joining(), expected_revision=0)
+            await host_decisions.change_joining(tx, ana, event.slug, Joining(), expected_revision=0)
         assert (await joining_queries.of_event(tx, event)).max_party == 3
 
 

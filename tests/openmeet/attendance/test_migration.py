@@ -10,9 +10,9 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
-from openmeet.attendance import queries
-from openmeet.attendance.model import AttendanceStatus, PendingFor
-from openmeet.events import queries as events
+from openmeet.domain.attendance import queries
+from openmeet.domain.attendance.model import AttendanceStatus, PendingFor
+from openmeet.domain.events import queries as events
 
 BEFORE = "0019"
 SCHEMA = f"t_answers_{os.getpid()}"

@@ -3,11 +3,11 @@
 import pytest
 
 from groundwork.clock import MINUTE
-from openmeet.attendance import actions, history, managing, queries
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.attendance.reassigning import lock_shared, reassign
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions, history, host_decisions, queries
+from openmeet.domain.attendance.merge import lock_shared, reassign
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import event_by, person
 
 S = AttendanceStatus
@@ -66,7 +66,7 @@ async def test_what_a_host_decided_outlives_what_was_said(db, clock):
         event = await event_by(tx, ana)
         shadow = Caller(await users.create_shadow(tx), "")
         out = await actions.answer(tx, shadow, event.slug, Reply.GOING)
-        await managing.remove(tx, ana, event.slug, [out.id])
+        await host_decisions.remove(tx, ana, event.slug, [out.id])
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         await actions.answer(tx, ben, event.slug, Reply.GOING)

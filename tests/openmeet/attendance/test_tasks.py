@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
-from openmeet.attendance import actions, hosting
-from openmeet.attendance.model import Reply
-from openmeet.attendance.tasks import remind
-from openmeet.notifications.actions import choose
-from openmeet.notifications.model import Kind, Topic
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.tasks import remind
+from openmeet.domain.notifications.model import Kind, Topic
+from openmeet.domain.notifications.notify import choose
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import details, event_by, person
 
 
@@ -65,7 +65,7 @@ async def test_what_was_moved_is_reminded_of_again(db, evening, clock):
     clock.turn(event.starts_at - clock.now() - DAY)
     assert await remind(db) == 1
     async with db.transaction() as tx:
-        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-08T18:00", ends="2026-07-08T20:00"))
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-08T18:00", ends="2026-07-08T20:00"))
     assert await remind(db) == 0
     clock.turn(4 * DAY)
     assert await remind(db) == 1
@@ -75,7 +75,7 @@ async def test_what_was_moved_is_reminded_of_again(db, evening, clock):
 async def test_nothing_reminds_of_what_was_called_off(db, evening, clock):
     ana, _, event = evening
     async with db.transaction() as tx:
-        await hosting.cancel(tx, ana, event.slug, "")
+        await event_hosting.cancel(tx, ana, event.slug, "")
     clock.turn(event.starts_at - clock.now() - HOUR)
     assert await remind(db) == 0
 

@@ -4,12 +4,12 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
-from openmeet.attendance import telling_groups
-from openmeet.attendance.telling_groups import tell_of_new_events
-from openmeet.events import actions as events
-from openmeet.events.model import GroupOfEvent
-from openmeet.series import actions as series
-from openmeet.series.model import Template
+from openmeet.domain.attendance import new_event_notifications
+from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import GroupOfEvent
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, dates, weekly
@@ -80,7 +80,7 @@ async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None
         )
         await tx.execute("analyze events")
         is_sqlite = tx.engine == "sqlite"
-        for sql in (telling_groups._UNTOLD, telling_groups._PASSED_BY):
+        for sql in (new_event_notifications._UNTOLD, new_event_notifications._PASSED_BY):
             rows = await tx.fetch(f"explain {'query plan ' if is_sqlite else ''}{sql}", now=tx.now, settled=tx.now)
             plan = "\n".join(str(row["detail"] if is_sqlite else row[0]) for row in rows)
             assert "events_untold_to_groups" in plan, plan

@@ -8,10 +8,10 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.together import execute_together
 from groundwork.errors import NotFound, Refused
 from groundwork.fresh_id import new_id
-from openmeet.attendance import actions, history, inviting, line, managing, queries
-from openmeet.attendance.joining import DEFAULT
-from openmeet.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Reply, Source
-from openmeet.attendance.transitions import COLUMNS, TABLE, Act, Outcome
+from openmeet.domain.attendance import actions, history, host_decisions, invitations, queries, waitlist
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Reply, Source
+from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.transitions import COLUMNS, TABLE, Act, Outcome
 from tests.openmeet.site_under_test import event_by, person
 
 S = AttendanceStatus
@@ -76,26 +76,26 @@ async def do(tx, act: Act, host, who, event, mine) -> None:
             await queries.set_record(tx, mine.id, uri)
         await actions.withdraw_from_network(tx, record_uri=uri)
     elif act is Act.APPROVE:
-        await managing.approve(tx, host, event.slug, [some_id])
+        await host_decisions.approve(tx, host, event.slug, [some_id])
     elif act is Act.REMOVE:
-        await managing.remove(tx, host, event.slug, [some_id])
+        await host_decisions.remove(tx, host, event.slug, [some_id])
     elif act is Act.RESTORE:
-        await managing.restore(tx, host, event.slug, some_id)
+        await host_decisions.restore(tx, host, event.slug, some_id)
     elif act is Act.INVITE:
         address = f"{who.display_name}@example.org".lower()
         if mine:
             await queries.set_invited_as(tx, mine.id, address)
-        await inviting.invite(tx, host, event.slug, f"{who.display_name}@example.org")
+        await invitations.invite(tx, host, event.slug, f"{who.display_name}@example.org")
     elif act is Act.CHECK_IN:
-        await managing.check_in(tx, host, event.slug, some_id)
+        await host_decisions.check_in(tx, host, event.slug, some_id)
     elif act is Act.UNDO_CHECK_IN:
-        await managing.undo_check_in(tx, host, event.slug, some_id)
+        await host_decisions.undo_check_in(tx, host, event.slug, some_id)
     elif act is Act.MOVE_UP:
-        await line.fill(tx, event, DEFAULT)
+        await waitlist.fill(tx, event, DEFAULT)
     elif act is Act.LAPSE:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))
-        await line.end_offers(tx, event)
+        await waitlist.end_offers(tx, event)
 
 
 # Adding is by name, so there never is an answer before; nobody lapses or moves up who is not in the line.
@@ -113,7 +113,7 @@ async def test_every_cell_comes_out(make_sqlite):
             tomorrow = {"starts": "2026-03-02T10:00", "ends": "2026-03-02T12:00"}
             event = await event_by(tx, host, title=f"Cell {number}", **tomorrow)
             if act is Act.ADD:
-                found = (await managing.add(tx, host, event.slug, "Eve")).status
+                found = (await host_decisions.add(tx, host, event.slug, "Eve")).status
                 wrong += [] if found is S.ATTENDING else [(act, before, found)]
                 continue
             mine = await stands_so(tx, event, who, before)

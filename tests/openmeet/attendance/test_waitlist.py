@@ -7,14 +7,22 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
-from openmeet.attendance import actions, hosting, joining_queries, line, managing, queries, seating
-from openmeet.attendance.answer_form import fields_of
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
-from openmeet.attendance.standing_words import stands_words
-from openmeet.attendance.tasks import end_offers
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import (
+    actions,
+    event_hosting,
+    host_decisions,
+    joining_queries,
+    queries,
+    seating,
+    waitlist,
+)
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.tasks import end_offers
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.emails.rsvp_status import stands_words
+from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, DECLINED = Reply.GOING, Reply.DECLINED
@@ -119,12 +127,12 @@ async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
         for who in (ben, cleo, dora):
             await says(tx, who, event)
         await says(tx, ben, event, DECLINED)
-        await hosting.cancel(tx, ana, event.slug, "")
+        await event_hosting.cancel(tx, ana, event.slug, "")
     clock.turn(DAY)
     await end_offers(db)
     async with db.transaction() as tx:
         assert [await stands(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
-        await hosting.reinstate(tx, ana, event.slug)
+        await event_hosting.reinstate(tx, ana, event.slug)
         assert [await stands(tx, event, who) for who in (cleo, dora)] == ["offered", "waitlisted"]
 
 
@@ -137,7 +145,7 @@ async def test_an_offered_seat_is_not_free(db):
         await says(tx, ben, event, DECLINED)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
         assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
-        assert await line.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
+        assert await waitlist.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
 
 
 async def test_offers_are_shorter_close_to_the_start(db, clock):
@@ -201,9 +209,9 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
         joining = await joining_queries.put(tx, event.id, Joining(max_party=4))
         await says(tx, ben, event, party=2)
         await says(tx, four, event, party=4)
-        assert await line.would_wait(tx, event, joining), "nobody passes those who may fit some day"
-        lowered = await hosting.revise(tx, ana, event.slug, details(capacity="3"))
-        assert not await line.would_wait(tx, lowered, joining)
+        assert await waitlist.would_wait(tx, event, joining), "nobody passes those who may fit some day"
+        lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
+        assert not await waitlist.would_wait(tx, lowered, joining)
         assert (await says(tx, dora, event)).status is S.ATTENDING
         assert (await says(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
@@ -215,7 +223,7 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
         assert [await stands(tx, event, who) for who in (four, eve)] == ["waitlisted", "offered"]
         await says(tx, eve, event, DECLINED)
         await says(tx, ben, event, DECLINED)
-        await hosting.revise(tx, ana, event.slug, details(capacity="4"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="4"))
         assert await stands(tx, event, four) == "offered"
 
 
@@ -267,7 +275,7 @@ async def test_questions_deadline_and_approval(db, clock):
             await says(tx, ben, event, replies={"q1": "meat"})
         saved = await says(tx, ben, event, party=2, guest_names=("Tom",), replies={"q1": "vegan"})
         assert (saved.status, saved.replies, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
-        assert await managing.approve(tx, ana, event.slug, [saved.id]) == managing.Sorted(1, 0)
+        assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.Sorted(1, 0)
         assert await stands(tx, event, ben) == "attending"
         # Whom the host wants is not asked about twice.
         await says(tx, ben, event, DECLINED)
@@ -298,8 +306,8 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
                     reply = chance.choice((GOING, GOING, GOING, DECLINED, Reply.INTERESTED))
                     await says(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
                 elif act < 0.85 and (mine := await queries.find(tx, event.id, who.user_id)):
-                    act = managing.restore if mine.status is S.REJECTED else managing.remove
-                    await act(tx, ana, event.slug, mine.id if act is managing.restore else [mine.id])
+                    act = host_decisions.restore if mine.status is S.REJECTED else host_decisions.remove
+                    await act(tx, ana, event.slug, mine.id if act is host_decisions.restore else [mine.id])
             except Refused:
                 pass
         if chance.random() < 0.15:
@@ -308,7 +316,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
                 await end_offers(db)
         async with db.reader() as reader:
             held = await queries.held(reader, event.id)
-            waits = await line.waiting(reader, event.id, 99)
+            waits = await waitlist.waiting(reader, event.id, 99)
         limits = seating.limits_of(event, joining)
         where = f"seed {seed} step {step}"
         assert held.total <= total, where
@@ -323,7 +331,7 @@ async def test_a_changed_limit_offers_what_is_free(db):
         event = await event_by(tx, ana, capacity="1")
         await says(tx, ben, event)
         await says(tx, cleo, event)
-        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
         assert await stands(tx, event, cleo) == "offered"
 
 
@@ -336,7 +344,7 @@ async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
             await says(tx, who, event)
         await says(tx, cleo, event, DECLINED)
         assert await stands(tx, event, dora) == "offered"
-        await hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=1)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
         kinds = [one.kind for one in await newest(tx, dora.user_id, 9)]

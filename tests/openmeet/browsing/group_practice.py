@@ -4,8 +4,8 @@ import re
 
 import httpx
 
-from openmeet.groups import queries
-from openmeet.groups.model import GroupSlug
+from openmeet.domain.groups import queries
+from openmeet.domain.groups.model import GroupSlug
 from tests.openmeet.site_under_test import inputs_of
 
 NEW = {"name": "Chess club", "time_zone": "Europe/Berlin", "join_policy": "open", "visibility": "public"}

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from openmeet.app import operations
-from openmeet.browsing.api import AttendeeList, EventDetail, EventList
-from openmeet.events.shapes import EventShown
+from openmeet.web.events.api import AttendeeList, EventList
+from openmeet.web.events.shapes import EventDetail
 from tests.openmeet.site_under_test import api_session, site_on
 
 EVENT = {
@@ -50,7 +50,7 @@ async def make(client, who, **changes: object):
 
 async def test_an_event_made_is_read_back_as_declared(client, ana):
     made = await make(client, ana)
-    shown = msgspec.json.decode(made.content, type=EventShown)
+    shown = msgspec.json.decode(made.content, type=EventDetail)
     assert (shown.starts_at, shown.starts_local, shown.revision) == ("2026-07-04T16:00:00Z", "2026-07-04T18:00:00", 1)
     read = await client.get(made.headers["location"])
     detail = msgspec.json.decode(read.content, type=EventDetail)

@@ -3,10 +3,10 @@
 import icalendar
 import pytest
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 
@@ -28,7 +28,8 @@ async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_kno
     path = f"/events/{event.slug}.ics"
     async with site.browser() as stranger, site.browser() as ben:
         page = await stranger.get(f"/events/{event.slug}")
-        assert f'<a href="{path}">Add to calendar</a>' in page.text
+        assert f'<a href="{path}" download>Download for your calendar</a>' in page.text
+        assert "A copy: it doesn’t follow later changes." in page.text
         found = await stranger.get(path)
         assert found.headers["content-type"].startswith("text/calendar")
         entry = entry_in(found.content)

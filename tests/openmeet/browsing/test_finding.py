@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from groundwork.database.words import wanted_words
-from openmeet.browsing import cursors, finding
-from openmeet.browsing.finding import Near, Source, Wanted
-from openmeet.browsing.searches import empty_of, wanted_of
-from openmeet.events import actions as events
-from openmeet.events import queries
-from openmeet.events.grouping import of_event
-from openmeet.events.model import Mode
-from openmeet.groups import actions as groups
-from openmeet.groups.model import GroupDetails, GroupVisibility
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.model import Mode
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails, GroupVisibility
+from openmeet.domain.search import cursors, search
+from openmeet.domain.search.query import empty_of, wanted_of
+from openmeet.domain.search.search import Near, Source, Wanted
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -26,7 +26,7 @@ async def db(make_database):
 
 
 async def titles(reader, *words: str, **wanted: object):
-    return [event.title for event in await finding.coming(reader, Wanted(words, **wanted), None, 50)]
+    return [event.title for event in await search.coming(reader, Wanted(words, **wanted), None, 50)]
 
 
 async def put_at(tx, event, place):
@@ -85,9 +85,9 @@ async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
             )
             await event_by(tx, ana, title=f"Jazz {day}", starts=f"2026-07-1{day}T18:00", ends="")
         seen, after = [], None
-        while page := await finding.coming(tx, wanted, after, 2):
+        while page := await search.coming(tx, wanted, after, 2):
             seen += [event.title for event in page]
-            after = cursors.unpack(cursors.pack(finding.position_in(wanted, page[-1])))
+            after = cursors.unpack(cursors.pack(search.position_in(wanted, page[-1])))
             await event_by(tx, ana, title=f"Jazz before {len(seen)}", starts="2026-07-01T08:00", ends="")
     assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
 
@@ -149,7 +149,7 @@ async def test_filters_narrow_and_apply_together(db):
             ({"source": "atproto", "q": "party"}, ["Party"]),
             ({"source": "openmeet", "mode": "in_person"}, ["Choir"]),
         ):
-            found = await finding.coming(tx, wanted_of(typed), None, 10)
+            found = await search.coming(tx, wanted_of(typed), None, 10)
             assert [event.title for event in found] == expected, typed
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from groundwork.clock import Instant, to_datetime
 from groundwork.points import Near
-from openmeet.browsing import cursors, finding, walking
-from openmeet.browsing.finding import Source, Wanted
-from openmeet.events import queries
-from openmeet.events.model import Mode, Origin
+from openmeet.domain.events import queries
+from openmeet.domain.events.model import Mode, Origin
+from openmeet.domain.search import cursors, index_scan, search
+from openmeet.domain.search.search import Source, Wanted
 from tests.openmeet.site_under_test import event_by, person
 
 EVENTS, QUESTIONS = 60, 40
@@ -127,7 +127,7 @@ def some_question(chosen: random.Random, today: date) -> Wanted:
 async def test_every_page_of_every_question_is_that_of_the_model(db, monkeypatch, some, walks, first, most):
     chosen = random.Random(f"{some} {walks}")
     for name, number in (("_SOME", some), ("_WALKS", walks), ("_FIRST", first), ("_MOST", most)):
-        monkeypatch.setattr(walking, name, number)
+        monkeypatch.setattr(index_scan, name, number)
     async with db.transaction() as tx:
         known = await some_events(tx, chosen)
         now, found_any = tx.now, 0
@@ -145,10 +145,10 @@ async def test_every_page_of_every_question_is_that_of_the_model(db, monkeypatch
             )
             seen, after = [], None
             limit = chosen.choice((1, 2, 7, 50))
-            while page := await finding.coming(reader, wanted, after, limit):
+            while page := await search.coming(reader, wanted, after, limit):
                 seen += [event.id for event in page]
                 assert len(seen) <= len(known), wanted
-                after = cursors.unpack(cursors.pack(finding.position_in(wanted, page[-1])))
+                after = cursors.unpack(cursors.pack(search.position_in(wanted, page[-1])))
             assert seen == [one.id for one in expected], wanted
             found_any += len(seen)
     assert found_any > QUESTIONS

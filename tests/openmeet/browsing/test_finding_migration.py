@@ -11,8 +11,8 @@ from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
 from groundwork.points import Near
-from openmeet.browsing import finding
-from openmeet.browsing.finding import Wanted
+from openmeet.domain.search import search
+from openmeet.domain.search.search import Wanted
 
 BEFORE = "0026"
 SCHEMA = f"t_finding_{os.getpid()}"
@@ -62,6 +62,6 @@ async def test_what_is_there_already_is_found(place: tuple[str, str], clock: Han
                 (Wanted(("coffee",)), []),
                 (Wanted(near=Near(52.5, 13.4, 1)), ["open"]),
             ):
-                assert [event.id for event in await finding.coming(reader, wanted, None, 10)] == expected
+                assert [event.id for event in await search.coming(reader, wanted, None, 10)] == expected
     finally:
         await after.close()

@@ -6,10 +6,10 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Row, Transaction
-from openmeet.browsing import finding, walking
-from openmeet.browsing.finding import Near, Source, Wanted
-from openmeet.browsing.queries import Position
-from openmeet.events.model import Mode
+from openmeet.domain.events.model import Mode
+from openmeet.domain.search import index_scan, search
+from openmeet.domain.search.event_lists import Position
+from openmeet.domain.search.search import Near, Source, Wanted
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
@@ -80,15 +80,15 @@ async def many_events(tx: Transaction) -> None:
 
 async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is asked for; PostgreSQL is kept from reading everything in one go, which pays while there is so little."""
-    monkeypatch.setattr(walking, "_SOME", 1)
+    monkeypatch.setattr(index_scan, "_SOME", 1)
     async with db.transaction() as tx:
         await many_events(tx)
         if db.engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
         for asked, wanted in QUESTIONS.items():
             explaining = Explaining(tx)
-            await finding.coming(explaining, wanted, None, EVENTS + 1)
-            await finding.coming(explaining, wanted, Position(tx.now, "", 0), EVENTS + 1)
+            await search.coming(explaining, wanted, None, EVENTS + 1)
+            await search.coming(explaining, wanted, Position(tx.now, "", 0), EVENTS + 1)
             looked_up = [plan for plan in explaining.plans if "events_by_words" in plan or "VIRTUAL TABLE" in plan]
             assert bool(looked_up) is (asked != "everything"), (asked, explaining.plans)
             assert [plan for plan in explaining.plans if reads_all(plan)] == [], asked
@@ -107,6 +107,6 @@ async def test_ones_groups_are_read_by_their_own_index(db: Database) -> None:
         if db.engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
         explaining = Explaining(tx)
-        await finding.coming(explaining, Wanted(("tea",), of_groups_of=me.user_id), None, 30)
+        await search.coming(explaining, Wanted(("tea",), of_groups_of=me.user_id), None, 30)
     assert explaining.plans
     assert all("events_of_group_by_start" in plan for plan in explaining.plans), explaining.plans

@@ -5,17 +5,17 @@ import re
 import pytest
 
 from groundwork.clock import HOUR, MINUTE, HandClock
-from openmeet.alerts import actions as alerts
-from openmeet.alerts import tasks
-from openmeet.browsing import cursors, finding, front
-from openmeet.browsing.finding import Wanted
-from openmeet.events import familiar
-from openmeet.groups import running
-from openmeet.identities import queries as identities
-from openmeet.identities.actions import person_for_did
-from openmeet.identities.model import IdentityKind
-from openmeet.notifications.queries import newest
-from openmeet.users.model import Caller
+from openmeet.domain.events import trust
+from openmeet.domain.groups import administration
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.actions import person_for_did
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.saved_searches import actions as alerts
+from openmeet.domain.saved_searches import tasks
+from openmeet.domain.search import cursors, front_page, search
+from openmeet.domain.search.search import Wanted
+from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
@@ -47,7 +47,7 @@ async def network(tx) -> Caller:
     """Four authors: somebody here, a member with a repository, one whom a group follows, one whom nobody knows."""
     ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
     group = await group_by(tx, ana)
-    await running.follow(tx, ana, group.slug, FOLLOWED)
+    await administration.follow(tx, ana, group.slug, FOLLOWED)
     await identities.insert(
         tx, OWN, cleo.user_id, IdentityKind.CONNECTED, handle="cleo.example", pds_url="", is_default=True
     )
@@ -111,7 +111,7 @@ async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: 
         assert "By a stranger" in (await nobody.get("/?q=by")).text
         assert ("Look at everything" in (await nobody.get("/")).text) is (choice == "nothing")
     clock.turn(HOUR)
-    await tasks.tell_of_finds(site.db, familiar.shown_in(choice, ""))
+    await tasks.tell_of_finds(site.db, trust.shown_in(choice, ""))
     async with site.db.reader() as reader:
         told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
         rows = await reader.fetch("select id, title from events")
@@ -141,12 +141,12 @@ async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
             assert {one for one in every if one in text or f"/{one.lower().replace(' ', '-')}-" in text} == stand, path
     async with site.db.reader() as reader:
         found, after = [], None
-        while page := await front.coming(reader, None, familiar.shown_in("familiar", near), after, 1):
+        while page := await front_page.coming(reader, None, trust.shown_in("familiar", near), after, 1):
             found += page
-            after = cursors.unpack(cursors.pack(finding.position_in(Wanted(), page[-1])))
+            after = cursors.unpack(cursors.pack(search.position_in(Wanted(), page[-1])))
     assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
     clock.turn(HOUR)
-    await tasks.tell_of_finds(site.db, familiar.shown_in("familiar", near))
+    await tasks.tell_of_finds(site.db, trust.shown_in("familiar", near))
     async with site.db.reader() as reader:
         told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
         rows = await reader.fetch("select id, title from events")
@@ -159,10 +159,10 @@ async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> 
         for hour in range(14, 19):
             await event_by(tx, ana, title=f"Here {hour}", starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00")
     async with site.db.reader() as reader:
-        every = [event for event in await finding.coming(reader, Wanted(), None, 100) if event.title != "By a stranger"]
+        every = [event for event in await search.coming(reader, Wanted(), None, 100) if event.title != "By a stranger"]
         found, after = [], None
-        while page := await front.coming(reader, None, familiar.FAMILIAR, after, 2):
+        while page := await front_page.coming(reader, None, trust.FAMILIAR, after, 2):
             found += page
-            after = cursors.unpack(cursors.pack(finding.position_in(Wanted(), page[-1])))
+            after = cursors.unpack(cursors.pack(search.position_in(Wanted(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]
     assert len(found) == 8

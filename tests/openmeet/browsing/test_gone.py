@@ -2,9 +2,9 @@
 
 import pytest
 
-from openmeet.groups import actions, queries
-from openmeet.groups.model import GroupSlug
-from openmeet.users.model import Caller
+from openmeet.domain.groups import actions, queries
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.users.model import Caller
 from tests.openmeet.browsing.test_group_pages import made
 from tests.openmeet.series.test_pages import make
 from tests.openmeet.site_under_test import sign_up, site_on

@@ -8,15 +8,15 @@ import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
-from openmeet.browsing import gathered_series
-from openmeet.browsing.group_calendar import calendar_file
-from openmeet.events import actions as events
-from openmeet.events import grouping
-from openmeet.events.model import Event, Visibility
-from openmeet.groups.model import Group
-from openmeet.series import actions, agenda, calling_off
-from openmeet.series.model import Series, Template
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.groups.model import Group
+from openmeet.domain.series import actions, agenda, cancel_dates
+from openmeet.domain.series.model import Series, Template
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.web.groups.calendar_pages import calendar_file
+from openmeet.web.series import gathered_series
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by, member
@@ -52,7 +52,7 @@ async def series_in(
     tx: Transaction, ana: Caller, group: Group, title: str, visibility: Visibility = Visibility.PUBLIC
 ) -> Series:
     template = Template(title, visibility=visibility)
-    return await actions.create(tx, ana, template, weekly(), group=grouping.of_event(group))
+    return await actions.create(tx, ana, template, weekly(), group=group_events.of_event(group))
 
 
 async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
@@ -78,11 +78,11 @@ async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Databa
         series, other = [await series_in(tx, ana, group, title) for title in ("Practice", "Openings")]
         second, third, fourth = (await dates(tx, series))[1:4]
         last = await locked(tx, ana, series)
-        await calling_off.cancel_dates(tx, last, [place_of(second)], "ill")
-        await calling_off.remove_dates(tx, last, [place_of(third)])
+        await cancel_dates.cancel_dates(tx, last, [place_of(second)], "ill")
+        await cancel_dates.remove_dates(tx, last, [place_of(third)])
         await tx.execute("update events set title = 'With guests' where id = :id", id=fourth.id)
         outing = details(title="Outing", starts="2026-12-05T18:00", ends="2026-12-05T20:00")
-        await events.create(tx, ana, outing, group=grouping.of_event(group))
+        await events.create(tx, ana, outing, group=group_events.of_event(group))
         file = await file_for(tx, group, None)
         series = await actions.reread(tx, series.id)
         expected = {**await planned(tx, series, ana.user_id), **await planned(tx, other, ana.user_id)}
@@ -149,7 +149,7 @@ async def test_what_ended_long_ago_is_not_told(db: Database, clock: HandClock) -
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         timing = weekly("FREQ=WEEKLY;COUNT=3")
-        await actions.create(tx, ana, Template("Course"), timing, group=grouping.of_event(group))
+        await actions.create(tx, ana, Template("Course"), timing, group=group_events.of_event(group))
         assert len(shown_in(await file_for(tx, group, None))) == 3
     clock.turn(400 * DAY)
     async with db.transaction() as tx:

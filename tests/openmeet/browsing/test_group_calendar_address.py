@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
-from openmeet.events import actions as events
-from openmeet.events import grouping
-from openmeet.groups import actions, running
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.groups import actions, administration
+from openmeet.domain.users.model import Caller
 from tests.openmeet.browsing.group_practice import group_at, made, press, text_of, user_id
 from tests.openmeet.site_under_test import api_session, details, sign_up, site_on
 
@@ -37,7 +37,7 @@ async def private_group(site, ana) -> str:
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
-        await events.create(tx, host, details(title="Endgames"), group=grouping.of_event(group))
+        await events.create(tx, host, details(title="Endgames"), group=group_events.of_event(group))
     return path
 
 
@@ -50,15 +50,15 @@ async def let_in(site, path: str, email: str, name: str) -> None:
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
-        link = await running.invite_by_link(tx, host, group.slug, uses=1)
-        await running.accept(tx, Caller(await user_id_of(tx, email), name), link.id)
+        link = await administration.invite_by_link(tx, host, group.slug, uses=1)
+        await administration.accept(tx, Caller(await user_id_of(tx, email), name), link.id)
 
 
 async def address_in(browser, path: str) -> str:
     """The address that the page shows; empty where it shows none."""
     page = await text_of(browser, f"{path}/events")
     assert "In your own calendar" in page
-    _, found, rest = page.partition('id="own-feed-url" type="text" readonly value="')
+    _, found, rest = page.partition('id="own-feed-address" value="')
     return rest.partition('"')[0].removeprefix("http://openmeet.test") if found else ""
 
 
@@ -110,9 +110,9 @@ async def test_it_ends_with_the_membership(site, ana, ben, how):
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
         match how:
             case "removed":
-                await running.remove(tx, host, group.slug, who)
+                await administration.remove(tx, host, group.slug, who)
             case "banned":
-                await running.ban(tx, host, group.slug, who)
+                await administration.ban(tx, host, group.slug, who)
             case "deleted":
                 await actions.delete(tx, host, group.slug)
     if how == "left":

@@ -4,19 +4,19 @@ import pytest
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
-from openmeet.debts.publications import Kind
-from openmeet.flags.model import Flag
-from openmeet.groups import queries, running
-from openmeet.groups.model import Group, Role
-from openmeet.identities import actions as identities
-from openmeet.identities.custodial import Keeper
-from openmeet.ingestion import foreign_groups
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import GROUP
-from openmeet.records.group import read_group
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.groups import administration, queries
+from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import remote_groups
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import GROUP
+from openmeet.network.records.group import read_group
+from openmeet.network.repositories.custodial import Keeper
+from openmeet.outbox.publications import Kind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
 
@@ -105,7 +105,7 @@ async def test_only_the_owner_decides_whether_the_group_is_published(site: Site)
     async with signed_in(site, ana.user_id) as browser:
         assert 'name="sync_enabled" value="on" checked' in (await browser.get(f"/groups/{group.slug}/settings")).text
     async with site.db.transaction() as tx:
-        await running.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
     async with signed_in(site, ben.user_id) as browser:
         form = (await browser.get(f"/groups/{group.slug}/settings")).text
         assert "Publish the group itself" not in form
@@ -122,7 +122,7 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
     uri = f"at://{DID}/{GROUP}/chess"
     async with site.db.transaction() as tx:
         read = read_group(GROUP, {"name": "Go elsewhere", "description": "We meet there."})
-        await foreign_groups.take_over(tx, DID, uri, CID, read)
+        await remote_groups.take_over(tx, DID, uri, CID, read)
         row = await tx.fetch_one("select slug from groups where external_id = :uri", uri=uri)
     path = f"/groups/{row['slug']}"
     async with signed_in(site, ben.user_id) as browser:

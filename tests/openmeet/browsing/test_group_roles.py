@@ -2,16 +2,16 @@
 
 import pytest
 
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import actions, announcements, queries, running
-from openmeet.groups.model import Role
-from openmeet.groups.rules import Action
-from openmeet.series import actions as series
-from openmeet.series.model import Template
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import actions, administration, announcements, queries
+from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, person, site_on
@@ -50,19 +50,19 @@ async def furnished(tx, role: Role | None, visibility: str):
     group = await group_by(tx, owner, join_policy="request")
     caller = owner if role is Role.OWNER else await person(tx, "Carl")
     if role in {Role.ADMIN, Role.MODERATOR, Role.MEMBER, Role.LEFT, Role.BANNED}:
-        link = await running.invite_by_link(tx, owner, group.slug, uses=1)
-        await running.accept(tx, caller, link.id)
+        link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
+        await administration.accept(tx, caller, link.id)
     match role:
         case Role.ADMIN | Role.MODERATOR:
-            await running.change_role(tx, owner, group.slug, caller.user_id, role)
+            await administration.change_role(tx, owner, group.slug, caller.user_id, role)
         case Role.LEFT:
             await actions.leave(tx, caller, group.slug)
         case Role.BANNED:
-            await running.ban(tx, owner, group.slug, caller.user_id)
+            await administration.ban(tx, owner, group.slug, caller.user_id)
         case Role.PENDING | Role.DECLINED:
             await actions.join(tx, caller, group.slug)
             if role is Role.DECLINED:
-                await running.decide(tx, owner, group.slug, [caller.user_id], lets_in=False)
+                await administration.decide(tx, owner, group.slug, [caller.user_id], lets_in=False)
     people = {name: await member(tx, group, owner, name) for name in ("Rita", "Bert", "Rosa")}
     people["Petra"] = await person(tx, "Petra")
     await actions.join(tx, people["Petra"], group.slug)

@@ -4,15 +4,16 @@ import re
 
 import pytest
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.browsing import api, news_view
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind, Particulars
-from openmeet.users.model import UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications import content
+from openmeet.web.events import api
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 
-MANY = 2 * news_view.NEWS_SHOWN + 7
+MANY = 2 * content.NEWS_SHOWN + 7
 AT_ONCE = 15
 
 
@@ -43,7 +44,7 @@ async def test_all_news_are_reached_by_the_api(site):
             answer = (await client.get("/api/notifications", params={"cursor": cursor}, headers=ana)).json()
             pages.append([one["id"] for one in answer["items"]])
             cursor = answer["cursor"]
-        assert [len(one) for one in pages] == [news_view.NEWS_SHOWN, news_view.NEWS_SHOWN, 7]
+        assert [len(one) for one in pages] == [content.NEWS_SHOWN, content.NEWS_SHOWN, 7]
         assert len({one for page in pages for one in page}) == MANY
         made_up = await client.get("/api/notifications?cursor=nonsense", headers=ana)
         assert (made_up.status_code, made_up.json()["title"]) == (400, "InvalidCursor")

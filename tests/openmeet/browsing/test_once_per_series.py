@@ -9,19 +9,19 @@ from http import HTTPStatus
 import pytest
 
 from groundwork.clock import DAY, HandClock, Instant, to_datetime
-from openmeet.browsing import cursors, finding, walking
-from openmeet.browsing.finding import Wanted
-from openmeet.browsing.group_queries import shown_in_group
-from openmeet.events import queries as events
-from openmeet.events.model import Status
-from openmeet.identities import actions as identities
-from openmeet.ingestion.apply import apply
-from openmeet.people import queries as people
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Status
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.profiles import queries as people
+from openmeet.domain.search import cursors, index_scan, search
+from openmeet.domain.search.group_events import shown_in_group
+from openmeet.domain.search.search import Wanted
+from openmeet.domain.series import actions
+from openmeet.domain.series.detection_queries import DetectionState
+from openmeet.domain.series.model import Template, Timing
+from openmeet.network.ingestion.apply import apply
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions
-from openmeet.series.detections import DetectionState
-from openmeet.series.model import Template, Timing
 from tests.databases import MakeDatabase
 from tests.openmeet.browsing.test_finding_plans import Explaining, reads_all
 from tests.openmeet.groups.people import group_by
@@ -115,11 +115,11 @@ async def test_a_cancelled_date_stands_for_its_series_only_where_no_other_takes_
         series = await actions.create(tx, ana, Template("Morning swim"), daily("FREQ=DAILY;COUNT=2"))
         first, second = await dates(tx, series)
         await tx.execute("update events set status = 'cancelled' where id = :id", id=first.id)
-        shown = [one.id for one in await finding.coming(tx, Wanted(once_per_series=True), None, 10)]
+        shown = [one.id for one in await search.coming(tx, Wanted(once_per_series=True), None, 10)]
         assert shown == [second.id]
         assert [one.id for one in await people.coming_once(tx, ana.user_id, 10)] == [second.id]
         await tx.execute("update events set status = 'cancelled' where id = :id", id=second.id)
-        shown = [one.id for one in await finding.coming(tx, Wanted(once_per_series=True), None, 10)]
+        shown = [one.id for one in await search.coming(tx, Wanted(once_per_series=True), None, 10)]
     assert shown == [first.id]
 
 
@@ -143,7 +143,7 @@ async def some_series(tx, chosen: random.Random) -> None:
 async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site, monkeypatch, seed: int) -> None:
     """Whatever is asked: what is found date by date, without all but the first of each series, whichever way it is read."""
     chosen = random.Random(seed)
-    monkeypatch.setattr(walking, "_SOME", 3)
+    monkeypatch.setattr(index_scan, "_SOME", 3)
     async with site.db.transaction() as tx:
         await some_series(tx, chosen)
         site.clock.turn(5 * DAY)
@@ -152,21 +152,21 @@ async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site,
         for words in ((), ("tea",), ("jazz", "tea"), ("chess",)):
             for first, last in ((None, None), (day - timedelta(3), None), (day, day + timedelta(2)), (None, day)):
                 wanted = Wanted(words=words, first=first, last=last)
-                every = await finding.coming(reader, wanted, None, 500)
+                every = await search.coming(reader, wanted, None, 500)
                 best: dict[str, tuple[object, ...]] = {}
                 for one in every:
                     if one.place_in_series is None:
                         continue
                     by = one.over_at if first is None else one.starts_at
-                    rank = (finding.position_in(wanted, one).part, one.is_cancelled, by, one.id)
+                    rank = (search.position_in(wanted, one).part, one.is_cancelled, by, one.id)
                     best[one.place_in_series.series_id] = min(rank, best.get(one.place_in_series.series_id, rank))
                 chosen_ids = {rank[-1] for rank in best.values()}
                 expected = [one.id for one in every if one.place_in_series is None or one.id in chosen_ids]
                 found, after = [], None
                 once = replace(wanted, once_per_series=True)
-                while page := await finding.coming(reader, once, after, 2):
+                while page := await search.coming(reader, once, after, 2):
                     found += [one.id for one in page]
-                    after = cursors.unpack(cursors.pack(finding.position_in(once, page[-1])))
+                    after = cursors.unpack(cursors.pack(search.position_in(once, page[-1])))
                 assert found == expected, wanted
 
 
@@ -180,7 +180,7 @@ async def test_the_other_dates_are_met_by_an_index(site: Site) -> None:
             await tx.execute("set local enable_seqscan = off")
         explaining = Explaining(tx)
         for wanted in (Wanted(), Wanted(("tea",)), Wanted(first=to_datetime(tx.now).date())):
-            assert len(await finding.coming(explaining, replace(wanted, once_per_series=True), None, 30)) == 20
+            assert len(await search.coming(explaining, replace(wanted, once_per_series=True), None, 30)) == 20
     assert explaining.plans
     assert [plan for plan in explaining.plans if reads_all(plan)] == []
     assert any("events_of_series_by_end" in plan for plan in explaining.plans)

@@ -9,14 +9,14 @@ import re
 import pytest
 
 from groundwork.clock import Instant
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.browsing.webhook_view import webhook_view
-from openmeet.calendars.of_event import written
-from openmeet.calendars.writing import write_calendar
-from openmeet.events import actions as events
-from openmeet.users.model import Caller
-from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.users.model import Caller
+from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.web.webhooks.payloads import webhook_view
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 STREET, FLAT, DOOR, LINK = "Geheimgasse 7", "Flat of Ana", "Ring thrice", "https://join.example/s3cret"

@@ -1,18 +1,22 @@
 """The chips say what is meant now, not what the publisher found when it last looked."""
 
+from dataclasses import replace
+
 import httpx
 
-from openmeet.attendance import actions, hosting
-from openmeet.attendance.model import Reply
-from openmeet.debts import publication_recalls
-from openmeet.debts.publications import Kind
-from openmeet.events import queries as events
-from openmeet.events.model import Event
-from openmeet.identities import actions as identities
-from openmeet.ingestion.apply import apply
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox import publication_recalls
+from openmeet.outbox.publications import Kind
 from tests.openmeet.ingestion.network import HERE as INSTANCE
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.site_under_test import site_on
@@ -76,7 +80,7 @@ async def test_what_must_vanish_is_being_taken_back(town: Town):
     await town.pay()
     await town.pay()
     async with town.db.transaction() as tx:
-        await hosting.revise(tx, ana, event.slug, details(visibility="unlisted"))
+        await event_hosting.revise(tx, ana, event.slug, details(visibility="unlisted"))
     assert await chips(town, ana, event) == {ON_ITS_WAY_BACK}
     assert await chips(town, ben, event) == {ON_ITS_WAY_BACK}
 
@@ -104,7 +108,46 @@ async def test_what_another_app_wrote_is_not_only_here(town: Town):
     assert HERE not in page
     assert "Publish it" not in page
     async with town.db.transaction() as tx:
-        await hosting.revise(tx, ana, found.slug, details(title="More tea"))
+        await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
         await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
     page = (await seen_by(town, ana, f"/events/{found.slug}")).text
     assert page.count("changed only here</span>") == 2
+
+
+async def test_who_wants_no_events_published_waits_for_nothing(town: Town):
+    """With the consent given: the publisher has looked, and the event stays here until its host wants it otherwise."""
+    ana = await town.connected("ana")
+    for wanted, words in ((False, HERE), (True, WAITING)):
+        async with town.db.transaction() as tx:
+            before = await publication_consent.of_user(tx, ana.user_id)
+            await publication_consent.change(tx, ana.user_id, replace(before, writes_events=wanted))
+        if not wanted:
+            event = await town.event(ana)
+            await town.pay()
+        assert await chips(town, ana, event) == {words}
+
+
+async def test_what_is_changed_in_another_apps_event_is_changed_only_here(town: Town):
+    """Where its author wants no events published, nothing waits for their PDS."""
+    ana = await town.connected("ana")
+    async with town.db.transaction() as tx:
+        before = await publication_consent.of_user(tx, ana.user_id)
+        await publication_consent.change(tx, ana.user_id, replace(before, writes_events=False))
+    app = await town.stranger("ana")
+    who = (await app.query("com.atproto.server.getSession"))["did"]
+    tea = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": who, "collection": EVENT, "record": tea})
+    await town.listen(ana.user_id)
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        found = await events.by_id(reader, row["id"])
+    assert found is not None
+    async with town.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, found.slug, details(title="Tea at ours"))
+    await town.pay()
+    page = (await seen_by(town, ana, f"/events/{found.slug}")).text
+    assert "changed only here" in page
+    assert WAITING not in page
+    settings = (await seen_by(town, ana, f"/events/{found.slug}/publishing")).text
+    assert "What another app wrote stays there until you delete it there." in settings

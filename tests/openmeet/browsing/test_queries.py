@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.browsing import cursors, finding, queries
-from openmeet.browsing.finding import Wanted
-from openmeet.browsing.queries import Mine
-from openmeet.events import actions as events
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.search import cursors, event_lists, search
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.search import Wanted
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import event_by, person
 
@@ -23,9 +23,9 @@ async def db(make_database):
 
 async def all_of(reader, wanted, *, limit=2):
     seen, after = [], None
-    while page := await finding.coming(reader, wanted, after, limit):
+    while page := await search.coming(reader, wanted, after, limit):
         seen += page
-        after = cursors.unpack(cursors.pack(finding.position_in(wanted, page[-1])))
+        after = cursors.unpack(cursors.pack(search.position_in(wanted, page[-1])))
     return [event.title for event in seen]
 
 
@@ -102,19 +102,21 @@ async def test_my_lists_page_by_page(db, clock):
 
     async def titles(reader, which):
         seen, after = [], None
-        while page := await queries.mine(reader, ben.user_id, which, after, 2):
+        while page := await event_lists.mine(reader, ben.user_id, which, after, 2):
             seen += page
-            after = queries.position_of(page[-1])
+            after = event_lists.position_of(page[-1])
         return [event.title for event in seen]
 
     async with db.reader() as reader:
         assert await titles(reader, Mine.GOING) == ["On day 1", "On day 2", "On day 3"]
         assert await titles(reader, Mine.HOSTING) == await titles(reader, Mine.WAITING) == []
-        assert [count for count in (await queries.counts_of_mine(reader, ben.user_id)).values() if count] == [3]
+        assert await titles(reader, Mine.UPCOMING) == ["On day 1", "On day 2", "On day 3"]
+        counts = await event_lists.counts_of_mine(reader, ben.user_id)
+        assert {which: count for which, count in counts.items() if count} == {Mine.UPCOMING: 3, Mine.GOING: 3}
     clock.turn(365 * DAY)
     async with db.reader() as reader:
         assert await titles(reader, Mine.PAST) == ["On day 3", "On day 2", "On day 1"]
-        counts = await queries.counts_of_mine(reader, ben.user_id)
+        counts = await event_lists.counts_of_mine(reader, ben.user_id)
         assert {which: count for which, count in counts.items() if count} == {Mine.PAST: 3}
 
 
@@ -124,5 +126,5 @@ async def test_events_of_news_come_in_one_statement(db):
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
         (news,) = await newest(tx, ana.user_id, 10)
-        assert await queries.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
-        assert await queries.events_by_ids(tx, []) == {}
+        assert await event_lists.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
+        assert await event_lists.events_by_ids(tx, []) == {}

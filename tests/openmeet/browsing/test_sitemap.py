@@ -6,10 +6,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.attendance import hosting
-from openmeet.groups.model import GroupVisibility
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.groups.model import GroupVisibility
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, site_on
 
@@ -39,16 +39,16 @@ async def test_public_events_and_groups_are_in_it_and_nothing_else(site, clock):
         await tx.execute("update events set origin = 'network' where id = :id", id=theirs.id)
         over = await event_by(tx, ana, title="Over", starts="2026-01-04T18:00", ends="2026-01-04T20:00")
         off = await event_by(tx, ana, title="Off")
-        await hosting.cancel(tx, ana, off.slug, "Rain")
+        await event_hosting.cancel(tx, ana, off.slug, "Rain")
         gone = await event_by(tx, ana, title="Gone")
-        await hosting.delete(tx, ana, gone.slug)
+        await event_hosting.delete(tx, ana, gone.slug)
         group = await group_by(tx, ana)
         await group_by(tx, ana, visibility=GroupVisibility.PRIVATE)
     found = await listed(site)
     assert set(found) == {"/", "/groups", f"/groups/{group.slug}", *(url_of(one) for one in (tea, off))}
     assert over.slug not in " ".join(found)
     async with site.db.transaction() as tx:
-        await hosting.revise(tx, ana, tea.slug, details(title="Tea", visibility="unlisted"))
+        await event_hosting.revise(tx, ana, tea.slug, details(title="Tea", visibility="unlisted"))
     assert url_of(tea) not in await listed(site)
     clock.turn(200 * DAY)
     assert set(await listed(site)) == {"/", "/groups", f"/groups/{group.slug}"}

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, TooLarge
-from openmeet.arriving.calendar_file import understand
-from openmeet.calendars.components import MAX_BYTES, MAX_COMPONENTS
-from openmeet.calendars.instances import Instance, instances, masters
-from openmeet.calendars.model import ReadCalendar, ReadEvent
-from openmeet.calendars.reading import read_calendars
+from openmeet.domain.icalendar.components import MAX_BYTES, MAX_COMPONENTS
+from openmeet.domain.icalendar.instances import Instance, instances, masters
+from openmeet.domain.icalendar.model import ReadCalendar, ReadEvent
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.imports.calendar_file import understand
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of, local_of
 from tests.parts import fixture_path, needs

@@ -2,19 +2,19 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.arriving.calendar_file import understand
-from openmeet.calendars.of_event import written
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.model import Audience, Mode, Status, Venue
-from openmeet.events.rules import Submission, check
-from openmeet.events.saying import blank_event, with_details
-from openmeet.events.submissions import values_of_event
-from openmeet.events.vocabulary import Category
-from openmeet.users.model import UserId
+from openmeet.domain.events.edits import blank_event, with_details
+from openmeet.domain.events.model import Audience, Mode, Status, Venue
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.submissions import values_of_event
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.users.model import UserId
 
 NOW = Instant(1_800_000_000_000_000)
 HOST = "openmeet.test"
@@ -55,6 +55,18 @@ def submissions(draw: st.DrawFn) -> Submission:
 
 @settings(max_examples=200, deadline=None)
 @given(typed=submissions(), status=st.sampled_from(list(Status)), reason=_PARTS)
+@example(
+    typed=Submission(
+        title="x\\N",
+        starts="2027-05-01T18:00",
+        time_zone="UTC",
+        region="\\N",
+        mode=Mode.IN_PERSON.value,
+        place_audience=Audience.EVERYONE.value,
+    ),
+    status=Status.CANCELLED,
+    reason="C:\\New",
+)
 def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     typed: Submission,
     status: Status,

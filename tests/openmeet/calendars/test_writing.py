@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.calendars.instances import instances
-from openmeet.calendars.of_event import geo_of
-from openmeet.calendars.reading import read_calendars
-from openmeet.calendars.vtimezone import vtimezone
-from openmeet.calendars.writing import CANCEL, PUBLISH, WrittenEvent, write_calendar
-from openmeet.events.model import Venue
+from openmeet.domain.events.model import Venue
+from openmeet.domain.icalendar.instances import instances
+from openmeet.domain.icalendar.of_event import geo_of
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.icalendar.time_zones import vtimezone
+from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.database.transaction import CheckViolated, Database, Transaction, UniqueViolated
-from openmeet.chat.queries import reassign
+from openmeet.domain.chat.queries import reassign
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
-from openmeet.attendance import actions, joining_queries, managing, queries
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.check_in import codes
-from openmeet.events.queries import by_slug
+from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.check_in import codes
+from openmeet.domain.events.queries import by_slug
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, sign_up, site_on
 
 S = AttendanceStatus
@@ -85,7 +85,7 @@ async def test_the_door_is_open_around_the_event_and_no_sooner(site):
         assert (early.status_code, words in early.text) == (422, True)
         async with site.db.transaction() as tx:
             with pytest.raises(Refused, match=re.escape(words)):
-                await managing.check_in(tx, host, event.slug, ben.id)
+                await host_decisions.check_in(tx, host, event.slug, ben.id)
         site.clock.turn(opens - site.clock.now())
         assert words not in (await browser.get(path)).text
         assert (await browser.post(path, data={"attendance": ben.id})).status_code == 303
@@ -106,8 +106,8 @@ async def test_who_was_checked_in_by_mistake_stands_as_before(site):
             for name, reply in (("Ben", Reply.GOING), ("Cleo", Reply.INTERESTED), ("Dora", Reply.DECLINED)):
                 mine = await actions.answer(tx, people[name], event.slug, reply)
                 if reply is not Reply.GOING:
-                    assert (await managing.check_in(tx, host, event.slug, mine.id)).status is S.ATTENDED
-                    assert (await managing.undo_check_in(tx, host, event.slug, mine.id)).status is mine.status
+                    assert (await host_decisions.check_in(tx, host, event.slug, mine.id)).status is S.ATTENDED
+                    assert (await host_decisions.undo_check_in(tx, host, event.slug, mine.id)).status is mine.status
             assert await queries.seats_taken(tx, event.id) == 1
 
 

@@ -9,24 +9,24 @@ from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.claiming import actions, tasks
-from openmeet.claiming.model import SignedIn
-from openmeet.events.queries import by_record_uri
-from openmeet.identities import actions as identities
-from openmeet.identities import linking
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.readings import Outcome
-from openmeet.moderation import standing
-from openmeet.moderation.model import State, Subject, Thing
-from openmeet.records.message import RecordMessage
-from openmeet.users import guests
-from openmeet.users.model import Caller, UserId
-from openmeet.users.queries import by_id
+from openmeet.domain.account_merge import actions, tasks
+from openmeet.domain.account_merge.model import SignedIn
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import linking
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import event_by, person
@@ -302,7 +302,7 @@ async def test_what_arrives_during_the_joining_is_the_persons(db: Database, cloc
         await tx.execute(
             "update events set record_uri = :uri, record_did = :did where id = :id", uri=uri, did=did(5), id=full.id
         )
-        await standing.hold(tx, [Subject(Thing.DID, did(2))], State.TRUSTED)
+        await visibility.hold(tx, [Subject(Thing.DID, did(2))], State.TRUSTED)
     for who in range(6, 12):
         subjects = [f"at://{did(2)}/{EVENT}/e{who}-{index}" for index in range(6)]
         await take(db, *(event(2, about.rpartition("/")[2], who) for about in subjects))

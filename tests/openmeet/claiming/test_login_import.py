@@ -6,24 +6,30 @@ import pytest
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.database.one_hop import in_one_hop
 from groundwork.http.server import serve
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.claiming import actions as claiming
-from openmeet.events.queries import by_record_uri
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.ingestion import backfill, taking
-from openmeet.records import first_reads
-from openmeet.records.first_reads import Stage
-from openmeet.users.model import UserId
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.identities.backfill_progress import Stage
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import backfill, retry
+from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.openmeet.ingestion.network import event_value, rsvp_value
 from tests.openmeet.site_under_test import signed_in, site_on
 from tests.openmeet.town import Town, town
 from tests.world.oracle import EVENT, RSVP
 
 __all__ = ["town"]
+
+
+def key_of(index: int) -> str:
+    """The record key of an event that ``fill`` has written."""
+    return from_microseconds(1_770_000_000_000_000 + index, 0)
 
 
 async def fill(client: XrpcClient, did: str, number: int, *, words: str = "Evening") -> None:
@@ -33,7 +39,7 @@ async def fill(client: XrpcClient, did: str, number: int, *, words: str = "Eveni
             {
                 "$type": "com.atproto.repo.applyWrites#create",
                 "collection": EVENT,
-                "rkey": f"e{index}",
+                "rkey": key_of(index),
                 "value": event_value(f"{words} {index}", startsAt=f"2026-06-{index % 28 + 1:02}T18:00:00Z"),
             }
             for index in range(start, min(start + 200, number))
@@ -56,7 +62,7 @@ async def signs_in(town: Town, name: str = "dora") -> UserId:
 
 async def how_far(town: Town, user_id: UserId) -> tuple[Stage, int, int]:
     async with town.db.reader() as reader:
-        (one,) = await first_reads.of_person(reader, user_id)
+        (one,) = await backfill_progress.of_person(reader, user_id)
     return one.stage, one.applied, one.total
 
 
@@ -71,7 +77,7 @@ async def test_everything_of_the_repository_is_here_after_signing_in(town: Town)
         {
             "repo": did,
             "collection": RSVP,
-            "record": {**rsvp_value(f"at://{did}/{EVENT}/e1"), "createdAt": "2026-01-01T00:00:00Z"},
+            "record": {**rsvp_value(f"at://{did}/{EVENT}/{key_of(1)}"), "createdAt": "2026-01-01T00:00:00Z"},
         },
     )
     user_id = await signs_in(town)
@@ -82,7 +88,7 @@ async def test_everything_of_the_repository_is_here_after_signing_in(town: Town)
     assert await how_far(town, user_id) == (Stage.DONE, 251, 251)
     ben = await town.person("Ben", agrees=False)
     async with town.db.transaction() as tx:
-        tea = await by_record_uri(tx, f"at://{did}/{EVENT}/e2")
+        tea = await by_record_uri(tx, f"at://{did}/{EVENT}/{key_of(2)}")
         await attendance.answer(tx, ben, tea.slug, Reply.GOING)
     assert await signs_in(town) == user_id
     await town.pay_debts()
@@ -128,12 +134,12 @@ async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     did = await did_of(client)
     await fill(client, did, 30)
     user_id = await signs_in(town)
-    monkeypatch.setattr(taking, "BATCH", 10)
-    monkeypatch.setattr(taking, "in_one_hop", dying_after(2))
+    monkeypatch.setattr(retry, "BATCH", 10)
+    monkeypatch.setattr(retry, "in_one_hop", dying_after(2))
     with pytest.raises(KeyboardInterrupt):
         await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
     assert await how_far(town, user_id) == (Stage.APPLYING, 20, 30)
-    monkeypatch.setattr(taking, "in_one_hop", in_one_hop)
+    monkeypatch.setattr(retry, "in_one_hop", in_one_hop)
     await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
     assert await how_far(town, user_id) == (Stage.DONE, 30, 30)
     async with town.db.reader() as reader:

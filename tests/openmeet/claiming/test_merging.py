@@ -9,15 +9,15 @@ from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.fresh_id import new_id
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.attendance.tasks import freed_seats_payer
-from openmeet.claiming.merging import ROOMS, merge
-from openmeet.debts.kinds import Debt
-from openmeet.groups import actions as groups
-from openmeet.users import actions as users
-from openmeet.users import reassigning
-from openmeet.users.model import UserId
+from openmeet.domain.account_merge.merge import ROOMS, merge
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import merge as reassigning
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.claiming.every_row import Schema, insert, people_columns, row_for, schema_of
 from tests.openmeet.counting import Counting
@@ -147,7 +147,7 @@ async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema
         raise ConnectionResetError("the machine stopped")
 
     for at in (1, len(ROOMS) // 2, len(ROOMS) - 1):
-        monkeypatch.setattr("openmeet.claiming.merging.ROOMS", (*ROOMS[:at], dies))
+        monkeypatch.setattr("openmeet.domain.account_merge.merge.ROOMS", (*ROOMS[:at], dies))
         with pytest.raises(ConnectionResetError):
             async with db.transaction() as tx:
                 await merge(tx, goes, stays)

@@ -7,13 +7,14 @@ import httpx
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.sign_in.rules import code_of
-from openmeet.users import guests
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.sign_in.rules import code_of
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
+from tests.shown import words_of
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ async def proves(browser: httpx.AsyncClient, email: str) -> str:
         "/settings/join/code", data={"challenge": challenge, "code": str(int(right[0] == "0")) * 6}
     )
     assert wrong.status_code == 400
-    assert "That is not the code" in wrong.text
+    assert "That isn’t the code" in wrong.text
     proven = await browser.post("/settings/join/code", data={"challenge": challenge, "code": right})
     assert proven.status_code == 303
     return proven.headers["location"]
@@ -48,7 +49,7 @@ async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None
         shown = await browser.get(claim)
         assert h1_of(shown.text) == "Is this you?"
         assert "<li>1 answer</li>" in shown.text
-        assert "Tea" not in (await browser.get("/my/events")).text
+        assert "Tea" not in words_of((await browser.get("/my/events")).text)
         for _ in range(2):
             joined = await browser.post(claim)
             assert joined.headers["location"] == claim

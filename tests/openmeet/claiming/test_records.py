@@ -4,11 +4,11 @@ from itertools import chain
 
 from groundwork.clock import MINUTE
 from groundwork.database.one_hop import in_one_hop
-from openmeet.attendance.model import Reply
-from openmeet.claiming import actions as claiming
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.users.model import Caller
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town, town
 from tests.world.oracle import RSVP
 

@@ -16,19 +16,19 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.claiming import actions
-from openmeet.claiming.model import ClaimId
-from openmeet.events.model import Event
-from openmeet.identities import queries as identity_queries
-from openmeet.ingestion.apply import apply
-from openmeet.records.message import RecordMessage
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller, UserId
-from openmeet.users.queries import by_id
+from openmeet.domain.account_merge import actions
+from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp

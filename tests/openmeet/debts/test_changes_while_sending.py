@@ -6,12 +6,12 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
-from openmeet.debts import publication_hearing, publication_taking, publication_waking, publications
-from openmeet.debts import publication_leases as leases
-from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import SWITCHED_OFF, Kind, State
-from openmeet.users import actions as users
-from openmeet.users.model import UserId
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publication_echoes, publication_taking, publication_waking, publications
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import SWITCHED_OFF, Kind, State
 from tests.databases import MakeDatabase
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -43,8 +43,8 @@ def _move(state: State, reason: str = "") -> Outcome:
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
-    "echoed": lambda tx, _: publication_hearing.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
-    "adopted": lambda tx, _: publication_hearing.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
+    "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
     "left": leases.leave,
     "withheld": _move(State.WITHHELD),
     "waiting": _move(State.WAITING),

@@ -4,8 +4,8 @@ from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.debts.deliveries import Due, Letter, mail_payer, owe_mail
-from openmeet.debts.kinds import Debt
+from openmeet.outbox.emails import Due, Letter, mail_payer, owe_mail
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 
 

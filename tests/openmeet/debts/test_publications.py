@@ -7,19 +7,19 @@ import pytest
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.states import ImpossibleMove
-from openmeet.debts import (
-    doubts,
+from openmeet.domain.users import actions as users
+from openmeet.outbox import (
+    in_flight,
     publication_counts,
-    publication_hearing,
+    publication_echoes,
     publication_recalls,
     publication_taking,
     publications,
 )
-from openmeet.debts import publication_leases as leases
-from openmeet.debts.doubts import Sent
-from openmeet.debts.publication_leases import Publication
-from openmeet.debts.publications import DUE_ON_NEW_REVISION, GRAPH, Kind, State
-from openmeet.users import actions as users
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.in_flight import Sent
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, Kind, State
 from tests.databases import MakeDatabase
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -126,7 +126,7 @@ async def test_echo(db: Database, state: State):
     """Our own bytes under our own key settle every state from which the graph leads to published."""
     async with db.transaction() as tx:
         await place(tx, state)
-        settled = await publication_hearing.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
+        settled = await publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
     assert settled is GRAPH.allows(state, State.PUBLISHED)
     assert await state_of(db) is (after_hearing(state) if settled else state)
 
@@ -143,8 +143,8 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
     """CID and uri must match, and the rev must be greater than that of the last settled write."""
     async with db.transaction() as tx:
         await place(tx, State.SENDING)
-        assert not await publication_hearing.settle_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
-        assert not await publication_hearing.settle_by_echo(
+        assert not await publication_echoes.settle_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
+        assert not await publication_echoes.settle_by_echo(
             tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
         )
     assert await state_of(db) is State.SENDING
@@ -152,11 +152,11 @@ async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
 async def test_deleted_by_somebody_else(db: Database, state: State):
-    """One that was void already, and was attached to a record since, lets go of that, too."""
+    """One that was void already has no address; attached to a record again it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
-        lost = await publication_hearing.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason="gone")
-    assert lost is (state is State.RETRACTED or GRAPH.allows(state, State.RETRACTED))
+        lost = await publication_echoes.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason="gone")
+    assert lost is GRAPH.allows(state, State.RETRACTED)
     assert await state_of(db) is (State.RETRACTED if lost else state)
 
 
@@ -164,7 +164,7 @@ async def test_deleted_by_somebody_else(db: Database, state: State):
 async def test_changed_by_somebody_else(db: Database, state: State):
     async with db.transaction() as tx:
         await place(tx, state)
-        adopted = await publication_hearing.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
+        adopted = await publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
     assert adopted is GRAPH.allows(state, State.PUBLISHED)
 
 
@@ -249,8 +249,8 @@ async def test_a_create_that_never_arrived_is_no_published_record(db: Database, 
     async with db.transaction() as tx:
         await place(tx, state)
         await tx.execute("update publications set base_rev = null, base_cid = null")
-        await doubts.remember(tx, Sent(URI, "new", None), did=DID)
-        await publication_hearing.give_up_revision(tx, await held(tx))
+        await in_flight.remember(tx, Sent(URI, "new", None), did=DID)
+        await publication_echoes.give_up_revision(tx, await held(tx))
         found = await held(tx)
         owed = await tx.fetch("select kind, subject from debts where state = 'due'")
     assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (State.WITHHELD, None, None, False)
@@ -261,7 +261,7 @@ async def test_what_was_agreed_on_before_stays_published(db: Database):
     """There is a record: a later answer elsewhere only makes the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, State.REFUSED)
-        await publication_hearing.give_up_revision(tx, await held(tx))
+        await publication_echoes.give_up_revision(tx, await held(tx))
         found = await held(tx)
     assert (found.state, found.uri, found.is_pending) == (State.PUBLISHED, URI, False)
 
@@ -278,9 +278,9 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         found = await leases.find_by_uri(tx, URI)
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", State.PUBLISHED)
-        await publication_hearing.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
-        await publication_hearing.give_up_revision(tx, found)
-        await publication_hearing.attach(
+        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await publication_echoes.give_up_revision(tx, found)
+        await publication_echoes.attach(
             tx, kind=Kind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
         )
         await publications.try_again(tx, kind=Kind.EVENT, subject_id="e")

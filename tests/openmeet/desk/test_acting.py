@@ -5,25 +5,26 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.browsing import finding, group_news
-from openmeet.browsing.finding import Wanted
-from openmeet.debts.deliveries import Due
-from openmeet.desk import acting
-from openmeet.events import drafts
-from openmeet.events.rules import Submission
-from openmeet.groups.model import Role
-from openmeet.identities import actions as identities
-from openmeet.ingestion.intake import note_host
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import news_composer
-from openmeet.moderation import log, moderators, newcomers, policy, standing
-from openmeet.moderation.model import Act, Policy, State, Subject, Thing
-from openmeet.moderation.newcomers import Came
-from openmeet.notifications.model import NEWS_MAIL
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events import drafts
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.groups.model import Role
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import audit_log, moderators, newcomers, policy, visibility
+from openmeet.domain.moderation.model import Act, Policy, State, Subject, Thing
+from openmeet.domain.moderation.newcomers import Came
+from openmeet.domain.moderation_effects import actions
+from openmeet.domain.notifications.model import NEWS_MAIL
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.search import search
+from openmeet.domain.search.search import Wanted
+from openmeet.emails.notifications import group_content
+from openmeet.emails.notifications.email import news_composer
+from openmeet.emails.render import Letterhead
+from openmeet.network.ingestion.intake import note_host
+from openmeet.outbox.emails import Due
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -31,7 +32,7 @@ DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 async def found(tx):
-    return [one.title for one in await finding.coming(tx, Wanted(), None, 50)]
+    return [one.title for one in await search.coming(tx, Wanted(), None, 50)]
 
 
 async def told(tx, who):
@@ -45,12 +46,12 @@ async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, cl
         event = await event_by(tx, ana)
         subject = Subject(Thing.EVENT, event.id)
         with pytest.raises(InvalidForm, match="reads it"):
-            await acting.decide(tx, mo, subject, State.HIDDEN, " ")
-        step = await acting.decide(tx, mo, subject, State.HIDDEN, "It names a person's home.")
+            await actions.decide(tx, mo, subject, State.HIDDEN, " ")
+        step = await actions.decide(tx, mo, subject, State.HIDDEN, "It names a person's home.")
         assert await found(tx) == []
     clock.turn(1_000_000)
     async with db.transaction() as tx:
-        await acting.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.act_id)
         assert await found(tx) == ["Board games"]
         assert await told(tx, ana) == [("hidden", "It names a person's home."), ("shown", "")]
 
@@ -72,16 +73,16 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_bac
         bea, ben = await member(tx, group, ana, "Bea", Role.ADMIN), await member(tx, group, ana, "Ben")
         await tx.execute("delete from notifications where user_id <> :nobody", nobody="")
         await tx.execute("delete from news_mails where user_id <> :nobody", nobody="")
-        step = await acting.decide(tx, mo, Subject(Thing.GROUP, group.id), State.HIDDEN, "It sells tickets.")
+        step = await actions.decide(tx, mo, Subject(Thing.GROUP, group.id), State.HIDDEN, "It sells tickets.")
         assert [one.kind.value for one in await newest(tx, ben.user_id, 50)] == []
-        facts = await group_news.facts_of(tx, news := await newest(tx, bea.user_id, 50), bea.user_id)
-        assert [group_news.said(one, facts).text for one in news] == ["It sells tickets."]
+        facts = await group_content.facts_of(tx, news := await newest(tx, bea.user_id, 50), bea.user_id)
+        assert [group_content.said(one, facts).text for one in news] == ["It sells tickets."]
     (letter,) = await letters(ana)
     assert letter.subject == "Hidden: Chess club"
     assert "It sells tickets." in letter.text
     clock.turn(1_000_000)
     async with db.transaction() as tx:
-        await acting.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.act_id)
     assert [one.subject for one in await letters(ana)] == ["Shown to others: Chess club"]
     assert [one.subject for one in await letters(bea)] == ["Shown to others: Chess club"], "the first no longer holds"
     assert await letters(ben) == []
@@ -103,13 +104,13 @@ async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
             answer=attendance.NetworkAnswer.INTERESTED,
             first_seen=tx.now,
         )
-        await acting.decide(tx, mo, Subject(Thing.DID, DID), State.HIDDEN, "")
-        step = await acting.decide(tx, mo, Subject(Thing.PERSON, eve.user_id), State.HIDDEN, "")
+        await actions.decide(tx, mo, Subject(Thing.DID, DID), State.HIDDEN, "")
+        step = await actions.decide(tx, mo, Subject(Thing.PERSON, eve.user_id), State.HIDDEN, "")
         counts = (await answers.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match="cannot answer"):
             await attendance.answer(tx, eve, event.slug, Reply.GOING)
-        await acting.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.act_id)
         assert (await answers.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
         await attendance.answer(tx, eve, event.slug, Reply.GOING)
 
@@ -124,18 +125,18 @@ async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_h
         ana = await person(tx, "Ana")
         await event_by(tx, old, title="Of an old account")
         await event_by(tx, ana, title="Quiet", visibility="unlisted")
-        assert await standing.of(tx, ana.user_id) is None
+        assert await visibility.of(tx, ana.user_id) is None
         draft = await drafts.begin(tx, ana, Submission(title="First"), {})
-        assert await standing.of(tx, ana.user_id) is None
+        assert await visibility.of(tx, ana.user_id) is None
         await drafts.publish(tx, ana, draft.slug, details(title="First"))
         await event_by(tx, ana, title="Second")
         assert await found(tx) == ["Before", "Of an old account"]
-        step = await acting.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
+        step = await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
         assert sorted(await found(tx)) == ["Before", "First", "Of an old account", "Second"]
         assert await told(tx, ana) == [("shown", "")]
         await event_by(tx, ana, title="Third")
         assert "Third" in await found(tx)
-        await acting.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.act_id)
         assert await found(tx) == ["Before", "Of an old account"]
 
 
@@ -145,11 +146,11 @@ async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_as_well(db
         await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
         ana = await person(tx, "Ana")
         first = await event_by(tx, ana, title="First")
-        await acting.decide(tx, mo, Subject(Thing.EVENT, first.id), State.HIDDEN, "No advertising.")
+        await actions.decide(tx, mo, Subject(Thing.EVENT, first.id), State.HIDDEN, "No advertising.")
         assert await told(tx, ana) == [("hidden", "No advertising.")]
         await event_by(tx, ana, title="Second")
         assert await found(tx) == []
-        await acting.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
+        await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
         assert await found(tx) == ["Second"]
 
 
@@ -160,15 +161,15 @@ async def test_a_burst_is_accepted_or_blocked_at_once_host_by_host_and_each_take
         await newcomers.meet(tx, [Came(did, "", 1) for did in dids])
         for number, did in enumerate(dids):
             await note_host(tx, did, f"https://pds.{'spam' if number < 4 else 'fair'}.org", frozenset())
-        await standing.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
-        assert await acting.decide_waiting(tx, mo, State.TRUSTED, host="unknown.org", reason="") == 0
+        await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
+        assert await actions.decide_waiting(tx, mo, State.TRUSTED, host="unknown.org", reason="") == 0
 
-        assert await acting.decide_waiting(tx, mo, State.HIDDEN, host="spam.org", reason="spam") == 4
-        assert await acting.decide_waiting(tx, mo, State.TRUSTED, host="", reason="") == 2
-        entries = await log.newest(tx, limit=20)
+        assert await actions.decide_waiting(tx, mo, State.HIDDEN, host="spam.org", reason="spam") == 4
+        assert await actions.decide_waiting(tx, mo, State.TRUSTED, host="", reason="") == 2
+        entries = await audit_log.newest(tx, limit=20)
         assert sorted(entry.act for entry in entries) == [*[Act.BLOCK] * 4, *[Act.RELEASE] * 2]
-        await acting.undo(tx, mo, next(entry.id for entry in entries if entry.act is Act.BLOCK))
-        states = [one.state for one in (await standing.of_each(tx, dids)).values()]
+        await actions.undo(tx, mo, next(entry.id for entry in entries if entry.act is Act.BLOCK))
+        states = [one.state for one in (await visibility.of_each(tx, dids)).values()]
         assert sorted(states) == [State.BURST, *[State.HIDDEN] * 3, *[State.TRUSTED] * 2]
 
 
@@ -187,6 +188,6 @@ async def test_moderators_are_those_whom_the_operator_names(db):
         # A DID that was only seen is nobody's proof.
         shadow = await identities.person_for_did(tx, DID)
         assert not await moderators.is_moderator(tx, shadow, (DID,))
-        assert [entry.act for entry in await log.newest(tx, limit=9)] == [Act.UNNAME, Act.NAME]
+        assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [Act.UNNAME, Act.NAME]
         with pytest.raises(NotFound):
-            await acting.decide(tx, mo, Subject(Thing.EVENT, "nothing"), State.HIDDEN, "x")
+            await actions.decide(tx, mo, Subject(Thing.EVENT, "nothing"), State.HIDDEN, "x")

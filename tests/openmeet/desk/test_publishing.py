@@ -1,10 +1,10 @@
 """What waits for a moderator is written to no repository; what is there already stays as it is while it is hidden."""
 
-from openmeet.debts.publications import Kind
-from openmeet.desk import acting
-from openmeet.moderation import policy
-from openmeet.moderation.model import Policy, State, Subject, Thing
-from openmeet.users.model import Caller
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import Policy, State, Subject, Thing
+from openmeet.domain.moderation_effects import actions
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import Kind
 from tests.openmeet.town import Town, town
 
 __all__ = ["town"]
@@ -12,7 +12,7 @@ __all__ = ["town"]
 
 async def decide(town: Town, moderator: Caller, thing: Thing, subject: str, state: State) -> None:
     async with town.db.transaction() as tx:
-        await acting.decide(tx, moderator, Subject(thing, subject), state, "because")
+        await actions.decide(tx, moderator, Subject(thing, subject), state, "because")
 
 
 async def test_a_first_event_is_published_when_a_moderator_has_released_it(town: Town):

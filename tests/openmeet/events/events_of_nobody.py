@@ -1,9 +1,9 @@
 """An event as a value, for rules that need no database."""
 
 from groundwork.clock import Instant
-from openmeet.events.model import Event
-from openmeet.events.saying import blank_event
-from openmeet.users.model import UserId
+from openmeet.domain.events.edits import blank_event
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import UserId
 
 
 def an_event() -> Event:

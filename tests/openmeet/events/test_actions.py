@@ -7,13 +7,13 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed
-from openmeet.debts import publications
-from openmeet.events import actions, queries
-from openmeet.events.model import Mode, NetworkEvent, Status, Venue, Visibility
-from openmeet.events.private_details import private_details
-from openmeet.events.saying import new_slug, search_text
-from openmeet.events.shapes import event_shown
-from openmeet.users import actions as users
+from openmeet.domain.events import actions, queries
+from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.edits import new_slug, search_text
+from openmeet.domain.events.model import Mode, NetworkEvent, Status, Venue, Visibility
+from openmeet.domain.users import actions as users
+from openmeet.outbox import publications
+from openmeet.web.events.shapes import event_fields
 from tests.openmeet.site_under_test import details, event_by, person
 
 URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
@@ -244,9 +244,9 @@ async def test_an_address_from_before_it_was_online_is_found_and_told_to_nobody(
         event = await actions.revise(tx, ana, event.slug, details(mode="online"))
     assert "town library" not in search_text(event)
     told = {
-        viewer.display_name: event_shown(
+        viewer.display_name: event_fields(
             event, private_details(event, viewer.user_id, is_going=True, now=event.created_at), public_url=""
-        ).venue.name
+        )["venue"].name
         for viewer in (ana, ben)
     }
     assert told == {"Ana": "Town library", "Ben": ""}

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.errors import InvalidForm
-from openmeet.events import rules
-from openmeet.events.model import Audience, Details, Mode, Visibility
-from openmeet.events.rules import Submission
-from openmeet.events.saying import new_slug
-from openmeet.events.submissions import FIELDS, pack, unpack, values_of_event
-from openmeet.site.texts import html_of
+from openmeet.domain.events import rules
+from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events.model import Audience, Details, Mode, Visibility
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.submissions import FIELDS, pack, unpack, values_of_event
+from openmeet.i18n.markdown import html_of
 from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
 
 NASTY = st.sampled_from(

@@ -7,29 +7,29 @@ import pytest
 
 from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.browsing import queries as browsing
-from openmeet.browsing.co_hosts_view import asked_of
-from openmeet.browsing.queries import Mine
-from openmeet.debts import publication_leases, publications
-from openmeet.debts.deliveries import Due
-from openmeet.events import actions, co_hosts, drafts, host_queries, hosting_rules, seeing
-from openmeet.events.host_letters import co_host_composer
-from openmeet.events.host_model import INVITATION_LIFE, CoHostState
-from openmeet.events.hosting_rules import Act, Standing
-from openmeet.events.rules import Submission
-from openmeet.flags.switchboard import Switchboard
-from openmeet.identities import queries as identities
-from openmeet.identities.actions import agree
-from openmeet.identities.model import IdentityKind
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.publication.eligibility import Leave, decide
-from openmeet.safety import actions as safety
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, permissions, seeing
+from openmeet.domain.events.host_model import INVITATION_LIFE, CoHostState
+from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.actions import agree
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.search import event_lists as browsing
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.publishing.eligibility import Leave, decide
+from openmeet.outbox import publication_leases, publications
+from openmeet.outbox.emails import Due
+from openmeet.web.events.co_hosts_view import asked_of
 from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, h1_of, person, sign_up, site_on
 
 
@@ -79,12 +79,12 @@ LETTERS = {Standing.AUTHOR: "a", Standing.FORMER: "f", Standing.CO_HOST: "c", St
 @pytest.mark.parametrize("standing", Standing)
 def test_the_table_of_who_may_do_what(standing, act):
     expected = LETTERS[standing] in TABLE[act]
-    assert hosting_rules.may(standing, act) is expected
+    assert permissions.may(standing, act) is expected
     if expected:
-        hosting_rules.must_be_allowed(standing, act)
+        permissions.must_be_allowed(standing, act)
     else:
         with pytest.raises(Forbidden):
-            hosting_rules.must_be_allowed(standing, act)
+            permissions.must_be_allowed(standing, act)
 
 
 async def test_who_is_invited_hosts_nothing_before_the_yes(db):
@@ -106,8 +106,8 @@ async def test_who_is_invited_hosts_nothing_before_the_yes(db):
 async def test_what_a_co_host_may_and_may_not(db):
     async with db.transaction() as tx:
         _, ben, event = await hosting_together(tx)
-        await hosting.cancel(tx, ben, event.slug, "Rain")
-        back = await hosting.reinstate(tx, ben, event.slug)
+        await event_hosting.cancel(tx, ben, event.slug, "Rain")
+        back = await event_hosting.reinstate(tx, ben, event.slug)
         assert not back.is_cancelled
         for forbidden in (
             actions.delete(tx, ben, event.slug),
@@ -138,7 +138,7 @@ async def test_who_left_or_was_taken_away_is_out(db):
             await actions.revise(tx, ben, event.slug, details(visibility="private"))
         again = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
         await co_hosts.accept(tx, ben, again.id)
-        (standing,) = await host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
+        (standing,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
         await co_hosts.remove(tx, ana, event.slug, standing.id)
         assert not await seeing.may_see(tx, event, ben.user_id, is_invited=False)
         with pytest.raises(NotFound):
@@ -171,7 +171,7 @@ async def test_a_link_that_is_passed_on_makes_nobody_a_host_and_tells_nobody_of_
             "location"
         ]
         asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
-        token = hosting_rules.token_of(CODE_KEY, asked.json()["id"])
+        token = permissions.token_of(CODE_KEY, asked.json()["id"])
         link = f"/co-hosting/{token}"
         await sign_up(eve, "eve@example.org", "Eve")
         for stranger in (eve, nobody):
@@ -245,7 +245,7 @@ async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await hosting.cancel(tx, ben, event.slug, "Rain")
+        await event_hosting.cancel(tx, ben, event.slug, "Rain")
         heard = [
             {(news.kind, news.particulars.person_id) for news in await newest(tx, one.user_id, 20)}
             for one in (ana, ben, dan, gil)
@@ -293,7 +293,7 @@ async def test_the_letter_says_what_it_is_about_and_nothing_once_it_is_decided(d
     letter = await compose(db, due)
     assert letter.to == "ben@example.org"
     assert "Board games" in letter.subject
-    assert f"/co-hosting/{hosting_rules.token_of(CODE_KEY, one.id)}" in letter.text
+    assert f"/co-hosting/{permissions.token_of(CODE_KEY, one.id)}" in letter.text
     async with db.transaction() as tx:
         await co_hosts.decline(tx, ben, one.id)
     assert await compose(db, due) is None
@@ -310,8 +310,8 @@ async def test_the_whole_way_by_pages(site):
         assert (wrong.status_code, 'value="nobody.test"' in wrong.text) == (400, True)
         assert (await ana.post(hosts, data={"whom": "ben@example.org"})).status_code == 303
         async with site.db.reader() as reader:
-            (one,) = await host_queries.of_event(reader, event.id, [CoHostState.INVITED])
-        path = f"/co-hosting/{hosting_rules.token_of(CODE_KEY, one.id)}"
+            (one,) = await co_host_queries.of_event(reader, event.id, [CoHostState.INVITED])
+        path = f"/co-hosting/{permissions.token_of(CODE_KEY, one.id)}"
         assert path in (await ana.get(hosts)).text
         asked = (await ben.get(path)).text
         assert "Sign in to answer" in asked
@@ -343,7 +343,7 @@ async def test_the_whole_way_by_the_api(site):
         path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
         asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
         assert (asked.status_code, asked.json()["state"], asked.json()["personId"]) == (201, "invited", None)
-        token = hosting_rules.token_of(CODE_KEY, asked.json()["id"])
+        token = permissions.token_of(CODE_KEY, asked.json()["id"])
         assert (await client.post(f"/api/co-hosting/{token}/accept", headers=ben)).status_code == 204
         shown = (await client.get(path)).json()
         assert [one["displayName"] for one in shown["coHosts"]] == ["Ben"]

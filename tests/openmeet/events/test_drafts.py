@@ -7,16 +7,16 @@ import pytest
 from groundwork.clock import HOUR
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import joining_queries
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import Reply
-from openmeet.attendance.unpublishing import unpublish
-from openmeet.debts import publications
-from openmeet.events import actions, drafts, queries
-from openmeet.events.model import EventSlug
-from openmeet.events.queries import by_slug
-from openmeet.events.rules import Submission
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.unpublishing import unpublish
+from openmeet.domain.events import actions, drafts, queries
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.rules import Submission
+from openmeet.outbox import publications
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 TYPED = {

@@ -1,6 +1,6 @@
 """What the summaries of the folded parts of the form for events say."""
 
-from openmeet.events.form_words import fold_words
+from openmeet.web.events.forms import fold_words
 
 
 def test_an_empty_form_says_what_holds_without_a_word():

@@ -4,17 +4,17 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden
-from openmeet.attendance import hosting
-from openmeet.events import actions, drafts, grouping, queries
-from openmeet.events.rules import Submission
-from openmeet.groups import actions as groups
-from openmeet.groups import running
-from openmeet.groups.model import Role
-from openmeet.series import actions as series_actions
-from openmeet.series import calling_off, date_queries, gathering
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Template
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import actions, drafts, group_events, queries
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import Role
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import cancel_dates, date_queries, gather
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, inputs_of, person, sign_up, site_on
@@ -41,11 +41,11 @@ async def moderated(tx, name="Mo"):
 async def ended(tx, olga, group, who, way):
     match way:
         case "banned":
-            await running.ban(tx, olga, group.slug, who.user_id)
+            await administration.ban(tx, olga, group.slug, who.user_id)
         case "removed":
-            await running.remove(tx, olga, group.slug, who.user_id)
+            await administration.remove(tx, olga, group.slug, who.user_id)
         case "demoted":
-            await running.change_role(tx, olga, group.slug, who.user_id, Role.MEMBER)
+            await administration.change_role(tx, olga, group.slug, who.user_id, Role.MEMBER)
         case "left":
             await groups.leave(tx, who, group.slug)
 
@@ -58,7 +58,7 @@ async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
     """It stays a draft that can be written on and copied, into no group."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=grouping.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
         await ended(tx, olga, group, mo, way)
         with pytest.raises(Forbidden, match="not make events in its group"):
             await drafts.publish(tx, mo, draft.slug, details())
@@ -72,7 +72,7 @@ async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
 async def test_a_draft_in_the_group_is_not_published_by_the_clock(db, clock, way):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=grouping.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
         await drafts.keep(tx, mo, draft.slug, FULL, {}, publish_at=tx.now + HOUR)
         await ended(tx, olga, group, mo, way)
     clock.turn(HOUR)
@@ -85,8 +85,8 @@ async def test_a_draft_in_the_group_is_not_published_by_the_clock(db, clock, way
 async def test_what_belonged_to_a_group_that_is_deleted_is_its_hosts(db):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=grouping.of_event(group))
-        series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=grouping.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
+        series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=group_events.of_event(group))
         await groups.delete(tx, olga, group.slug)
         event = await drafts.publish(tx, mo, draft.slug, details())
         assert (await series_actions.lock_to_change(tx, mo, series.slug)).id == series.id
@@ -98,20 +98,20 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
     """No edit, no date added, none brought back, and no event of the group becomes a series; calling off stays possible."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        inside = grouping.of_event(group)
+        inside = group_events.of_event(group)
         series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=inside)
         single = await actions.create(tx, mo, details(), group=inside)
         (date, *_) = [held.event for held in await date_queries.stored(tx, series.id)]
         await ended(tx, olga, group, mo, way)
         for refused in (
             series_actions.lock_to_change(tx, mo, series.slug),
-            gathering.begin_with(tx, mo, single.slug, lambda _: weekly()),
+            gather.begin_with(tx, mo, single.slug, lambda _: weekly()),
             actions.revise(tx, mo, date.slug, details(title="Mine")),
-            hosting.reinstate(tx, mo, date.slug),
+            event_hosting.reinstate(tx, mo, date.slug),
         ):
             with pytest.raises(Forbidden):
                 await refused
-        await calling_off.cancel(tx, await series_actions.lock_own(tx, mo, series.slug), "No more.")
+        await cancel_dates.cancel(tx, await series_actions.lock_own(tx, mo, series.slug), "No more.")
         assert (await series_queries.by_id(tx, series.id)).status.value == "cancelled"
 
 
@@ -122,14 +122,14 @@ async def test_a_single_event_is_its_authors_while_they_are_in_the_group(db, way
     """Somebody without the right to make events can own one, handed over to them; nobody who is out rewrites it. All can call it off."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        event = await actions.create(tx, mo, details(), group=grouping.of_event(group))
+        event = await actions.create(tx, mo, details(), group=group_events.of_event(group))
         await ended(tx, olga, group, mo, way)
         if may_edit:
             assert (await actions.revise(tx, mo, event.slug, details(title="Ours"))).title == "Ours"
         else:
             with pytest.raises(Forbidden):
                 await actions.revise(tx, mo, event.slug, details(title="Mine"))
-        cancelled = await hosting.cancel(tx, mo, event.slug, "No more.")
+        cancelled = await event_hosting.cancel(tx, mo, event.slug, "No more.")
     assert cancelled.is_cancelled
 
 
@@ -142,8 +142,8 @@ async def test_the_form_keeps_what_was_typed_and_the_clock_says_why(make_sqlite,
             group = await group_by(tx, olga)
             row = await tx.fetch_one("select id from users where display_name = 'Mo'")
             mo = Caller(UserId(row["id"]), "Mo")
-            await running.accept(tx, mo, (await running.invite_by_link(tx, olga, group.slug, uses=1)).id)
-            await running.change_role(tx, olga, group.slug, mo.user_id, Role.MODERATOR)
+            await administration.accept(tx, mo, (await administration.invite_by_link(tx, olga, group.slug, uses=1)).id)
+            await administration.change_role(tx, olga, group.slug, mo.user_id, Role.MODERATOR)
         form = inputs_of((await browser.get(f"/events/new?group={group.slug}")).text)
         saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
         assert saved.status_code == 303, saved.text
@@ -151,7 +151,7 @@ async def test_the_form_keeps_what_was_typed_and_the_clock_says_why(make_sqlite,
         later = inputs_of((await browser.get(path)).text) | TYPED | {"save": "later", "publish_at": "2026-07-04T17:00"}
         assert (await browser.post(path, data=later)).status_code == 303
         async with site.db.transaction() as tx:
-            await running.ban(tx, olga, group.slug, mo.user_id)
+            await administration.ban(tx, olga, group.slug, mo.user_id)
         refused = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | {"title": "Blitz"})
         assert (refused.status_code, inputs_of(refused.text)["title"]) == (403, "Blitz")
         assert "You may not make events in its group any more." in refused.text

@@ -9,16 +9,16 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
 from groundwork.fresh_id import new_id
-from openmeet.debts.publications import Kind as Record
-from openmeet.debts.publications import states
-from openmeet.events import actions, by_record, handing_over, host_queries
-from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event
-from openmeet.events.queries import by_id
-from openmeet.notifications import queries as notifications
-from openmeet.notifications.model import Kind
-from openmeet.records import going_on
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions, by_record, co_host_queries, handing_over
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.users.model import Caller
+from openmeet.network.records import links
+from openmeet.outbox.publications import Kind as Record
+from openmeet.outbox.publications import states
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
@@ -64,8 +64,8 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
         after = await handing_over.accept(tx, ben, event.slug)
         assert after == await by_id(tx, event.id)
         assert (after.author_id, after.revision, after.awaits_author) == (ben.user_id, event.revision + 1, False)
-        assert (await host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
-        assert await host_queries.of_person(tx, event.id, ben.user_id) is None
+        assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
+        assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
         assert (await by_record.find(tx, OLD)).id == event.id
         assert (await states(tx, Record.FORMER_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
@@ -109,9 +109,9 @@ async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Databas
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         await handing_over.offer(tx, ana, event.slug, row)
-        before = await host_queries.by_id(tx, row)
+        before = await co_host_queries.by_id(tx, row)
         for state in (CoHostState.LEFT, CoHostState.ACCEPTED):
-            await host_queries.put(tx, replace(before, state=state))
+            await co_host_queries.put(tx, replace(before, state=state))
         with pytest.raises(NotFound):
             await handing_over.accept(tx, ben, event.slug)
 
@@ -155,7 +155,7 @@ async def test_the_page_offers_and_takes_over(db: Database, clock: HandClock):
         assert (await bens.post(f"/events/{event.slug}/owner", data={"wish": "yes"})).status_code == 303
         assert "Hand over" in (await bens.get(path)).text
         async with db.transaction() as tx:
-            await going_on.note_event(tx, event.id, uri=NEW, cid=CID, did=BEN)
+            await links.note_event(tx, event.id, uri=NEW, cid=CID, did=BEN)
         for uri in (OLD, NEW):
             listed = (await bens.get("/api/events", params={"uri": uri})).json()["events"]
             assert [one["slug"] for one in listed] == [event.slug]

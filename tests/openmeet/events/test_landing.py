@@ -2,8 +2,8 @@
 
 import pytest
 
-from openmeet.moderation import policy
-from openmeet.moderation.model import Policy
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import Policy
 from tests.openmeet.series.test_pages import FORM
 from tests.openmeet.site_under_test import inputs_of, person, sign_up, site_on
 

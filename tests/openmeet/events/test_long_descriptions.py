@@ -3,10 +3,10 @@
 import importlib
 
 from groundwork.clock import HandClock
-from openmeet.events import actions as events
-from openmeet.events import queries
-from openmeet.events.model import MAX_DESCRIPTION
-from openmeet.records.reading import shortened
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries
+from openmeet.domain.events.model import MAX_DESCRIPTION
+from openmeet.network.records.reader import shortened
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.ingestion.network import event as message

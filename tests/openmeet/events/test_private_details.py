@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 
 from groundwork.clock import MINUTE, Instant
-from openmeet.events.model import Audience, Mode, Venue
-from openmeet.events.private_details import private_details
-from openmeet.users.model import UserId
+from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.model import Audience, Mode, Venue
+from openmeet.domain.users.model import UserId
 from tests.openmeet.events.events_of_nobody import an_event
 
 EXACT = Venue(name="Ana's flat", street="Ring 1", locality="Wien", country="AT", latitude="48.2", longitude="16.3")

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from openmeet.attendance.rules import may_answers_be_public
-from openmeet.events import actions, promotion
-from openmeet.events.conditions import is_public
-from openmeet.events.grouping import of_event
-from openmeet.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
-from openmeet.events.promotion import Circle, Reach, reach, reach_of
-from openmeet.events.queries import by_id, record_columns
-from openmeet.events.saying import blank_event
-from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel
-from openmeet.records.event_writing import publishable, write_event
+from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.events import actions, promotion
+from openmeet.domain.events.edits import blank_event
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
+from openmeet.domain.events.promotion import Circle, Reach, reach, reach_of
+from openmeet.domain.events.queries import by_id, record_columns
+from openmeet.domain.events.visibility import is_public
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.network.records.event_writer import publishable, write_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 

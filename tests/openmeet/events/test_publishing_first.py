@@ -3,11 +3,11 @@
 import pytest
 
 from at_protocol.syntax.did import parse_did
-from openmeet.debts import publications
-from openmeet.events import actions, queries
-from openmeet.events.publishing import is_held_at_first
-from openmeet.identities import actions as identities
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions, queries
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.outbox import publications
 from tests.openmeet.site_under_test import details, inputs_of, person, site_on
 
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
@@ -66,7 +66,7 @@ async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(make_sqlit
                 await actions.note_record(tx, event_id, uri=URI, cid="c", did=DID)
         return answers
 
-    async def with_password(db, identifier, password):
+    async def with_password(db, identifier, password, _address):
         async with db.transaction() as tx:
             return (await connected(tx)).user_id
 
@@ -85,7 +85,7 @@ async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(make_sqlit
 async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock)
 
-    async def with_password(db, identifier, password):
+    async def with_password(db, identifier, password, _address):
         async with db.transaction() as tx:
             return (await connected(tx)).user_id
 

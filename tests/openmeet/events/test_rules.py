@@ -3,8 +3,8 @@
 import pytest
 
 from groundwork.errors import InvalidForm
-from openmeet.events import rules
-from openmeet.events.rules import Submission
+from openmeet.domain.events import rules
+from openmeet.domain.events.rules import Submission
 
 GOOD = {"title": "Board games", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
 

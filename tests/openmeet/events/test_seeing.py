@@ -3,17 +3,17 @@
 import pytest
 
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import group_hosting, hosting
-from openmeet.attendance.model import Reply
-from openmeet.debts import publications
-from openmeet.events import actions, grouping, queries, rules, seeing
-from openmeet.events.model import GroupOfEvent, Visibility, narrowed
-from openmeet.events.rules import Access
-from openmeet.groups import actions as groups
-from openmeet.groups import running
-from openmeet.groups.model import GroupId, GroupVisibility, PromotionLevel, Role
-from openmeet.users.model import UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, group_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions, group_events, queries, rules, seeing
+from openmeet.domain.events.model import GroupOfEvent, Visibility, narrowed
+from openmeet.domain.events.rules import Access
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel, Role
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publications
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
@@ -50,7 +50,7 @@ async def db(make_database):
 
 
 async def event_in(tx, host, group, **typed: str):
-    return await actions.create(tx, host, details(**typed), group=grouping.of_event(group))
+    return await actions.create(tx, host, details(**typed), group=group_events.of_event(group))
 
 
 @pytest.mark.parametrize("is_invited", [False, True], ids=["uninvited", "invited"])
@@ -115,7 +115,7 @@ async def test_who_leaves_sees_the_members_events_no_more(db):
         event = await event_in(tx, ana, group)
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
         assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == [event]
-        await running.remove(tx, ana, group.slug, ben.user_id)
+        await administration.remove(tx, ana, group.slug, ben.user_id)
         assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == []
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
@@ -132,10 +132,10 @@ async def test_admins_edit_events_of_others(db, role):
     if role is not Role.ADMIN:
         with pytest.raises(Forbidden):
             async with db.transaction() as tx:
-                await hosting.cancel(tx, ben, event.slug, "rain")
+                await event_hosting.cancel(tx, ben, event.slug, "rain")
         return
     async with db.transaction() as tx:
-        after = await hosting.revise(tx, ben, event.slug, details(title="Go"))
+        after = await event_hosting.revise(tx, ben, event.slug, details(title="Go"))
         assert (after.title, after.author_id, after.group) == ("Go", ana.user_id, event.group)
 
 
@@ -146,10 +146,10 @@ async def test_who_may_make_events_in_a_group(db, role):
         group = await group_by(tx, ana)
         ben = await member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
         if role is Role.MODERATOR:
-            assert (await grouping.group_for(tx, group.slug, ben.user_id)).id == group.id
+            assert (await group_events.group_for(tx, group.slug, ben.user_id)).id == group.id
             return
         with pytest.raises(Forbidden):
-            await grouping.group_for(tx, group.slug, ben.user_id)
+            await group_events.group_for(tx, group.slug, ben.user_id)
 
 
 async def test_events_outlive_their_group_and_nobody_sees_more_of_them(db):
@@ -168,7 +168,7 @@ async def test_events_outlive_their_group_and_nobody_sees_more_of_them(db):
 async def test_the_same_form_outside_the_group_is_another_event(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        group = grouping.of_event(await group_by(tx, ana))
+        group = group_events.of_event(await group_by(tx, ana))
         await actions.create(tx, ana, details(), submission_key="k", group=group)
         with pytest.raises(Refused):
             await actions.create(tx, ana, details(), submission_key="k")

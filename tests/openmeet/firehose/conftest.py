@@ -17,14 +17,14 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.queue.contract import Queue
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
-from openmeet.firehose.consumer import Consumer
-from openmeet.firehose.counting import counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import interests_of
-from openmeet.firehose.verification import Verifier
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import counting
+from openmeet.network.firehose.sources import interests_of
+from openmeet.network.firehose.verification import Verifier
 from tests.databases import MakeDatabase
 from tests.openmeet.town import town
-from tests.parts import fixture_path
+from tests.parts import fixture_path, is_here, is_required
 from tests.world.directory import Directory
 from tests.world.relay import read_frames
 
@@ -70,8 +70,10 @@ def sequences(frames: list[bytes]) -> list[int]:
 
 @pytest.fixture
 async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
+    if not is_here("fixtures") and not is_required("fixtures"):
+        pytest.skip("missing part: fixtures")
     clock = HandClock(Instant(parse_datetime("2026-07-04T23:00:00Z")))
-    db = await make_sqlite("openmeet.firehose", clock=clock)
+    db = await make_sqlite("openmeet.network.firehose", clock=clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
     http = HttpClient(DEVELOPMENT)
     async with Directory(captured_documents()) as directory:

@@ -14,8 +14,9 @@ from at_protocol.identity.did_document import Service, build_did_document
 from at_protocol.sync import frames
 from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
 from at_protocol.syntax.did import Did
-from openmeet.firehose.labellers import Labelling, follow_labeller
+from openmeet.network.firehose.labelers import Labelling, follow_labeller
 from tests.openmeet.firehose.one_path import answering
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -87,7 +88,7 @@ async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[
     stop = asyncio.Event()
     following = asyncio.create_task(follow_labeller(labelling, did, stop))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
                 await asyncio.sleep(0.01)
     finally:

@@ -3,9 +3,9 @@
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe
-from openmeet.debts.kinds import Debt
-from openmeet.firehose import audience, interests
-from openmeet.firehose.interests import everything_for
+from openmeet.network.firehose import audience, sources
+from openmeet.network.firehose.sources import everything_for
+from openmeet.outbox.kinds import Debt
 from openmeet.tenants.model import Tenant
 from tests.databases import MakeDatabase
 
@@ -18,13 +18,13 @@ VERIFIED = """
 
 async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant]:
     """An installation whose default community has heard of two authors, and one that is new."""
-    installation = await make_database("openmeet.firehose")
+    installation = await make_database("openmeet.network.firehose")
     town = Tenant("default", await make_database("openmeet"))
     village = Tenant("village", await make_database("openmeet"))
     await audience.seat(installation, [town])
     async with installation.transaction() as tx:
         await tx.execute(VERIFIED, did=FOLLOWED)
-        await interests.add(tx, [("default", "did", BY_LINES)])
+        await sources.add(tx, [("default", "did", BY_LINES)])
     return installation, town, village
 
 

@@ -11,26 +11,28 @@ from at_protocol.sync.events import encode as encode_frame
 from at_protocol.sync.frames import MAX_SEQ, encode_error, glance
 from groundwork.clock import HOUR, MINUTE
 from groundwork.queue.contract import Message, Queue, QueueUnavailable
-from openmeet.firehose import progress
-from openmeet.firehose.consumer import MAX_JUMP, follow_source
-from openmeet.firehose.progress import SourceState
-from openmeet.records.message import Hint, HintKind, decode
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.firehose.jumps import MAX_JUMP
+from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 from tests.world.relay import Relay
 
 pytestmark = needs("fixtures")
 
 
-async def follow_until(bench: Bench, url: str, is_done: Callable[[progress.Source], bool]) -> progress.Source:
+async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.Source], bool]) -> cursors.Source:
     """Follow a source until what is stored about it says so."""
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 async with bench.db.reader() as reader:
-                    sources = await progress.sources(reader)
+                    sources = await cursors.sources(reader)
                 if sources and is_done(sources[0]):
                     return sources[0]
                 await asyncio.sleep(0.01)
@@ -58,7 +60,7 @@ async def test_every_captured_commit_is_verified(bench: Bench):
     assert source.state is SourceState.FOLLOWING
     assert await known(bench) == 80
     async with bench.db.reader() as reader:
-        assert await progress.rejected(reader) == []
+        assert await cursors.rejected(reader) == []
 
 
 async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
@@ -94,7 +96,7 @@ async def test_bad_frames_are_kept_and_the_stream_goes_on(bench: Bench):
     async with Relay(frames, numbers) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     async with bench.db.reader() as reader:
-        kept = await progress.rejected(reader)
+        kept = await cursors.rejected(reader)
     assert {one.frame for one in kept} == {frames[10], frames[20]}
     assert all(one.reason for one in kept)
     assert await known(bench) == 78
@@ -139,14 +141,14 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
     stop = asyncio.Event()
     async with Relay(frames, numbers) as relay:
         following = asyncio.create_task(follow_source(bench.consumer, relay.url, stop))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await away.asked.wait()
             async with bench.db.reader() as reader:
-                assert (await progress.sources(reader))[0].cursor in {0, numbers[0] - 1}
+                assert (await cursors.sources(reader))[0].cursor in {0, numbers[0] - 1}
             away.failures = 0
             while True:
                 async with bench.db.reader() as reader:
-                    if (await progress.sources(reader))[0].cursor == numbers[-1]:
+                    if (await cursors.sources(reader))[0].cursor == numbers[-1]:
                         break
                 await asyncio.sleep(0.01)
         stop.set()
@@ -217,7 +219,7 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
     assert relay.connections == 2
     assert await known(bench) == 80
     async with bench.db.reader() as reader:
-        kept = await progress.rejected(reader)
+        kept = await cursors.rejected(reader)
     assert [one.frame for one in kept] == [relay.glitch]
     assert "far beyond" in kept[0].reason
 

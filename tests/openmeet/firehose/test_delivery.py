@@ -6,10 +6,10 @@ from groundwork.clock import HandClock
 from groundwork.queue.contract import QueueUnavailable
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
-from openmeet.firehose.counting import counting
-from openmeet.firehose.delivery import Delivering, deliver
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.records.message import Hint, HintKind
+from openmeet.network.firehose.delivery import Delivering, deliver
+from openmeet.network.firehose.metrics import counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.records.message import Hint, HintKind
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import at_once
 from tests.openmeet.ingestion.network import did, event

@@ -4,12 +4,14 @@ import asyncio
 
 from at_protocol.sync.events import InfoMessage
 from at_protocol.sync.events import encode as encode_frame
-from openmeet.firehose import progress
-from openmeet.firehose.consumer import MAX_JUMP, follow_source
-from openmeet.records.message import Hint, HintKind, decode
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.jumps import MAX_JUMP
+from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.test_consumer import everybody, numbered
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 from tests.world.relay import Relay
 
 pytestmark = needs("fixtures")
@@ -28,10 +30,10 @@ class Forgetful(Relay):
 async def read_to(bench: Bench, url: str, cursor: int, sender: str | None) -> None:
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop, sender=sender))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with bench.db.reader() as reader:
-                if any(one.url == url and one.cursor == cursor for one in await progress.sources(reader)):
+                if any(one.url == url and one.cursor == cursor for one in await cursors.sources(reader)):
                     break
             await asyncio.sleep(0.01)
     stop.set()
@@ -57,7 +59,7 @@ async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
         values (:did, '3l3qo2vutsw2b', 'bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454', 1, '', :source, 1)
     """
     async with bench.db.transaction() as tx:
-        await progress.add_source(tx, url, cursor=seq)
+        await cursors.add_source(tx, url, cursor=seq)
         for did in dids:
             await tx.execute(question, did=did, source=url)
         await tx.execute(question, did=ELSEWHERE, source="wss://another.example")

@@ -17,17 +17,18 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HOUR, SECOND
 from groundwork.errors import Refused, RemoteFailed
-from openmeet.debts.kinds import Debt
-from openmeet.firehose import progress
-from openmeet.firehose.interests import load
-from openmeet.firehose.jetstream import MEMORY, follow_jetstream, read_line
-from openmeet.firehose.progress import SourceState
-from openmeet.records.collections import EVENT
-from openmeet.records.message import Hint, HintKind, RecordMessage, decode
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_line
+from openmeet.network.firehose.sources import load
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.firehose.conftest import Bench
 from tests.openmeet.firehose.one_path import answering
 from tests.openmeet.town import Town
 from tests.parts import fixture_path, needs
+from tests.patience import PATIENCE_SECONDS
 
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")
@@ -87,7 +88,7 @@ async def follow_until(
     stop = asyncio.Event()
     following = asyncio.create_task(follow_jetstream(bench.consumer, url, stop, unpack=unpack))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
                 await asyncio.sleep(0.01)
     finally:
@@ -98,7 +99,7 @@ async def follow_until(
 def read_to(bench: Bench, url: str, cursor: int) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
         async with bench.db.reader() as reader:
-            return any(one.url == url and one.cursor == cursor for one in await progress.sources(reader))
+            return any(one.url == url and one.cursor == cursor for one in await cursors.sources(reader))
 
     return look
 
@@ -162,7 +163,7 @@ async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
         await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
     assert [type(message).__name__ for message in await messages_of(bench)] == ["RecordMessage"]
     async with bench.db.reader() as reader:
-        assert len(await progress.rejected(reader)) == 3
+        assert len(await cursors.rejected(reader)) == 3
 
 
 @pytest.mark.parametrize("number", [9 * 10**18, AT + 2 * HOUR])
@@ -191,7 +192,7 @@ async def test_a_line_that_inflates_beyond_measure_ends_the_connection(bench: Be
 def _is_failing(bench: Bench, url: str) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
         async with bench.db.reader() as reader:
-            return any(one.url == url and one.state is SourceState.FAILING for one in await progress.sources(reader))
+            return any(one.url == url and one.state is SourceState.FAILING for one in await cursors.sources(reader))
 
     return look
 
@@ -335,10 +336,10 @@ async def _hear(town: Town, question: str, uri: object) -> None:
     town.consumer.interests.followed.clear()
     stop = asyncio.Event()
     async with town.consumer.db.transaction() as tx:
-        await progress.add_source(tx, town.pds_url + "/", cursor=0)
+        await cursors.add_source(tx, town.pds_url + "/", cursor=0)
     following = asyncio.create_task(follow_jetstream(town.consumer, town.pds_url + "/", stop))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 await town.ingest()
                 async with town.db.reader() as reader:
@@ -355,7 +356,22 @@ async def test_state_of_a_source_that_is_away(bench: Bench):
 
     async def look() -> bool:
         async with bench.db.reader() as reader:
-            found = await progress.sources(reader)
+            found = await cursors.sources(reader)
         return bool(found) and found[0].state is SourceState.FAILING
 
     await follow_until(bench, "http://127.0.0.1:1", look)
+
+
+async def test_authors_whom_nobody_can_resolve_delay_no_line(bench: Bench):
+    """Nobody is asked about an author of a line: not the one who hangs, and not those behind."""
+    lines = [event_line(f"Tea {number}", AT + number).replace(AUTHOR, _author(number)) for number in range(200)]
+    bench.directory.hanging = {_author(number) for number in range(200)}
+    bench.interested_in(("collection", EVENT))
+    async with serving(Server(lines)) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT + 199))
+    assert bench.directory.asked == {}
+    assert (await bench.queue.depth()).waiting == 200
+
+
+def _author(number: int) -> str:
+    return f"did:plc:{'b' * 21}{''.join('abcdefghij'[int(digit)] for digit in f'{number:03}')}"

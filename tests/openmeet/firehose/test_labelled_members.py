@@ -1,8 +1,8 @@
 """A label on a member's event is the site's business: their repository stays theirs."""
 
-from openmeet.debts.publications import Kind, State
-from openmeet.events import queries as events
-from openmeet.moderation import labels
+from openmeet.domain.events import queries as events
+from openmeet.domain.moderation import labels
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town
 
 

@@ -26,22 +26,23 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
-from openmeet.events.model import Event
-from openmeet.firehose import labellers
-from openmeet.firehose.labellers import Labelling, counter_of, expire_due
-from openmeet.identities import actions as identities
-from openmeet.moderation import acts, labels, standing
-from openmeet.moderation.model import Act, State, Subject, Thing
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import actions, labels, visibility
+from openmeet.domain.moderation.model import Act, State, Subject, Thing
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Template, Timing
+from openmeet.network.firehose import labelers
+from openmeet.network.firehose.labelers import Labelling, counter_of, expire_due
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Template, Timing
 from tests.databases import MakeDatabase
 from tests.openmeet.events.test_actions import URI
 from tests.openmeet.firehose.labeller import Labeller, cursor_of, document_of, heard, heard_to, serving
 from tests.openmeet.moderation.test_visibility import exists, from_network
 from tests.openmeet.site_under_test import event_by, person
+from tests.patience import PATIENCE_SECONDS
 from tests.tour.watching import eventually
 from tests.world.directory import Directory
 from tests.world.processes import free_port
@@ -239,17 +240,17 @@ async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
     await bench.hear(speaker.label(URI), speaker.label(DID))
     async with bench.db.transaction() as tx:
         mo = await person(tx, "Mo")
-        step = await acts.decide(tx, mo.user_id, Subject(Thing.EVENT, event.id), State.TRUSTED, "A tea party.")
+        step = await actions.decide(tx, mo.user_id, Subject(Thing.EVENT, event.id), State.TRUSTED, "A tea party.")
         assert step.before is State.SHOWN
     assert await bench.shown(event)
     await bench.hear(speaker.label(URI, "!takedown"))
     assert await bench.shown(event)
     async with bench.db.transaction() as tx:
-        await acts.undo(tx, mo.user_id, step.act_id, "")
-        assert await standing.of(tx, event.id) is None
+        await actions.undo(tx, mo.user_id, step.act_id, "")
+        assert await visibility.of(tx, event.id) is None
     assert not await bench.shown(event)
     async with bench.db.transaction() as tx:
-        step = await acts.decide(tx, mo.user_id, Subject(Thing.DID, DID), State.TRUSTED, "")
+        step = await actions.decide(tx, mo.user_id, Subject(Thing.DID, DID), State.TRUSTED, "")
         (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.act_id)
     assert (line["act"], line["actor_id"]) == (Act.RELEASE.value, mo.user_id)
     assert await bench.shown(event)
@@ -260,9 +261,9 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
     await bench.hear(speaker.label(URI))
     stop = asyncio.Event()
     stop.set()
-    await labellers.follow_labellers(bench.labelling, [LABELLER], stop)
+    await labelers.follow_labellers(bench.labelling, [LABELLER], stop)
     assert not await bench.shown(event)
-    await labellers.follow_labellers(bench.labelling, [], stop)
+    await labelers.follow_labellers(bench.labelling, [], stop)
     assert await bench.shown(event)
     assert await cursor_of(bench.labelling, LABELLER) == -1
 
@@ -294,8 +295,8 @@ async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_
     monkeypatch.setattr(labels, "_AT_ONCE", 3)
     monkeypatch.setattr(labels, "forget_some", slowly)
     bench.labeller.say(bench.labeller.label(URI))
-    async with asyncio.timeout(20):
-        await labellers.follow_labellers(bench.labelling, [LABELLER], stop)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await labelers.follow_labellers(bench.labelling, [LABELLER], stop)
     assert pieces == [3, 3, 1]
     assert not await bench.shown(event)
     assert await cursor_of(bench.labelling, gone) == -1
@@ -333,7 +334,7 @@ async def test_a_new_key_is_asked_for(bench):
 
 async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
     bench.labeller.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
-    await asyncio.wait_for(labellers.follow_labeller(bench.labelling, LABELLER, asyncio.Event()), 20)
+    await asyncio.wait_for(labelers.follow_labeller(bench.labelling, LABELLER, asyncio.Event()), 20)
     async with bench.db.reader() as reader:
         row = await reader.fetch_one("select state, reason from labellers where did = :did", did=LABELLER)
     assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
@@ -356,7 +357,7 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
         LABELLER, format_did_key(bench.labeller.key.public), f"http://127.0.0.1:{free_port()}"
     )
     stop = asyncio.Event()
-    following = asyncio.create_task(labellers.follow_labeller(bench.labelling, LABELLER, stop))
+    following = asyncio.create_task(labelers.follow_labeller(bench.labelling, LABELLER, stop))
     try:
 
         async def fails() -> bool:

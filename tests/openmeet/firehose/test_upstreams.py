@@ -7,11 +7,12 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.sync.frames import glance
 from groundwork.clock import MINUTE
-from openmeet.firehose import progress
-from openmeet.firehose.consumer import run
-from openmeet.firehose.upstreams import Upstream, authority, upstreams
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.consumer import run
+from openmeet.network.firehose.upstreams import Upstream, authority, upstreams
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs
+from tests.patience import PATIENCE_SECONDS
 from tests.world.relay import Relay
 
 
@@ -56,10 +57,10 @@ async def follow(bench: Bench, upstream: Upstream, last: int) -> None:
     stop = asyncio.Event()
     following = asyncio.create_task(run(bench.consumer, [upstream], stop))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 async with bench.db.reader() as reader:
-                    sources = await progress.sources(reader)
+                    sources = await cursors.sources(reader)
                 if sources and sources[0].cursor == last:
                     return
                 await asyncio.sleep(0.01)
@@ -81,7 +82,7 @@ async def test_commits_from_another_host_are_refused_and_kept(bench: Bench):
     async with Relay(frames, numbers) as relay:
         await follow(bench, Upstream(relay.url, authority(own), first_cursor=0), numbers[-1])
     async with bench.db.reader() as reader:
-        kept = await progress.rejected(reader, limit=1000)
+        kept = await cursors.rejected(reader, limit=1000)
         verified = {row["did"] for row in await reader.fetch("select did from verified_repositories")}
     assert sorted({one.did for one in kept}) == theirs
     assert all(f"is not on {authority(own)}" in one.reason for one in kept)
@@ -106,7 +107,7 @@ async def test_an_account_that_moved_here_a_moment_ago_is_believed(bench: Bench)
     async with Relay([commit], [seq]) as relay:
         await follow(bench, Upstream(relay.url, authority(now_on), first_cursor=0), seq)
     async with bench.db.reader() as reader:
-        assert await progress.rejected(reader) == []
+        assert await cursors.rejected(reader) == []
 
 
 @needs("fixtures")

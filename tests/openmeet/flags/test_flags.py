@@ -6,10 +6,10 @@ import pytest
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
-from openmeet.flags import queries
-from openmeet.flags.actions import switch
-from openmeet.flags.model import DEFAULTS, UNTOUCHED, Change, Flag
-from openmeet.flags.switchboard import MAX_AGE, Switchboard
+from openmeet.feature_flags import queries
+from openmeet.feature_flags.actions import switch
+from openmeet.feature_flags.model import DEFAULTS, UNTOUCHED, Change, Flag
+from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
 from tests.databases import MakeDatabase
 
 

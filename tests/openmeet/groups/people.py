@@ -1,9 +1,9 @@
 """A group with one person in each standing, for tests."""
 
-from openmeet.groups import actions, queries, running
-from openmeet.groups.model import Group, GroupDetails, Membership, Role
-from openmeet.groups.submissions import GroupSubmission, check
-from openmeet.users.model import Caller
+from openmeet.domain.groups import actions, administration, queries
+from openmeet.domain.groups.model import Group, GroupDetails, Membership, Role
+from openmeet.domain.users.model import Caller
+from openmeet.web.groups.forms import GroupSubmission, check
 from tests.openmeet.site_under_test import person
 
 
@@ -19,9 +19,9 @@ async def group_by(tx, owner: Caller, **typed: str) -> Group:
 async def member(tx, group: Group, owner: Caller, name: str, role: Role = Role.MEMBER) -> Caller:
     """Somebody new who is in the group: invited, and given this role."""
     caller = await person(tx, name)
-    link = await running.invite_by_link(tx, owner, group.slug, uses=1)
-    await running.accept(tx, caller, link.id)
-    await running.change_role(tx, owner, group.slug, caller.user_id, role)
+    link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
+    await administration.accept(tx, caller, link.id)
+    await administration.change_role(tx, owner, group.slug, caller.user_id, role)
     return caller
 
 

@@ -7,12 +7,12 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from groundwork.signing_key import SigningKey
-from openmeet.attendance import group_hosting
-from openmeet.debts.deliveries import Due
-from openmeet.groups import actions, doors, listing, queries, running
-from openmeet.groups.letters import INVITATION_MAIL, invitation_composer
-from openmeet.groups.model import MAX_MAILS_A_DAY, Act, Role
-from openmeet.groups.rules import invitation_in
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups import actions, administration, invitation_queries, listing, queries
+from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, Act, Role
+from openmeet.domain.groups.rules import invitation_in
+from openmeet.emails.groups import invitation_composer
+from openmeet.outbox.emails import Due
 from tests.openmeet.groups.people import details, group_by, member, role, standing
 from tests.openmeet.site_under_test import person
 
@@ -43,7 +43,7 @@ async def stranger(db, name="Ben"):
 
 async def acts(db, group):
     async with db.reader() as reader:
-        return [line.act for line in reversed(await doors.logged(reader, group.id, limit=50))]
+        return [line.act for line in reversed(await invitation_queries.logged(reader, group.id, limit=50))]
 
 
 async def test_who_makes_a_group_owns_it(db):
@@ -98,7 +98,7 @@ async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
     async with db.transaction() as tx:
         asked = await actions.join(tx, ben, group.slug, "I play.")
         assert (asked.role, asked.answer, asked.requested_at) == (Role.PENDING, "I play.", tx.now)
-        await running.decide(tx, ana, group.slug, [ben.user_id], lets_in=True)
+        await administration.decide(tx, ana, group.slug, [ben.user_id], lets_in=True)
         let_in = await standing(tx, group, ben)
     assert (let_in.role, let_in.decided_by) == (Role.MEMBER, ana.user_id)
     assert await acts(db, group) == [Act.CREATED, Act.ASKED, Act.APPROVED]
@@ -112,7 +112,7 @@ async def test_many_requests_are_decided_at_once_and_only_requests(db):
         for one in people:
             await actions.join(tx, one, group.slug)
         await actions.leave(tx, people[2], group.slug)
-        decided = await running.decide(tx, ana, group.slug, [one.user_id for one in people], lets_in=False)
+        decided = await administration.decide(tx, ana, group.slug, [one.user_id for one in people], lets_in=False)
         assert [one.role for one in decided] == [Role.DECLINED, Role.DECLINED]
         assert await role(tx, group, people[2]) is Role.LEFT
 
@@ -122,20 +122,20 @@ async def test_members_cannot_decide(db):
     ben = await someone(db, group, ana, "Ben")
     with pytest.raises(Forbidden):
         async with db.transaction() as tx:
-            await running.decide(tx, ben, group.slug, [ben.user_id], lets_in=True)
+            await administration.decide(tx, ben, group.slug, [ben.user_id], lets_in=True)
 
 
 async def test_nobody_is_a_member_before_accepting(db):
     ana, group = await club(db, join_policy="invite", visibility="private")
     ben = await stranger(db)
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         assert await role(tx, group, ben) is None
-        await running.accept(tx, ben, link.id)
+        await administration.accept(tx, ben, link.id)
         assert await role(tx, group, ben) is Role.MEMBER
         # Opening it again is no second use, and takes nothing away.
-        await running.accept(tx, ben, link.id)
-        await running.accept(tx, ana, link.id)
+        await administration.accept(tx, ben, link.id)
+        await administration.accept(tx, ana, link.id)
         assert await role(tx, group, ana) is Role.OWNER
 
 
@@ -143,12 +143,12 @@ async def test_the_last_use_of_a_link_goes_to_one_of_many(db):
     ana, group = await club(db)
     people = [await stranger(db, name) for name in ("Ben", "Cleo", "Dan", "Eve")]
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug, uses=2)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=2)
 
     async def accept(who):
         try:
             async with db.transaction() as tx:
-                await running.accept(tx, who, link.id)
+                await administration.accept(tx, who, link.id)
         except NotFound:
             return False
         return True
@@ -161,24 +161,24 @@ async def test_an_invitation_ends(db, clock, how):
     ana, group = await club(db)
     ben = await stranger(db)
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug)
+        link = await administration.invite_by_link(tx, ana, group.slug)
         if how == "revoked":
-            await running.revoke(tx, ana, group.slug, link.id)
+            await administration.revoke(tx, ana, group.slug, link.id)
         if how == "deleted":
             await actions.delete(tx, ana, group.slug)
     if how == "over":
         clock.turn(14 * DAY)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await running.accept(tx, ben, link.id)
+            await administration.accept(tx, ben, link.id)
 
 
 async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
-        mails = await running.invite_by_mail(tx, ana, group.slug, "Ben <ben@example.org>, BEN@example.org")
+        mails = await administration.invite_by_mail(tx, ana, group.slug, "Ben <ben@example.org>, BEN@example.org")
         assert mails.fresh == ("ben@example.org",)
-        (invitation,) = await doors.open_invitations(tx, group.id)
+        (invitation,) = await invitation_queries.open_invitations(tx, group.id)
         owed = await tx.fetch("select subject from debts where kind = 'mail' order by subject")
     assert [row["subject"].split("\x1f")[0] for row in owed] == [INVITATION_MAIL]
     due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
@@ -187,7 +187,7 @@ async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
     token = letter.text.split("/groups/invitations/")[1].split()[0]
     assert (letter.to, invitation_in(KEY, token)) == ("ben@example.org", invitation.id)
     async with db.transaction() as tx:
-        await running.revoke(tx, ana, group.slug, invitation.id)
+        await administration.revoke(tx, ana, group.slug, invitation.id)
     assert await compose(db, due) is None
 
 
@@ -195,29 +195,29 @@ async def test_a_group_is_no_mail_cannon(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         many = " ".join(f"p{number}@example.org" for number in range(MAX_MAILS_A_DAY))
-        await running.invite_by_mail(tx, ana, group.slug, many)
+        await administration.invite_by_mail(tx, ana, group.slug, many)
     with pytest.raises(TooMany):
         async with db.transaction() as tx:
-            await running.invite_by_mail(tx, ana, group.slug, "more@example.org")
+            await administration.invite_by_mail(tx, ana, group.slug, "more@example.org")
 
 
 async def test_an_address_is_written_to_once_and_never_after_a_no(db, clock):
     """Pasted again nobody gets a second letter; who said no gets none when the first is over either."""
     ana, group = await club(db)
     async with db.transaction() as tx:
-        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org; cleo@example.org")
-        letters = {one.email: one for one in await doors.open_invitations(tx, group.id)}
-        again = await running.invite_by_mail(tx, ana, group.slug, "ben@example.org dan@example.org")
+        await administration.invite_by_mail(tx, ana, group.slug, "ben@example.org; cleo@example.org")
+        letters = {one.email: one for one in await invitation_queries.open_invitations(tx, group.id)}
+        again = await administration.invite_by_mail(tx, ana, group.slug, "ben@example.org dan@example.org")
         assert (again.fresh, again.known) == (("dan@example.org",), ("ben@example.org",))
-        await running.decline(tx, letters["ben@example.org"].id)
-        await running.revoke(tx, ana, group.slug, letters["cleo@example.org"].id)
+        await administration.decline(tx, letters["ben@example.org"].id)
+        await administration.revoke(tx, ana, group.slug, letters["cleo@example.org"].id)
     for over in letters.values():
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await running.decline(tx, over.id)
+                await administration.decline(tx, over.id)
     clock.turn(15 * DAY)
     async with db.transaction() as tx:
-        later = await running.check_mails(tx, group, "ben@example.org cleo@example.org nonsense@ @")
+        later = await administration.check_mails(tx, group, "ben@example.org cleo@example.org nonsense@ @")
     assert (later.fresh, later.known, later.wrong) == (("cleo@example.org",), ("ben@example.org",), ("nonsense@", "@"))
 
 
@@ -226,8 +226,10 @@ async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
     ana, group = await club(db)
     await someone(db, group, ana, "Ben")
     async with db.transaction() as tx:
-        assert (await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")).fresh == ("ben@example.org",)
-        (invitation,) = await doors.open_invitations(tx, group.id)
+        assert (await administration.invite_by_mail(tx, ana, group.slug, "ben@example.org")).fresh == (
+            "ben@example.org",
+        )
+        (invitation,) = await invitation_queries.open_invitations(tx, group.id)
     due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
     assert await invitation_composer(KEY, "Town", "https://town.example")(db, due) is None
 
@@ -236,29 +238,29 @@ async def test_a_link_lasts_as_long_as_was_said(db, clock):
     ana, group = await club(db)
     ben = await stranger(db)
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug, uses=3, days=2)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=3, days=2)
         assert (link.uses, link.uses_left, link.expires_at) == (3, 3, tx.now + 2 * DAY)
         with pytest.raises(NotFound):
             # A link has no addressee who could decline for everybody else.
-            await running.decline(tx, link.id)
+            await administration.decline(tx, link.id)
     clock.turn(2 * DAY)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await running.accept(tx, ben, link.id)
+            await administration.accept(tx, ben, link.id)
 
 
 async def test_banned_people_stay_out_until_they_are_not(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben")
     async with db.transaction() as tx:
-        await running.ban(tx, ana, group.slug, ben.user_id)
-        link = await running.invite_by_link(tx, ana, group.slug)
-    for knock in (lambda tx: actions.join(tx, ben, group.slug), lambda tx: running.accept(tx, ben, link.id)):
+        await administration.ban(tx, ana, group.slug, ben.user_id)
+        link = await administration.invite_by_link(tx, ana, group.slug)
+    for knock in (lambda tx: actions.join(tx, ben, group.slug), lambda tx: administration.accept(tx, ben, link.id)):
         with pytest.raises(Refused):
             async with db.transaction() as tx:
                 await knock(tx)
     async with db.transaction() as tx:
-        await running.unban(tx, ana, group.slug, ben.user_id)
+        await administration.unban(tx, ana, group.slug, ben.user_id)
         assert (await actions.join(tx, ben, group.slug)).role is Role.MEMBER
 
 
@@ -267,9 +269,9 @@ async def test_admins_do_not_touch_their_equals(db):
     ben = await someone(db, group, ana, "Ben", Role.ADMIN)
     cleo = await someone(db, group, ana, "Cleo", Role.ADMIN)
     for act in (
-        lambda tx: running.remove(tx, ben, group.slug, cleo.user_id),
-        lambda tx: running.ban(tx, ben, group.slug, ana.user_id),
-        lambda tx: running.change_role(tx, ben, group.slug, cleo.user_id, Role.MEMBER),
+        lambda tx: administration.remove(tx, ben, group.slug, cleo.user_id),
+        lambda tx: administration.ban(tx, ben, group.slug, ana.user_id),
+        lambda tx: administration.change_role(tx, ben, group.slug, cleo.user_id, Role.MEMBER),
     ):
         with pytest.raises(Forbidden):
             async with db.transaction() as tx:
@@ -287,6 +289,28 @@ async def test_a_new_name_gives_a_new_address_and_the_old_one_leads_there(db):
             await actions.edit(tx, ana, after.slug, details(name="Other"), expected_revision=1)
 
 
+@pytest.mark.parametrize("length", [5, 8, 10])
+async def test_an_address_of_any_age_follows_the_name_and_stays_while_the_name_does(db, length):
+    """Earlier versions made shorter addresses; a group that hides keeps the one that nobody guesses."""
+    ana, group = await club(db, visibility="unlisted")
+    slug = f"chess-club-{'abcdefghjk'[:length]}"
+    async with db.transaction() as tx:
+        await tx.execute("update groups set slug = :slug where id = :id", slug=slug, id=group.id)
+        _, same = await actions.edit(tx, ana, slug, details(visibility="unlisted", description="On Mondays."))
+        assert same.slug == slug
+        _, other = await actions.edit(tx, ana, slug, details(visibility="unlisted", name="Go club"))
+        assert other.slug.startswith("go-club-")
+
+
+async def test_a_chosen_address_that_ends_in_a_word_of_ten_letters_stays(db):
+    ana, group = await club(db)
+    async with db.transaction() as tx:
+        chosen = await actions.choose_address(tx, ana, group.slug, "games-department")
+        assert (await actions.edit(tx, ana, chosen.slug, details(name="Go club")))[1].slug == "games-department"
+        with pytest.raises(InvalidForm):
+            await actions.choose_address(tx, ana, chosen.slug, "go-club-department")
+
+
 async def test_private_groups_are_absent_for_strangers(db):
     ana, group = await club(db, visibility="private")
     ben = await stranger(db)
@@ -294,7 +318,7 @@ async def test_private_groups_are_absent_for_strangers(db):
         lambda tx: actions.visible(tx, group.slug, ben.user_id),
         lambda tx: actions.visible(tx, group.slug, None),
         lambda tx: actions.join(tx, ben, group.slug),
-        lambda tx: running.decide(tx, ben, group.slug, [], lets_in=True),
+        lambda tx: administration.decide(tx, ben, group.slug, [], lets_in=True),
     ):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
@@ -321,14 +345,14 @@ async def test_followed_accounts(db):
     ana, group = await club(db)
     did = "did:plc:4hodhjl2kposuchzvpiviwps"
     async with db.transaction() as tx:
-        await running.follow(tx, ana, group.slug, did)
-        await running.follow(tx, ana, group.slug, did)
-        assert await doors.followed(tx, group.id) == [did]
-        await running.unfollow(tx, ana, group.slug, did)
-        assert await doors.followed(tx, group.id) == []
+        await administration.follow(tx, ana, group.slug, did)
+        await administration.follow(tx, ana, group.slug, did)
+        assert await invitation_queries.followed(tx, group.id) == [did]
+        await administration.unfollow(tx, ana, group.slug, did)
+        assert await invitation_queries.followed(tx, group.id) == []
     with pytest.raises(InvalidForm):
         async with db.transaction() as tx:
-            await running.follow(tx, ana, group.slug, "not a did")
+            await administration.follow(tx, ana, group.slug, "not a did")
 
 
 async def test_an_address_is_chosen_by_public_groups_only_and_never_twice(db):
@@ -357,14 +381,14 @@ async def test_the_log_says_what_was_done_and_holds_no_address(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         await actions.edit(tx, ana, group.slug, details(name="Go club"))
-        link = await running.invite_by_link(tx, ana, group.slug)
-        await running.revoke(tx, ana, group.slug, link.id)
-        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org cleo@example.org")
-        await running.follow(tx, ana, group.slug, DID)
-        await running.unfollow(tx, ana, group.slug, DID)
-        await running.unfollow(tx, ana, group.slug, DID)
-        lines = await doors.logged(tx, group.id, limit=50)
-        older = await doors.logged(tx, group.id, limit=2, before=lines[1].id)
+        link = await administration.invite_by_link(tx, ana, group.slug)
+        await administration.revoke(tx, ana, group.slug, link.id)
+        await administration.invite_by_mail(tx, ana, group.slug, "ben@example.org cleo@example.org")
+        await administration.follow(tx, ana, group.slug, DID)
+        await administration.unfollow(tx, ana, group.slug, DID)
+        await administration.unfollow(tx, ana, group.slug, DID)
+        lines = await invitation_queries.logged(tx, group.id, limit=50)
+        older = await invitation_queries.logged(tx, group.id, limit=2, before=lines[1].id)
     assert [(line.act, line.note) for line in reversed(lines)] == [
         (Act.CREATED, ""),
         (Act.EDITED, ""),
@@ -381,12 +405,12 @@ async def test_who_is_followed_is_read(db):
     """A DID that nobody knew is met, and its repository is owed a read; nonsense is refused at the field."""
     ana, group = await club(db)
     async with db.transaction() as tx:
-        await running.follow(tx, ana, group.slug, f" {DID} ")
-        await running.follow(tx, ana, group.slug, DID)
+        await administration.follow(tx, ana, group.slug, f" {DID} ")
+        await administration.follow(tx, ana, group.slug, DID)
         owed = await tx.fetch("select kind, subject from debts where kind = 'backfill' order by kind")
         assert [row["subject"] for row in owed] == [DID]
-        assert await doors.followed(tx, group.id) == [DID]
+        assert await invitation_queries.followed(tx, group.id) == [DID]
     for wrong in ("ana.example", "did:key:zabc", ""):
         with pytest.raises(InvalidForm):
             async with db.transaction() as tx:
-                await running.follow(tx, ana, group.slug, wrong)
+                await administration.follow(tx, ana, group.slug, wrong)

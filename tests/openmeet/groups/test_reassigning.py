@@ -2,9 +2,9 @@
 
 import pytest
 
-from openmeet.groups import actions, announcements, following, queries, running, succession
-from openmeet.groups.model import Role
-from openmeet.groups.reassigning import reassign
+from openmeet.domain.account_merge.groups import reassign
+from openmeet.domain.groups import actions, administration, announcements, following, queries, succession
+from openmeet.domain.groups.model import Role
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person
 
@@ -20,8 +20,8 @@ async def test_nothing_names_the_one_any_more(db, engine):
         old, ana, ben = [await person(tx, name) for name in ("Old", "Ana", "Ben")]
         own = await group_by(tx, old, name="Own")
         await announcements.announce(tx, old, own.slug, "Hello")
-        await running.invite_by_link(tx, old, own.slug)
-        await running.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await administration.invite_by_link(tx, old, own.slug)
+        await administration.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         bens = await group_by(tx, ben, name="Of Ben")
         await following.follow(tx, old, bens.slug)
         await following.follow(tx, ana, bens.slug)
@@ -68,11 +68,11 @@ async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, st
         for who, wanted in ((old, one), (ana, other)):
             match wanted:
                 case Role.BANNED:
-                    await running.ban(tx, owner, group.slug, who.user_id)
+                    await administration.ban(tx, owner, group.slug, who.user_id)
                 case Role.LEFT:
                     await actions.leave(tx, who, group.slug)
                 case Role.ADMIN | Role.MODERATOR:
-                    await running.change_role(tx, owner, group.slug, who.user_id, wanted)
+                    await administration.change_role(tx, owner, group.slug, who.user_id, wanted)
                 case _:
                     pass
         assert await reassign(tx, old.user_id, ana.user_id) == 1

@@ -7,8 +7,8 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, InvalidForm, Refused
 from groundwork.signing_key import SigningKey
-from openmeet.groups import rules
-from openmeet.groups.model import (
+from openmeet.domain.groups import rules
+from openmeet.domain.groups.model import (
     INSIDE,
     Act,
     Group,
@@ -22,9 +22,9 @@ from openmeet.groups.model import (
     Role,
     Succession,
 )
-from openmeet.groups.queries import new_membership
-from openmeet.groups.rules import Action
-from openmeet.users.model import UserId
+from openmeet.domain.groups.queries import new_membership
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.model import UserId
 from tests.openmeet.groups.people import details
 
 NOW = Instant(1_772_366_400_000_000)

@@ -4,8 +4,8 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import CheckViolated
-from openmeet.browsing import group_queries as listing
-from openmeet.groups import running
+from openmeet.domain.groups import administration
+from openmeet.domain.search import group_events as listing
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import person
 
@@ -70,7 +70,7 @@ async def test_lists_of_a_group_find_its_events_by_index(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        await running.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         await tx.execute("set local enable_seqscan = off")
         asking = Explaining(tx)
         await listing.shown_in_group(asking, group.id, None, 30, member=ana.user_id)

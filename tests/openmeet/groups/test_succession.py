@@ -7,14 +7,23 @@ import pytest
 
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.debts.deliveries import Due
-from openmeet.groups import absence, actions, doors, queries, running, succession
-from openmeet.groups.letters import LAST_CALL_MAIL, SUCCESSION_MAIL, succession_composer
-from openmeet.groups.model import Act, Role
-from openmeet.groups.tasks import pass_on
-from openmeet.identities import queries as identities
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion.erasing import erase_here
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    invitation_queries,
+    queries,
+    succession,
+)
+from openmeet.domain.groups import (
+    ownership as absence,
+)
+from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Act, Role
+from openmeet.domain.groups.tasks import pass_on
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.emails.groups import succession_composer
+from openmeet.network.ingestion.account_deletion import erase_here
+from openmeet.outbox.emails import Due
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person, sign_up, site_on
 
@@ -53,7 +62,7 @@ async def owner_of(db, group):
 
 async def acts(db, group):
     async with db.reader() as reader:
-        return [line.act for line in reversed(await doors.logged(reader, group.id, limit=90))]
+        return [line.act for line in reversed(await invitation_queries.logged(reader, group.id, limit=90))]
 
 
 async def letters(db):
@@ -216,8 +225,8 @@ async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock)
     group, ana, _, cleo, dan = club
     async with db.transaction() as tx:
         own = await group_by(tx, cleo, name="Readers")
-        link = await running.invite_by_link(tx, cleo, own.slug)
-        await running.accept(tx, dan, link.id)
+        link = await administration.invite_by_link(tx, cleo, own.slug)
+        await administration.accept(tx, dan, link.id)
         await succession.arrange(tx, cleo, own.slug, dan.user_id, absence_days=60, wait_days=7)
         await succession.arrange(tx, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
@@ -304,7 +313,7 @@ async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
         attempt(actions.leave, ana, group.slug),
         attempt(actions.leave, ben, group.slug),
         attempt(succession.depart, cleo.user_id),
-        attempt(running.remove, ana, group.slug, ben.user_id),
+        attempt(administration.remove, ana, group.slug, ben.user_id),
     )
     assert await owner_of(db, group) in {ana.user_id, ben.user_id}
 
@@ -318,9 +327,9 @@ async def test_an_owner_whose_repository_is_deleted_keeps_what_they_can_still_si
         await identities.insert(
             tx, did, ana.user_id, IdentityKind.CONNECTED, handle="ana.example", pds_url="https://pds", is_default=True
         )
-        await running.follow(tx, ana, group.slug, did)
+        await administration.follow(tx, ana, group.slug, did)
         if not reachable:
             await tx.execute("update users set email = null where id = :id", id=ana.user_id)
         await erase_here(tx, [b"k" * 32], did)
-        assert await doors.followed(tx, group.id) == []
+        assert await invitation_queries.followed(tx, group.id) == []
     assert await owner_of(db, group) == (ana.user_id if reachable else ben.user_id)

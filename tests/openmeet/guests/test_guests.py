@@ -6,28 +6,28 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.signing_key import SigningKey
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import attendee_queries, hosting, queries
-from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
-from openmeet.debts import publication_leases
-from openmeet.debts.deliveries import Due, due_of
-from openmeet.debts.publications import Kind
-from openmeet.events import co_hosts, host_queries
-from openmeet.events.host_model import CoHostState
-from openmeet.flags.switchboard import Switchboard
-from openmeet.groups import doors, running
-from openmeet.guests import actions, rules
-from openmeet.guests.letters import guest_composer
-from openmeet.guests.model import GUEST_MAIL
-from openmeet.guests.tasks import forget_addresses
-from openmeet.letters.answered import confirmed_composer
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import news_composer
-from openmeet.publication import eligibility
-from openmeet.users import guests
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
-from openmeet.users.queries import by_id as user_by_id
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import attendee_queries, event_hosting, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
+from openmeet.domain.events import co_host_queries, co_hosts
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.groups import administration, invitation_queries
+from openmeet.domain.guest_rsvps import actions, rules
+from openmeet.domain.guest_rsvps.model import GUEST_MAIL
+from openmeet.domain.guest_rsvps.tasks import forget_addresses
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.emails.guest_confirmation import guest_composer
+from openmeet.emails.notifications.email import news_composer
+from openmeet.emails.render import Letterhead
+from openmeet.emails.rsvp_confirmation import confirmed_composer
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.publishing import eligibility
+from openmeet.outbox import publication_leases
+from openmeet.outbox.emails import Due, due_of
+from openmeet.outbox.publications import Kind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
 
@@ -131,7 +131,7 @@ async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, 
         assert [secret for secret in secrets if secret in text] == []
     assert "You are on the waitlist" in letter.text
     async with site.db.transaction() as tx:
-        await hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+        await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
     assert await compose(site.db, due) is None
 
 
@@ -176,7 +176,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
         await browser.post(link_in(letter))
     async with site.db.transaction() as tx:
         (one,) = await attendee_queries.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
-        await hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+        await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
         row = await tx.fetch_one(
             "select subject, revision from debts where subject like :about", about=f"news%{one.user_id}%"
         )
@@ -260,9 +260,11 @@ async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_dat
                 caller = Caller(people[name], name)
                 await attendance.answer(tx, caller, one.slug, Reply.GOING, Wishes(is_private=True))
         group = await group_by(tx, ana)
-        await running.invite_by_mail(tx, ana, group.slug, "gus@example.org, hal@example.org")
-        no, _ = sorted(await doors.open_invitations(tx, group.id), key=lambda one: one.email == "gus@example.org")
-        await doors.decline_invitation(tx, no.id)
+        await administration.invite_by_mail(tx, ana, group.slug, "gus@example.org, hal@example.org")
+        no, _ = sorted(
+            await invitation_queries.open_invitations(tx, group.id), key=lambda one: one.email == "gus@example.org"
+        )
+        await invitation_queries.decline_invitation(tx, no.id)
         await co_hosts.invite(tx, ana, event.slug, "ida@example.org")
         yes = await co_hosts.invite(tx, ana, event.slug, "other.ben@example.org")
         await co_hosts.accept(tx, ben, yes.id)
@@ -290,6 +292,6 @@ async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_dat
         kept = await queries.find(reader, event.id, people["Eve"])
         assert kept.status is S.ATTENDING
         assert (await user_by_id(reader, people["Eve"])).display_name == "Eve"
-        assert [one.user_id for one in await host_queries.of_event(reader, event.id, list(CoHostState))] == [
+        assert [one.user_id for one in await co_host_queries.of_event(reader, event.id, list(CoHostState))] == [
             ben.user_id
         ]

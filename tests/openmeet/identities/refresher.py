@@ -20,8 +20,9 @@ from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.sealing import Sealer
-from openmeet.identities import agents, queries, session_queries
-from openmeet.identities.network import Network
+from openmeet.domain.identities import queries, session_queries
+from openmeet.network.repositories import agents
+from openmeet.network.repositories.clients import Network
 
 
 async def main(database: str, schema: str, plc: str, now: str, did: str, fault: str) -> None:

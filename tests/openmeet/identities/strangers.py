@@ -7,12 +7,19 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.oauth_servers import OAuthServers
 from groundwork.cache.contract import Cache
+from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
+from groundwork.database.transaction import Reader
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
-from openmeet.identities.network import Network
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper
 from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.web.account.consent_api import Publishing
 
 
 @asynccontextmanager
@@ -27,3 +34,14 @@ async def network_of_nobody(
     yield Network(http, clock, dids, handles, sealer or Sealer([bytes(32)]), servers, cache, tenant=tenant)
     for part in (servers, handles, dids, http):
         await part.close()
+
+
+@asynccontextmanager
+async def publishing_to_nobody(clock: Clock, *, instance: str) -> AsyncIterator[Publishing]:
+    """What consent by the API runs on: what a yes would publish is read, and no PDS is there for a yes under a new handle."""
+
+    async def of_person(reader: Reader, user_id: UserId) -> Preview:
+        return await preview(reader, user_id, instance=instance)
+
+    async with network_of_nobody(clock, InProcessCache(clock)) as network:
+        yield Publishing(network, Keeper("http://127.0.0.1:1", "", ".town.test", "no-mail.test"), of_person)

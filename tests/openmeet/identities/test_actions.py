@@ -4,12 +4,12 @@ import pytest
 
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
-from openmeet.debts.kinds import Debt
-from openmeet.identities import actions, queries
-from openmeet.identities.custodial import check_handle, mail_domain_of, suggest_handle
-from openmeet.identities.model import IdentityKind, NewSession, SessionKind
-from openmeet.users import queries as users
-from openmeet.users.model import UserKind
+from openmeet.domain.identities import actions, queries
+from openmeet.domain.identities.model import IdentityKind, NewSession, SessionKind
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserKind
+from openmeet.network.repositories.custodial import check_handle, mail_domain_of, suggest_handle
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import person
@@ -55,13 +55,14 @@ async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
     assert user.kind is UserKind.PERSON
 
 
-async def test_no_is_the_default_and_asked_once(db: Database):
+async def test_no_is_the_default_and_a_no_is_an_answer(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        assert not (await queries.consent(tx, ana.user_id)).is_given
-        assert await actions.ask_once(tx, ana.user_id)
-        assert not await actions.ask_once(tx, ana.user_id)
-        assert not (await queries.consent(tx, ana.user_id)).is_given
+        before = await queries.consent(tx, ana.user_id)
+        assert (before.is_given, before.answered_at) == (False, None)
+        await actions.withdraw(tx, ana.user_id)
+        after = await queries.consent(tx, ana.user_id)
+        assert (after.is_given, after.answered_at) == (False, tx.now)
     assert await debts(db, Debt.CUSTODIAL_ACCOUNT) == []
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from openmeet.identities import queries, session_queries
-from openmeet.identities.model import NewSession, SessionKind
+from openmeet.domain.identities import queries, session_queries
+from openmeet.domain.identities.model import NewSession, SessionKind
 from tests.openmeet.town import Town
 
 

@@ -8,20 +8,21 @@ import pytest
 from groundwork.database.transaction import Reader
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.attendance import actions, hosting
-from openmeet.attendance.model import Reply
-from openmeet.events import queries as events
-from openmeet.identities import actions as identities
-from openmeet.identities import pages
-from openmeet.identities.model import Preview
-from openmeet.ingestion.apply import apply
-from openmeet.publication.preview import preview
+from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import queries as events
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.publishing.preview import preview
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.users.model import Caller, UserId
+from openmeet.web.account import consent_pages
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
 from tests.openmeet.town import INSTANCE, Town, details
+from tests.worker_pool import POOL
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def site(town: Town) -> Site:
         Tenant("default", town.db),
         Metrics("openmeet"),
         code_key=CODE_KEY,
-        more_pages=pages.routes(town.network, town.keeper, of_person),
+        more_pages=consent_pages.routes(town.network, town.keeper, of_person),
         clock=town.clock,
+        workers=POOL,
     )
     return Site(app, town.db, town.clock)
 
@@ -65,17 +67,17 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, town: T
         assert "is being made" in (await browser.get("/settings/publishing")).text
         await town.pay_debts()
         page = (await browser.get("/settings/publishing")).text
-        assert "You publish" in page
+        assert "You sync with other apps" in page
         assert "ana.town.test" in page
         await publish(browser, publish="no")
-        assert "Publish your public events?" in (await browser.get("/settings/publishing")).text
+        assert "Show your public events in other apps, too?" in (await browser.get("/settings/publishing")).text
 
 
 async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, town: Town):
     """The numbers of the promise are those of the repository."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        assert "You have nothing public yet" in (await browser.get("/settings/publishing")).text
+        assert "Nothing of yours is public yet" in (await browser.get("/settings/publishing")).text
         typed = {"title": "Tea", "starts": "2099-07-04T18:00", "time_zone": "UTC", "online_url_audience": "attendees"}
         for visibility in ("public", "private"):
             await browser.post("/events/new", data=typed | {"mode": "online", "visibility": visibility})
@@ -108,7 +110,7 @@ async def test_what_is_on_the_network_already_is_not_promised_again(town: Town):
         found = await events.by_record_uri(tx, own.uri)
         assert found is not None
         ana = Caller(user_id, "Ana")
-        await hosting.revise(tx, ana, found.slug, details(title="More tea"))
+        await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
         changed = await preview(tx, user_id, instance=INSTANCE)
         await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
         answered = await preview(tx, user_id, instance=INSTANCE)

@@ -2,8 +2,9 @@
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
-from openmeet.identities import recovery_key_queries, recovery_keys
-from openmeet.users.model import UserId
+from openmeet.domain.identities import recovery_key_queries
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import recovery_keys
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 from tests.openmeet.town import Town

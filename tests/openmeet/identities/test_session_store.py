@@ -13,10 +13,11 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotSignedIn
 from groundwork.sealing import Sealer
-from openmeet.identities import actions, agents, credentials_cache, queries, session_queries, session_sealing, sessions
-from openmeet.identities.credentials_cache import Credentials
-from openmeet.identities.model import Identity, NewSession, SealedSession, SessionKind
-from openmeet.identities.network import Network
+from openmeet.domain.identities import actions, queries, session_queries
+from openmeet.domain.identities.model import Identity, NewSession, SealedSession, SessionKind
+from openmeet.network.repositories import agents, credentials_cache, session_sealing, sessions
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.credentials_cache import Credentials
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import network_of_nobody
 from tests.openmeet.ingestion.network import did

@@ -1,14 +1,19 @@
 """A tenant's database, empty, on the engine of the test; and the small network of ``tests.openmeet.town``."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from groundwork.database.transaction import Database
 from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.poison import heal_all
 from tests.openmeet.town import town
 
 __all__ = ["db", "town"]
 
 
 @pytest.fixture
-async def db(make_database: MakeDatabase) -> Database:
-    return await make_database("openmeet")
+async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
+    database = await make_database("openmeet")
+    yield database
+    await heal_all(database)

@@ -8,10 +8,10 @@ from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid, from_microseconds
 from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
-from openmeet.ingestion.counting import Counting, counting
-from openmeet.ingestion.events import Here
-from openmeet.records.message import Operation, RecordMessage
-from openmeet.records.results import results_of
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.metrics import Counting, counting
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.results import results_of
 from tests.world.oracle import EVENT, RSVP, Change
 
 HERE = Here("https://meet.example")
@@ -69,3 +69,8 @@ def rsvp(author: int, rkey: str, at: int, about: str, word: str = "going", **fie
 
 def deleted(of: RecordMessage, at: int) -> RecordMessage:
     return message(Change(of.did, of.collection, of.rkey, rev(at), None))
+
+
+def key_of(name: str) -> str:
+    """A record key as the Lexicon of events asks for it (a TID), that ends in a short name of the letters a to z and digits 2 to 7."""
+    return "3mfyouu222222"[: 13 - len(name)] + name

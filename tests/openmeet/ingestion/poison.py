@@ -1,12 +1,13 @@
 """Records that the database refuses, really: triggers of this test's database, on either engine, by the key of the record."""
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from groundwork.database.transaction import Database
-from openmeet.ingestion.backfill import Reading, apply_reading
-from openmeet.ingestion.put_aside import PutAside, page
-from openmeet.ingestion.taking import Taken
-from openmeet.records.message import RecordMessage
+from openmeet.network.ingestion.backfill import take_whole
+from openmeet.network.ingestion.put_aside import PutAside, page
+from openmeet.network.ingestion.retry import Taken
+from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev
 
 # What names a record in each table that one may be poison to.
@@ -35,12 +36,16 @@ REFUSE = {"sqlite": "select raise(abort, 'poisoned')", "postgresql": "raise exce
 REFER = dict.fromkeys(("sqlite", "postgresql"), "insert into chat_messages_of_test (user_id) values ('nobody')")
 
 
+_poisoned: WeakKeyDictionary[Database, list[str]] = WeakKeyDictionary()
+
+
 def _name(table: str, verb: str, rkey: str) -> str:
     return f"poison_{table}_{verb}_{rkey.replace('%', '')}"
 
 
 async def poison(db: Database, table: str, rkey: str, statements: dict[str, str] = REFUSE) -> None:
     """From now on nothing of the record with this key gets into the table."""
+    _poisoned.setdefault(db, []).extend(_name(table, verb, rkey) for verb in ("insert", "update"))
     async with db.transaction() as tx:
         if statements is REFER:
             await tx.execute(
@@ -60,6 +65,17 @@ async def poison(db: Database, table: str, rkey: str, statements: dict[str, str]
             await tx.execute((_POISON_POSTGRES if tx.engine == "postgresql" else _POISON_SQLITE).format(**words))
 
 
+async def heal_all(db: Database) -> None:
+    """Leave nothing of this in a PostgreSQL schema: one that has changed is made again, which takes longer than most tests."""
+    if not _poisoned.get(db):
+        return
+    async with db.transaction() as tx:
+        if tx.engine == "postgresql":
+            for name in _poisoned.pop(db):
+                await tx.execute(f"drop function if exists {name}() cascade")
+            await tx.execute("drop table if exists chat_messages_of_test")
+
+
 async def heal(db: Database, table: str, rkey: str) -> None:
     """It gets in again."""
     async with db.transaction() as tx:
@@ -71,15 +87,10 @@ async def heal(db: Database, table: str, rkey: str) -> None:
                 await tx.execute(f"drop trigger {name}")
 
 
-def as_read(at: int, *messages: RecordMessage) -> Reading:
-    """A repository that holds these at this moment, read whole."""
-    held = [replace(one, rev=rev(at), is_read=True) for one in messages]
-    return Reading(rev(at), held, is_signed=True)
-
-
 async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> Taken:
     """Apply a reading of somebody's whole repository."""
-    return await apply_reading(db, HERE, did(author), as_read(at, *messages))
+    held = [replace(one, rev=rev(at), is_read=True) for one in messages]
+    return await take_whole(db, HERE, did(author), rev(at), held)
 
 
 async def aside(db: Database) -> list[PutAside]:

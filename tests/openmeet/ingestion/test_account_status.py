@@ -6,22 +6,22 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.outbox import owe as outbox
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import attendee_queries, managing
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, Counts, Reply
-from openmeet.browsing import queries as browsing
-from openmeet.browsing.finding import Wanted, coming
-from openmeet.browsing.queries import Mine
-from openmeet.debts.kinds import Debt
-from openmeet.events import rules
-from openmeet.events.model import Event
-from openmeet.events.queries import by_record_uri
-from openmeet.identities import queries as identities
-from openmeet.ingestion.tasks import reconcile
-from openmeet.moderation import standing
-from openmeet.moderation.model import State
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import attendee_queries, host_decisions
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.domain.events import rules
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import State
+from openmeet.domain.search import event_lists as browsing
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.search import Wanted, coming
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.tasks import reconcile
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
 from tests.openmeet.ingestion.view import take
@@ -56,7 +56,7 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
     """And in every list again when the account is active; the row is never touched."""
     await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
     async with db.transaction() as tx:
-        await standing.release(tx, [did(1)], State.ARRIVAL)
+        await visibility.release(tx, [did(1)], State.ARRIVAL)
     before = await event_at(db, TEA)
     await say(db, 1, status)
     hidden = await event_at(db, TEA)
@@ -134,7 +134,7 @@ async def test_hidden_answers_are_confirmed_by_nobody(db: Database):
     await say(db, 6, "suspended")
     async with db.transaction() as tx:
         host = Caller(tea.author_id, "Host")
-        assert await managing.confirm(tx, host, tea.slug) == 1
+        assert (await host_decisions.approve(tx, host, tea.slug)).seated == 1
 
 
 async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandClock):

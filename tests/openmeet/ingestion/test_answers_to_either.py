@@ -6,18 +6,18 @@ import pytest
 
 from at_protocol.data import cbor
 from groundwork.database.transaction import Database
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.attendance.queries import find as find_answer
-from openmeet.debts import publication_hearing
-from openmeet.debts.publications import Kind
-from openmeet.events import actions, by_record, owners
-from openmeet.events.queries import by_id
-from openmeet.identities import queries as identities
-from openmeet.identities.model import IdentityKind
-from openmeet.records.message import RecordMessage
-from openmeet.records.rsvp import read_rsvp
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.events import actions, by_record, ownership
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.rsvp import read_rsvp
+from openmeet.outbox import publication_echoes
+from openmeet.outbox.publications import Kind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.test_steps import DAYS, FOLLOWS, LEADS, NEW, OLD
@@ -63,7 +63,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """The payer has written this, and nobody has told us of it yet."""
-    assert await publication_hearing.attach(
+    assert await publication_echoes.attach(
         tx,
         kind=Kind.EVENT,
         subject_id=event_id,
@@ -96,7 +96,7 @@ async def walk(db: Database, seed: int) -> None:
         cleo = await person(tx, "Cleo")
         before = await by_id(tx, event_id)
         await attendance.answer(tx, cleo, before.slug, Reply.GOING)
-        await owners.change(tx, [before], ben.user_id)
+        await ownership.change(tx, [before], ben.user_id)
         await attach(tx, event_id, new)
     await deliver(db, [*late, new], chance)
     async with db.reader() as reader:

@@ -8,9 +8,9 @@ import pytest
 from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion.switching import switch
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, rev
 from tests.openmeet.ingestion.test_any_order import deliver, deliver_stubbornly

@@ -2,10 +2,10 @@
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
-from openmeet.ingestion.readings import Outcome
-from openmeet.records import seen
-from openmeet.records.collections import DETAILS_KEY
-from openmeet.records.seen import Standing
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records import seen
+from openmeet.network.records.collections import DETAILS_KEY
+from openmeet.network.records.seen import Standing
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
 from tests.world.oracle import EVENT

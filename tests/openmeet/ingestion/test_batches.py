@@ -8,14 +8,14 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from groundwork.outbox.states import sql_literals
-from openmeet.attendance.model import AttendanceStatus
-from openmeet.debts.kinds import Debt
-from openmeet.events import actions as events
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.readings import Outcome
-from openmeet.records.message import RecordMessage
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.events import actions as events
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, message, rev, rsvp, rsvp_value
@@ -32,7 +32,7 @@ EVENT_KEYS = ("tea", "walk")
 
 # What must be alike, without what is made anew each time. A debt to fetch an event depends on what came first, and a mail is owed
 # for what somebody said in between, too: when it is composed it is seen that there is nothing to say.
-OF_THE_WAY = (Debt.FETCH_SUBJECT, Debt.DETECT_SERIES, Debt.MAIL)
+OF_THE_WAY = (Debt.FETCH_SUBJECT, Debt.DETECT_SERIES, Debt.DETECT_FOREIGN_SERIES, Debt.MAIL)
 ALIKE = {
     "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
     "events": "select record_uri, record_cid, title, status, status_before, starts_at, visibility, search_text,"

@@ -12,22 +12,22 @@ from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
-from openmeet.attendance import from_network, joining_queries, managing
-from openmeet.attendance.entry_letters import WITHDRAWN_MAIL
-from openmeet.attendance.from_network import Pair, Word
-from openmeet.attendance.joining import ForeignAnswers, Joining
-from openmeet.debts.kinds import Debt
-from openmeet.events import actions as events
-from openmeet.events.model import EventId
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion.readings import Outcome
-from openmeet.moderation import distance
-from openmeet.moderation.model import Subject, Thing
-from openmeet.records.message import RecordMessage
-from openmeet.users.model import Caller
-from openmeet.webhooks import actions as webhooks
-from openmeet.webhooks.model import Happening
+from openmeet.domain.attendance import host_decisions, joining_queries, network_rsvps
+from openmeet.domain.attendance.entry_letters import WITHDRAWN_MAIL
+from openmeet.domain.attendance.network_rsvps import Pair, Word
+from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import EventId
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.moderation import blocks
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.users.model import Caller
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.model import Happening
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.test_batches import seats_hold, state_of, stranger
@@ -121,14 +121,14 @@ async def _decide(db: Database, host: Caller) -> None:
                 id=asking["id"],
             )
         }
-        await managing.remove(tx, host, asking["slug"], [mine[stranger(REJECTED)]])
-        await managing.approve(tx, host, asking["slug"], [mine[stranger(APPROVED)]])
+        await host_decisions.remove(tx, host, asking["slug"], [mine[stranger(REJECTED)]])
+        await host_decisions.approve(tx, host, asking["slug"], [mine[stranger(APPROVED)]])
         blocked = await identity_queries.find(tx, stranger(BLOCKED))
         assert blocked is not None
-        await distance.block(tx, host.user_id, blocked.user_id)
+        await blocks.block(tx, host.user_id, blocked.user_id)
         muted = await identity_queries.find(tx, stranger(MUTED))
         assert muted is not None
-        await distance.mute(tx, host.user_id, Subject(Thing.PERSON, muted.user_id))
+        await blocks.mute(tx, host.user_id, Subject(Thing.PERSON, muted.user_id))
 
 
 def said(number: int, rkey: str, at: int, about: str, word: str) -> RecordMessage:
@@ -223,8 +223,8 @@ def nothing_together() -> Iterator[None]:
         return set(event_ids)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(from_network, "apply_each", leave_words)
-        patch.setattr(from_network, "withdraw_each", leave_records)
+        patch.setattr(network_rsvps, "apply_each", leave_words)
+        patch.setattr(network_rsvps, "withdraw_each", leave_records)
         yield
 
 

@@ -8,11 +8,11 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
-from openmeet.ingestion.handing_in import HandedIn, Settled, process
-from openmeet.records.collections import CALENDAR
-from openmeet.records.inspect import Found, find_records
-from openmeet.records.message import Operation
-from openmeet.records.seen import Standing
+from openmeet.network.ingestion.submitted import HandedIn, Settled, process
+from openmeet.network.records.collections import CALENDAR
+from openmeet.network.records.inspect import Found, find_records
+from openmeet.network.records.message import Operation
+from openmeet.network.records.seen import Standing
 from tests.openmeet.ingestion.network import HERE, did, rev
 from tests.parts import fixture_path, needs
 

@@ -12,31 +12,31 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.outbox import owe as outbox
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import queries as attendance_queries
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.debts import doubts, publication_leases, publication_taking, publications
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events.queries import by_id, by_slug
-from openmeet.events.rules import Submission, check
-from openmeet.flags.switchboard import Switchboard
-from openmeet.identities import actions as identities
-from openmeet.identities import queries as identity_queries
-from openmeet.ingestion import conflicts, dead_letters, refreshing
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.erasing import Erasing, erase_here
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import Processor
-from openmeet.ingestion.readings import Outcome
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.publication.decision import Hold
-from openmeet.publication.eligibility import decide
-from openmeet.records import seen
-from openmeet.records.message import RecordMessage
-from openmeet.records.seen import Standing
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.queries import by_id, by_slug
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.ingestion import dead_letters, identity_refresh, merge_decisions
+from openmeet.network.ingestion.account_deletion import Erasing, erase_here
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.publishing.decision import Hold
+from openmeet.network.publishing.eligibility import decide
+from openmeet.network.records import seen
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import Standing
+from openmeet.outbox import in_flight, publication_leases, publication_taking, publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
@@ -106,7 +106,7 @@ async def leave_traces(db: Database) -> None:
         await identity_queries.update_from_network(tx, did(1), handle="zanzibar.example", pds_url="", status="deleted")
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
         decision = Decision("name", "Zanzibar", "Tea", "Cinnamon", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
-        await conflicts.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
+        await merge_decisions.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
         # Of one that was refused there is the row that was locked for it.
         await tx.execute("insert into subjects (uri) values (:uri)", uri=REFUSED)
 
@@ -208,11 +208,11 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         body = cbor.encode({"name": "Nutmeg"})
         held = await publication_taking.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, doubts.Sent(TEA, "c", None), did=did(1), body=body)
+        await publication_leases.fix(tx, held, in_flight.Sent(TEA, "c", None), did=did(1), body=body)
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
-        await doubts.look_now(tx, TEA)  # as if an earlier create had come late
+        await in_flight.look_now(tx, TEA)  # as if an earlier create had come late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
@@ -248,7 +248,7 @@ def erasing() -> Erasing:
 
 
 async def refresh_all(town: Town, erasing: Erasing) -> None:
-    pay = refreshing.identity_payer(town.db, town.network, erasing)
+    pay = identity_refresh.identity_payer(town.db, town.network, erasing)
     async with town.db.transaction() as tx:
         rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
         owed = [await outbox.find(tx, Debt.REFRESH_IDENTITY, row["subject"]) for row in rows]
@@ -339,7 +339,7 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         await publications.owe(tx, kind=Kind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
         held = await publication_taking.take_one(tx, kind=Kind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, doubts.Sent(own, "c", None), did=did(5), body=b"\xa0")
+        await publication_leases.fix(tx, held, in_flight.Sent(own, "c", None), did=did(5), body=b"\xa0")
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]

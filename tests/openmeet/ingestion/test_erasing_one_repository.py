@@ -7,19 +7,19 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine, Reader
-from openmeet.attendance import queries as answers
-from openmeet.debts import former_records
-from openmeet.debts.publications import Kind
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.groups import network
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.erasing import erase_here
-from openmeet.ingestion.latest_word import FIELD
-from openmeet.ingestion.switching import switch
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.records import seen
-from openmeet.records.message import RecordMessage
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.groups import record_queries
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.account_deletion import erase_here
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.latest_word import FIELD
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.records import seen
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox import former_records
+from openmeet.outbox.publications import Kind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
 from tests.openmeet.ingestion.test_foreign_groups import group
@@ -68,11 +68,11 @@ async def wrote(db: Database, did: Did) -> None:
     answer = message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri)))
     await take(db, *theirs, answer)
     async with db.transaction() as tx:
-        await conflicts.keep(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
+        await merge_decisions.keep(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         await former_records.note(tx, Kind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
         made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
-        await network.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
-        await network.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
+        await record_queries.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
+        await record_queries.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
@@ -98,13 +98,13 @@ async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandCl
 def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
     """What finds a repository's rows when it is erased, each with the index that finds them."""
     return {
-        "decisions": (conflicts.ERASE[engine], "conflicts_by_repository"),
+        "decisions": (merge_decisions.ERASE[engine], "conflicts_by_repository"),
         "records": (seen.URIS_OF[engine], "subjects_by_repository"),
         "answers": (answers.ERASABLE[engine], "attendances_by_repository"),
         "what changed hands": (former_records.FORGET_OF[engine], "former_records_by_repository"),
-        "groups": (network.HELD_BY[engine], "groups_by_repository"),
-        "groups made here": (network.FORGET_RECORDS_OF[engine], "groups_by_repository"),
-        "groups that went on": (network.FORGET_FORMER_OF[engine], "group_former_records_by_repository"),
+        "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),
+        "groups made here": (record_queries.FORGET_RECORDS_OF[engine], "groups_by_repository"),
+        "groups that went on": (record_queries.FORGET_FORMER_OF[engine], "group_former_records_by_repository"),
     }
 
 

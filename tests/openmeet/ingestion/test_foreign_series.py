@@ -10,18 +10,18 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.debts.kinds import Debt
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE, Switchboard
-from openmeet.ingestion import claimed_dates
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.claimed_dates import claimed_dates_payer
-from openmeet.ingestion.readings import Outcome
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import SERIES, SERIES_LINK_KEY
-from openmeet.records.message import RecordMessage
-from openmeet.series import date_queries, queries, storing
-from openmeet.series.model import Series
+from openmeet.domain.series import date_queries, materialize, queries
+from openmeet.domain.series.model import Series
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
+from openmeet.network.ingestion import remote_series
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
@@ -84,9 +84,9 @@ async def test_it_makes_no_date_of_its_own(db: Database):
     found, names = await known(db)
     assert names == []
     async with db.transaction() as tx:
-        assert await storing.store_window(tx, found) == []
+        assert await materialize.store_window(tx, found) == []
         with pytest.raises(NotFound):
-            await storing.vivify(tx, found, "2026-03-21T18:00:00")
+            await materialize.vivify(tx, found, "2026-03-21T18:00:00")
         owed = await tx.fetch("select kind from publications")
     assert list(owed) == []
 
@@ -267,7 +267,7 @@ async def pay_claimed_dates(db: Database) -> int:
 @pytest.mark.usefixtures("on")
 async def test_dates_behind_many_other_events_are_found_piece_by_piece(db: Database, monkeypatch: pytest.MonkeyPatch):
     """Of an author with more events than one transaction reads: the newest at once, every other by a debt, in order and bounded."""
-    monkeypatch.setattr(claimed_dates, "PIECE", 3)
+    monkeypatch.setattr(remote_series, "PIECE", 3)
     old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
     others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]
     await take(db, *old, *others, date("c", 1, "2026-03-28"))
@@ -291,7 +291,7 @@ async def on_its_dates(db: Database) -> list[str]:
 async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Database, monkeypatch: pytest.MonkeyPatch):
     await take(db, series(1), holder := date("a", 2, "2026-03-07"), date("b", 2, "2026-03-07"))
     await take(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
-    monkeypatch.setattr(claimed_dates, "PIECE", 3)
+    monkeypatch.setattr(remote_series, "PIECE", 3)
     await take(db, deleted(holder, 3))
     assert await on_its_dates(db) == []
     assert await pay_claimed_dates(db) == 1
@@ -382,7 +382,7 @@ async def test_who_has_few_events_owes_nothing(db: Database):
 
 @pytest.mark.usefixtures("on")
 async def test_a_series_that_is_gone_by_then_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(claimed_dates, "PIECE", 1)
+    monkeypatch.setattr(remote_series, "PIECE", 1)
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)
     await take(db, deleted(weekly, 3))

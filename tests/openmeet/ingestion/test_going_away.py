@@ -3,10 +3,10 @@
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import SECOND
 from groundwork.outbox import owe as outbox
-from openmeet.attendance.model import Reply
-from openmeet.debts.kinds import Debt
-from openmeet.events.queries import by_slug
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.site_under_test import h1_of, site_on
 from tests.openmeet.town import Town
 

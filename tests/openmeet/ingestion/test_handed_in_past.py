@@ -1,12 +1,12 @@
 """What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
 
 from groundwork.database.transaction import Database
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion.handing_in import HandedIn, process
-from openmeet.ingestion.put_aside import Step
-from openmeet.ingestion.waiting import look_again
-from openmeet.records.collections import CALENDAR
-from openmeet.records.message import Operation
+from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.release_pending import look_again
+from openmeet.network.ingestion.submitted import HandedIn, process
+from openmeet.network.records.collections import CALENDAR
+from openmeet.network.records.message import Operation
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.ingestion.network import HERE, did, event_value, rev, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, poison
 from tests.openmeet.ingestion.test_waiting_answers import known, published, status

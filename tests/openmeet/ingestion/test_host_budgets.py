@@ -9,10 +9,10 @@ from groundwork.outbox import pay as debts
 from groundwork.outbox.pay import Paying
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import fetching
-from openmeet.ingestion.host_budgets import spending
-from openmeet.records.collections import EVENT
+from openmeet.network.ingestion import fetch
+from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.ingestion.network import event_value
 from tests.openmeet.town import Town
 
@@ -32,10 +32,10 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
     here = town.processor.here
     payings = {
         Debt.FETCH_SUBJECT: Paying(
-            fetching.subject_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+            fetch.subject_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
         Debt.PROVE_RECORD: Paying(
-            fetching.record_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+            fetch.record_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
     }
     async with town.db.transaction() as tx:

@@ -1,23 +1,28 @@
-"""Repositories that cannot be read whole, and finding who has a calendar on a host: against a real PDS."""
+"""Reading our collections of a repository, record by record, and whole repositories where that is asked for: against a real PDS."""
 
 import asyncio
+import random
 
 import pytest
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, RemoteFailed
+from groundwork.outbox import owe
+from groundwork.outbox import pay as debts
 from groundwork.outbox.owe import Debt, DebtState
-from openmeet.identities import reading
-from openmeet.ingestion import listing
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.backfill import backfill, backfill_payer, chosen_collections, subject_of
-from openmeet.ingestion.listing import authors_on
-from openmeet.records import seen
-from openmeet.records.collections import EVENT, RSVP
-from openmeet.records.message import RecordMessage
+from groundwork.outbox.pay import Paying
+from groundwork.rate_limit.contract import Limit
+from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.network.ingestion import backfill as backfilling
+from openmeet.network.ingestion import listing, put_aside
+from openmeet.network.ingestion.backfill import backfill, backfill_payer, backfill_whole, chosen_collections, subject_of
+from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.repositories import read
+from openmeet.outbox.kinds import Debt as Debts
 from tests.openmeet.town import Town
 
 RECORD = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
@@ -45,29 +50,105 @@ async def _titles(town: Town) -> dict[str, bool]:
         return {row["record_uri"]: bool(row["is_verified"]) for row in await reader.fetch(question)}
 
 
-async def test_a_repository_too_large_is_read_by_its_calendar(town: Town, monkeypatch: pytest.MonkeyPatch):
-    """Page by page, unsigned, as of the commit before; what is gone is gone; a whole read later overrules and signs."""
-    did, uris = await _write(town, 5)
-    with monkeypatch.context() as patched:
-        patched.setattr(reading, "SMALL_REPOSITORY_BYTES", 50_000)
-        patched.setattr(reading, "MAX_REPOSITORY_BYTES", 100_000)
-        patched.setattr(listing, "PAGE", 2)
-        app = await town.stranger("cleo")
-        post = {"$type": "org.example.note", "text": "x" * 200_000}
-        await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
-        assert await backfill(town.db, town.network, town.processor.here, parse_did(did)) == 5
-        assert await _titles(town) == dict.fromkeys(uris, False)
-        await app.procedure(
-            "com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": uris[0].rpartition("/")[2]}
-        )
-        assert await backfill(town.db, town.network, town.processor.here, parse_did(did)) == 4
-        assert await _titles(town) == dict.fromkeys(uris[1:], False)
+def _without_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever fetches a whole repository fails."""
+    monkeypatch.setattr(read, "SMALL_REPOSITORY_BYTES", 100)
+    monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
+
+
+async def _repository(town: Town, did: str) -> tuple[str, bool]:
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did)
-    assert row is not None
-    assert (row["floor_rev"], row["synced_at"] is not None) == ("", True), "history begins with what is signed"
+    return ("", False) if row is None else (row["floor_rev"], row["synced_at"] is not None)
+
+
+async def test_only_our_collections_are_read(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """Page by page, each record proven, whatever else the repository holds; what is gone is proven gone, and history begins."""
+    did, uris = await _write(town, 5)
+    monkeypatch.setattr(listing, "PAGE", 2)
+    _without_export(monkeypatch)
+    app = await town.stranger("cleo")
+    post = {"$type": "org.example.note", "text": "x" * 200_000}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
+    assert await backfill(town.db, town.network, town.processor.here, parse_did(did)) == 5
+    assert await _titles(town) == dict.fromkeys(uris, True)
+    floor, was_read = await _repository(town, did)
+    await app.procedure(
+        "com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": uris[0].rpartition("/")[2]}
+    )
     assert await backfill(town.db, town.network, town.processor.here, parse_did(did)) == 4
     assert await _titles(town) == dict.fromkeys(uris[1:], True)
+    assert was_read
+    assert (await _repository(town, did))[0] > floor
+
+
+async def test_what_is_known_is_not_proven_again(town: Town):
+    """A second reading asks for the listing alone, and for what changed."""
+    did, uris = await _write(town, 5)
+    asked: list[str] = []
+
+    async def count(host: str) -> None:
+        asked.append(host)
+
+    await backfill(town.db, town.network, town.processor.here, parse_did(did), count)
+    first = len(asked)
+    await backfill(town.db, town.network, town.processor.here, parse_did(did), count)
+    assert len(asked) - first == first - len(uris)
+
+
+async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """The rest is due when the host may be asked again, and no failure counts against it."""
+    monkeypatch.setattr(backfilling, "BATCH", 2)
+    did, uris = await _write(town, 5)
+    spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 5, 60))
+    payings = {Debts.BACKFILL: Paying(backfill_payer(town.db, town.network, town.processor.here, spend))}
+    async with town.db.transaction() as tx:
+        await owe.owe(tx, Debts.BACKFILL, did, int(tx.now))
+    await debts.run_once(town.db, payings)
+    taken = len(await _titles(town))
+    assert 0 < taken < len(uris)
+    async with town.db.reader() as reader:
+        debt = await owe.find(reader, Debts.BACKFILL, did)
+    assert debt is not None
+    assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
+    assert debt.due_at > town.clock.now()
+    assert (await _repository(town, did))[0] == "", "a part is no whole"
+    town.clock.turn(2 * MINUTE)
+    await debts.run_once(town.db, payings)
+    assert await _titles(town) == dict.fromkeys(uris, True)
+
+
+async def test_a_record_that_cannot_be_proven_stands_aside(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """Its proof is larger than anybody reads; all others are taken, and nothing is history."""
+    did, uris = await _write(town, 3)
+    app = await town.stranger("cleo")
+    large = {**RECORD, "note": random.Random(1).randbytes(100_000).hex()}
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": large})
+    monkeypatch.setattr(read, "MAX_PROOF_BYTES", 70_000)
+    await backfill(town.db, town.network, town.processor.here, parse_did(did))
+    assert await _titles(town) == dict.fromkeys(uris, True)
+    async with town.db.reader() as reader:
+        assert [one.uri for one in await put_aside.page(reader)] == [made["uri"]]
+    assert (await _repository(town, did))[0] == ""
+
+
+async def test_an_operator_may_have_the_whole_repository_fetched(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """In one piece; where it is too large, it is listed after all."""
+    did, uris = await _write(town, 3)
+    pay = backfill_payer(town.db, town.network, town.processor.here)
+    subject = subject_of(parse_did(did), is_whole=True)
+    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    assert await _titles(town) == dict.fromkeys(uris, True)
+    more = await _more(town, did)
+    _without_export(monkeypatch)
+    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    assert await _titles(town) == dict.fromkeys([*uris, more], True)
+
+
+async def _more(town: Town, did: str) -> str:
+    app = await town.stranger("cleo")
+    wish = {"repo": did, "collection": EVENT, "record": RECORD}
+    return str((await app.procedure("com.atproto.repo.createRecord", wish))["uri"])
 
 
 async def test_large_repositories_are_read_in_turn_and_small_ones_beside_them(
@@ -75,15 +156,15 @@ async def test_large_repositories_are_read_in_turn_and_small_ones_beside_them(
 ):
     """While somebody else's large one is in memory."""
     did, uris = await _write(town, 3)
-    monkeypatch.setattr(reading, "SMALL_REPOSITORY_BYTES", 100_000)
+    monkeypatch.setattr(read, "SMALL_REPOSITORY_BYTES", 100_000)
     app = await town.stranger("cleo")
     post = {"$type": "org.example.note", "text": "x" * 200_000}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
     dora = await town.connected("dora")
     async with town.network.large_reads:
-        waits = asyncio.create_task(backfill(town.db, town.network, town.processor.here, parse_did(did)))
+        waits = asyncio.create_task(backfill_whole(town.db, town.network, town.processor.here, parse_did(did)))
         small = parse_did((await town.identity(dora.user_id)).did)
-        assert await backfill(town.db, town.network, town.processor.here, small) == 0
+        assert await backfill_whole(town.db, town.network, town.processor.here, small) == 0
         assert not waits.done()
         assert await _titles(town) == {}
     assert await waits == 3
@@ -99,67 +180,18 @@ async def test_a_robots_calendar_is_not_read(town: Town, monkeypatch: pytest.Mon
         await listing.list_records(town.network, parse_did(did), [EVENT])
 
 
-async def test_who_has_a_calendar_on_a_host(town: Town, monkeypatch: pytest.MonkeyPatch):
-    """By ``listReposByCollection``, over its pages."""
-    did, _ = await _write(town, 1)
-    await town.account("dora")
-    monkeypatch.setattr(listing, "HOST_PAGE", 1)
-    assert [one async for one in authors_on(town.network, town.pds_url, EVENT)] == [did]
-    assert [one async for one in authors_on(town.network, town.pds_url, RSVP)] == []
-
-
-async def test_what_is_read_unsigned_asks_for_no_proof_where_it_agrees(town: Town):
-    """Signed rows stay signed; only where both differ is the repository asked."""
-    did, uris = await _write(town, 1)
-    await backfill(town.db, town.network, town.processor.here, parse_did(did))
-    app = await town.stranger("cleo")
-    changed = {
-        "repo": did,
-        "collection": EVENT,
-        "rkey": uris[0].rpartition("/")[2],
-        "record": {**RECORD, "name": "New"},
-    }
-    rev, messages = await listing.list_records(town.network, parse_did(did), [EVENT])
-    await _apply(town, messages)
-    assert await _owed(town) == []
-    await app.procedure("com.atproto.repo.putRecord", changed)
-    later, messages = await listing.list_records(town.network, parse_did(did), [EVENT])
-    assert later > rev
-    await _apply(town, messages)
-    assert await _owed(town) == uris
-    async with town.db.reader() as reader:
-        known = await seen.find(reader, uris[0])
-    assert known is not None
-    assert known.is_verified
-
-
-async def _apply(town: Town, messages: list[RecordMessage]) -> None:
-    async with town.db.transaction() as tx:
-        await apply(tx, town.processor.here, messages)
-
-
-async def _owed(town: Town) -> list[str]:
-    async with town.db.reader() as reader:
-        return [row["subject"] for row in await reader.fetch("select subject from debts where kind = 'prove_record'")]
-
-
-@pytest.mark.parametrize("is_large", [False, True])
-async def test_chosen_collections_are_read_and_nothing_else(
-    town: Town, monkeypatch: pytest.MonkeyPatch, is_large: bool
-):
+async def test_chosen_collections_are_read_and_nothing_else(town: Town, monkeypatch: pytest.MonkeyPatch):
     """What is there is taken and what is gone goes, of those alone; no history begins, and a whole read is as it was."""
     did, uris = await _write(town, 2)
     app = await town.stranger("cleo")
     answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": {"uri": uris[0], "cid": str(Cid.for_cbor(b"\xa0"))}}
     wish = {"repo": did, "collection": RSVP, "rkey": "3mqdau33ozs2n"}
     await app.procedure("com.atproto.repo.putRecord", {**wish, "record": answer})
-    if is_large:
-        monkeypatch.setattr(reading, "SMALL_REPOSITORY_BYTES", 50_000)
-        monkeypatch.setattr(reading, "MAX_REPOSITORY_BYTES", 100_000)
+    _without_export(monkeypatch)
     post = {"$type": "org.example.note", "text": "x" * 200_000}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": post["$type"], "record": post})
     await _pay_read(town, did, EVENT)
-    assert await _titles(town) == dict.fromkeys(uris, not is_large)
+    assert await _titles(town) == dict.fromkeys(uris, True)
     assert await _answers(town) == 0
     await _pay_read(town, did, RSVP)
     assert await _answers(town) == 1

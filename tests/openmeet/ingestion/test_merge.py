@@ -7,9 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
-from openmeet.ingestion.merge import GROUPS, WAY, ends_too_early
-from openmeet.ingestion.three_way import Facts, Merged, Policy, Side, encode_edits
+from openmeet.domain.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
+from openmeet.network.ingestion.three_way import Facts, Merged, Policy, Side, encode_edits
+from openmeet.network.ingestion.three_way_merge import GROUPS, WAY, ends_too_early
 
 BASE = NetworkEvent(
     name="Tea",
@@ -90,10 +90,41 @@ def test_different_parts_of_a_place_add_up():
     assert result.decisions[0].result is Side.BOTH
 
 
-@pytest.mark.parametrize(("facts", "name"), [(FACTS, "Theirs"), (EARLIER, "Ours")])
-def test_contradicting_places_follow_the_most_recent_change(facts: Facts, name: str):
-    result = merged(changed(venues=(Venue(name="Ours"),)), changed(venues=(Venue(name="Theirs"),)), facts)
-    assert result.value.venues[0].name == name
+@pytest.mark.parametrize(("facts", "street"), [(FACTS, "Ring 2"), (EARLIER, "Ring 1")])
+def test_contradicting_places_follow_the_most_recent_change(facts: Facts, street: str):
+    """Both say where the same hall is: one of them is wrong."""
+    ours, theirs = (changed(venues=(Venue(name="Hall", street=f"Ring {number}"),)) for number in (1, 2))
+    assert merged(ours, theirs, facts).value.venues == (Venue(name="Hall", street=street),)
+
+
+PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café", "Kiosk"))
+
+
+@pytest.mark.parametrize("facts", [FACTS, EARLIER])
+@pytest.mark.parametrize(
+    ("was", "ours", "theirs", "both"),
+    [
+        ((PARK,), (HALL,), (CAFE,), (HALL, CAFE)),
+        ((), (HALL,), (CAFE,), (HALL, CAFE)),
+        ((PARK,), (HALL,), (PARK, CAFE), (HALL, CAFE)),
+        ((PARK, KIOSK), (HALL, KIOSK), (PARK, CAFE, KIOSK), (HALL, KIOSK, CAFE)),
+        ((PARK, KIOSK), (HALL, KIOSK), (CAFE,), (HALL, CAFE)),
+    ],
+)
+def test_places_of_both_sides_are_a_list(facts: Facts, was: tuple, ours: tuple, theirs: tuple, both: tuple):
+    """What either added stands, what either took away is gone, ours comes first; both are on record."""
+    base = changed(venues=was)
+    edits = WAY.edits_between(base, changed(venues=ours))
+    result = WAY.merge(base, edits, changed(venues=theirs), facts)
+    assert result.value.venues == both
+    (decision,) = result.decisions
+    assert (decision.policy, decision.result) == (Policy.PARTS_ADD_UP, Side.BOTH)
+    assert (decision.ours, decision.theirs) == tuple("; ".join(one.name for one in some) for some in (ours, theirs))
+
+
+def test_a_side_that_says_nowhere_is_no_place_to_add():
+    result = merged(changed(venues=()), changed(venues=(CAFE,)), EARLIER)
+    assert result.decisions[0].policy is Policy.MOST_RECENT
 
 
 def test_ties_are_broken_by_cid():

@@ -15,14 +15,14 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
 from groundwork.outbox.owe import DebtState
 from groundwork.queue.contract import Message
-from openmeet.debts.kinds import Debt
-from openmeet.identities.model import ACTIVE
-from openmeet.ingestion import refreshing
-from openmeet.ingestion.backfill import backfill
-from openmeet.ingestion.erasing import Erasing
-from openmeet.records import missed, seen
-from openmeet.records.collections import EVENT
-from openmeet.records.message import Hint, HintKind, decode, encode
+from openmeet.domain.identities.model import ACTIVE
+from openmeet.network.ingestion import identity_refresh
+from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.records import missed, seen
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.message import Hint, HintKind, decode, encode
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.ingestion.network import did, rev
 from tests.openmeet.town import Town
 from tests.world.directory import Directory
@@ -221,7 +221,7 @@ async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _
         async with town.db.reader() as reader:
             debt = await outbox.find(reader, Debt.REFRESH_IDENTITY, who)
         assert debt is not None
-        await refreshing.identity_payer(town.db, network, Erasing((b"k" * 32,), come_back))(debt)
+        await identity_refresh.identity_payer(town.db, network, Erasing((b"k" * 32,), come_back))(debt)
         await dids.close()
     async with town.db.reader() as reader:
         owed = await outbox.find(reader, Debt.BACKFILL, who)

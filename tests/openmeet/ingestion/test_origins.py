@@ -10,16 +10,16 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HandClock
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.identities import actions as identities
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.readings import Outcome
-from openmeet.ingestion.reconciling import reconcile
-from openmeet.records.collections import EVENT, ORIGIN_KEY
-from openmeet.records.message import Operation, RecordMessage
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.reconcile import reconcile
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.town import Town, open_town
 

@@ -11,34 +11,34 @@ from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.attendance import group_hosting
-from openmeet.debts import publication_hearing, publications
-from openmeet.debts import publication_leases as leases
-from openmeet.debts.publications import Kind, State
-from openmeet.groups import actions as group_actions
-from openmeet.groups import doors, publishing, queries, running
-from openmeet.groups.model import Act, Group, JoinPolicy, Membership, Role
-from openmeet.groups.promotion import Share
-from openmeet.identities import actions as identities
-from openmeet.ingestion import conflicts, reviewing_own
-from openmeet.ingestion.readings import Outcome
-from openmeet.ingestion.three_way import Side
-from openmeet.records import group_records
-from openmeet.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
-from openmeet.records.group import GroupOut, write_group
-from openmeet.records.group_roles import VALUE_OF
-from openmeet.records.message import RecordMessage
-from openmeet.records.series import write_series
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups import actions as group_actions
+from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
+from openmeet.domain.groups.model import Act, Group, JoinPolicy, Membership, Role
+from openmeet.domain.groups.promotion import Share
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import records as series_records
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions, reviewing_own
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.three_way import Side
+from openmeet.network.records import group_records
+from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
+from openmeet.network.records.group import GroupOut, write_group
+from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.series import write_series
+from openmeet.outbox import publication_echoes, publications
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import actions, date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series import records as series_records
-from openmeet.series.model import Series, Template, Timing
-from openmeet.series.plan import plan_all
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, deleted, did, message, rev
 from tests.openmeet.ingestion.view import take
@@ -61,8 +61,8 @@ async def out(tx: Transaction, kind: Kind, subject: str, by: Caller, record: dic
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
     await publications.owe(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await publication_hearing.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
-    await publication_hearing.adopt(tx, **known)
+    await publication_echoes.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
+    await publication_echoes.adopt(tx, **known)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
 
 
@@ -204,7 +204,7 @@ async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db
     """Neither does what stands beside it about members."""
     ana, group, record = await group_out(db)
     async with db.transaction() as tx:
-        await publishing.open_account(tx, ana, group.slug, "chess.example")
+        await publication_settings.open_account(tx, ana, group.slug, "chess.example")
     await take(db, said(GROUP_URI, 1, record | {"name": "Stolen"}))
     assert (await group_now(db, group)).details.name == group.details.name
     async with db.reader() as reader:
@@ -263,19 +263,22 @@ async def test_roles_and_removal_of_the_groups_repository(db: Database):
     await take(db, deleted(said(ACCEPTED, 1, record), 3))
     assert (await member(db, group, ben)).role is Role.LEFT
     async with db.reader() as reader:
-        lines = [(one.act, one.note) for one in await doors.logged(reader, group.id, limit=2)]
-        decided = await conflicts.of_record(reader, ACCEPTED)
-    assert lines == [(Act.REMOVED, doors.IN_ANOTHER_APP), (Act.ROLE_CHANGED, doors.IN_ANOTHER_APP)]
+        lines = [(one.act, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
+        decided = await merge_decisions.of_record(reader, ACCEPTED)
+    assert lines == [
+        (Act.REMOVED, invitation_queries.IN_ANOTHER_APP),
+        (Act.ROLE_CHANGED, invitation_queries.IN_ANOTHER_APP),
+    ]
     assert [(one.decision.field, one.decision.result) for one in decided] == [("role", Side.OURS)]
 
 
 async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database):
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
-        await running.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
     await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.MODERATOR]}))
     async with db.reader() as reader:
-        (one,) = await conflicts.of_record(reader, ACCEPTED)
+        (one,) = await merge_decisions.of_record(reader, ACCEPTED)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
     assert (await member(db, group, ben)).role.value == getattr(one.decision, one.decision.result.value)
 
@@ -292,7 +295,7 @@ async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
 async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Database):
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
-        await running.ban(tx, ana, group.slug, ben.user_id)
+        await administration.ban(tx, ana, group.slug, ben.user_id)
     other = f"at://{did(1)}/{ACCEPTANCE}/other"
     await take(db, said(SAID, 1, {"$type": MEMBERSHIP, "group": GROUP_URI}), said(other, 1, record))
     await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[Role.ADMIN]}))

@@ -4,22 +4,22 @@ import pytest
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Engine
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.debts import publications as promised
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events.model import Visibility
-from openmeet.events.queries import by_record_uri
-from openmeet.identities import actions as identities
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.erasing import erase_here
-from openmeet.moderation import standing
-from openmeet.moderation.model import State
-from openmeet.records.message import RecordMessage
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import State
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.account_deletion import erase_here
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox import publications as promised
+from openmeet.outbox.publications import Kind
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value
+from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, key_of
 from tests.openmeet.ingestion.test_erasing import KEYS, everything, traces
 from tests.openmeet.series.test_detecting import looked_through, weekly
 from tests.openmeet.site_under_test import details, person, signed_in, site_on
@@ -39,7 +39,7 @@ async def take_known(db: Database, *messages: RecordMessage) -> None:
     """The same of an author who has waited for as long as newcomers do."""
     await take(db, *messages)
     async with db.transaction() as tx:
-        await standing.release(tx, [one.did for one in messages], State.ARRIVAL)
+        await visibility.release(tx, [one.did for one in messages], State.ARRIVAL)
 
 
 async def news_of(db: Database, who: Caller) -> list[str]:
@@ -155,11 +155,11 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
     own = str((await client.query("com.atproto.server.getSession"))["did"])
     await client.procedure(
         "com.atproto.repo.createRecord",
-        {"repo": own, "collection": EVENT, "rkey": "tea", "record": event_value("Tea at home", startsAt=SOON)},
+        {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home", startsAt=SOON)},
     )
     dora = await town.connected_as("dora")
     await town.pay_debts()
-    uri = f"at://{own}/{EVENT}/tea"
+    uri = f"at://{own}/{EVENT}/{key_of('tea')}"
     async with town.db.transaction() as tx:
         tea = await by_record_uri(tx, uri)
         assert tea.visibility is Visibility.PUBLIC
@@ -175,7 +175,7 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
     # Whatever its author writes elsewhere, it stays for those who may see it here.
     await client.procedure(
         "com.atproto.repo.putRecord",
-        {"repo": own, "collection": EVENT, "rkey": "tea", "record": event_value("Tea at home!", startsAt=SOON)},
+        {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home!", startsAt=SOON)},
     )
     await town.listen(dora.user_id)
     async with town.db.reader() as reader:

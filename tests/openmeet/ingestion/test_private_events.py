@@ -4,23 +4,23 @@ import pytest
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, inviting
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.debts.kinds import Debt
-from openmeet.events import actions as events
-from openmeet.events import grouping
-from openmeet.events.model import Event, GroupOfEvent
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion import answers as deriving
-from openmeet.ingestion.fetching import fetch_subject
-from openmeet.records import seen
-from openmeet.records.seen import Standing
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, invitations
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.model import Event, GroupOfEvent
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import rsvps as deriving
+from openmeet.network.ingestion.fetch import fetch_subject
+from openmeet.network.records import seen
+from openmeet.network.records.seen import Standing
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.ingestion.network import HERE, did, rsvp
 from tests.openmeet.ingestion.view import take
@@ -106,7 +106,7 @@ async def test_members_alone_answer_their_groups_private_events(db):
         await identity_queries.insert(
             tx, did(3), bo.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-        event = await private_event(tx, ana, group=grouping.of_event(group))
+        event = await private_event(tx, ana, group=group_events.of_event(group))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
     async with db.reader() as reader:
         assert await answers.find(reader, event.id, cleo.user_id) is None
@@ -121,7 +121,7 @@ async def test_what_waited_counts_when_the_event_is_opened(db):
         event = await private_event(tx, ana)
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
     async with db.transaction() as tx:
-        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
+        await invitations.invite(tx, ana, event.slug, "cleo@example.org")
     await look_again(db)
     async with db.reader() as reader:
         invited = await answers.find(reader, event.id, cleo.user_id)
@@ -130,7 +130,7 @@ async def test_what_waited_counts_when_the_event_is_opened(db):
     assert await rows(db, event) == 1, "the other one was not invited"
     async with db.transaction() as tx:
         await tx.execute("delete from debts")
-        await hosting.revise(tx, ana, event.slug, details(visibility="public"))
+        await event_hosting.revise(tx, ana, event.slug, details(visibility="public"))
     await look_again(db)
     assert await rows(db, event) == 2
 
@@ -143,7 +143,7 @@ async def test_who_answered_while_it_was_public_stays(db, clock):
         await attendance.answer(tx, bo, event.slug, Reply.GOING)
     await take(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
-        await hosting.revise(tx, ana, event.slug, details(visibility="private"))
+        await event_hosting.revise(tx, ana, event.slug, details(visibility="private"))
     await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(4, "a", 1, URI))
     async with db.reader() as reader:
         mine = await answers.find(reader, event.id, cleo.user_id)

@@ -9,13 +9,13 @@ from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import conflicts, dead_letters
-from openmeet.ingestion.latest_word import FIELD
-from openmeet.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.records import seen
-from openmeet.records.message import Hint, HintKind, RecordMessage, decode, encode
+from openmeet.network.ingestion import dead_letters, merge_decisions
+from openmeet.network.ingestion.latest_word import FIELD
+from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.records import seen
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
@@ -61,7 +61,7 @@ async def test_what_a_hint_locks_comes_in_the_order_of_batches(
     theirs = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
     async with db.transaction() as tx:
         for one in answers:
-            await conflicts.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
+            await merge_decisions.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
     await publish(processor, rsvp(3, "c", 3, tea.uri), Hint(did(2), HintKind.REPOSITORY, "", 1, rev(5)))
     outside = contextvars.copy_context()
     async with db.transaction() as tx:

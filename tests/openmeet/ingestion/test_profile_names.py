@@ -4,11 +4,11 @@ import pytest
 from aiohttp import web
 
 from at_protocol.syntax.did import parse_did
-from openmeet.identities.model import PROFILE
-from openmeet.identities.names import shown_names
-from openmeet.ingestion import refreshing
-from openmeet.records.collections import EVENT
-from openmeet.users.model import MAX_NAME
+from openmeet.domain.identities.model import PROFILE
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import MAX_NAME
+from openmeet.network.ingestion import identity_refresh
+from openmeet.network.records.collections import EVENT
 from tests.openmeet.town import Town
 
 
@@ -76,6 +76,6 @@ async def test_a_server_that_fails_leaves_the_name(town: Town):
     directory = town.network.dids
     document = await directory.resolve(parse_did(did))
     assert document.pds is not None
-    assert await refreshing.profile_name(town.network, parse_did(did), town.proxy.url) is None
-    assert await refreshing.refresh(town.db, town.network, parse_did(did)) == "active"
+    assert await identity_refresh.profile_name(town.network, parse_did(did), town.proxy.url) is None
+    assert await identity_refresh.refresh(town.db, town.network, parse_did(did)) == "active"
     assert await name_of(town, did) == "Zoe"

@@ -7,13 +7,13 @@ import pytest
 from at_protocol.syntax.nsid import parse_nsid
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE, Switchboard
-from openmeet.ingestion import put_aside, taking
-from openmeet.ingestion.backfill import Reading, apply_reading
-from openmeet.ingestion.put_aside import Failed, Step, settle
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import CONCERNING, SERIES
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
+from openmeet.network.ingestion import put_aside, retry
+from openmeet.network.ingestion.backfill import take_whole
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.put_aside import Failed, Step, settle
+from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.poison import REFER, REFUSE, aside, heal, keys_aside, poison, read
@@ -99,10 +99,10 @@ async def test_a_series_is_put_aside_alone(db: Database, clock: HandClock):
     await poison(db, "event_series", "weekly")
     weekly = replace(series(1), rev=rev(1), is_read=True)
     tea = replace(event(1, "tea", 1), is_read=True)
-    await apply_reading(db, here, did(1), Reading(rev(1), [tea, weekly], is_signed=True))
+    await take_whole(db, here, did(1), rev(1), [tea, weekly])
     assert (await titles(db), await keys_aside(db)) == (["Tea"], ["weekly"])
     await heal(db, "event_series", "weekly")
-    await apply_reading(db, here, did(1), Reading(rev(1), [tea, weekly], is_signed=True))
+    await take_whole(db, here, did(1), rev(1), [tea, weekly])
     async with db.reader() as reader:
         (row,) = await reader.fetch("select record_uri from event_series")
     assert row["record_uri"] == f"at://{did(1)}/{SERIES}/weekly"
@@ -214,7 +214,7 @@ async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
 
 async def test_where_everything_fails_the_reading_fails(db: Database):
     """More than so many are no matter of single records: a person sees the debt that was given up, and not thousands of rows."""
-    number = taking.MOST_ASIDE + 1
+    number = retry.MOST_ASIDE + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]
     for digit in range(10):
         # Every key ends in a digit.
@@ -223,11 +223,11 @@ async def test_where_everything_fails_the_reading_fails(db: Database):
         await read(db, 1, *teas)
     assert (await aside(db), await titles(db)) == ([], [])
     await read(db, 1, *teas[1:])
-    assert len(await aside(db)) == taking.MOST_ASIDE
+    assert len(await aside(db)) == retry.MOST_ASIDE
 
 
 async def test_so_many_count_whether_they_are_there_or_gone(db: Database):
-    gone = [event(2, f"x{one}", 0) for one in range(taking.MOST_ASIDE)]
+    gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_ASIDE)]
     await take(db, *gone)
     for digit in range(10):
         await poison(db, "records", f"x%{digit}")

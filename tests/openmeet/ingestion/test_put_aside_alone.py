@@ -9,15 +9,15 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import put_aside
-from openmeet.ingestion.put_aside import Step
-from openmeet.ingestion.taking import MOST_ASIDE
-from openmeet.records import seen
-from openmeet.records.collections import EVENT
-from openmeet.records.message import RecordMessage
-from openmeet.records.seen import Standing
-from tests.openmeet.ingestion.network import did, event, rsvp
+from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.retry import MOST_ASIDE
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import Standing
+from openmeet.outbox.kinds import Debt
+from tests.openmeet.ingestion.network import did, event, key_of, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
 from tests.openmeet.ingestion.test_read_past import cleo, town, write
 from tests.openmeet.ingestion.view import take, view_of
@@ -58,7 +58,7 @@ async def settle(town: Town) -> None:
 @pytest.mark.parametrize("way", ["stream", "fetched"])
 async def test_a_bad_answer_that_waited_holds_up_no_event(town: Town, cleo: Did, way: str):
     """The event is here, all others count, and the one that fails says why; healed and tried again, it counts and leaves the list."""
-    uri = f"at://{cleo}/{EVENT}/a"
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = waiting_for(uri)
     await take(town.db, *waiting)
     await poison(town.db, "attendances", "late")
@@ -82,7 +82,7 @@ async def test_a_bad_answer_that_waited_holds_up_no_event(town: Town, cleo: Did,
 
 
 async def test_an_answer_that_is_gone_leaves_the_list(town: Town, cleo: Did):
-    uri = f"at://{cleo}/{EVENT}/a"
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     (bad,) = [rsvp(3, "late", 1, uri)]
     await take(town.db, bad)
     await poison(town.db, "attendances", "late")
@@ -99,7 +99,7 @@ async def test_an_answer_that_is_gone_leaves_the_list(town: Town, cleo: Did):
 
 async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, cleo: Did):
     """That is no matter of single answers."""
-    uri = f"at://{cleo}/{EVENT}/a"
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     one_more = MOST_ASIDE + 1
     answers = [rsvp(2, f"bad{number}", 1, uri) for number in range(one_more)]
     await take(town.db, *answers)
@@ -118,8 +118,8 @@ async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, 
 
 async def not_fetched(town: Town, cleo: Did) -> str:
     """An event that somebody answered and that cannot be taken over; its uri."""
-    uri = f"at://{cleo}/{EVENT}/a"
-    await poison(town.db, "events", "a")
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
+    await poison(town.db, "events", key_of("a"))
     await write(town, cleo, "a")
     await take(town.db, rsvp(2, "good", 1, uri))
     await settle(town)
@@ -132,7 +132,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Di
     (one,) = await aside(town.db)
     assert (one.uri, one.step) == (uri, Step.TAKING)
     assert await is_quiet(town)
-    await heal(town.db, "events", "a")
+    await heal(town.db, "events", key_of("a"))
     await heard(town, cleo)
     assert await aside(town.db) == [], "the stream has brought the very version, as of an earlier rev"
     assert await counted(town, uri, cleo) == {did(2)}
@@ -140,7 +140,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Di
 
 async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(town: Town, cleo: Did):
     uri = await not_fetched(town, cleo)
-    await heal(town.db, "events", "a")
+    await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
         await put_aside.read_again(tx, [uri])
     await settle(town)
@@ -151,7 +151,7 @@ async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(town: 
 
 async def test_fetched_again_it_leaves_the_list_by_itself(town: Town, cleo: Did):
     uri = await not_fetched(town, cleo)
-    await heal(town.db, "events", "a")
+    await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
         await owe.owe_again(tx, Debt.FETCH_SUBJECT, [uri])
     await settle(town)
@@ -176,9 +176,9 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(town: Town):
 
 async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(town: Town, cleo: Did):
     """It fails without those that wait for it, too: it is the bad one."""
-    uri = f"at://{cleo}/{EVENT}/a"
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await take(town.db, rsvp(2, "good", 1, uri))
-    await poison(town.db, "events", "a")
+    await poison(town.db, "events", key_of("a"))
     await write(town, cleo, "a")
     await heard(town, cleo)
     for _ in range(6):

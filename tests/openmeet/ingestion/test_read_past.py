@@ -9,16 +9,16 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.outbox.owe import owe_again
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import discrepancies, erasing, put_aside
-from openmeet.ingestion.backfill import backfill
-from openmeet.ingestion.comparing import Discrepancy
-from openmeet.ingestion.put_aside import Step
-from openmeet.ingestion.reconciling import Reconciled, reconcile
-from openmeet.records import first_reads
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.domain.identities import backfill_progress
+from openmeet.network.ingestion import account_deletion, discrepancies, put_aside
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase, SqliteFiles
-from tests.openmeet.ingestion.network import rsvp
+from tests.openmeet.ingestion.network import key_of, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
 from tests.openmeet.ingestion.view import take, view_of
 from tests.openmeet.town import Town, open_town
@@ -49,7 +49,7 @@ async def write(town: Town, did: Did, key: str) -> str:
     """An event with this key and name, and its author's answer to it."""
     app = await town.stranger("cleo")
     record = {"$type": EVENT, "name": f"Tea {key}", "createdAt": "2026-03-01T00:00:00Z"}
-    wish = {"repo": did, "collection": EVENT, "rkey": key, "record": record}
+    wish = {"repo": did, "collection": EVENT, "rkey": key_of(key), "record": record}
     uri = str((await app.procedure("com.atproto.repo.putRecord", wish))["uri"])
     subject = {"uri": uri, "cid": str(Cid.for_cbor(b"\xa0"))}
     answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": subject}
@@ -73,7 +73,7 @@ async def test_comparing_goes_past_it_and_ends(town: Town, cleo: Did):
     """The others are mended, the debt is paid, day after day; what stands says so once; healed, it is mended like any other."""
     for key in KEYS:
         await write(town, cleo, key)
-    await poison(town.db, "records", "b")
+    await poison(town.db, "records", key_of("b"))
     for day in range(3):
         async with town.db.transaction() as tx:
             await owe_again(tx, Debt.RECONCILE, [cleo])
@@ -83,13 +83,13 @@ async def test_comparing_goes_past_it_and_ends(town: Town, cleo: Did):
     assert sorted((await view_of(town.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
     (one,) = await aside(town.db)
     # Three comparisons, and whoever fetched it once for the answer that waits for it.
-    assert (one.uri.rpartition("/")[2], one.times, one.step) == ("b", 4, Step.TAKING)
+    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, Step.TAKING)
     async with town.db.reader() as reader:
         newest = await discrepancies.newest(reader)
     assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
         (one.uri, Discrepancy.RECORD_MISSING)
     ]
-    await heal(town.db, "records", "b")
+    await heal(town.db, "records", key_of("b"))
     mended = await compare(town, cleo)
     assert [found.uri for found in mended.repaired if found.uri == one.uri] == [one.uri]
     assert (mended.standing, mended.failed, await aside(town.db)) == ([], [], [])
@@ -129,12 +129,12 @@ async def test_the_operator_has_it_read_again(town: Town, cleo: Did):
     """Before it is healed it comes back with the same reason; afterwards it is here, and the reading has made history."""
     await write(town, cleo, "a")
     uri = await write(town, cleo, "b")
-    await poison(town.db, "events", "b")
+    await poison(town.db, "events", key_of("b"))
     await backfill(town.db, town.network, town.processor.here, cleo)
     # Read twice, and fetched once for the answer that waits for it.
     for times, is_healed in ((3, False), (3, True)):
         if is_healed:
-            await heal(town.db, "events", "b")
+            await heal(town.db, "events", key_of("b"))
         async with town.db.transaction() as tx:
             await put_aside.read_again(tx, [uri])
         assert (await owed(town, cleo))["backfill"] == "due"
@@ -151,35 +151,35 @@ async def test_the_operator_has_it_read_again(town: Town, cleo: Did):
 async def test_a_missed_rev_is_reached_past_it(town: Town, cleo: Did):
     """The reading counts as one: it is not asked for again and again because of the record."""
     await write(town, cleo, "a")
-    await poison(town.db, "events", "a")
+    await poison(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
         await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
         await owe_again(tx, Debt.BACKFILL, [cleo])
     await town.pay_debts()
     assert (await owed(town, cleo))["backfill"] == "paid"
-    assert await keys_aside(town.db) == ["a"]
+    assert await keys_aside(town.db) == [key_of("a")]
 
 
 async def test_whoever_waits_is_told(town: Town, cleo: Did):
     """The reading ends, and says how many stand aside, until they are taken over."""
     async with town.db.transaction() as tx:
-        await first_reads.ask(tx, cleo)
+        await backfill_progress.ask(tx, cleo)
         (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
     await write(town, cleo, "a")
-    await poison(town.db, "events", "a")
+    await poison(town.db, "events", key_of("a"))
     for put, total in ((1, 4), (0, 4)):
         await backfill(town.db, town.network, town.processor.here, cleo)
         async with town.db.reader() as reader:
-            (one,) = await first_reads.of_person(reader, row["user_id"])
+            (one,) = await backfill_progress.of_person(reader, row["user_id"])
         assert (one.is_done, one.total, one.put_aside) == (True, total, put)
         if put:
             assert one.applied == total - put
-            await heal(town.db, "events", "a")
+            await heal(town.db, "events", key_of("a"))
 
 
 async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(town: Town, cleo: Did):
     """The event is here, and so are all others; who waited for it counts, but for the one answer that fails; healed, it counts, too."""
-    uri = f"at://{cleo}/{EVENT}/a"
+    uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
     await take(town.db, *waiting)
     await poison(town.db, "attendances", "late")
@@ -210,9 +210,9 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(town: To
 
 async def test_with_the_account_it_goes(town: Town, cleo: Did):
     await write(town, cleo, "a")
-    await poison(town.db, "events", "a")
+    await poison(town.db, "events", key_of("a"))
     await backfill(town.db, town.network, town.processor.here, cleo)
-    assert await keys_aside(town.db) == ["a"]
+    assert await keys_aside(town.db) == [key_of("a")]
     async with town.db.transaction() as tx:
-        await erasing.erase_here(tx, [b"k" * 32], cleo)
+        await account_deletion.erase_here(tx, [b"k" * 32], cleo)
     assert await aside(town.db) == []

@@ -5,16 +5,19 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import SECOND
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.ingestion import comparing, discrepancies
-from openmeet.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare
-from openmeet.ingestion.reconciling import Reconciled, reconcile, written_to
-from openmeet.records.collections import EVENT
-from openmeet.records.seen import Standing
-from openmeet.users.model import Caller
+from groundwork.clock import MINUTE, SECOND
+from groundwork.rate_limit.contract import Limit
+from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import comparing, discrepancies
+from openmeet.network.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare
+from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.ingestion.reconcile import Asking, Reconciled, reconcile, written_to
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.seen import Standing
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town
 
 OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T00:00:00Z"}
@@ -91,6 +94,25 @@ async def _lose_attendance(scene: Scene) -> str:
     return scene.answer_uri
 
 
+async def _change_row(scene: Scene) -> str:
+    await scene.do(
+        "update events set title = 'Not what it says', locality = 'Elsewhere' where record_uri = :uri", uri=scene.uri
+    )
+    return scene.uri
+
+
+async def _change_answer(scene: Scene) -> str:
+    await scene.do("update attendances set status = 'declined' where record_uri = :uri", uri=scene.answer_uri)
+    return scene.answer_uri
+
+
+async def _change_imported(scene: Scene) -> str:
+    uri = await _write(scene)
+    await scene.reconcile()
+    await scene.do("update events set title = 'Not what it says' where record_uri = :uri", uri=uri)
+    return uri
+
+
 async def _lose_base(scene: Scene) -> str:
     await scene.do("update publications set base_cid = 'bafyelse' where uri = :uri", uri=scene.uri)
     return scene.uri
@@ -105,6 +127,9 @@ MADE: dict[str, tuple[Callable[[Scene], Awaitable[str]], set[Discrepancy]]] = {
     "deleted elsewhere, and never heard of": (_delete, {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}),
     "the record as last seen is lost": (_forget_record, {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD}),
     "an answer is lost": (_lose_attendance, {Discrepancy.ROW_MISSING}),
+    "a row of ours says something else": (_change_row, {Discrepancy.ROW_DIFFERS}),
+    "an answer says something else": (_change_answer, {Discrepancy.ROW_DIFFERS}),
+    "an imported row says something else": (_change_imported, {Discrepancy.ROW_DIFFERS}),
     "what was agreed is lost": (_lose_base, {Discrepancy.PUBLICATION_DIFFERS}),
 }
 
@@ -131,12 +156,58 @@ async def test_found_mended_and_counted(scene: Scene, case: str):
     assert all(one.repaired_at is not None and one.times == 1 for one in newest)
 
 
-async def test_what_was_deleted_elsewhere_is_removed_here(scene: Scene):
+async def test_differences_name_their_fields_and_each_record_is_proven(scene: Scene):
+    """As the operator's command asks: every record is read again, at the host's pace, with progress."""
+    await _change_row(scene)
+    waited: list[float] = []
+    shown: list[tuple[int, int]] = []
+    town = scene.town
+    spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 3, 60))
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+        town.clock.turn(2 * MINUTE)
+
+    asking = Asking(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
+    found = await reconcile(town.db, town.network, town.processor.here, scene.did, asking=asking)
+    assert [(one.uri, one.kind, one.fields) for one in found.repaired] == [
+        (scene.uri, Discrepancy.ROW_DIFFERS, ("locality", "title"))
+    ]
+    assert waited
+    assert shown[-1] == (2, 2)
+    await town.pay()
+    assert (await town.record(scene.uri))["name"] == "Not what it says", "what was typed here is published again"
+
+
+async def test_an_imported_row_is_mended_by_its_record(scene: Scene):
+    uri = await _change_imported(scene)
+    (found,) = (await scene.reconcile()).repaired
+    assert (found.uri, found.fields) == (uri, ("title",))
+    async with scene.town.db.reader() as reader:
+        (row,) = await reader.fetch("select title from events where record_uri = :uri", uri=uri)
+    assert row["title"] == OTHER["name"]
+
+
+async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
+    """The row says something else than the record because somebody has just changed it here."""
+    town = scene.town
+    await town.revise(scene.ana, scene.tea.slug, title="Tea later")
+    found = await scene.reconcile()
+    assert (found.repaired, found.standing) == ([], [])
+    async with town.db.reader() as reader:
+        (row,) = await reader.fetch("select title from events where record_uri = :uri", uri=scene.uri)
+    assert row["title"] == "Tea later"
+
+
+async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
+    """It was made here, so its host decides what follows."""
     await _delete(scene)
     await scene.reconcile()
+    again = await scene.reconcile()
+    assert [*again.repaired, *again.standing] == []
     async with scene.town.db.reader() as reader:
-        (row,) = await reader.fetch("select removed_at from events where id = :id", id=scene.tea.id)
-    assert row["removed_at"] is not None
+        (row,) = await reader.fetch("select removed_at, record_deleted_at from events where id = :id", id=scene.tea.id)
+    assert (row["removed_at"], row["record_deleted_at"] is not None) == (None, True)
     assert (await scene.town.standing(Kind.EVENT, scene.tea.id)).state is not State.PUBLISHED
 
 

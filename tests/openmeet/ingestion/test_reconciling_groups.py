@@ -4,16 +4,16 @@ import pytest
 
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import SECOND
-from openmeet.debts.publications import Kind, State
-from openmeet.flags.model import Flag
-from openmeet.groups import queries as group_queries
-from openmeet.groups.model import Group, Role
-from openmeet.ingestion.comparing import Discrepancy
-from openmeet.ingestion.reconciling import Reconciled, reconcile
-from openmeet.records.group_roles import VALUE_OF
-from openmeet.series import queries
-from openmeet.series.model import Series
-from openmeet.users.model import Caller
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.series import queries
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_groups import event_in, found, let_in, now, pay, show, turn
 from tests.openmeet.publication.test_read_back import delete, put
 from tests.openmeet.publication.test_series_records import make

@@ -3,8 +3,8 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.events import actions as events
-from openmeet.events import queries as event_queries
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries as event_queries
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, event, rsvp
 from tests.openmeet.ingestion.view import take

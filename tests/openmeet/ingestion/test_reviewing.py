@@ -5,22 +5,22 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.debts import publication_leases, publications
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events.model import Event, Status
-from openmeet.events.queries import by_slug
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion import conflicts, reviewing
-from openmeet.ingestion.conflicts import Conflict
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event, Status
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion.merge_decisions import Conflict
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.outbox import publication_leases, publications
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.ingestion.network import did, event
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, h1_of, site_on
@@ -56,14 +56,14 @@ async def both_edited(db: Database) -> tuple[Caller, Event]:
 
 async def decisions(db: Database, ana: Caller, tea: Event) -> dict[str, Conflict]:
     async with db.reader() as reader:
-        _, found = await reviewing.merged(reader, ana, tea.slug)
+        _, found = await merge_review.merged(reader, ana, tea.slug)
     return {one.decision.field: one for one in found}
 
 
 async def choose(db: Database, ana: Caller, tea: Event, field: str, choice: Side) -> Event:
     conflict = (await decisions(db, ana, tea))[field]
     async with db.transaction() as tx:
-        return await reviewing.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
+        return await merge_review.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
 
 
 async def test_both_versions_and_the_rule_are_shown(db: Database):
@@ -164,15 +164,15 @@ async def test_what_nobody_can_turn_round_waits_for_nobody(db: Database):
     ana, tea = await both_edited(db)
     found = await decisions(db, ana, tea)
     async with db.transaction() as tx:
-        assert await conflicts.count_open(tx) == len(found)
+        assert await merge_decisions.count_open(tx) == len(found)
         word = Decision("status", "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
-        await conflicts.keep(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
-        assert await conflicts.count_open(tx) == len(found)
+        await merge_decisions.keep(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
+        assert await merge_decisions.count_open(tx) == len(found)
     for field in found:
         await choose(db, ana, tea, field, found[field].decision.result)
     async with db.reader() as reader:
-        assert await conflicts.count_open(reader) == 0
-        assert await conflicts.count(reader, f"{TEA}-answer") == 1
+        assert await merge_decisions.count_open(reader) == 0
+        assert await merge_decisions.count(reader, f"{TEA}-answer") == 1
 
 
 async def test_only_the_host_sees_and_decides(db: Database):
@@ -181,10 +181,12 @@ async def test_only_the_host_sees_and_decides(db: Database):
     ben = await person(db, "Ben")
     with pytest.raises(Forbidden):
         async with db.transaction() as tx:
-            await reviewing.choose(tx, ben, tea.slug, field="name", theirs_rev=conflict.theirs_rev, choice=Side.THEIRS)
+            await merge_review.choose(
+                tx, ben, tea.slug, field="name", theirs_rev=conflict.theirs_rev, choice=Side.THEIRS
+            )
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await reviewing.choose(tx, ana, tea.slug, field="name", theirs_rev="x", choice=Side.THEIRS)
+            await merge_review.choose(tx, ana, tea.slug, field="name", theirs_rev="x", choice=Side.THEIRS)
 
 
 async def test_page_and_buttons(db: Database, clock: HandClock):

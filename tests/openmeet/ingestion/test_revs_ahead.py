@@ -5,11 +5,11 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
-from openmeet.identities import reading
-from openmeet.ingestion.backfill import backfill
-from openmeet.ingestion.reconciling import reconcile
-from openmeet.records import first_reads
-from openmeet.records.first_reads import Stage
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.identities.backfill_progress import Stage
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.ingestion.reconcile import reconcile
+from openmeet.network.repositories import read
 from tests.openmeet.claiming.test_login_import import did_of, fill, how_far, signs_in
 from tests.openmeet.town import Town
 
@@ -38,7 +38,7 @@ async def test_somebody_who_signs_in_waits_and_is_told_why(town: Town):
     await town.pay_debts()
     assert await how_far(town, user_id) == (Stage.DELAYED, 0, 0)
     async with town.db.reader() as reader:
-        (one,) = await first_reads.of_person(reader, user_id)
+        (one,) = await backfill_progress.of_person(reader, user_id)
     assert "five minutes ahead" in one.reason
     assert await floor(town, did) == ""
     town.clock.turn(10 * MINUTE)
@@ -51,8 +51,8 @@ async def test_somebody_who_signs_in_waits_and_is_told_why(town: Town):
 async def test_neither_a_read_nor_a_comparison_takes_it(town: Town, monkeypatch: pytest.MonkeyPatch, is_large: bool):
     """Whether it is read whole, or by its calendar because it is large."""
     if is_large:
-        monkeypatch.setattr(reading, "SMALL_REPOSITORY_BYTES", 100)
-        monkeypatch.setattr(reading, "MAX_REPOSITORY_BYTES", 100)
+        monkeypatch.setattr(read, "SMALL_REPOSITORY_BYTES", 100)
+        monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
     did = parse_did(await written_ahead(town))
     here = town.processor.here
     with pytest.raises(RemoteFailed, match="ahead"):

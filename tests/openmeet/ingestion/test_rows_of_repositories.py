@@ -5,14 +5,14 @@ from dataclasses import replace
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.latest_word import FIELD
-from openmeet.ingestion.reconciling import RECORDLESS
-from openmeet.ingestion.switching import switch
-from openmeet.ingestion.three_way import Decision, Policy, Side
-from openmeet.records.message import RecordMessage
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.latest_word import FIELD
+from openmeet.network.ingestion.reconcile import RECORDLESS
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
 from tests.openmeet.ingestion.test_foreign_groups import group, said
@@ -56,16 +56,16 @@ async def test_decisions_about_records_of_one_repository(db: Database):
     async with db.transaction() as tx:
         await in_a_languages_order(tx)
         for one in answers.values():
-            await conflicts.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
+            await merge_decisions.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         for did, answer in answers.items():
-            found = await conflicts.missed_by(tx, did, field=FIELD, rev=rev(5))
+            found = await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev(5))
             assert [one.uri for one in found] == [answer.uri]
 
 
 async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(db: Database):
     """A hint about somebody with ten thousand records looks at their decisions, of which there are few."""
     async with db.transaction() as tx:
-        found = await plan(tx, conflicts.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
+        found = await plan(tx, merge_decisions.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
     assert "conflicts_by_repository" in found
     assert "records" not in found
 

@@ -5,17 +5,17 @@ import random
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.events.rules import Submission, check
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.users import actions as users
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, rsvp
 from tests.openmeet.ingestion.network import event as event_record
@@ -88,8 +88,10 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
 
 @pytest.mark.parametrize("is_promised", [True, False], ids=["edited here", "never edited here"])
 async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db: Database, is_promised: bool):
-    """Its record is deleted, and two of those who had a seat say no meanwhile; a copy of the record comes back."""
+    """The record of an event of another app is deleted, and two of those who had a seat say no meanwhile; a copy comes back."""
     event, people = await full_house(db)
+    async with db.transaction() as tx:
+        await tx.execute("update events set origin = 'network'")
     said, again = event_record(9, "tea", 1), event_record(9, "tea", 40)
     await take(db, said, *(rsvp(number, "a", 10 + number, URI) for number in range(PEOPLE)))
     if is_promised:

@@ -7,10 +7,10 @@ import pytest
 
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
-from openmeet.events import by_record
-from openmeet.records.collections import SUCCESSION_KEY
-from openmeet.records.message import RecordMessage
-from openmeet.records.rsvp import read_rsvp
+from openmeet.domain.events import by_record
+from openmeet.network.records.collections import SUCCESSION_KEY
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.rsvp import read_rsvp
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import WORDS, take

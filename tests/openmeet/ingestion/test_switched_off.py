@@ -3,11 +3,11 @@
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.debts.publications import Kind
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion.readings import Outcome
-from openmeet.ingestion.switching import switch
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.outbox.publications import Kind
 from tests.openmeet.ingestion.network import deleted, did, event, event_value, rsvp
 from tests.openmeet.ingestion.view import take, view_of
 from tests.openmeet.town import Town

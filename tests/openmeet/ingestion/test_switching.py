@@ -4,13 +4,13 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.flags.model import Flag
-from openmeet.identities import actions as identities
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.switching import switch
-from openmeet.series import actions
-from openmeet.series.model import Template
-from openmeet.users.model import Caller
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import actions
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, did, event

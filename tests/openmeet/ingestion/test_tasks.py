@@ -3,10 +3,10 @@
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
-from openmeet.debts.kinds import Debt
-from openmeet.identities import actions as identities
-from openmeet.ingestion.tasks import reconcile
-from openmeet.records import seen
+from openmeet.domain.identities import actions as identities
+from openmeet.network.ingestion.tasks import reconcile
+from openmeet.network.records import seen
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.ingestion.network import did, rev
 
 

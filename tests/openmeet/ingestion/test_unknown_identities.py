@@ -7,8 +7,8 @@ from groundwork.errors import NotFound
 from groundwork.outbox import owe
 from groundwork.outbox import pay as debts
 from groundwork.outbox.pay import Paying
-from openmeet.debts.kinds import Debt
-from openmeet.ingestion import backfill, fetching, refreshing
+from openmeet.network.ingestion import backfill, fetch, identity_refresh
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.town import Town
 
 NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
@@ -20,8 +20,8 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
     async with town.db.transaction() as tx:
         await owe.owe(tx, kind, subject, 1)
     payers = {
-        Debt.REFRESH_IDENTITY: refreshing.identity_payer(town.db, town.network, count_unknown=counted.append),
-        Debt.FETCH_SUBJECT: fetching.subject_payer(
+        Debt.REFRESH_IDENTITY: identity_refresh.identity_payer(town.db, town.network, count_unknown=counted.append),
+        Debt.FETCH_SUBJECT: fetch.subject_payer(
             town.db, town.network, town.processor.here, count_unknown=counted.append
         ),
         Debt.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
@@ -74,5 +74,5 @@ async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to
         )
     assert await paid(town, Debt.REFRESH_IDENTITY, NOBODY) == ("given_up", [])
     with pytest.raises(NotFound) as unknown:
-        await refreshing.refresh(town.db, town.network, NOBODY)
+        await identity_refresh.refresh(town.db, town.network, NOBODY)
     assert unknown.value.name == "DidNotFound"

@@ -3,20 +3,20 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.attendance import inviting, joining_queries, managing, queries
-from openmeet.attendance import queries as answers
-from openmeet.attendance.joining import ForeignAnswers, Joining
-from openmeet.attendance.model import AttendanceStatus
-from openmeet.debts.kinds import Debt
-from openmeet.events import actions as events
-from openmeet.events import co_hosts, grouping
-from openmeet.events.model import Event, GroupOfEvent
-from openmeet.groups import actions as groups
-from openmeet.groups import running
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.ingestion import waiting
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import host_decisions, invitations, joining_queries, queries
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events.model import Event, GroupOfEvent
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.ingestion import release_pending
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did, rsvp
 from tests.openmeet.ingestion.view import take
@@ -55,7 +55,7 @@ async def pay(db: Database) -> list[UserId]:
             "select subject from debts where kind = :kind and state = 'due' order by subject", kind=Debt.WAITING_ANSWERS
         )
     for row in rows:
-        await waiting.look_again(db, UserId(row["subject"]))
+        await release_pending.look_again(db, UserId(row["subject"]))
     async with db.transaction() as tx:
         await tx.execute("delete from debts where kind = :kind", kind=Debt.WAITING_ANSWERS)
     return [UserId(row["subject"]) for row in rows]
@@ -65,12 +65,12 @@ async def test_who_joins_a_group_counts_at_its_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, visibility="private")
-        event = await published(tx, ana, group=grouping.of_event(group))
+        event = await published(tx, ana, group=group_events.of_event(group))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is None
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-        await running.accept(tx, cleo, link.id)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+        await administration.accept(tx, cleo, link.id)
     assert await pay(db) == [cleo.user_id]
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
     async with db.transaction() as tx:
@@ -83,14 +83,14 @@ async def test_who_joins_is_in_where_only_members_come(db):
     async with db.transaction() as tx:
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
         group = await group_by(tx, ana, join_policy="open")
-        event = await published(tx, ana, group=grouping.of_event(group), capacity="1")
+        event = await published(tx, ana, group=group_events.of_event(group), capacity="1")
         await joining_queries.put(tx, event.id, Joining(is_members_only=True))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(2, "a", 1, URI))
     assert await status(db, event, cleo) is await status(db, event, dora) is AttendanceStatus.PENDING
     for who in (cleo, dora):
         async with db.transaction() as tx:
-            link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-            await running.accept(tx, who, link.id)
+            link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+            await administration.accept(tx, who, link.id)
         await pay(db)
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
     assert await status(db, event, dora) is AttendanceStatus.WAITLISTED
@@ -123,11 +123,11 @@ async def test_an_invitation_by_address_decides_about_no_answer(db):
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is AttendanceStatus.PENDING
     async with db.transaction() as tx:
-        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
+        await invitations.invite(tx, ana, event.slug, "cleo@example.org")
     assert await status(db, event, cleo) is AttendanceStatus.PENDING
     async with db.transaction() as tx:
         mine = await queries.find(tx, event.id, cleo.user_id)
-        await managing.approve(tx, ana, event.slug, [mine.id])
+        await host_decisions.approve(tx, ana, event.slug, [mine.id])
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
 
 
@@ -140,7 +140,7 @@ async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
         await joining_queries.put(tx, event.id, Joining(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE))
     await take(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-        await running.accept(tx, cleo, link.id)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+        await administration.accept(tx, cleo, link.id)
     assert await pay(db) == [cleo.user_id]
     assert await status(db, event, cleo) is AttendanceStatus.PENDING

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Database
-from openmeet.flags.switchboard import Switchboard
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.readings import Outcome
-from openmeet.records.message import RecordMessage
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE
 from tests.world.oracle import View
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from groundwork.errors import InvalidInput, TooLarge
-from openmeet.attendance.model import AttendanceStatus
-from openmeet.events.model import Visibility
-from openmeet.legacy import reading
-from openmeet.legacy.analysis import analyse
-from openmeet.legacy.model import WORDS, Oddity
-from openmeet.legacy.plan import Part, Plan
-from openmeet.legacy.reading import Dump, read_old, source_of
-from openmeet.legacy.report import lines_of
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.legacy_import import reading
+from openmeet.domain.legacy_import.analysis import analyse
+from openmeet.domain.legacy_import.model import WORDS, Oddity
+from openmeet.domain.legacy_import.plan import Part, Plan
+from openmeet.domain.legacy_import.reading import Dump, read_old, source_of
+from openmeet.domain.legacy_import.report import lines_of
 from openmeet.recurrence.rule import format_rule
 from tests.openmeet.legacy.old_town import OldTown, date_of, event, old_town, utc, weekly
 

@@ -11,22 +11,22 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events.model import EventSlug, Status
-from openmeet.events.queries import by_slug
-from openmeet.legacy import queries
-from openmeet.legacy.analysis import analyse
-from openmeet.legacy.bringing import bring_in
-from openmeet.legacy.plan import Plan
-from openmeet.legacy.reading import Dump, Server, read_old
-from openmeet.legacy.report import differences
-from openmeet.legacy.rollback import roll_back
-from openmeet.series import queries as series_queries
-from openmeet.series.model import SeriesSlug
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import EventSlug, Status
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import.analysis import analyse
+from openmeet.domain.legacy_import.plan import Plan
+from openmeet.domain.legacy_import.reading import Dump, Server, read_old
+from openmeet.domain.legacy_import.report import differences
+from openmeet.domain.legacy_import.rollback import roll_back
+from openmeet.domain.legacy_import.run import bring_in
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
 from tests.databases import MakeDatabase, drop_schemas
 from tests.openmeet.legacy.old_town import OldTown, date_of, event, load, old_town, weekly
 

@@ -17,24 +17,24 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.arriving.letters import invitation_composer as arrival_composer
-from openmeet.arriving.people import ARRIVAL_MAIL
-from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
-from openmeet.debts.deliveries import mail_payer
-from openmeet.debts.kinds import Debt
-from openmeet.events.co_hosts import CO_HOST_MAIL
-from openmeet.events.host_letters import co_host_composer
-from openmeet.groups.letters import INVITATION_MAIL
-from openmeet.groups.letters import invitation_composer as group_composer
-from openmeet.guests.letters import guest_composer
-from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
-from openmeet.letters.answered import answered_composer, confirmed_composer
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import digest_composer, news_composer
-from openmeet.letters.whole_series import series_composer
-from openmeet.letters.withdrawn import withdrawn_composer
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.groups.model import INVITATION_MAIL
+from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.groups import invitation_composer as group_composer
+from openmeet.emails.guest_confirmation import guest_composer
+from openmeet.emails.import_invitation import invitation_composer as arrival_composer
+from openmeet.emails.notifications.email import digest_composer, news_composer
+from openmeet.emails.render import Letterhead
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer
+from openmeet.emails.series_confirmation import series_composer
+from openmeet.emails.withdrawn import withdrawn_composer
+from openmeet.outbox.emails import mail_payer
+from openmeet.outbox.kinds import Debt
 from programs.publisher import sender
 from tests.databases import MakeDatabase
 from tests.openmeet.every_row import every_row

@@ -7,14 +7,14 @@ import icalendar
 import pytest
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
-from openmeet.attendance.model import NetworkAnswer, Reply
-from openmeet.attendance.queries import find
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Kind, Topic
-from openmeet.notifications.queries import newest
-from openmeet.series import attending
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions
+from openmeet.domain.attendance.model import NetworkAnswer, Reply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Kind, Topic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import standing_rsvps
 from tests.openmeet.letters.conftest import Post, calendar_of, text_of
 from tests.openmeet.series.practice import begin, dates
 from tests.openmeet.site_under_test import details, event_by, person
@@ -50,7 +50,7 @@ async def test_going_brings_the_entry_once(post: Post, evening) -> None:
     (first,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
     assert (str(first["UID"]), first["STATUS"]) == (f"{event.id}@openmeet.test", "CONFIRMED")
     async with post.db.transaction() as tx:
-        await hosting.cancel(tx, ana, event.slug, "")
+        await event_hosting.cancel(tx, ana, event.slug, "")
     (mail,) = await to_ben(post)
     (last,) = icalendar.Calendar.from_ical(calendar_of(mail).get_content()).walk("VEVENT")
     assert (last["UID"], last["STATUS"]) == (first["UID"], "CANCELLED")
@@ -118,7 +118,7 @@ async def test_hosts_get_none(post: Post, evening) -> None:
     await say(post, ana, event)
     async with post.db.transaction() as tx:
         cleo, series = await begin(tx)
-        await attending.answer_all(tx, cleo, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, cleo, series.slug, Reply.GOING)
     post.site.clock.turn(5 * MINUTE)
     assert await post.deliver() == []
 
@@ -166,7 +166,7 @@ async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post:
     assert await turned(post) == []
     await say(post, ben, event, Reply.INTERESTED)
     async with post.db.transaction() as tx:
-        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     assert await turned(post) == [("Moved: Board games", "PUBLISH")]
     await say(post, ben, event, Reply.DECLINED)
     assert await turned(post) == ENDED
@@ -178,7 +178,7 @@ async def test_whom_the_host_sends_away_has_the_entry_taken_away_with_that_news(
     await turned(post)
     async with post.db.transaction() as tx:
         mine = await find(tx, event.id, ben.user_id)
-        await managing.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.remove(tx, ana, event.slug, [mine.id])
     post.site.clock.turn(HOUR)
     assert await turned(post) == [("No place: Board games", "CANCEL")]
 
@@ -194,11 +194,11 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
     ):
         async with post.db.transaction() as tx:
             mine = await find(tx, event.id, ben.user_id)
-            await managing.remove(tx, ana, event.slug, [mine.id])
+            await host_decisions.remove(tx, ana, event.slug, [mine.id])
         post.site.clock.turn(waits)
         seen = [await turned(post)]
         async with post.db.transaction() as tx:
-            await managing.restore(tx, ana, event.slug, mine.id)
+            await host_decisions.restore(tx, ana, event.slug, mine.id)
         post.site.clock.turn(HOUR)
         seen.append(await turned(post))
         assert seen == mails
@@ -230,10 +230,10 @@ async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> No
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         first, *others = await dates(tx, series)
-        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
     assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
     async with post.db.transaction() as tx:
-        await attending.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     post.site.clock.turn(MINUTE)
     await say(post, ben, first)
     post.site.clock.turn(4 * MINUTE)
@@ -250,18 +250,18 @@ async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) 
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         held = await dates(tx, series)
-        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
-        await attending.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
     seen = []
     for goes in (True, False):
         async with post.db.transaction() as tx:
             if goes:
-                await attending.answer_all(tx, ben, series.slug, Reply.GOING)
-                await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+                await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+                await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
             else:
-                await attending.stop(tx, ben, series.slug, withdraws=True)
+                await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
         post.site.clock.turn(5 * MINUTE)
         (mail,) = await to_ben(post)
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -284,7 +284,7 @@ async def test_saying_no_to_one_date_of_a_series_ends_that_entry_alone(post: Pos
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         first, *_ = await dates(tx, series)
-        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
     post.site.clock.turn(HOUR)
     assert len(await to_ben(post)) == 1
     await say(post, ben, first, Reply.DECLINED)

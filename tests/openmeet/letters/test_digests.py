@@ -3,12 +3,12 @@
 import pytest
 
 from groundwork.clock import DAY, HOUR
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.attendance.tasks import remind
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Hours, Topic
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.tasks import remind
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Hours, Topic
 from tests.openmeet.letters.conftest import Post, text_of
 from tests.openmeet.site_under_test import event_by, person
 
@@ -26,12 +26,12 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
         )
         # It is noon in UTC, and four in the morning in California.
         await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
-        await hosting.cancel(tx, ana, games.slug, "")
+        await event_hosting.cancel(tx, ana, games.slug, "")
     post.site.clock.turn(HOUR)
     (first,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     async with post.db.transaction() as tx:
         await notifications.choose_hours(tx, ben.user_id, later)
-        await hosting.cancel(tx, ana, chess.slug, "")
+        await event_hosting.cancel(tx, ana, chess.slug, "")
     post.site.clock.turn(DAY)
     (second,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     said = [("Board games" in text_of(one), "Chess" in text_of(one)) for one in (first, second)]

@@ -7,11 +7,11 @@ import icalendar
 import pytest
 
 from groundwork.clock import HOUR
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.attendance.tasks import remind
-from openmeet.series import actions, date_queries, queries, undoing
-from openmeet.series.plan import moved, plan_following
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.tasks import remind
+from openmeet.domain.series import actions, date_queries, queries, undo
+from openmeet.domain.series.plan import moved, plan_following
 from tests.openmeet.letters.conftest import Post, calendar_of
 from tests.openmeet.series.practice import begin, dates, locked, move
 from tests.openmeet.site_under_test import person
@@ -102,7 +102,7 @@ async def test_a_split_that_is_undone_leaves_what_was_before(post: Post, practic
     post.site.clock.turn(HOUR // 10)
     async with post.db.transaction() as tx:
         again = await locked(tx, ana, await queries.by_id(tx, series.id))
-        await undoing.undo(tx, again)
+        await undo.undo(tx, again)
     await heard_of(post, calendar)
     assert {uid for _, uid in calendar.shown()} == {f"{series.id}@{HOST}"}
     assert set(before) <= set(calendar.shown())

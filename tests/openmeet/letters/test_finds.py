@@ -3,10 +3,10 @@
 import re
 
 from groundwork.clock import DAY, HOUR, MINUTE
-from openmeet.alerts import actions, queries, tasks
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Topic
-from openmeet.users.model import Caller
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.saved_searches import actions, queries, tasks
+from openmeet.domain.users.model import Caller
 from tests.openmeet.letters.conftest import Post, text_of
 from tests.openmeet.site_under_test import event_by, person
 

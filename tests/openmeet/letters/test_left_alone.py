@@ -5,15 +5,15 @@ import re
 import pytest
 
 from groundwork.clock import HOUR
-from openmeet.arriving import people
-from openmeet.arriving.model import Row, What
-from openmeet.arriving.queries import keep_people
-from openmeet.attendance import inviting
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.debts import left_alone
-from openmeet.events import co_hosts
-from openmeet.groups import running
-from openmeet.guests import actions as guests
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.events import co_hosts
+from openmeet.domain.groups import administration
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.imports import people
+from openmeet.domain.imports.model import Row, What
+from openmeet.domain.imports.queries import keep_people
+from openmeet.outbox import left_alone
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.letters.conftest import Post, link_to, text_of
 from tests.openmeet.site_under_test import CODE_KEY, event_by, h1_of, person, sign_up
@@ -41,8 +41,8 @@ async def everything(post: Post, ana, title: str) -> list[str]:
         await keep_people(tx, What.GUESTS, event.id, [Row(1, "Eve", EVE, "", "")], ana.user_id)
         await people.invite(tx, ana, What.GUESTS, event.slug, message="", expected=1)
         await co_hosts.invite(tx, ana, event.slug, EVE)
-        await running.invite_by_mail(tx, ana, group.slug, EVE)
-        await inviting.invite(tx, ana, event.slug, EVE)
+        await administration.invite_by_mail(tx, ana, group.slug, EVE)
+        await invitations.invite(tx, ana, event.slug, EVE)
     await answer_by_mail(post, event)
     post.site.clock.turn(HOUR)
     return sorted(" ".join(str(mail["Subject"]).split(" ")[:2]) for mail in await post.deliver())
@@ -56,7 +56,7 @@ async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: 
         if first == "co-host":
             await co_hosts.invite(tx, ana, event.slug, EVE)
         elif first == "invited":
-            await inviting.invite(tx, ana, event.slug, EVE)
+            await invitations.invite(tx, ana, event.slug, EVE)
     if first == "guest":
         await answer_by_mail(post, event)
     post.site.clock.turn(HOUR)

@@ -4,12 +4,12 @@ import icalendar
 import pytest
 
 from groundwork.clock import DAY, HOUR
-from openmeet.attendance.model import Reply
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Topic
-from openmeet.series import actions, attending, calling_off, date_queries
-from openmeet.series.plan import plan_all
-from openmeet.series.tasks import roll_windows
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Topic
+from openmeet.domain.series import actions, cancel_dates, date_queries, standing_rsvps
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.series.tasks import roll_windows
 from tests.openmeet.letters.conftest import Post, calendar_of, html_of, text_of
 from tests.openmeet.series.practice import NOW, begin, dates, locked, weekly
 from tests.openmeet.site_under_test import person
@@ -22,7 +22,7 @@ async def practice(post: Post):
     async with post.db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
         await actions.follow(tx, cleo, series.slug)
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -86,7 +86,7 @@ async def test_another_rule_is_one_letter_with_what_ends_and_what_comes(post: Po
 async def test_a_date_that_the_host_adds_brings_its_entry(post: Post, practice) -> None:
     ana, _, _, series = practice
     async with post.db.transaction() as tx:
-        await calling_off.add_date(tx, await locked(tx, ana, series), "2026-11-28T15:00:00")
+        await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-11-28T15:00:00")
     post.site.clock.turn(HOUR)
     (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     assert entries_of(mail)["2026-11-28"] == "CONFIRMED"
@@ -109,6 +109,6 @@ async def test_who_wants_no_such_news_gets_none(post: Post, practice) -> None:
 async def test_who_goes_no_more_is_told_of_none(post: Post, practice) -> None:
     _, ben, _, series = practice
     async with post.db.transaction() as tx:
-        await attending.stop(tx, ben, series.slug, withdraws=False)
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=False)
     await rolled(post, 15)
     assert [one["To"] for one in await post.deliver()] == ["cleo@example.org"]

@@ -8,19 +8,19 @@ import icalendar
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, inviting, joining_queries, managing
-from openmeet.attendance.joining import Joining
-from openmeet.attendance.model import Reply
-from openmeet.attendance.queries import find
-from openmeet.attendance.tasks import remind
-from openmeet.browsing.news_view import items
-from openmeet.events.model import Visibility
-from openmeet.events.queries import by_slug
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Kind, Particulars, Topic, When
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, joining_queries
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.tasks import remind
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Kind, Particulars, Topic, When
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.emails.notifications.content import items
 from tests.openmeet.letters.conftest import calendar_of, html_of, links_of, text_of
 from tests.openmeet.series.practice import begin, dates, locked, move
 from tests.openmeet.site_under_test import details, event_by, person
@@ -43,16 +43,16 @@ async def evening(post):
 
 async def revise(post, host, event, **typed: str):
     async with post.db.transaction() as tx:
-        return await hosting.revise(tx, host, event.slug, details(**typed))
+        return await event_hosting.revise(tx, host, event.slug, details(**typed))
 
 
 async def cancel(post, host, event, reason=""):
     async with post.db.transaction() as tx:
-        return await hosting.cancel(tx, host, event.slug, reason)
+        return await event_hosting.cancel(tx, host, event.slug, reason)
 
 
 async def cancelling(tx, host, slug):
-    await hosting.cancel(tx, host, slug, "")
+    await event_hosting.cancel(tx, host, slug, "")
 
 
 def tos(mails):
@@ -127,7 +127,7 @@ async def test_the_subject_tells_the_dates_of_a_series_apart(post):
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
         await attendance.answer(tx, await person(tx, "Ben"), first.slug, GOING)
-        await hosting.cancel(tx, ana, first.slug, "")
+        await event_hosting.cancel(tx, ana, first.slug, "")
     mail = next(one for one in await post.deliver() if one["To"] == "ben@example.org")
     assert mail["Subject"] == "Cancelled: Practice (Tue 24 November)"
 
@@ -136,7 +136,7 @@ async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening
     ana, *_, event = evening
     await cancel(post, ana, event)
     async with post.db.transaction() as tx:
-        await hosting.reinstate(tx, ana, event.slug)
+        await event_hosting.reinstate(tx, ana, event.slug)
     mail, _ = await post.deliver()
     assert mail["Subject"] == "Back on: Board games"
     assert "Cancelled" not in text_of(mail)
@@ -145,7 +145,7 @@ async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening
 async def test_a_removed_event_is_named_and_has_no_page(post, evening):
     ana, *_, event = evening
     async with post.db.transaction() as tx:
-        await hosting.delete(tx, ana, event.slug)
+        await event_hosting.delete(tx, ana, event.slug)
     mail, _ = await post.deliver()
     assert mail["Subject"] == "Removed: Board games"
     assert not any("/events/" in link or "/answer/" in link for link in links_of(mail))
@@ -174,7 +174,7 @@ async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
         event = await event_by(tx, ana, capacity="1")
         for guest in (ben, cleo):
             await attendance.answer(tx, guest, event.slug, GOING)
-        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
     assert "A place for you: Board games" in [one["Subject"] for one in await post.deliver()]
     await revise(post, ana, event, capacity="1")
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
@@ -191,7 +191,7 @@ async def test_an_offer_that_never_left_is_not_taken_back_by_mail(post):
         for guest in (ben, cleo):
             await attendance.answer(tx, guest, event.slug, GOING)
         for capacity in ("2", "1"):
-            await hosting.revise(tx, ana, event.slug, details(capacity=capacity))
+            await event_hosting.revise(tx, ana, event.slug, details(capacity=capacity))
     assert "cleo@example.org" not in [one["To"] for one in await post.deliver()]
 
 
@@ -203,10 +203,10 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
         await attendance.answer(tx, ben, event.slug, GOING)
         await joining_queries.put(tx, event.id, Joining(needs_approval=True))
         asked = await attendance.answer(tx, cleo, event.slug, GOING)
-        await managing.approve(tx, ana, event.slug, [asked.id])
+        await host_decisions.approve(tx, ana, event.slug, [asked.id])
         (news,) = await newest(tx, cleo.user_id, 9)
         (shown,) = await items(tx, [news], cleo.user_id)
-        await hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
     assert shown[1].before == "The host said yes. It is full, and you are on the waitlist for "
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "A place for you: Board games"
@@ -251,8 +251,8 @@ async def test_a_lost_answer_repeats_the_same_mail_under_the_same_name(post, eve
     post.inbox.hangs_up = True
     first = await post.deliver()
     async with post.db.transaction() as tx:
-        await hosting.reinstate(tx, ana, event.slug)
-        await hosting.cancel(tx, ana, event.slug, "")
+        await event_hosting.reinstate(tx, ana, event.slug)
+        await event_hosting.cancel(tx, ana, event.slug, "")
     post.site.clock.turn(HOUR)
     second = await post.deliver()
     post.site.clock.turn(HOUR)
@@ -377,7 +377,7 @@ async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening)
     ana, ben, _, event = evening
     post.site.clock.turn(event.starts_at - post.site.clock.now() - HOUR)
     async with post.db.transaction() as tx:
-        await managing.check_in(tx, ana, event.slug, (await find(tx, event.id, ben.user_id)).id)
+        await host_decisions.check_in(tx, ana, event.slug, (await find(tx, event.id, ben.user_id)).id)
     await post.deliver()
     await cancel(post, ana, event)
     mails = await post.deliver()
@@ -386,7 +386,7 @@ async def test_who_is_checked_in_hears_of_a_change_like_everybody(post, evening)
     ]
 
 
-@pytest.mark.parametrize("act", [hosting.delete, cancelling])
+@pytest.mark.parametrize("act", [event_hosting.delete, cancelling])
 async def test_what_is_over_is_not_said_not_to_take_place(post, evening, act):
     """A host who tidies up afterwards writes to nobody."""
     ana, *_, event = evening
@@ -422,7 +422,7 @@ async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_date
     async with post.db.transaction() as tx:
         ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
         first = (await dates(tx, series))[0]
-        await inviting.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
+        await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert "You are invited to one more date of this series, too" in " ".join(text_of(mail).split())

@@ -5,20 +5,20 @@ from datetime import datetime
 import pytest
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.attendance.telling_groups import tell_of_new_events
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import actions, announcements, following, running, succession
-from openmeet.groups.model import Role
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Kind, Topic
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import actions, administration, announcements, following, succession
+from openmeet.domain.groups.model import Role
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Kind, Topic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series
-from openmeet.series.model import Template, Timing
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.letters.conftest import html_of, link_to, text_of
 from tests.openmeet.site_under_test import details, person
@@ -81,7 +81,7 @@ async def test_what_was_removed_or_left_meanwhile_is_neither_mailed_nor_shown(po
     said = await does(post, announcements.announce, ana, group.slug, "Nonsense")
     await does(post, announcements.announce, ana, group.slug, "Sense")
     await does(post, announcements.remove, ana, group.slug, said.id)
-    await does(post, running.remove, ana, group.slug, cleo.user_id)
+    await does(post, administration.remove, ana, group.slug, cleo.user_id)
     ((to, _, text),) = await mails(post)
     assert (to, "Nonsense" in text, "Sense" in text) == ("ben@example.org", False, True)
     assert "Sense" not in await page_of(post, cleo)
@@ -95,7 +95,7 @@ async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who
         asking = [await person(tx, name) for name in ("Dan", "Eve", "Finn")]
         for one in asking:
             await actions.join(tx, one, group.slug)
-        await running.decide(tx, ben, group.slug, [asking[2].user_id], lets_in=False)
+        await administration.decide(tx, ben, group.slug, [asking[2].user_id], lets_in=False)
     found = await mails(post)
     assert [(to, subject) for to, subject, _ in found] == [
         ("ana@example.org", "Request: Chess club"),
@@ -109,18 +109,18 @@ async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who
             False,
         ]
         assert f"/groups/{group.slug}/requests" in text
-    await does(post, running.decide, ana, group.slug, [asking[0].user_id], lets_in=True)
+    await does(post, administration.decide, ana, group.slug, [asking[0].user_id], lets_in=True)
     assert [(to, subject) for to, subject, _ in await mails(post)] == [("dan@example.org", "You are in: Chess club")]
 
 
 async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, club):
     group, ana, _, cleo = club
-    await does(post, running.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
     assert [(to, subject) for to, subject, _ in await mails(post)] == [
         ("cleo@example.org", "Another role: Chess club"),
     ]
-    await does(post, running.change_role, ana, group.slug, cleo.user_id, Role.ADMIN)
-    await does(post, running.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.ADMIN)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
     ((_, _, text),) = await mails(post)
     assert "Ana made you a moderator of Chess club." in text
     assert "an admin" not in text

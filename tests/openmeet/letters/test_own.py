@@ -1,13 +1,13 @@
 """Letters about one's own answers as a mail program, a link scanner and a guest meet them; on both engines."""
 
 from groundwork.clock import MINUTE
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.guests import actions as guesting
-from openmeet.series import attending
-from openmeet.users import guests
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.guest_rsvps import actions as guesting
+from openmeet.domain.series import standing_rsvps
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
 from tests.openmeet.letters.conftest import Post, calendar_of, html_of, link_to, links_of, text_of
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person
@@ -38,7 +38,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
         assert "Stop all mail about what you answered?" in (await program.get(path)).text
         await program.post(path, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
     async with post.db.transaction() as tx:
-        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
         await attendance.answer(tx, gus, event.slug, Reply.DECLINED)
     assert await mails_to(post, GUEST) == []
 
@@ -68,11 +68,11 @@ async def test_a_link_scanner_changes_nothing(post: Post) -> None:
         event = await event_by(tx, await person(tx, "Gerd"))
         _, series = await begin(tx)
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
     mails = await mails_to(post, "ben@example.org")
     async with post.db.transaction() as tx:
         await attendance.answer(tx, ben, event.slug, Reply.DECLINED)
-        await attending.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     mails += await mails_to(post, "ben@example.org")
     assert sorted(one["Subject"] for one in mails) == [
         "You are not going: Board games",

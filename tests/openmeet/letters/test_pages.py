@@ -3,11 +3,11 @@
 import pytest
 
 from groundwork.clock import HOUR
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, queries
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.notifications import links, preferences
-from openmeet.notifications.model import Channel, Topic
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.notifications import links, preferences
+from openmeet.domain.notifications.model import Channel, Topic
 from tests.openmeet.letters.conftest import link_to, links_of
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
 
@@ -21,7 +21,7 @@ async def evening(post):
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     post.site.clock.turn(HOUR)
     # Beside these Ben gets the entry of his answer.
     to_ana, to_ben = [mail for mail in await post.deliver() if mail["Subject"] != "Your answer: Board games"]

@@ -1,7 +1,7 @@
 """Letters that are written as text are HTML, too; nobody's words become a link that says one thing and leads elsewhere."""
 
-from openmeet.debts.deliveries import Letter
-from openmeet.letters.plain import Paragraph, paragraphs, with_html
+from openmeet.emails.plain import Paragraph, paragraphs, with_html
+from openmeet.outbox.emails import Letter
 
 SITE = "https://meet.example"
 TEXT = """Ana <b> invites you to Tea & Cake.

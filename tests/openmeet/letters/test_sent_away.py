@@ -8,12 +8,12 @@ import icalendar
 import pytest
 
 from groundwork.clock import HOUR, Instant
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, inviting, managing
-from openmeet.attendance.model import Reply
-from openmeet.attendance.queries import find
-from openmeet.calendars.writing import WrittenEvent
-from openmeet.letters.sent_away import bare
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.icalendar.write import WrittenEvent
+from openmeet.emails.removed import bare
 from openmeet.recurrence.pattern import Pattern
 from tests.openmeet.letters.conftest import Post, calendar_of, html_of, links_of, text_of
 from tests.openmeet.site_under_test import ORIGIN, api_session, details, event_by, person, signed_in
@@ -32,7 +32,7 @@ async def supper(post: Post):
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Quiet supper", visibility="private", **SECRETS)
-        await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -42,7 +42,7 @@ async def supper(post: Post):
 async def remove(post: Post, ana, ben, event):
     async with post.db.transaction() as tx:
         mine = await find(tx, event.id, ben.user_id)
-        await managing.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.remove(tx, ana, event.slug, [mine.id])
         return mine
 
 
@@ -50,7 +50,7 @@ async def revised(post: Post, ana, event):
     """Moved and renamed by the time that the mail leaves."""
     async with post.db.transaction() as tx:
         later = {"starts": "2026-07-11T21:00", "ends": "2026-07-11T22:00"}
-        await hosting.revise(
+        await event_hosting.revise(
             tx, ana, event.slug, details(title="Zqlatertitlezq", visibility="private", **SECRETS, **later)
         )
 
@@ -107,7 +107,7 @@ async def test_who_has_the_place_back_reads_nothing_of_a_no(post: Post, supper) 
     ana, ben, event = supper
     mine = await remove(post, ana, ben, event)
     async with post.db.transaction() as tx:
-        await managing.restore(tx, ana, event.slug, mine.id)
+        await host_decisions.restore(tx, ana, event.slug, mine.id)
     post.site.clock.turn(HOUR)
     assert await post.deliver() == []
     async with signed_in(post.site, ben.user_id) as browser:

@@ -10,20 +10,20 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
-from openmeet.attendance import hosting
-from openmeet.attendance import queries as attendance
-from openmeet.attendance.model import Reply
-from openmeet.browsing.series_feed import calendar_of
-from openmeet.calendars.of_event import written
-from openmeet.calendars.writing import write_calendar
-from openmeet.events.queries import by_id
-from openmeet.letters import entries
-from openmeet.letters.letterhead import Letterhead
-from openmeet.personal_calendar import feed
-from openmeet.series import actions, calling_off, date_queries, queries, undoing
-from openmeet.series.model import Series
-from openmeet.series.sequences import sequences
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import Caller
+from openmeet.emails import calendar_file
+from openmeet.emails.render import Letterhead
+from openmeet.web.calendar import feed
+from openmeet.web.series.feeds import calendar_of
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, begin, dates, go, move, names, re_rule, retitle, split
 from tests.openmeet.site_under_test import CODE_KEY, person
@@ -53,9 +53,11 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
         mine = await attendance.find(tx, event.id, ben.user_id)
         if mine is None:
             continue
-        comes = mine.status in entries.IN_CALENDAR
+        comes = mine.status in calendar_file.IN_CALENDAR
         mailed = await (
-            entries.file_of(tx, HEAD, event, ben.user_id) if comes else entries.end_of(tx, HEAD, event, mine)
+            calendar_file.file_of(tx, HEAD, event, ben.user_id)
+            if comes
+            else calendar_file.end_of(tx, HEAD, event, mine)
         )
         if mailed is not None:
             found.append(mailed.content)
@@ -78,19 +80,19 @@ async def _some(tx: Transaction, series: Series, chance: random.Random) -> str:
 
 
 async def _cancel_one(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
-    await calling_off.cancel_dates(tx, series, [await _some(tx, series, chance)], chance.choice(["", "ill", "rain"]))
+    await cancel_dates.cancel_dates(tx, series, [await _some(tx, series, chance)], chance.choice(["", "ill", "rain"]))
 
 
 async def _reinstate(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
-    await calling_off.reinstate_dates(tx, series, names(await dates(tx, series)))
+    await cancel_dates.reinstate_dates(tx, series, names(await dates(tx, series)))
 
 
 async def _remove_and_add(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
     name = await _some(tx, series, chance)
-    await calling_off.remove_dates(tx, series, [name])
+    await cancel_dates.remove_dates(tx, series, [name])
     again = await queries.lock(tx, series.id)
     assert again is not None
-    await calling_off.add_date(tx, again, name)
+    await cancel_dates.add_date(tx, again, name)
 
 
 async def _answer(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
@@ -100,11 +102,11 @@ async def _answer(tx: Transaction, ana: Caller, ben: Caller, series: Series, cha
 
 async def _change_one(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
     event = chance.choice(await dates(tx, series))
-    await hosting.cancel(tx, ana, event.slug, "by itself")
+    await event_hosting.cancel(tx, ana, event.slug, "by itself")
 
 
 async def _undo(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
-    await undoing.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
+    await undo.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
 
 
 ACTS: tuple[Act, ...] = (
@@ -114,7 +116,7 @@ ACTS: tuple[Act, ...] = (
         tx, series, chance.choice(["FREQ=WEEKLY;BYDAY=TU", "FREQ=WEEKLY;BYDAY=TU,TH", "FREQ=WEEKLY;INTERVAL=2"])
     ),
     _undo,
-    lambda tx, ana, ben, series, chance: calling_off.cancel(tx, series, "no trainer"),
+    lambda tx, ana, ben, series, chance: cancel_dates.cancel(tx, series, "no trainer"),
     lambda tx, ana, ben, series, chance: actions.resume(tx, series),
     _cancel_one,
     _cancel_one,
@@ -188,9 +190,9 @@ async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(d
             mine = await attendance.find(tx, date.id, ben.user_id)
             assert mine is not None
             file = await (
-                entries.file_of(tx, HEAD, date, ben.user_id)
+                calendar_file.file_of(tx, HEAD, date, ben.user_id)
                 if reply is Reply.GOING
-                else entries.end_of(tx, HEAD, date, mine)
+                else calendar_file.end_of(tx, HEAD, date, mine)
             )
             assert file is not None
             ((_, entry),) = told(file.content)
@@ -204,7 +206,7 @@ async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(d
             await retitle(tx, locked, f"Practice {number}")
         locked = await queries.lock(tx, series.id)
         assert locked is not None
-        await calling_off.cancel_dates(tx, locked, names([date]), "rain")
+        await cancel_dates.cancel_dates(tx, locked, names([date]), "rain")
         again, event = await queries.by_id(tx, series.id), await by_id(tx, date.id)
         assert again is not None
         assert event is not None

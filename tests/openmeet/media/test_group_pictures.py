@@ -6,14 +6,15 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import NotFound
-from openmeet.groups import actions as groups
-from openmeet.groups import pictures, queries
-from openmeet.media import actions
-from openmeet.media.model import Picture, Size, blob_key
-from openmeet.users.model import Caller
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import pictures, queries
+from openmeet.domain.media import actions
+from openmeet.domain.media.pictures import Picture, Size, blob_key
+from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.site_under_test import person, sign_up, site_on
+from tests.worker_pool import WORKERS
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def test_it_is_kept_as_long_as_the_group_shows_it(make_database, store, cl
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-    key, made = await actions.keep(db, store, ana.user_id, picture())
+    key, made = await actions.keep(db, store, WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         saved = await pictures.put(tx, ana, group.slug, shown)

@@ -4,22 +4,28 @@ import base64
 import io
 import struct
 import zlib
+from functools import partial
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from groundwork.blobstore.open_ import open_folder
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HandClock
 from groundwork.errors import InvalidForm, NotFound, TooLarge, TooMany
-from openmeet.events import actions as events
-from openmeet.events import pictures
-from openmeet.events.rules import Submission, check
-from openmeet.events.submissions import values_of_event
-from openmeet.media import actions
-from openmeet.media.model import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key
-from openmeet.media.preparing import prepare
-from openmeet.users.model import Caller
+from groundwork.workers.limits import MEBIBYTE, JobLimits, JobStopped, StopReason
+from groundwork.workers.pool import PoolLimits, WorkerPool
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import pictures
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.submissions import values_of_event
+from openmeet.domain.media import actions
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key
+from openmeet.domain.media.preparing import prepare
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
+from tests.worker_pool import WORKERS
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), mode: str = "RGB", **more: object) -> bytes:
@@ -111,7 +117,7 @@ async def test_there_are_limits(make_sqlite, store, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     with pytest.raises(TooLarge):
-        await actions.keep(db, store, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await actions.keep(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     async with db.transaction() as tx:
         for number in range(actions.MAX_A_DAY):
             await tx.execute(
@@ -121,7 +127,7 @@ async def test_there_are_limits(make_sqlite, store, clock):
                 now=tx.now,
             )
     with pytest.raises(TooMany):
-        await actions.keep(db, store, ana.user_id, picture())
+        await actions.keep(db, store, WORKERS, ana.user_id, picture())
 
 
 async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(make_database, store, clock):
@@ -130,8 +136,8 @@ async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(ma
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-    shown, made = await actions.keep(db, store, ana.user_id, picture())
-    unused, _ = await actions.keep(db, store, ana.user_id, picture())
+    shown, made = await actions.keep(db, store, WORKERS, ana.user_id, picture())
+    unused, _ = await actions.keep(db, store, WORKERS, ana.user_id, picture())
     async with db.transaction() as tx:
         saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
@@ -234,3 +240,31 @@ async def test_by_the_api(
         assert kept["picture"] == shown
         gone = await client.delete(f"{path}/picture", headers=ana)
         assert gone.json()["picture"] is None
+
+
+async def test_a_large_picture_fits_the_memory_of_its_process() -> None:
+    """All its pixels are held twice at most: five times was more than a worker has for the largest picture that is taken."""
+    sent = io.BytesIO()
+    Image.new("RGBA", (5_000, 4_000), (200, 30, 30, 128)).save(sent, "PNG", compress_level=1)
+    made = await WORKERS.run(partial(prepare, sent.getvalue()), JobLimits(memory_bytes=320 * MEBIBYTE))
+    assert (made.width, made.height) == (1600, 1280)
+
+
+async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> None:
+    """On the form, with a sentence; nothing is stored of it."""
+    strict = WorkerPool(PoolLimits(job=JobLimits(memory_bytes=96 * MEBIBYTE)))
+    sent = io.BytesIO()
+    Image.new("RGB", (6_000, 5_000), "red").save(sent, "PNG", compress_level=1)
+    db = await make_sqlite("openmeet", clock=clock)
+    try:
+        async with db.transaction() as tx:
+            ana = await person(tx, "Ana")
+        with pytest.raises(JobStopped) as stopped:
+            await actions.keep(db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue())
+        assert stopped.value.reason is StopReason.MEMORY
+    finally:
+        await strict.close()
+    async with db.reader() as reader:
+        assert await reader.fetch("select 1 from pictures") == []

@@ -1,31 +1,31 @@
 """Messages of hosts: to those they are for and to nobody else, once, now or by the clock."""
 
 import asyncio
-import re
 
 import pytest
 
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, managing
-from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
-from openmeet.debts.deliveries import Due
-from openmeet.events import co_hosts
-from openmeet.letters.letterhead import Letterhead
-from openmeet.letters.news import news_composer
-from openmeet.messages import actions, queries
-from openmeet.messages.model import MAX_A_DAY, Addressees, MessageState
-from openmeet.messages.rules import statuses_of
-from openmeet.moderation import acts
-from openmeet.moderation.model import State, Subject, Thing
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import NEWS_MAIL, Kind, Topic
-from openmeet.notifications.queries import newest
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.domain.events import co_hosts
+from openmeet.domain.host_messages import actions, queries
+from openmeet.domain.host_messages.model import MAX_A_DAY, Addressees, MessageState
+from openmeet.domain.host_messages.rules import statuses_of
+from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import NEWS_MAIL, Kind, Topic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.emails.notifications.email import news_composer
+from openmeet.emails.render import Letterhead
+from openmeet.outbox.emails import Due
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
+from tests.shown import words_of
 
 TEXT = "Please use the back door.\nBring a torch."
 
@@ -94,7 +94,7 @@ async def test_who_cannot_be_reached_is_counted_apart(db):
     """Neither a name that the host wrote down, nor somebody known by a record, nor who wants to hear of no messages."""
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
-        await managing.add(tx, people["Ana"], event.slug, "Old Tom")
+        await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
         await notifications.choose(tx, people["Ida"].user_id, {Topic.MESSAGES: frozenset()})
         whom = [Addressees.GOING, Addressees.INTERESTED]
         found = await actions.recipients(tx, event, whom, people["Ana"].user_id)
@@ -163,7 +163,7 @@ async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
         other = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
         assert (await actions.call_off(tx, people["Ana"], event.slug, other.id)).state is MessageState.CALLED_OFF
-        await hosting.cancel(tx, people["Ana"], event.slug, "Rain")
+        await event_hosting.cancel(tx, people["Ana"], event.slug, "Rain")
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:
@@ -298,10 +298,6 @@ async def test_the_preview_is_the_mail_that_is_sent_then(site):
 
 def article_of(html):
     return html.partition("<article>")[2].partition("</article>")[0]
-
-
-def words_of(html):
-    return " ".join(re.sub("<[^>]+>", " ", html).split())
 
 
 async def last_letter(site, address):

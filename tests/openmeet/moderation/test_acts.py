@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from groundwork.errors import Conflict, Refused
-from openmeet.moderation import acts, log, reports, standing
-from openmeet.moderation.model import Act, Outcome, Reason, State, Subject, Thing
-from openmeet.site.paging import WHOLE
+from openmeet.domain.moderation import actions, audit_log, reports, visibility
+from openmeet.domain.moderation.model import Act, Outcome, Reason, State, Subject, Thing
+from openmeet.domain.paging import WHOLE
 from tests.openmeet.site_under_test import person
 
 EVENT = Subject(Thing.EVENT, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46")
@@ -16,7 +16,7 @@ HOST = Subject(Thing.HOST, "https://pds.example")
 
 
 async def state(reader, subject):
-    known = await standing.of(reader, subject.id)
+    known = await visibility.of(reader, subject.id)
     return known.state if known else State.SHOWN
 
 
@@ -35,29 +35,29 @@ async def state(reader, subject):
 async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject, before, after, act, back):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await standing.hold(tx, [subject] if before is not State.SHOWN else [], before)
-        step = await acts.decide(tx, mo.user_id, subject, after, "because")
+        await visibility.hold(tx, [subject] if before is not State.SHOWN else [], before)
+        step = await actions.decide(tx, mo.user_id, subject, after, "because")
         assert await state(tx, subject) is after
-        undone = await acts.undo(tx, mo.user_id, step.act_id, "a mistake")
+        undone = await actions.undo(tx, mo.user_id, step.act_id, "a mistake")
         assert (undone.before, undone.after) == (after, before)
         assert await state(tx, subject) is before
         with pytest.raises(Refused, match="taken back already"):
-            await acts.undo(tx, mo.user_id, step.act_id, "")
-        found = [(one.act, one.undoes) for one in await log.newest(tx, limit=9)]
+            await actions.undo(tx, mo.user_id, step.act_id, "")
+        found = [(one.act, one.undoes) for one in await audit_log.newest(tx, limit=9)]
         assert found == [(back, step.act_id), (act, None)]
         # Taking back is an act, too.
-        assert (await acts.undo(tx, mo.user_id, undone.act_id, "")).after is after
+        assert (await actions.undo(tx, mo.user_id, undone.act_id, "")).after is after
 
 
 async def test_what_was_decided_since_is_not_overwritten(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        first = await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
-        await acts.decide(tx, mo.user_id, DID, State.TRUSTED, "no spam")
+        first = await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+        await actions.decide(tx, mo.user_id, DID, State.TRUSTED, "no spam")
         with pytest.raises(Conflict):
-            await acts.undo(tx, mo.user_id, first.act_id, "")
+            await actions.undo(tx, mo.user_id, first.act_id, "")
         with pytest.raises(Refused, match="nothing to do"):
-            await acts.decide(tx, mo.user_id, DID, State.TRUSTED, "again")
+            await actions.decide(tx, mo.user_id, DID, State.TRUSTED, "again")
 
 
 async def test_two_at_the_same_moment_decide_once(db):
@@ -66,13 +66,13 @@ async def test_two_at_the_same_moment_decide_once(db):
 
     async def decide(one):
         async with db.transaction() as tx:
-            return await acts.decide(tx, one.user_id, DID, State.HIDDEN, "spam")
+            return await actions.decide(tx, one.user_id, DID, State.HIDDEN, "spam")
 
     done = await asyncio.gather(*map(decide, moderators), return_exceptions=True)
     assert sum(not isinstance(one, BaseException) for one in done) == 1
     assert {type(one) for one in done if isinstance(one, BaseException)} <= {Conflict, Refused}
     async with db.reader() as reader:
-        assert len(await log.newest(reader, limit=9)) == 1
+        assert len(await audit_log.newest(reader, limit=9)) == 1
 
 
 async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_taken_back(db):
@@ -83,17 +83,17 @@ async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_ta
         await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "")
         (bundle,) = await reports.bundles(tx, after=None, limit=9)
         assert (bundle.subject, bundle.number) == (EVENT, 2)
-        step = await acts.decide(tx, mo.user_id, EVENT, State.HIDDEN, "hate")
+        step = await actions.decide(tx, mo.user_id, EVENT, State.HIDDEN, "hate")
         assert await reports.bundles(tx, after=None, limit=9) == []
         assert [one.outcome for one in await reports.of_person(tx, ana.user_id, WHOLE)] == [Outcome.ACTED]
         # Reported again meanwhile: that one stands, and there is no second.
         await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "still")
-        await acts.undo(tx, mo.user_id, step.act_id, "")
+        await actions.undo(tx, mo.user_id, step.act_id, "")
         assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]
-        dismissed = await acts.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
+        dismissed = await actions.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
         with pytest.raises(Refused, match="Nothing is reported"):
-            await acts.dismiss(tx, mo.user_id, EVENT, "")
-        await acts.undo(tx, mo.user_id, dismissed, "")
+            await actions.dismiss(tx, mo.user_id, EVENT, "")
+        await actions.undo(tx, mo.user_id, dismissed, "")
         assert await reports.count_open(tx) == 1
         assert (await reports.open_by(tx, ana.user_id, EVENT.id)).words == "look at the text"
 

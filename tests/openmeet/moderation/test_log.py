@@ -2,9 +2,9 @@
 
 import pytest
 
-from openmeet.moderation import acts, log, policy, standing
-from openmeet.moderation.log import Line
-from openmeet.moderation.model import Act, Policy, State, Subject, Thing
+from openmeet.domain.moderation import actions, audit_log, policy, visibility
+from openmeet.domain.moderation.audit_log import Line
+from openmeet.domain.moderation.model import Act, Policy, State, Subject, Thing
 from tests.openmeet.site_under_test import person
 
 DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
@@ -13,12 +13,12 @@ DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 async def blocked(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        return mo, await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+        return mo, await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
 
 
 async def entries(db):
     async with db.reader() as reader:
-        return await log.newest(reader, limit=50)
+        return await audit_log.newest(reader, limit=50)
 
 
 async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
@@ -73,24 +73,24 @@ async def test_what_was_decided_and_its_line_come_together(db):
     async def fail():
         async with db.transaction() as tx:
             mo = await person(tx, "Mo")
-            await acts.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+            await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
     assert await entries(db) == []
     async with db.reader() as reader:
-        assert await standing.of(reader, DID.id) is None
+        assert await visibility.of(reader, DID.id) is None
 
 
 async def test_lists_are_read_page_by_page(db):
     async with db.transaction() as tx:
-        await log.add(tx, None, [Line(Act.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)])
+        await audit_log.add(tx, None, [Line(Act.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)])
     async with db.reader() as reader:
-        first = await log.newest(reader, limit=3)
-        rest = await log.newest(reader, before=(first[-1].at, first[-1].id), limit=3)
+        first = await audit_log.newest(reader, limit=3)
+        rest = await audit_log.newest(reader, before=(first[-1].at, first[-1].id), limit=3)
         assert len({entry.id for entry in (*first, *rest)}) == 5
-        assert [entry.subject.id for entry in await log.newest(reader, subject="3", limit=9)] == ["3"]
+        assert [entry.subject.id for entry in await audit_log.newest(reader, subject="3", limit=9)] == ["3"]
 
 
 async def test_a_policy_is_changed_with_a_line_and_taken_back(db):
@@ -98,7 +98,7 @@ async def test_a_policy_is_changed_with_a_line_and_taken_back(db):
         mo = await person(tx, "Mo")
         assert await policy.current(tx) == Policy()
         await policy.change(tx, Policy(holds_first_events=True, most_events_of_author=5), by=mo.user_id)
-        (entry,) = await log.newest(tx, limit=9)
-        await acts.undo(tx, mo.user_id, entry.id, "")
+        (entry,) = await audit_log.newest(tx, limit=9)
+        await actions.undo(tx, mo.user_id, entry.id, "")
         back = await policy.current(tx)
         assert (back.holds_first_events, back.most_events_of_author, back.revision) == (False, 30, 2)

@@ -4,21 +4,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from openmeet.browsing import finding
-from openmeet.browsing.finding import Wanted
-from openmeet.events import actions as events
-from openmeet.events import grouping, queries, seeing
-from openmeet.groups import actions as groups
-from openmeet.groups import listing
-from openmeet.identities import actions as identities
-from openmeet.moderation import distance, standing
-from openmeet.moderation.model import State, Subject, Thing
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events, queries, seeing
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import listing
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import blocks, visibility
+from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.search import search
+from openmeet.domain.search.search import Wanted
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series.model import Template, Timing
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series
-from openmeet.series import queries as series_queries
-from openmeet.series import seeing as series_seeing
-from openmeet.series.model import Template, Timing
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
@@ -28,7 +28,7 @@ DID = URI.split("/")[2]
 
 async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
     """Whether it is found, and whether it has a page for this viewer."""
-    found = await finding.coming(reader, Wanted(viewer=viewer and viewer.user_id), None, 50)
+    found = await search.coming(reader, Wanted(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
     sees = await seeing.may_see(reader, now, viewer and viewer.user_id, is_invited=False)
     several = await seeing.seen(reader, [now], viewer and viewer.user_id, set())
@@ -59,9 +59,9 @@ async def test_an_event_of_the_network_is_gone_with_each_of_what_it_hangs_on(db,
             {Thing.EVENT: event.id, Thing.DID: DID, Thing.PERSON: author, Thing.HOST: "https://pds.example"}[thing],
         )
         assert await exists(tx, event) == (True, True)
-        await standing.change(tx, subject, State.SHOWN, state, reason="", by=mo.user_id)
+        await visibility.change(tx, subject, State.SHOWN, state, reason="", by=mo.user_id)
         assert await exists(tx, event) == (False, False)
-        await standing.change(tx, subject, state, State.SHOWN, reason="", by=mo.user_id)
+        await visibility.change(tx, subject, state, State.SHOWN, reason="", by=mo.user_id)
         assert await exists(tx, event) == (True, True)
 
 
@@ -69,7 +69,9 @@ async def test_a_hidden_event_of_ours_is_its_hosts_to_see_alone(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await standing.change(tx, Subject(Thing.EVENT, event.id), State.SHOWN, State.HIDDEN, reason="", by=ben.user_id)
+        await visibility.change(
+            tx, Subject(Thing.EVENT, event.id), State.SHOWN, State.HIDDEN, reason="", by=ben.user_id
+        )
         assert await exists(tx, event, ben) == (False, False)
         assert (await exists(tx, event, ana))[1]
 
@@ -79,7 +81,7 @@ async def test_who_waits_for_a_first_public_event_keeps_what_is_not_public(db):
         ana = await person(tx, "Ana")
         public = await event_by(tx, ana)
         unlisted = await event_by(tx, ana, visibility="unlisted")
-        await standing.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
+        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
         assert await exists(tx, public) == (False, False)
         assert (await exists(tx, unlisted))[1]
 
@@ -94,8 +96,8 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         inside = await member(tx, group, ana, "Cleo")
         event = await event_by_group(tx, ana, group)
         for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
-            await standing.change(tx, subject, State.SHOWN, State.HIDDEN, reason="", by=ben.user_id)
-        found = {one.title for one in await finding.coming(tx, Wanted(), None, 50)}
+            await visibility.change(tx, subject, State.SHOWN, State.HIDDEN, reason="", by=ben.user_id)
+        found = {one.title for one in await search.coming(tx, Wanted(), None, 50)}
         assert found == set()
         now = await series_queries.by_id(tx, made.id)
         assert not await series_seeing.may_see(tx, now, ben.user_id)
@@ -105,13 +107,13 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         assert await listing.of_user(tx, inside.user_id, limit=9) == []
         assert [one.group.id for one in await listing.of_user(tx, ana.user_id, limit=9)] == [group.id]
         for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
-            await standing.change(tx, subject, State.HIDDEN, State.SHOWN, reason="", by=ben.user_id)
-        assert len(await finding.coming(tx, Wanted(), None, 50)) >= 2
+            await visibility.change(tx, subject, State.HIDDEN, State.SHOWN, reason="", by=ben.user_id)
+        assert len(await search.coming(tx, Wanted(), None, 50)) >= 2
         assert len(await listing.listed(tx, [], None, after=None, limit=9)) == 1
 
 
 async def event_by_group(tx, host, group):
-    return await events.create(tx, host, details(title="Chess"), group=grouping.of_event(group))
+    return await events.create(tx, host, details(title="Chess"), group=group_events.of_event(group))
 
 
 async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other(db):
@@ -128,11 +130,11 @@ async def test_who_is_kept_away_sees_nothing_private_and_neither_finds_the_other
             return one
 
         assert await invited(ben)
-        await distance.block(tx, ana.user_id, ben.user_id)
+        await blocks.block(tx, ana.user_id, ben.user_id)
         assert not await invited(ben)
         assert await exists(tx, public, ben) == (False, True)
         assert await exists(tx, of_ben, ana) == (False, True)
-        await distance.unblock(tx, ana.user_id, ben.user_id)
+        await blocks.unblock(tx, ana.user_id, ben.user_id)
         assert await invited(ben)
         assert await exists(tx, public, ben) == (True, True)
 
@@ -146,12 +148,12 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
         event = await event_by_group(tx, ana, group)
 
         async def finds(who):
-            mine = await finding.coming(tx, Wanted(of_groups_of=who.user_id, viewer=who.user_id), None, 9)
+            mine = await search.coming(tx, Wanted(of_groups_of=who.user_id, viewer=who.user_id), None, 9)
             return [one.id for one in mine] == [event.id]
 
         assert await finds(ben)
-        await distance.block(tx, ana.user_id, ben.user_id)
-        await distance.block(tx, ana.user_id, owner.user_id)
+        await blocks.block(tx, ana.user_id, ben.user_id)
+        await blocks.block(tx, ana.user_id, owner.user_id)
         assert not await finds(ben)
         now = await queries.by_id(tx, event.id)
         assert not await seeing.may_see(tx, now, ben.user_id, is_invited=True)
@@ -164,8 +166,8 @@ async def test_a_mute_is_ones_own_affair(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await distance.mute(tx, ben.user_id, Subject(Thing.PERSON, ana.user_id))
+        await blocks.mute(tx, ben.user_id, Subject(Thing.PERSON, ana.user_id))
         assert await exists(tx, event, ben) == (False, True)
         assert await exists(tx, event, ana) == (True, True)
-        await distance.unmute(tx, ben.user_id, ana.user_id)
+        await blocks.unmute(tx, ben.user_id, ana.user_id)
         assert await exists(tx, event, ben) == (True, True)

@@ -7,11 +7,11 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.transaction import CheckViolated
-from openmeet.notifications import actions, links, mails, preferences
-from openmeet.notifications.links import Link, Purpose
-from openmeet.notifications.model import Channel, Hours, Kind, Particulars, Topic, When
-from openmeet.notifications.queries import count_unread, newest
-from openmeet.users import actions as users
+from openmeet.domain.notifications import emails, links, notify, preferences
+from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.notifications.model import Channel, Hours, Kind, Particulars, Topic, When
+from openmeet.domain.notifications.queries import count_unread, newest
+from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import CODE_KEY, person
 
 DEBTS = "select subject, state, due_at, revision from debts where kind = 'mail' order by due_at, subject"
@@ -30,12 +30,12 @@ async def owed(db):
 
 async def close(db, mail_id):
     async with db.transaction() as tx:
-        return [one.kind for one in await mails.close(tx, mail_id)]
+        return [one.kind for one in await emails.close(tx, mail_id)]
 
 
 async def tell(db, who, kind, *, subject="tea", revision=1, particulars=None, starts_at=None):
     async with db.transaction() as tx:
-        await actions.tell(
+        await notify.tell(
             tx,
             [one.user_id for one in who],
             kind,
@@ -54,7 +54,7 @@ async def ana(db):
 
 async def choose(db, who, topic, *channels: Channel):
     async with db.transaction() as tx:
-        await actions.choose(tx, who.user_id, {topic: frozenset(channels)})
+        await notify.choose(tx, who.user_id, {topic: frozenset(channels)})
 
 
 async def test_news_about_one_subject_become_one_mail(db, ana, clock):
@@ -111,7 +111,7 @@ async def test_news_that_wait_join_an_urgent_mail_that_has_not_left(db, ana):
 
 async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
     async with db.transaction() as tx:
-        await actions.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
+        await notify.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
     await tell(db, [ana], Kind.NEW_ANSWER)
     ((_, _, _, due_at),) = await owed(db)
     assert due_at == clock.now() + 2 * HOUR
@@ -128,11 +128,11 @@ async def test_the_digest_collects_a_day(db, ana, clock):
     assert await owed(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
     for _ in range(2):
         async with db.transaction() as tx:
-            collected = await mails.close_digest(tx, ana.user_id, "2026-03-02", 1)
+            collected = await emails.close_digest(tx, ana.user_id, "2026-03-02", 1)
         assert [one.subject_id for one in collected] == ["tea", "games"]
         await tell(db, [ana], Kind.NEW_ANSWER, subject="tea", revision=2)
     async with db.transaction() as tx:
-        later = await mails.close_digest(tx, ana.user_id, "2026-03-03", 1)
+        later = await emails.close_digest(tx, ana.user_id, "2026-03-03", 1)
     assert [one.subject_id for one in later] == ["tea"]
 
 
@@ -140,7 +140,7 @@ async def test_shadow_accounts_and_people_without_an_address_are_owed_no_mail(db
     async with db.transaction() as tx:
         shadow = await users.create_shadow(tx)
         unreachable = await users.create_person(tx, display_name="Ben")
-        await actions.tell(tx, [shadow, unreachable], Kind.EVENT_CANCELLED, "tea", 1)
+        await notify.tell(tx, [shadow, unreachable], Kind.EVENT_CANCELLED, "tea", 1)
         assert await newest(tx, shadow, 10) == []
         assert [one.kind for one in await newest(tx, unreachable, 10)] == [Kind.EVENT_CANCELLED]
     assert await owed(db) == []
@@ -164,7 +164,7 @@ async def test_each_channel_is_switched_by_itself(db, ana):
 
 async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
     async with db.transaction() as tx:
-        await actions.stop_mail(tx, ana.user_id, Topic.CHANGES)
+        await notify.stop_mail(tx, ana.user_id, Topic.CHANGES)
         chosen = await preferences.of_person(tx, ana.user_id)
     assert chosen[Topic.CHANGES] == {Channel.IN_APP}
     assert chosen[Topic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
@@ -190,7 +190,7 @@ async def test_a_crowd_is_told_in_one_go(db, clock):
         async with db.transaction() as tx:
             crowd += [await person(tx, f"Guest {number}") for number in range(start, start + 67)]
     async with db.transaction() as tx:
-        await actions.tell(tx, [one.user_id for one in crowd], Kind.EVENT_CANCELLED, "tea", 1, starts_at=clock.now())
+        await notify.tell(tx, [one.user_id for one in crowd], Kind.EVENT_CANCELLED, "tea", 1, starts_at=clock.now())
     assert len({(who, mail_id) for _, who, mail_id, _ in await owed(db)}) == 1005
 
 
@@ -200,8 +200,8 @@ async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana
     await close(db, mail_id)
     clock.turn(DAY)
     async with db.transaction() as tx:
-        assert await mails.forget_closed(tx, clock.now()) == 1
-        assert await mails.in_mail(tx, mail_id) == []
+        assert await emails.forget_closed(tx, clock.now()) == 1
+        assert await emails.in_mail(tx, mail_id) == []
         assert len(await newest(tx, ana.user_id, 10)) == 1
 
 
@@ -209,7 +209,7 @@ async def test_new_dates_are_told_once_for_all(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
             dates = Particulars(starts=When(clock.now(), "UTC"), more=3)
-            await actions.tell(tx, [ana.user_id], Kind.NEW_DATE, "tea", 1, dates)
+            await notify.tell(tx, [ana.user_id], Kind.NEW_DATE, "tea", 1, dates)
         (news,) = await newest(tx, ana.user_id, 10)
     assert (news.kind, news.particulars.more) == (Kind.NEW_DATE, 3)
     assert len(await owed(db)) == 1
@@ -258,13 +258,13 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
         people = {name: await person(tx, name) for name in CHOICES}
         shadow = await users.create_shadow(tx)
         for name, who in people.items():
-            await actions.choose(tx, who.user_id, dict.fromkeys(Topic, CHOICES[name]))
+            await notify.choose(tx, who.user_id, dict.fromkeys(Topic, CHOICES[name]))
     by_id = {who.user_id: name for name, who in people.items()}
     told = {}
     for kind in Kind:
         async with db.transaction() as tx:
             # A move is mailed whatever else of a change is not.
-            await actions.tell(tx, [*by_id, shadow], kind, f"about {kind}", 1, Particulars(is_near=True))
+            await notify.tell(tx, [*by_id, shadow], kind, f"about {kind}", 1, Particulars(is_near=True))
             rows = await tx.fetch(
                 "select user_id, is_shown, is_for_digest, mail_id from notifications where kind = :kind order by user_id",
                 kind=kind.value,
@@ -291,7 +291,7 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
 async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):
     """Who has everything in tomorrow's digest is told today of what is off tonight: by a mail of its own, and by no digest beside it."""
     async with db.transaction() as tx:
-        await actions.choose(tx, ana.user_id, dict.fromkeys(Topic, frozenset({Channel.DIGEST})))
+        await notify.choose(tx, ana.user_id, dict.fromkeys(Topic, frozenset({Channel.DIGEST})))
     await tell(db, [ana], kind, starts_at=clock.now() + starts_in)
     ((mail, _, _, due_at),) = await owed(db)
     assert (mail, due_at == clock.now()) == (("news", True) if is_at_once else ("digest", False))

@@ -3,19 +3,19 @@
 import pytest
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.attendance.telling_groups import tell_of_new_events
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import announcements
-from openmeet.identities import queries as identities
-from openmeet.identities.mentions import MOST, handles_in
-from openmeet.identities.model import IdentityKind
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import Channel, Kind, Topic
-from openmeet.notifications.queries import newest
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import announcements
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.mentions import MOST, handles_in
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Kind, Topic
+from openmeet.domain.notifications.queries import newest
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
 
@@ -75,8 +75,8 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, Reply.GOING)
         words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
-        await hosting.revise(tx, ana, event.slug, details(description=words))
-        await hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
+        await event_hosting.revise(tx, ana, event.slug, details(description=words))
+        await event_hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
         assert (await heard(tx, ben)).count(Kind.MENTION) == 1
         assert await heard(tx, cleo) == []
         (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is Kind.MENTION]

@@ -10,10 +10,10 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
-from openmeet.notifications import actions
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import count_unread, newest
-from openmeet.users.model import UserId
+from openmeet.domain.notifications import notify
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import count_unread, newest
+from openmeet.domain.users.model import UserId
 
 PERSON = """
     insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
@@ -62,8 +62,8 @@ async def test_old_news_stay_as_they_were_and_new_kinds_are_taken(place: tuple[s
         assert await count_unread(tx, UserId("ana")) == 1
         # Nothing of the past is mailed, and nothing of it is told once more.
         assert await tx.fetch("select subject from debts") == []
-        await actions.tell(tx, [UserId("ana")], Kind.EVENT_CANCELLED, "tea", 2)
+        await notify.tell(tx, [UserId("ana")], Kind.EVENT_CANCELLED, "tea", 2)
         assert await tx.fetch("select subject from debts") == []
-        await actions.tell(tx, [UserId("ana")], Kind.REMINDER, "tea", 3)
+        await notify.tell(tx, [UserId("ana")], Kind.REMINDER, "tea", 3)
         assert len(await newest(tx, UserId("ana"), 10)) == 3
     await after.close()

@@ -6,9 +6,19 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from groundwork.errors import InvalidForm
-from openmeet.notifications import rules
-from openmeet.notifications.model import NOTHING_MORE, TOPICS, Addressee, Channel, Hours, Kind, Particulars, Topic, When
-from openmeet.users.model import UserId
+from openmeet.domain.notifications import rules
+from openmeet.domain.notifications.model import (
+    NOTHING_MORE,
+    TOPICS,
+    Addressee,
+    Channel,
+    Hours,
+    Kind,
+    Particulars,
+    Topic,
+    When,
+)
+from openmeet.domain.users.model import UserId
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
 NIGHT = Hours("Europe/Berlin", (time(22), time(7)))

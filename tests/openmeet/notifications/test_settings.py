@@ -5,12 +5,12 @@ from datetime import time
 
 import pytest
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.notifications import links, preferences
-from openmeet.notifications.links import Link, Purpose
-from openmeet.notifications.model import Channel, Hours, Topic
-from openmeet.users.queries import by_email
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.notifications import links, preferences
+from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.notifications.model import Channel, Hours, Topic
+from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
 
 FORM = {

@@ -8,15 +8,16 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock, Instant
-from openmeet.attendance import hosting
-from openmeet.events.model import Visibility
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions as series
-from openmeet.series.model import Template
-from openmeet.users.model import Caller, UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
+from tests.shown import words_of
 
 COMING = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00"}
 
@@ -122,7 +123,7 @@ async def test_where_somebody_goes_is_on_no_page(site: Site) -> None:
             event = await event_by(tx, host, title="Tea", **COMING)
             await event_by(tx, guest, title="Chess", **COMING)
         await ben.post(f"/events/{event.slug}/answer", data={"reply": "going"})
-        assert "Tea" not in (await ana.get(f"/people/{guest.user_id}")).text
+        assert "Tea" not in words_of((await ana.get(f"/people/{guest.user_id}")).text)
 
 
 async def test_following_and_no_more(site: Site) -> None:
@@ -140,10 +141,10 @@ async def test_following_and_no_more(site: Site) -> None:
         assert "Ana" in (await ben.get("/my/people")).text
         assert (await ana.post(f"{path}/follow", data={"follow": "yes"})).status_code == 422
         async with site.db.transaction() as tx:
-            await hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
+            await event_hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
         listed = (await ben.get("/my/people")).text
         assert "Somebody who hosts nothing public any more" in listed
-        assert "Ana" not in listed
+        assert "Ana" not in words_of(listed)
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text
         assert guest.user_id != host.user_id

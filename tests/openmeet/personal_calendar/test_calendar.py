@@ -21,21 +21,38 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.personal_calendar import actions, feed, queries, tasks, view
-from openmeet.personal_calendar.conflicts import conflicts
-from openmeet.personal_calendar.entries import all_of
-from openmeet.personal_calendar.fetching import Outgoing, checked_url
-from openmeet.personal_calendar.model import MOST_FAILURES, REFRESH_EVERY, Health, Itself, Kind, Span
+from groundwork.workers.limits import JobLimits
+from groundwork.workers.pool import PoolLimits, WorkerPool
+from groundwork.workers.quota import person as by_person
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.calendars import queries, subscriptions, tasks
+from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.entries import all_of
+from openmeet.domain.calendars.fetch import Outgoing, checked_url
+from openmeet.domain.calendars.model import (
+    LONGEST_PAUSE,
+    MOST_COSTLY_FAILURES,
+    MOST_FAILURES,
+    REFRESH_EVERY,
+    ROLL_BEFORE,
+    FailureReason,
+    Health,
+    Itself,
+    Kind,
+    Span,
+)
+from openmeet.domain.events import actions as events
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions as series_actions
-from openmeet.series.model import Template
-from openmeet.users.model import Caller
+from openmeet.web.calendar import feed, view
 from tests.databases import MakeDatabase
+from tests.groundwork.workers import jobs
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
+from tests.worker_pool import POOL, WORKERS
 
 CHOIR = """BEGIN:VCALENDAR
 X-WR-CALNAME:Choir
@@ -105,9 +122,9 @@ async def titles(db: Database, who: Caller) -> list[tuple[Kind, str]]:
 async def add(db: Database, who: Caller, outgoing: Outgoing, url: str, name: str = "") -> tuple[object, bool]:
     async with db.reader() as reader:
         now = reader.now
-    offered = await actions.look(outgoing, url, now, "Europe/Berlin")
+    offered = await subscriptions.look(outgoing, WORKERS, url, now, "Europe/Berlin")
     async with db.transaction() as tx:
-        return await actions.subscribe(tx, who.user_id, offered, name, outgoing)
+        return await subscriptions.subscribe(tx, who.user_id, offered, name, outgoing)
 
 
 async def mine(db: Database, who: Caller) -> queries.Subscribed:
@@ -185,8 +202,8 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
             ends="2026-03-07T20:00",
             time_zone="Europe/Berlin",
         )
-        offered = await actions.look_into(CHOIR.format(extra="").encode(), tx.now, "UTC")
-        await actions.subscribe(tx, ana.user_id, offered, "", None)
+        offered = await subscriptions.look_into(WORKERS, CHOIR.format(extra="").encode(), tx.now, "UTC")
+        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
         assert practice.starts_at is not None
         at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
         for itself, left in (
@@ -220,11 +237,11 @@ async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, o
         clash = await conflicts(reader, ana.user_id, [Span(choir.starts_at, choir.ends_at)])
     assert [one.title for one in clash[0]] == ["Choir practice"]
     async with db.transaction() as tx:
-        await actions.edit(tx, ana.user_id, found.id, name="Singing", is_busy=False)
+        await subscriptions.edit(tx, ana.user_id, found.id, name="Singing", is_busy=False)
         assert await conflicts(tx, ana.user_id, [Span(choir.starts_at, choir.ends_at)]) == [[]]
         with pytest.raises(NotFound):
-            await actions.remove(tx, ben.user_id, found.id)
-        await actions.remove(tx, ana.user_id, found.id)
+            await subscriptions.remove(tx, ben.user_id, found.id)
+        await subscriptions.remove(tx, ana.user_id, found.id)
     assert await titles(db, ana) == []
 
 
@@ -235,14 +252,14 @@ async def test_it_is_read_again_with_its_tag(
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, outgoing, elsewhere.url)
-    assert await tasks.refresh_due(db, outgoing, "UTC") == 0
+    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 0
     assert elsewhere.asked == [None]
     clock.turn(REFRESH_EVERY + HOUR)
-    assert await tasks.refresh_due(db, outgoing, "UTC") == 0
+    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 0
     assert elsewhere.asked[1] is not None
     elsewhere.body = CHOIR.format(extra="in the new hall")
     clock.turn(REFRESH_EVERY + HOUR)
-    assert await asyncio.gather(*(tasks.refresh_due(db, outgoing, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
+    assert await asyncio.gather(*(tasks.refresh_due(db, outgoing, POOL, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
     assert (Kind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
 
 
@@ -256,7 +273,7 @@ async def test_failures_wait_longer_and_longer_and_lose_nothing(
         for name, value in breaks.items():
             setattr(elsewhere, name, value)
         clock.turn(REFRESH_EVERY * 2**number)
-        await tasks.refresh_due(db, outgoing, "UTC")
+        await tasks.refresh_due(db, outgoing, POOL, "UTC")
         found = await mine(db, ana)
         assert (found.health, found.failures, found.dates) == (Health.FAILING, number, 5)
         assert found.problem
@@ -264,7 +281,7 @@ async def test_failures_wait_longer_and_longer_and_lose_nothing(
         assert found.next_fetch_at - clock.now() >= REFRESH_EVERY * 2 ** (number - 1)
     elsewhere.status = 410
     clock.turn(8 * DAY)
-    await tasks.refresh_due(db, outgoing, "UTC")
+    await tasks.refresh_due(db, outgoing, POOL, "UTC")
     assert (await mine(db, ana)).health is Health.GIVEN_UP
     assert len(await titles(db, ana)) == 5
     assert MOST_FAILURES > 3
@@ -276,15 +293,15 @@ async def test_dates_move_on_with_the_clock(db: Database, outgoing: Outgoing, cl
         ana = await person(tx, "Ana")
         now = tx.now
     yearly = CHOIR.format(extra="").replace("WEEKLY;COUNT=4", "YEARLY")
-    offered = await actions.look_into(yearly.encode(), now, "UTC")
+    offered = await subscriptions.look_into(WORKERS, yearly.encode(), now, "UTC")
     async with db.transaction() as tx:
-        await actions.subscribe(tx, ana.user_id, offered, "", None)
+        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
     clock.turn(800 * DAY)
-    assert await tasks.roll(db, "UTC") == 1
+    assert await tasks.roll(db, POOL, "UTC") == 1
     async with db.reader() as reader:
         ahead = await all_of(reader, ana.user_id, clock.now(), Instant(clock.now() + 366 * DAY))
     assert [one.title for one in ahead] == ["Choir practice"]
-    assert await tasks.roll(db, "UTC") == 0
+    assert await tasks.roll(db, POOL, "UTC") == 0
 
 
 async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewhere) -> None:
@@ -389,3 +406,82 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
         assert await feed.owner_of(tx, second) is None
         rows = await tx.fetch("select * from calendar_feeds")
     assert second not in str([dict(row) for row in rows])
+
+
+BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 3_000
+
+
+async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retry(
+    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+) -> None:
+    """It keeps its dates, says what happened, is tried less and less and then no more; read by its owner it is well again."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    await add(db, ana, outgoing, elsewhere.url)
+    elsewhere.body = BOMB
+    strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
+    try:
+        for number in range(1, MOST_COSTLY_FAILURES + 1):
+            clock.turn(LONGEST_PAUSE + HOUR)
+            assert await tasks.refresh_due(db, outgoing, strict, "UTC") == 0
+            found = await mine(db, ana)
+            assert (found.failures, found.reason, found.dates) == (number, FailureReason.TOO_MUCH_WORK, 5)
+        asked = len(elsewhere.asked)
+        clock.turn(100 * DAY)
+        await tasks.refresh_due(db, outgoing, strict, "UTC")
+        assert (await mine(db, ana)).health is Health.GIVEN_UP
+        assert len(elsewhere.asked) == asked
+    finally:
+        await strict.close()
+    elsewhere.body = CHOIR.format(extra="smaller")
+    async with db.reader() as reader:
+        address = await queries.address(reader, ana.user_id, found.id)
+    assert address is not None
+    assert await tasks.refresh(db, outgoing, WORKERS, address, "UTC")
+    found = await mine(db, ana)
+    assert (found.health, found.reason, found.failures) == (Health.FRESH, None, 0)
+    assert found.next_fetch_at is not None
+
+
+async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
+    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+) -> None:
+    """It is tried again soon, and nobody is told that something is wrong with it."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    await add(db, ana, outgoing, elsewhere.url)
+    elsewhere.body = CHOIR.format(extra="changed")
+    clock.turn(REFRESH_EVERY + HOUR)
+    narrow = WorkerPool(PoolLimits(cpu_seconds_per_person=0.000_001))
+    try:
+        await narrow.run(jobs.pid, payers=[by_person(ana.user_id)])
+        assert await tasks.refresh_due(db, outgoing, narrow, "UTC") == 0
+    finally:
+        await narrow.close()
+    found = await mine(db, ana)
+    assert (found.health, found.reason, found.failures) == (Health.FRESH, None, 0)
+    clock.turn(HOUR)
+    assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 1
+
+
+async def test_dates_that_cannot_be_computed_anew_stay(db: Database, outgoing: Outgoing, clock: HandClock) -> None:
+    """Once, and not again at each round; its owner is told."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        now = tx.now
+    offered = await subscriptions.look_into(WORKERS, CHOIR.format(extra="").encode(), now, "UTC")
+    async with db.transaction() as tx:
+        made, _ = await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        await tx.execute(
+            "update subscribed_calendars set content = :content where id = :id", content=BOMB.encode(), id=made.id
+        )
+    clock.turn(70 * DAY)
+    strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
+    try:
+        assert await tasks.roll(db, strict, "UTC") == 0
+        found = await mine(db, ana)
+        assert (found.health, found.reason, found.dates) == (Health.FILE, FailureReason.TOO_MUCH_WORK, made.dates)
+        async with db.reader() as reader:
+            assert await queries.running_out(reader, Instant(clock.now() + ROLL_BEFORE), 10) == []
+    finally:
+        await strict.close()

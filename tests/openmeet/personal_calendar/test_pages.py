@@ -1,13 +1,16 @@
 """One's own calendar in a browser and by the API."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.personal_calendar.fetching import Outgoing
+from groundwork.workers.limits import JobLimits
+from groundwork.workers.pool import PoolLimits, WorkerPool
+from openmeet.domain.calendars.fetch import Outgoing
 from tests.databases import MakeDatabase
-from tests.openmeet.personal_calendar.test_calendar import CHOIR, Elsewhere, elsewhere, outgoing
+from tests.openmeet.personal_calendar.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, outgoing
 from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
 
 __all__ = ["elsewhere", "outgoing"]
@@ -54,6 +57,29 @@ async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site:
             assert 'value="My choir"' in page.text
 
 
+async def test_who_subscribed_sees_that_it_takes_too_much_and_starts_it_again(site: Site, elsewhere: Elsewhere) -> None:
+    """What happened and what to do stand beside the calendar; programs get the reason as a code."""
+    strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
+    pool, site.app.state.workers = site.app.state.workers, strict
+    try:
+        async with site.browser() as browser:
+            await sign_up(browser, "ana@example.org", "Ana")
+            site.app.state.workers = pool
+            await browser.post("/settings/calendars", data={"url": elsewhere.url})
+            mine = (await browser.get("/settings/calendars")).text
+            (path,) = set(re.findall(r"/settings/calendars/[0-9a-f-]{36}", mine))
+            elsewhere.body, site.app.state.workers = BOMB, strict
+            await browser.post(path, data={"act": "refresh"})
+            mine = (await browser.get("/settings/calendars")).text
+            assert "takes more work than we can give" in mine
+            assert "Choir practice" in (await browser.get("/my/calendar?on=2026-03-07")).text
+            elsewhere.body, site.app.state.workers = CHOIR.format(extra="smaller"), pool
+            await browser.post(path, data={"act": "refresh"})
+            assert "takes more work" not in (await browser.get("/settings/calendars")).text
+    finally:
+        await strict.close()
+
+
 async def test_the_feed_is_opened_changed_and_closed(site: Site) -> None:
     async with site.browser() as browser, site.browser() as program:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -73,7 +99,7 @@ async def test_the_feed_is_opened_changed_and_closed(site: Site) -> None:
 
 
 def _feed_path(html: str) -> str:
-    return urlsplit(html.partition('id="feed-url"')[2].partition('value="')[2].partition('"')[0]).path
+    return urlsplit(html.partition('id="own-feed-address"')[2].partition('value="')[2].partition('"')[0]).path
 
 
 async def test_the_api(site: Site, elsewhere: Elsewhere) -> None:

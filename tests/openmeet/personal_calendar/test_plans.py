@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Row, Transaction
-from openmeet.personal_calendar import entries
-from openmeet.personal_calendar.model import WIDEST
+from openmeet.domain.calendars import entries
+from openmeet.domain.calendars.model import WIDEST
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 

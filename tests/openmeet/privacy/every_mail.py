@@ -15,39 +15,40 @@ from groundwork.http.server import serve
 from groundwork.outbox.pay import Paying, run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.arriving import people as arriving_people
-from openmeet.arriving import queries as arrivals
-from openmeet.arriving.model import Medium, What
-from openmeet.arriving.people import ARRIVAL_MAIL
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting
-from openmeet.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
-from openmeet.attendance.model import NO_WISHES, Reply
-from openmeet.browsing.webhook_view import webhook_view
-from openmeet.debts.kinds import Debt
-from openmeet.events import co_hosts
-from openmeet.events.co_hosts import CO_HOST_MAIL
-from openmeet.groups import running, succession
-from openmeet.groups.letters import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
-from openmeet.groups.tasks import pass_on
-from openmeet.guests import actions as guests
-from openmeet.guests.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
-from openmeet.notifications import actions as notifications
-from openmeet.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, Topic
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.model import NO_WISHES, Reply
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.groups import administration, succession
+from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
+from openmeet.domain.groups.tasks import pass_on
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.imports import people as arriving_people
+from openmeet.domain.imports import queries as arrivals
+from openmeet.domain.imports.model import Medium, What
+from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, Topic
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import standing_rsvps
+from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import CODE_MAIL
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.deliver import webhook_payer
+from openmeet.domain.webhooks.model import OFF_MAIL, Happening
+from openmeet.outbox.kinds import Debt
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions as series_actions
-from openmeet.series import attending
-from openmeet.series.entry_letters import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
-from openmeet.series.model import Series, Template, Timing
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import CODE_MAIL
-from openmeet.webhooks import actions as webhooks
-from openmeet.webhooks.model import OFF_MAIL, Happening
-from openmeet.webhooks.sending import webhook_payer
+from openmeet.web.webhooks.payloads import webhook_view
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, Site, details, event_by, person
+from tests.worker_pool import WORKERS
 
 Occasion = Callable[[Site, Callable[[], Awaitable[None]]], Awaitable[None]]
 
@@ -61,7 +62,7 @@ async def _group_invitation(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         owner = await person(tx, "Inviting")
         group = await group_by(tx, owner, name="Inviters")
-        await running.invite_by_mail(tx, owner, group.slug, "invited@example.org")
+        await administration.invite_by_mail(tx, owner, group.slug, "invited@example.org")
 
 
 async def _succession(site: Site, _: object) -> None:
@@ -155,7 +156,7 @@ async def _withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
 async def _series_answered(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         made = await _series(site, tx, "Trainer")
-        await attending.answer_all(tx, await person(tx, "Eager"), made.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, await person(tx, "Eager"), made.slug, Reply.GOING)
     site.clock.turn(HOUR)
 
 
@@ -163,11 +164,11 @@ async def _series_withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) 
     async with site.db.transaction() as tx:
         made = await _series(site, tx, "Conductor")
         eager = await person(tx, "Fickle")
-        await attending.answer_all(tx, eager, made.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, eager, made.slug, Reply.GOING)
     site.clock.turn(HOUR)
     await deliver()
     async with site.db.transaction() as tx:
-        await attending.stop(tx, eager, made.slug, withdraws=True)
+        await standing_rsvps.stop(tx, eager, made.slug, withdraws=True)
     site.clock.turn(HOUR)
 
 
@@ -186,7 +187,7 @@ async def _arrival(site: Site, _: object) -> None:
         brought = await arrivals.insert(
             tx, host.user_id, What.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
         )
-    await arriving_people.keep(site.db, host, brought)
+    await arriving_people.keep(site.db, WORKERS, host, brought)
     async with site.db.transaction() as tx:
         await arriving_people.invite(tx, host, What.GUESTS, event.slug, message="Come along", expected=1)
 
@@ -208,7 +209,7 @@ async def _change(site: Site, name: str, channels: frozenset[Channel]) -> None:
         going = await person(tx, name)
         await notifications.choose(tx, going.user_id, {Topic.CHANGES: channels, Topic.OWN_ANSWERS: frozenset()})
         await attendance.answer(tx, going, event.slug, Reply.GOING)
-        await hosting.revise(tx, host, event.slug, details(venue_name="The other park"))
+        await event_hosting.revise(tx, host, event.slug, details(venue_name="The other park"))
 
 
 OCCASIONS: dict[str, Occasion] = {

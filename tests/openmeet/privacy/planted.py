@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from openmeet.users.model import Caller
+from openmeet.domain.users.model import Caller
 
 
 class Viewer(StrEnum):

@@ -5,35 +5,35 @@ from datetime import datetime
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
-from openmeet.access import actions as access
-from openmeet.access.model import TokenWanted
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import hosting, inviting, managing
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.events import actions as events
-from openmeet.events import co_hosts, drafts, grouping, pictures
-from openmeet.events.model import Details, Event, GroupOfEvent, Visibility
-from openmeet.events.rules import Submission
-from openmeet.groups import actions as groups
-from openmeet.groups import announcements, calendar_feeds, running
-from openmeet.groups import pictures as group_pictures
-from openmeet.groups import queries as group_queries
-from openmeet.guests import actions as guests
-from openmeet.media.model import Picture
-from openmeet.messages import actions as messages
-from openmeet.personal_calendar import feed
+from openmeet.domain.api_tokens import actions as access
+from openmeet.domain.api_tokens.scopes import Scope
+from openmeet.domain.api_tokens.tokens import TokenWanted
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts, drafts, group_events, pictures
+from openmeet.domain.events.model import Details, Event, GroupOfEvent, Visibility
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration, announcements, calendar_feeds
+from openmeet.domain.groups import pictures as group_pictures
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.model import Happening
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series
-from openmeet.series.model import Template, Timing
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.site.scopes import Scope
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
-from openmeet.webhooks import actions as webhooks
-from openmeet.webhooks.model import Happening
+from openmeet.web.calendar import feed
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.privacy.planted import ABSENT, BLOCKED, FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, Viewer
 from tests.openmeet.site_under_test import CODE_KEY, details
@@ -94,7 +94,7 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
         ),
     )
     questions = (Question("q1", "What do you eat?"),)
-    await managing.change_joining(tx, ana, event.slug, Joining(max_party=3, asks_names=True, questions=questions))
+    await host_decisions.change_joining(tx, ana, event.slug, Joining(max_party=3, asks_names=True, questions=questions))
     wishes = Wishes(2, None, (town.secret("companion", GUEST),), {"q1": town.secret("reply", GUEST)}, None)
     answer = await attendance.answer(tx, guest, event.slug, Reply.GOING, wishes)
     await attendance.answer(tx, town.callers[MEMBER], event.slug, Reply.INTERESTED)
@@ -109,8 +109,8 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
         wishes=Wishes(),
     )
     await guests.confirm(tx, asked.id)
-    await managing.add(tx, ana, event.slug, town.secret("addedname"))
-    invited = await inviting.invite(tx, ana, event.slug, f"{town.secret('invitedmail').lower()}@example.org")
+    await host_decisions.add(tx, ana, event.slug, town.secret("addedname"))
+    invited = await invitations.invite(tx, ana, event.slug, f"{town.secret('invitedmail').lower()}@example.org")
     host_asked = await co_hosts.invite(tx, ana, event.slug, f"{town.secret('cohostmail').lower()}@example.org")
     await messages.write(tx, ana, event.slug, town.secret("message", GUEST), ["going"])
     later = Instant(tx.now + DAY)
@@ -134,10 +134,10 @@ async def _events_for_few(tx: Transaction, town: Planted, *, is_open: bool) -> N
     picture = Picture("a" * 64, town.secret("alt", GUEST), 1200, 630)
     await pictures.put(tx, ana, private.slug, picture)
     questions = (Question("q1", town.secret("question", GUEST)),)
-    await managing.change_joining(tx, ana, private.slug, Joining(questions=questions))
-    await inviting.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
+    await host_decisions.change_joining(tx, ana, private.slug, Joining(questions=questions))
+    await invitations.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
     await attendance.answer(tx, guest, private.slug, Reply.GOING)
-    await hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
+    await event_hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
     _event_address(town, private)
 
     unlisted = await events.create(tx, ana, _typed(town, "unlisted", "public" if is_open else "unlisted"))
@@ -164,8 +164,8 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
             join_question=town.secret("clubquestion", *meant) if is_secret else "Why?",
         )
         for viewer in (MEMBER, FORMER):
-            link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-            await running.accept(tx, town.callers[viewer], link.id)
+            link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+            await administration.accept(tx, town.callers[viewer], link.id)
         for viewer in (HOST, MEMBER, FORMER):
             mine = await group_queries.find_member(tx, group.id, town.callers[viewer].user_id)
             token = await calendar_feeds.renew(tx, CODE_KEY, group, mine)
@@ -173,21 +173,21 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
         alt = town.secret(f"{name}alt", *meant) if is_secret else "Singers."
         await group_pictures.put(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, town.secret(f"{name}news", *meant))
-        of_group = grouping.of_event(group)
+        of_group = group_events.of_event(group)
         own = "public" if is_secret or is_open else "private"
         event = await events.create(tx, ana, _typed(town, f"{name}event", own, *meant), group=of_group)
         await attendance.answer(tx, town.callers[FORMER], event.slug, Reply.INTERESTED)
         _event_address(town, event)
         if is_secret:
             await _series(tx, town, f"{name}series", *meant, group=of_group, is_open=is_open)
-        await running.remove(tx, ana, group.slug, town.callers[FORMER].user_id)
-        await running.invite_by_mail(tx, ana, group.slug, f"{town.secret(f'{name}mail').lower()}@example.org")
+        await administration.remove(tx, ana, group.slug, town.callers[FORMER].user_id)
+        await administration.invite_by_mail(tx, ana, group.slug, f"{town.secret(f'{name}mail').lower()}@example.org")
         asking = await users.create_person(tx, display_name=f"Asking {name}", email=f"{name}@example.org")
         if not is_secret:
             answer = town.secret(f"{name}answer")
             await groups.join(tx, Caller(asking, "Asking"), group.slug, answer)
         inside = await member(tx, group, ana, town.secret(f"{name}person", MEMBER) if is_secret else "Bass")
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         town.addresses.setdefault("groups", []).append(
             {
                 "slug": group.slug,
@@ -207,10 +207,10 @@ async def _unlisted(tx: Transaction, town: Planted, *, is_open: bool) -> None:
     visibility = "public" if is_open else "unlisted"
     name, text = town.secret("denname", MEMBER), town.secret("dentext", MEMBER)
     group = await group_by(tx, ana, name=name, description=text, visibility=visibility)
-    link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-    await running.accept(tx, town.callers[MEMBER], link.id)
+    link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+    await administration.accept(tx, town.callers[MEMBER], link.id)
     told = await announcements.announce(tx, ana, group.slug, town.secret("dennews", MEMBER))
-    of_group = grouping.of_event(group)
+    of_group = group_events.of_event(group)
     # Of an unlisted group nothing is more than that, whatever it says of itself.
     event = await events.create(tx, ana, _typed(town, "denevent", "public", MEMBER), group=of_group)
     _event_address(town, event, told=[HOST, MEMBER])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from openmeet.xrpc.dispatch import QUERIES
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.ingestion.network import message, rev, rsvp_value
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.privacy.looking import Look, Place

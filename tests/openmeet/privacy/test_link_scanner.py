@@ -16,11 +16,11 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.attendance import hosting
-from openmeet.debts.deliveries import Composer, Due, Letter, mail_payer
-from openmeet.debts.kinds import Debt
-from openmeet.events.model import EventSlug
-from openmeet.events.queries import by_slug
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.outbox.emails import Composer, Due, Letter, mail_payer
+from openmeet.outbox.kinds import Debt
 from programs.publisher import composers, sender
 from tests.openmeet.every_row import every_row
 from tests.openmeet.privacy.every_mail import OCCASIONS
@@ -107,7 +107,7 @@ async def test_nothing_changes_in_a_town_full_of_news(post: Post) -> None:
         ana = planted.callers[HOST]
         public = await by_slug(tx, EventSlug(planted.addresses["events"][0]["slug"]))
         assert public is not None
-        await hosting.revise(tx, ana, public.slug, details(title="Open tea", venue_name="The other park"))
+        await event_hosting.revise(tx, ana, public.slug, details(title="Open tea", venue_name="The other park"))
     post.site.clock.turn(HOUR)
     await post.deliver()
     links = await post.scan()

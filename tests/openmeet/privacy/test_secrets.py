@@ -6,7 +6,7 @@ Each viewer finds exactly what is meant for them: less would mean that the probe
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
@@ -14,17 +14,19 @@ import structlog
 from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from tests.databases import MakeDatabase
-from tests.openmeet.privacy.looking import look_everywhere, search, try_everything
+from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.privacy.looking import UNLIMITED, look_everywhere, search, try_everything
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.privacy.withholding import keep_away, withhold
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import ORIGIN, Site, site_on
 
 
 @pytest.fixture
-async def site(make_sqlite: MakeDatabase, clock):
+async def site(make_sqlite: MakeDatabase, clock) -> AsyncIterator[Site]:
     db = await make_sqlite("openmeet")
-    return site_on(db, clock, api_requests_per_minute=0, metrics_token=Secret("for metrics"))
+    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+        yield site_on(db, clock, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics"))
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
 @pytest.mark.parametrize("viewer", [NOBODY, FORMER])
 async def test_no_search_confirms_a_guess(make_database, clock, viewer):
     """Searching for a hidden word answers what searching for nonsense answers, also in numbers; each engine has its own search."""
-    site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0)
+    site = site_on(await make_database("openmeet"), clock, **UNLIMITED)
     async with site.db.transaction() as tx:
         town = await plant(tx)
     nothing = await search(site, viewer, town, "zqnosuchwordzq")

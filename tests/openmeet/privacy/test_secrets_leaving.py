@@ -14,14 +14,14 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.attendance import hosting
-from openmeet.browsing.webhook_view import webhook_view
-from openmeet.debts.deliveries import mail_payer
-from openmeet.debts.kinds import Debt
-from openmeet.events.model import EventSlug
-from openmeet.events.queries import by_slug
-from openmeet.identities import actions as identities
-from openmeet.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.outbox.emails import mail_payer
+from openmeet.outbox.kinds import Debt
+from openmeet.web.webhooks.payloads import webhook_view
 from programs.publisher import composers, sender
 from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
 from tests.openmeet.privacy.planting import plant
@@ -68,10 +68,10 @@ async def test_mails_say_to_each_what_is_meant_for_them(make_sqlite, clock, tmp_
             online_url=f"https://join.example/{planted.secret('newlink', GUEST)}",
             place_audience="attendees",
         )
-        await hosting.revise(tx, ana, public.slug, moved)
+        await event_hosting.revise(tx, ana, public.slug, moved)
         for event in others:
             if event is not None and not (event.is_draft or event.is_cancelled):
-                await hosting.cancel(tx, ana, event.slug, "Rain")
+                await event_hosting.cancel(tx, ana, event.slug, "Rain")
     clock.turn(DAY)
     found = await mails(site, planted, tmp_path / "mail")
     for viewer in SIGNED_UP:

@@ -2,13 +2,14 @@
 
 import pytest
 
-from openmeet.users.model import Caller
-from tests.openmeet.privacy.looking import look_everywhere
+from openmeet.domain.users.model import Caller
+from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.privacy.looking import UNLIMITED, look_everywhere
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.privacy.questions import answer_everything, ask_everything, put_records
 from tests.openmeet.privacy.withholding import keep_away, withhold
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import ORIGIN, site_on
 from tests.openmeet.xrpc.asking import People
 
 
@@ -19,7 +20,9 @@ def people(clock):
 
 @pytest.fixture
 async def site(make_sqlite, clock, people):
-    return site_on(await make_sqlite("openmeet"), clock, service_callers=people.callers(), api_requests_per_minute=0)
+    db = await make_sqlite("openmeet")
+    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+        yield site_on(db, clock, service_callers=people.callers(), publishing=publishing, **UNLIMITED)
 
 
 async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people):

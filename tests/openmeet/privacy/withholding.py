@@ -1,18 +1,18 @@
 """In the town full of secrets: what a moderator has hidden, what waits, and somebody whom the host keeps away."""
 
 from groundwork.database.transaction import Transaction
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import inviting
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events import grouping
-from openmeet.events.model import Details
-from openmeet.groups import running
-from openmeet.moderation import acts, standing
-from openmeet.moderation.model import Reason, State, Subject, Thing
-from openmeet.safety import actions as safety
-from openmeet.users import actions as users
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.model import Details
+from openmeet.domain.groups import administration
+from openmeet.domain.moderation import actions, visibility
+from openmeet.domain.moderation.model import Reason, State, Subject, Thing
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.privacy.planted import BLOCKED, GUEST, HOST, Planted
 from tests.openmeet.site_under_test import details
@@ -29,15 +29,15 @@ async def withhold(tx: Transaction, town: Planted, *, is_open: bool = False) -> 
     waiting = await events.create(tx, new, _said(town, "waiting", is_hosts=False))
     name, text = town.secret("hiddengroupname"), town.secret("hiddengrouptext")
     group = await group_by(tx, ana, name=name, description=text, visibility="public")
-    inside = await events.create(tx, ana, _said(town, "ofhiddengroup"), group=grouping.of_event(group))
+    inside = await events.create(tx, ana, _said(town, "ofhiddengroup"), group=group_events.of_event(group))
     town.addresses["events"] += [{"slug": event.slug} for event in (hidden, waiting, inside)]
     town.addresses["groups"].append({**town.addresses["groups"][-1], "slug": group.slug})
     if is_open:
         return
     town.hidden |= {hidden.slug, waiting.slug, inside.slug, group.slug}
     for thing, subject in ((Thing.EVENT, hidden.id), (Thing.GROUP, group.id)):
-        await acts.decide(tx, new.user_id, Subject(thing, subject), State.HIDDEN, "A moderator's reason")
-    await standing.hold(tx, [Subject(Thing.PERSON, new.user_id)], State.FIRST_EVENT)
+        await actions.decide(tx, new.user_id, Subject(thing, subject), State.HIDDEN, "A moderator's reason")
+    await visibility.hold(tx, [Subject(Thing.PERSON, new.user_id)], State.FIRST_EVENT)
     said = town.secret("reported", GUEST, host=False)
     await safety.report(tx, town.callers[GUEST], Thing.PERSON, ana.user_id, Reason.OTHER, said)
 
@@ -48,11 +48,11 @@ async def keep_away(tx: Transaction, town: Planted) -> None:
     kept = await events.create(tx, ana, details(title=town.secret("kepttitle"), visibility="private"))
     town.addresses["events"].append({"slug": kept.slug})
     town.hidden.add(kept.slug)
-    await inviting.invite(tx, ana, kept.slug, "zqmailofblockedzq@example.org")
+    await invitations.invite(tx, ana, kept.slug, "zqmailofblockedzq@example.org")
     await attendance.answer(tx, other, kept.slug, Reply.GOING)
     for known in town.addresses["groups"][:2]:
-        link = await running.invite_by_link(tx, ana, known["slug"], uses=1)
-        await running.accept(tx, other, link.id)
+        link = await administration.invite_by_link(tx, ana, known["slug"], uses=1)
+        await administration.accept(tx, other, link.id)
     for name in _OF_GROUPS:
         town.for_whom[name] |= {BLOCKED}
     await safety.block(tx, ana, other.user_id)

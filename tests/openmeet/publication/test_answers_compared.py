@@ -7,16 +7,16 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.attendance import comparing
-from openmeet.attendance.comparing import compare_answers
-from openmeet.attendance.model import Reply
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import Kind, State
-from openmeet.events.by_record import find
-from openmeet.events.model import Event
-from openmeet.events.queries import by_slug
-from openmeet.ingestion.apply import apply
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.domain.attendance import comparing
+from openmeet.domain.attendance.comparing import compare_answers
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.by_record import find
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_slug
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value

@@ -5,12 +5,12 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.ingestion.backfill import backfill
-from openmeet.records.collections import RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.records.collections import RSVP
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_groups import records_in
 from tests.openmeet.publication.test_where_they_answered import said_elsewhere, second_account
 from tests.openmeet.town import Town

@@ -2,17 +2,17 @@
 
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.debts import publication_leases as leases
-from openmeet.debts import publication_taking
-from openmeet.debts.publications import Kind
-from openmeet.events.model import Event
-from openmeet.identities import actions as identities
-from openmeet.identities.agents import agent_for
-from openmeet.publication import settling, writing
-from openmeet.publication.eligibility import PublishRsvp, decide
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.publishing import settle, write
+from openmeet.network.publishing.eligibility import PublishRsvp, decide
+from openmeet.network.repositories.agents import agent_for
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import publication_taking
+from openmeet.outbox.publications import Kind
 from tests.openmeet.town import Town, details
 
 
@@ -44,7 +44,7 @@ async def pay_all(town: Town) -> None:
 async def revise(town: Town, host: Caller, event: Event, **typed: str) -> None:
     """As the event's form does it."""
     async with town.db.transaction() as tx:
-        await hosting.revise(tx, host, event.slug, details(**typed))
+        await event_hosting.revise(tx, host, event.slug, details(**typed))
 
 
 async def test_answers_are_taken_back_with_an_event_that_is_unlisted(town: Town):
@@ -63,7 +63,7 @@ async def test_answers_are_taken_back_with_an_event_that_is_unlisted(town: Town)
 async def test_answers_are_taken_back_with_an_event_that_is_deleted(town: Town):
     ben, event, uri = await answered(town)
     async with town.db.transaction() as tx:
-        await hosting.delete(tx, ben, event.slug)
+        await event_hosting.delete(tx, ben, event.slug)
     await pay_all(town)
     assert await absent(town, uri)
 
@@ -95,7 +95,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(town.db, town.network, decision.identity)
     await revise(town, ben, event, visibility="unlisted")
-    await writing.write(town.publisher, client, held, decision)
+    await write.write(town.publisher, client, held, decision)
     assert (await town.record(uri))["status"].endswith("#interested")
     await pay_all(town)
     assert await absent(town, uri)
@@ -111,7 +111,7 @@ async def test_public_again_before_the_answer_is_gone(town: Town):
             await leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")
     for one in held:
-        await settling.forget(town.publisher, leases.as_retracting(one))
+        await settle.forget(town.publisher, leases.as_retracting(one))
     town.clock.turn(10 * MINUTE)
     await pay_all(town)
     async with town.db.reader() as reader:

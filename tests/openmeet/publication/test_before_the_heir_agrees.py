@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import HOUR, SECOND
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.identities import actions as identities
-from openmeet.identities import preferences
-from openmeet.identities.preferences import USUAL
-from openmeet.ingestion import reviewing
-from openmeet.records.collections import RSVP, SUCCESSION_KEY
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.network.ingestion import merge_review
+from openmeet.network.records.collections import RSVP, SUCCESSION_KEY
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_groups import pay
 from tests.openmeet.publication.test_owners import events_here, hand_over, hosted, now
 from tests.openmeet.town import Town
@@ -99,7 +99,7 @@ async def test_an_edit_from_before_gives_way_to_what_was_edited_here(town: Town)
     record = await town.record(after.record_uri or "")
     assert (record["name"], record["description"]) == ("Ben's tea", "Cake, too.")
     async with town.db.reader() as reader:
-        _, (one,) = await reviewing.merged(reader, ben, event.slug)
+        _, (one,) = await merge_review.merged(reader, ben, event.slug)
     assert (one.decision.field, one.decision.theirs) == ("name", "Coffee")
 
 
@@ -108,7 +108,7 @@ async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost
     ana, ben, dan = await town.connected("ana"), await town.person("Ben"), await town.connected("dan")
     event, uri = await hosted(town, ana, ben)
     async with town.db.transaction() as tx:
-        await preferences.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
     async with town.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=uri.split("/")[2])
     town.clock.turn(3 * HOUR)  # what access was given ends with the session behind it

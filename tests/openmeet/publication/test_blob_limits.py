@@ -9,17 +9,18 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events import pictures as event_pictures
-from openmeet.events.model import Event
-from openmeet.events.rules import check
-from openmeet.events.submissions import submission_of, values_of_event
-from openmeet.media import actions as media
-from openmeet.media.model import Picture
-from openmeet.media.preparing import shrunk
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.media.preparing import shrunk
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town
+from tests.worker_pool import WORKERS
 
 
 def noisy(width: int = 1200, height: int = 800) -> bytes:
@@ -68,7 +69,7 @@ async def with_picture(town: Town, host: Caller) -> Event:
     event = await town.event(host)
     store = town.publisher.pictures
     assert store is not None
-    key, made = await media.keep(town.db, store, host.user_id, noisy())
+    key, made = await media.keep(town.db, store, WORKERS, host.user_id, noisy())
     async with town.db.transaction() as tx:
         return await event_pictures.put(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from groundwork.clock import DAY, HOUR
-from openmeet.attendance import hosting
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.records.collections import EVENT
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_recalls import agree, delete, records, settle, withdraw
 from tests.openmeet.town import Town
 
@@ -93,7 +93,7 @@ async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(town: Town)
         await tx.execute("delete from sessions where did = :did", did=record["uri"].split("/")[2])
     town.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
     async with town.db.transaction() as tx:
-        await hosting.delete(tx, cleo, event.slug)
+        await event_hosting.delete(tx, cleo, event.slug)
     await settle(town, cleo)
     assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
     await delete(town, record)
@@ -161,28 +161,3 @@ async def test_what_was_lost_and_is_back_without_consent_is_taken_back(town: Tow
     await settle(town, cleo)
     assert await records(town, EVENT) == []
     assert await known_events(town) == [(event.id, "Tea", None)]
-
-
-async def test_what_became_an_event_of_its_own_stays_that(town: Town):
-    """It came back when hers had another record already, and is an event beside it. Gone and back once more, it is still that one:
-    the mark that it bears is hers, and its key is not.
-    """
-    cleo = await town.connected()
-    event, record = await taken_back(town, cleo)
-    await agree(town, cleo)
-    await settle(town, cleo)
-    await bring_back(town, record)
-    await settle(town, cleo)
-    (other,) = [one for one, _, uri in await known_events(town) if uri == record["uri"]]
-    assert other != event.id
-    await delete(town, record)
-    await withdraw(town, cleo)
-    await settle(town, cleo)
-    assert await records(town, EVENT) == []
-    await agree(town, cleo)
-    await bring_back(town, record)
-    await town.listen(cleo.user_id)
-    assert (other, "Tea", record["uri"]) in await known_events(town)
-    await settle(town, cleo)
-    assert len(await known_events(town)) == 2
-    assert len(await records(town, EVENT)) == 2

@@ -5,10 +5,8 @@ import pytest
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.errors import Conflict
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind
-from openmeet.identities.agents import agent_for_user
-from openmeet.publication.client import (
+from openmeet.domain.attendance.model import Reply
+from openmeet.network.publishing.send import (
     create_event,
     create_event_series,
     create_or_update_rsvp,
@@ -19,8 +17,10 @@ from openmeet.publication.client import (
     update_event,
     update_event_series,
 )
-from openmeet.records.collections import EVENT, RSVP, SERIES
-from openmeet.records.rsvp import record_key_for
+from openmeet.network.records.collections import EVENT, RSVP, SERIES
+from openmeet.network.records.rsvp import record_key_for
+from openmeet.network.repositories.agents import agent_for_user
+from openmeet.outbox.publications import Kind
 from tests.openmeet.town import Town
 
 KEY = RecordKey("3mqdau33ozs2n")

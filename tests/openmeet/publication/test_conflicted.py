@@ -3,10 +3,10 @@
 import pytest
 from aiohttp import web
 
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, Standing, State
-from openmeet.publication.publisher import MAX_ROUNDS, MAX_WRITES_PER_HOUR
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.domain.attendance.model import Reply
+from openmeet.network.publishing.publisher import MAX_ROUNDS, MAX_WRITES_PER_HOUR
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.publications import Kind, Standing, State
 from tests.openmeet.publication.test_together import names, watched
 from tests.openmeet.town import Town
 

@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.debts.publications import Kind, State
-from openmeet.events.queries import by_slug
-from openmeet.publication import rounds
-from openmeet.records.collections import EVENT
+from openmeet.domain.events.queries import by_slug
+from openmeet.network.publishing import schedule
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town
 
 STEPS = 14
@@ -40,7 +40,7 @@ class _Faults:
 
 async def pay_badly(town: Town, faults: _Faults) -> None:
     """One round of payments that may lose a reply, or be killed in the middle."""
-    task = asyncio.create_task(rounds.run_once(town.publisher))
+    task = asyncio.create_task(schedule.run_once(town.publisher))
     faults.left = faults.chance.choice((None, 1, 2, 3))
     faults.victim = task if faults.chance.random() < 0.6 else None
     with contextlib.suppress(asyncio.CancelledError):

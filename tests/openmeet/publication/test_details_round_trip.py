@@ -5,13 +5,13 @@ from html import unescape
 
 import pytest
 
-from openmeet.events.about import Accessibility, Tickets
-from openmeet.events.model import Event
-from openmeet.events.queries import by_record_uri
-from openmeet.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
-from openmeet.ingestion import conflicts, reviewing
-from openmeet.ingestion.three_way import Policy, Side
-from openmeet.records.collections import DETAILS_KEY
+from openmeet.domain.events.about import Accessibility, Tickets
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
+from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion.three_way import Policy, Side
+from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_two_writers import Writers, other_installation, published, settle
 from tests.openmeet.site_under_test import signed_in, site_on
@@ -111,7 +111,7 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
     wanted = one.decision.ours if lost is Side.OURS else one.decision.theirs
     slug = (await side.event()).slug
     async with side.town.db.transaction() as tx:
-        await reviewing.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)
+        await merge_review.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)
     await settle(here, there)
     assert (await here.event()).tags == (await there.event()).tags == (wanted,)
     async with signed_in(site_on(side.town.db, side.town.clock), side.cleo.user_id) as browser:
@@ -138,5 +138,5 @@ async def test_an_app_that_knows_nothing_of_them_takes_nothing_away(both: tuple[
 async def _decisions(side: Writers):
     async with side.town.db.reader() as reader:
         assert await by_record_uri(reader, side.uri) is not None
-        for one in await conflicts.of_record(reader, side.uri):
+        for one in await merge_decisions.of_record(reader, side.uri):
             yield one

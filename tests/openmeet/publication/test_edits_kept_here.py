@@ -1,17 +1,19 @@
 """What is edited here and not written into the record that is there: nobody's edit elsewhere takes it away (invariant 6)."""
 
+from dataclasses import replace
 from typing import Any
 
 from groundwork.clock import MINUTE
-from openmeet.attendance import hosting
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.events.queries import by_id
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.merge import Side
-from openmeet.records.collections import EVENT
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import USUAL_RECORD, Event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.series import record_settings
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way_merge import Side
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import Kind
 from tests.openmeet.publication.test_lent_accounts import edit as edit_together
 from tests.openmeet.publication.test_lent_accounts import with_co_host
 from tests.openmeet.publication.test_recalls import agree, delete, edit, records, settle, withdraw
@@ -27,12 +29,12 @@ async def shown(town: Town, event: Event) -> Event:
 
 async def revise(town: Town, who: Caller, event: Event, **typed: str) -> None:
     async with town.db.transaction() as tx:
-        await hosting.revise(tx, who, event.slug, details(**typed))
+        await event_hosting.revise(tx, who, event.slug, details(**typed))
 
 
 async def decided(town: Town, uri: str) -> list[tuple[str, str, str, Side]]:
     async with town.db.reader() as reader:
-        found = await conflicts.of_record(reader, uri)
+        found = await merge_decisions.of_record(reader, uri)
     return [(one.decision.field, one.decision.ours, one.decision.theirs, one.decision.result) for one in found]
 
 
@@ -95,18 +97,85 @@ async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_come
     town.clock.turn(MINUTE)
     await delete(town, record)
     await town.listen(cleo.user_id)
-    assert (await shown(town, event)).is_gone
+    assert (await shown(town, event)).record_deleted_at is not None
     await settle(town, cleo)
     town.clock.turn(MINUTE)
-    app = await town.stranger("cleo")
-    _, _, did, _, rkey = record["uri"].split("/")
-    again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
-    await app.procedure("com.atproto.repo.putRecord", again)
+    await put_back(town, record, name="Green tea")
     await settle(town, cleo)
     now = await shown(town, event)
-    assert (now.is_gone, now.title, now.description) == (False, "Green tea", "In the garden.")
+    assert (now.record_deleted_at, now.title, now.description) == (None, "Green tea", "In the garden.")
     there = await town.record(record["uri"])
     assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
+
+
+async def put_back(town: Town, record: dict[str, Any], **changed: str) -> None:
+    """Her app brings an older copy of the record in, with these values in it."""
+    app = await town.stranger("cleo")
+    _, _, did, _, rkey = record["uri"].split("/")
+    again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], **changed}}
+    await app.procedure("com.atproto.repo.putRecord", again)
+
+
+async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_back(town: Town):
+    """One edit was never sent when her app deleted the record, and another one is made before an older copy of it is brought in."""
+    cleo = await town.connected()
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    await revise(town, cleo, event, title="Tea at ours")
+    town.clock.turn(MINUTE)
+    await delete(town, record)
+    await town.listen(cleo.user_id)
+    await settle(town, cleo)
+    await revise(town, cleo, event, title="Tea at ours", description="In the garden.")
+    await settle(town, cleo)
+    town.clock.turn(MINUTE)
+    await put_back(town, record, theme="blue")
+    await settle(town, cleo)
+    now = await shown(town, event)
+    assert (now.record_deleted_at, now.title, now.description) == (None, "Tea at ours", "In the garden.")
+    there = await town.record(record["uri"])
+    assert (there["name"], there["description"], there["theme"]) == ("Tea at ours", "In the garden.", "blue")
+
+
+async def lost(town: Town, cleo: Caller) -> tuple[dict[str, Any], Event]:
+    """An event made here, and its record, which her app has deleted; nothing was owed."""
+    event = await town.event(cleo, title="Tea")
+    await settle(town, cleo)
+    (record,) = await records(town, EVENT)
+    town.clock.turn(MINUTE)
+    await delete(town, record)
+    await settle(town, cleo)
+    return record, event
+
+
+async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_back(town: Town):
+    """The copy is faster than the publisher, which would have noted that the edit waits."""
+    cleo = await town.connected()
+    record, event = await lost(town, cleo)
+    await revise(town, cleo, event, title="Tea", description="In the garden.")
+    town.clock.turn(MINUTE)
+    await put_back(town, record, theme="blue")
+    await town.listen(cleo.user_id)
+    assert (await shown(town, event)).description == "In the garden."
+    await settle(town, cleo)
+    there = await town.record(record["uri"])
+    assert (there["description"], there["theme"]) == ("In the garden.", "blue")
+    assert (await shown(town, event)).description == "In the garden."
+
+
+async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(town: Town):
+    """Nothing of it may be public by then: what comes back is taken away, and the event says what she typed."""
+    cleo = await town.connected()
+    record, event = await lost(town, cleo)
+    await revise(town, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
+    await settle(town, cleo)
+    town.clock.turn(MINUTE)
+    await put_back(town, record, theme="blue")
+    await settle(town, cleo)
+    now = await shown(town, event)
+    assert (now.is_gone, now.record_uri, now.description) == (False, None, "In the garden.")
+    assert await records(town, EVENT) == []
 
 
 async def test_what_may_not_be_sent_outlives_a_record_of_another_app(town: Town):
@@ -183,3 +252,35 @@ async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(town: T
     await town.pay()
     assert (await town.record(uri))["name"] == "Coffee"
     assert (await town.standing(Kind.EVENT, event.id)).uri == uri
+
+
+async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(town: Town):
+    """Nothing of ours was ever written into it: it is hers to delete there, and what she types here stays here."""
+    cleo = await town.connected()
+    record, event = await tea_of_another_app(town, cleo)
+    async with town.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await settle(town, cleo)
+    await revise(town, cleo, event, title="Tea at ours")
+    await settle(town, cleo)
+    there = await town.record(record["uri"])
+    assert {name: there[name] for name in record["value"]} == record["value"]
+    now = await shown(town, event)
+    assert (now.is_gone, now.title, now.record_uri) == (False, "Tea at ours", record["uri"])
+    async with town.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, USUAL_RECORD)
+    await settle(town, cleo)
+    assert (await town.record(record["uri"]))["name"] == "Tea at ours"
+
+
+async def test_what_was_written_here_is_taken_back_whoever_began_the_record(town: Town):
+    """Her app began the record and this site has written into it since: her word that it goes is about that."""
+    cleo = await town.connected()
+    record, event = await tea_of_another_app(town, cleo)
+    await revise(town, cleo, event, title="Tea at ours")
+    await settle(town, cleo)
+    assert (await town.record(record["uri"]))["name"] == "Tea at ours"
+    async with town.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await settle(town, cleo)
+    assert await records(town, EVENT) == []

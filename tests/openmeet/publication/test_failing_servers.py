@@ -10,16 +10,17 @@ from aiohttp import web
 from at_network.circuits import CircuitState
 from at_protocol.sync.verify import check_rev
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
-from openmeet.administration.trouble import failing_servers
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.identities import circuits
-from openmeet.publication import rounds
-from openmeet.publication.payer import pay_now
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.problems import failing_servers
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.deliver import pay_now
+from openmeet.network.repositories import circuits
+from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.town import Town, open_town
+from tests.patience import PATIENCE_SECONDS
 from tests.world.proxy import LossyProxy, never, passes
 
 EVENTS_OF_EACH = 12
@@ -126,9 +127,9 @@ async def test_a_slow_server_holds_up_nobody_else(town: Town):
     hers = await town.event(cleo, title="Slow")
     before = await town.event(gus, title="Before")
     stop, wake = asyncio.Event(), asyncio.Event()
-    paying = asyncio.create_task(rounds.run(town.publisher, stop, wake=wake, idle_seconds=0.01))
+    paying = asyncio.create_task(schedule.run(town.publisher, stop, wake=wake, idle_seconds=0.01))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await is_asked.wait()
             await until_published(town, before)
             after = await town.event(gus, title="After")

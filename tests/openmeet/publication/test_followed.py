@@ -11,10 +11,10 @@ from groundwork.database.turns import in_turn
 from groundwork.http.client import Answer, HttpClient
 from groundwork.telemetry.logs import configure, request_id
 from groundwork.telemetry.tracing import request_headers, step, trace_id_of
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind
 from tests.openmeet.town import Town
 from tests.parts import needs
 

@@ -7,24 +7,25 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.flags.model import Flag
-from openmeet.groups import network, pictures
-from openmeet.groups.model import Group, GroupVisibility, PromotionLevel
-from openmeet.media import actions as media
-from openmeet.media.model import Picture
-from openmeet.records.collections import GROUP
+from openmeet.domain.groups import pictures, record_queries
+from openmeet.domain.groups.model import Group, GroupVisibility, PromotionLevel
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.records.collections import GROUP
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.users.model import Caller
 from tests.openmeet.publication.test_groups import found, pay, records, revise, turn
 from tests.openmeet.publication.test_pictures import SECRET, blob, drawn
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.openmeet.town import Town
+from tests.worker_pool import POOL, WORKERS
 
 
 async def put_up(town: Town, owner: Caller, group: Group, color: str) -> None:
     assert town.publisher.pictures is not None
-    key, made = await media.keep(town.db, town.publisher.pictures, owner.user_id, drawn(color))
+    key, made = await media.keep(town.db, town.publisher.pictures, WORKERS, owner.user_id, drawn(color))
     async with town.db.transaction() as tx:
         await pictures.put(tx, owner, group.slug, Picture(key, "A flag.", made.width, made.height))
 
@@ -95,7 +96,7 @@ async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the
     made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": GROUP, "record": record})
     await town.listen(cleo.user_id)
     async with town.db.reader() as reader:
-        group = await network.by_record(reader, str(made["uri"]))
+        group = await record_queries.by_record(reader, str(made["uri"]))
     assert group is not None
     site = create_app(
         replace(Settings(), public_url=ORIGIN),
@@ -105,6 +106,7 @@ async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the
         clock=town.clock,
         network=town.network,
         pictures=open_folder(tmp_path / "shown"),
+        workers=POOL,
     )
     async with Site(site, town.db, town.clock).browser() as browser:
         path = f"/groups/{group.slug}/record-picture"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from openmeet.debts.publications import Kind, State
-from openmeet.moderation import acts
-from openmeet.moderation import model as moderation
-from openmeet.moderation.model import Subject, Thing
-from openmeet.records.collections import EVENT
-from openmeet.users import actions as users
+from openmeet.domain.moderation import actions
+from openmeet.domain.moderation import model as moderation
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.users import actions as users
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_recalls import records, settle, withdraw
 from tests.openmeet.town import Town
 
@@ -15,7 +15,7 @@ from tests.openmeet.town import Town
 async def hide(town: Town, event_id: str) -> None:
     async with town.db.transaction() as tx:
         moderator = await users.create_person(tx, display_name="Moderator", email="moderator@example.org")
-        await acts.decide(tx, moderator, Subject(Thing.EVENT, event_id), moderation.State.HIDDEN, "Not now.")
+        await actions.decide(tx, moderator, Subject(Thing.EVENT, event_id), moderation.State.HIDDEN, "Not now.")
 
 
 @pytest.mark.parametrize("way", ["private", "unlisted", "withdrawn"])

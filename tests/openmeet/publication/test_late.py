@@ -11,13 +11,14 @@ from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
 from groundwork.outbox.owe import owe_again
-from openmeet.attendance.model import Reply
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publication_recalls import recall
-from openmeet.debts.publications import Kind, try_again
-from openmeet.identities import actions as identities
-from openmeet.records.collections import EVENT, RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.repositories.agents import agent_for_user
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publication_recalls import recall
+from openmeet.outbox.publications import Kind, try_again
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town
 from tests.world.proxy import never
@@ -206,6 +207,12 @@ async def send_into_the_void(town: Town) -> None:
     town.clock.turn(MINUTE)
 
 
+async def renew_session(town: Town, who: Caller) -> None:
+    """Their access token is a new one: what is sent with it still holds when it arrives late."""
+    client = await agent_for_user(town.db, town.network, who.user_id)
+    await client.query("com.atproto.server.getSession")
+
+
 @pytest.fixture
 async def slow_pds(town: Town, cleo: Caller) -> None:
     """Her PDS is reached through a line on which requests can stay for long."""
@@ -219,6 +226,7 @@ async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(town:
     """The first of several sends is acted on when the next has been tried: it is younger there than her last word here."""
     event = await town.event(cleo)
     await settle(town, cleo)
+    await renew_session(town, cleo)
     for reply in (Reply.GOING, Reply.INTERESTED, Reply.DECLINED)[-times:]:
         await town.answer(cleo, event.slug, reply)
         await send_into_the_void(town)
@@ -232,6 +240,7 @@ async def test_an_earlier_title_that_arrives_late_is_no_edit_of_her_app(town: To
     """She had renamed it and thought better of it; what never arrived is not merged with the name that stands."""
     event = await town.event(cleo, title="Tea")
     await settle(town, cleo)
+    await renew_session(town, cleo)
     for typed in ({"title": "Coffee"}, {"title": "Tea", "description": "With biscuits"}):
         await town.revise(cleo, event.slug, **typed)
         await send_into_the_void(town)

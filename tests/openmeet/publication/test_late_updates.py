@@ -3,10 +3,10 @@
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.attendance.model import Reply
-from openmeet.debts.doubts import forget_old
-from openmeet.records.collections import RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP
+from openmeet.outbox.in_flight import forget_old
 from tests.openmeet.publication.test_late import her_app, pay_all, said, send_into_the_void, write_something
 from tests.openmeet.publication.test_late_creates import cleo, on_one_engine, town
 from tests.openmeet.publication.test_recalls import records, settle

@@ -9,26 +9,26 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
 from groundwork.fresh_id import new_id
-from openmeet.attendance import group_hosting
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events import grouping
-from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.groups import queries as groups
-from openmeet.groups.model import Role
-from openmeet.identities import preferences
-from openmeet.identities.preferences import USUAL
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import EVENT, SERIES
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import Role
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import record_settings
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES
+from openmeet.outbox.publications import Kind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series_actions
-from openmeet.series import record_settings
-from openmeet.series.model import Template, Timing
-from openmeet.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import retitle
 from tests.openmeet.town import Town, details
@@ -68,7 +68,7 @@ async def test_an_edit_of_a_co_host_waits_for_the_author(town: Town):
     assert (await edit(town, ben, event, "Coffee")).awaits_author
     assert (await town.record(uri))["name"] == "Tea in the park"
     async with town.db.reader() as reader:
-        assert await preferences.uses(reader, ana.user_id) == []
+        assert await publication_consent.uses(reader, ana.user_id) == []
 
 
 async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_with_the_authors_yes(town: Town):
@@ -87,7 +87,7 @@ async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_wit
         await events.agree_to_record(tx, ana, event.slug)
     await town.pay()
     again = (await town.standing(Kind.EVENT, event.id)).uri or ""
-    assert again != uri
+    assert again == uri
     record = await town.record(again)
     assert record["name"] == "Tea in the park"
     assert not record.get("locations")
@@ -101,19 +101,19 @@ async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(town:
     """Invariant 5: another's repository is written only by their standing permission."""
     ana, ben, event, uri = await with_co_host(town)
     async with town.db.transaction() as tx:
-        await preferences.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
     saved = await edit(town, ben, event, "Coffee")
     assert not saved.awaits_author
     assert (await town.record(uri))["name"] == "Coffee"
     async with town.db.reader() as reader:
-        (use,) = await preferences.uses(reader, ana.user_id)
+        (use,) = await publication_consent.uses(reader, ana.user_id)
     assert (use.event_id, use.co_host_id, use.revision) == (event.id, ben.user_id, saved.revision)
     async with town.db.transaction() as tx:
-        await preferences.change(tx, ana.user_id, USUAL)
+        await publication_consent.change(tx, ana.user_id, USUAL)
     assert (await edit(town, ben, event, "Cocoa")).awaits_author
     assert (await town.record(uri))["name"] == "Coffee"
     async with town.db.reader() as reader:
-        assert len(await preferences.uses(reader, ana.user_id)) == 1
+        assert len(await publication_consent.uses(reader, ana.user_id)) == 1
 
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
@@ -128,7 +128,7 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(to
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
     await town.pay_debts()
     async with town.db.transaction() as tx:
-        event = await events.create(tx, ana, details(), group=grouping.of_event(group))
+        event = await events.create(tx, ana, details(), group=group_events.of_event(group))
         if as_whom == "co-host":
             await host_beside(tx, event, ana, ben)
         else:
@@ -139,7 +139,7 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(to
     assert not (await edit(town, ben, event, "Coffee")).awaits_author
     assert (await town.record(uri))["name"] == "Coffee"
     async with town.db.reader() as reader:
-        assert await preferences.uses(reader, ana.user_id) == []
+        assert await publication_consent.uses(reader, ana.user_id) == []
 
 
 async def test_a_series_that_others_edit_waits_for_its_owner(town: Town):
@@ -153,7 +153,7 @@ async def test_a_series_that_others_edit_waits_for_its_owner(town: Town):
     rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
     async with town.db.transaction() as tx:
         series = await series_actions.create(
-            tx, ana, Template("Tea"), Timing(rule, timedelta(hours=2)), group=grouping.of_event(group)
+            tx, ana, Template("Tea"), Timing(rule, timedelta(hours=2)), group=group_events.of_event(group)
         )
     await pay_all(town)
     before = await repository(town, ana)

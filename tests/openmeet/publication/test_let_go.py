@@ -10,24 +10,24 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.errors import NotSignedIn
-from openmeet.attendance.model import Reply
-from openmeet.debts import doubts, publication_recalls, publications
-from openmeet.debts.doubts import Sent
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import Event
-from openmeet.flags.model import Flag
-from openmeet.groups import succession
-from openmeet.groups.model import Role
-from openmeet.identities import actions as identities
-from openmeet.identities import linking
-from openmeet.identities.agents import agent_for
-from openmeet.identities.connecting import sign_in_with_password
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import succession
+from openmeet.domain.groups.model import Role
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import linking
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.repositories.agents import agent_for
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox import in_flight, publication_recalls, publications
+from openmeet.outbox.in_flight import Sent
+from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series
-from openmeet.series.dates import template_in
-from openmeet.series.model import Timing
-from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_groups import event_in, found, let_in, pay, show, turn
 from tests.openmeet.publication.test_moving_records import move, second_account
@@ -274,11 +274,11 @@ async def test_nothing_is_looked_for_in_it_any_more(town: Town):
     await second_account(town, cleo)
     (uri,) = held = await everything_in(town, account)
     async with town.db.transaction() as tx:
-        await doubts.remember(tx, Sent(uri, str(held[uri]), None), did=account)
-        await doubts.look_now(tx, uri)
+        await in_flight.remember(tx, Sent(uri, str(held[uri]), None), did=account)
+        await in_flight.look_now(tx, uri)
         await tx.execute("update publications set uri = null, state = 'withheld' where subject_id = :id", id=event.id)
     await sign_in_as_somebody_else(town, cleo, account)
     await town.pay_debts()
     assert await everything_in(town, account) == held
     async with town.db.reader() as reader:
-        assert await doubts.of_uri(reader, uri) is None
+        assert await in_flight.of_uri(reader, uri) is None

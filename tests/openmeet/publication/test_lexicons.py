@@ -7,7 +7,7 @@ from at_protocol.lexicon.publication import COLLECTION, read_publication
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from groundwork.errors import Refused
-from openmeet.publication.lexicons import dns_entries, own_documents, publish
+from openmeet.network.publishing.lexicons import dns_entries, own_documents, publish
 from tests.openmeet.town import Town
 
 DID = parse_did("did:plc:" + "a" * 24)

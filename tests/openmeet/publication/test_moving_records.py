@@ -7,26 +7,26 @@ import pytest
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.attendance.model import Reply
-from openmeet.browsing.moving_records_pages import PATH
-from openmeet.debts.kinds import Debt
-from openmeet.debts.publications import Kind, State
-from openmeet.events import by_record
-from openmeet.events.queries import by_id
-from openmeet.flags.model import Flag
-from openmeet.identities import actions as identities
-from openmeet.identities import linking, session_queries
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import by_record
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import linking, session_queries
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.series import actions, move_records
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Timing
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, moving_records
-from openmeet.series.dates import template_in
-from openmeet.series.model import Timing
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.web.atproto.move_records_pages import PATH
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.publication.test_groups import pay, records_in, turn
@@ -53,7 +53,7 @@ async def move(town: Town, who: Caller, source: Did) -> int:
         after: str | None = ""
         while after is not None:
             async with town.db.transaction() as tx:
-                moved = await moving_records.move_some(tx, who.user_id, source, kind, after)
+                moved = await move_records.move_some(tx, who.user_id, source, kind, after)
             number, after = number + moved.number, moved.after
     await pay(town)
     return number
@@ -61,14 +61,14 @@ async def move(town: Town, who: Caller, source: Did) -> int:
 
 async def held(town: Town, who: Caller) -> dict[Did, tuple[int, int]]:
     async with town.db.reader() as reader:
-        return {one.identity.did: (one.events, one.series) for one in await moving_records.held(reader, who.user_id)}
+        return {one.identity.did: (one.events, one.series) for one in await move_records.held(reader, who.user_id)}
 
 
 async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_ones(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ):
     """Kept up to date where they are until then; answers stay, and name the new record; again moves nothing; one event each."""
-    monkeypatch.setattr(moving_records, "AT_A_TIME", 2)
+    monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana, dan = await town.person("Ana"), await town.connected("dan")
     first = (await town.identity(ana.user_id)).did
     made = [await town.event(ana, title=f"Tea {number}") for number in range(3)]
@@ -256,13 +256,13 @@ async def test_by_page_and_by_api(town: Town):
 
 async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeypatch: pytest.MonkeyPatch):
     """The page and the API say what is left, and the button is gone until it has; asked for twice it is one debt."""
-    monkeypatch.setattr(moving_records, "AT_A_TIME", 2)
+    monkeypatch.setattr(move_records, "AT_A_TIME", 2)
     ana = await town.person("Ana")
     first = (await town.identity(ana.user_id)).did
     events = [await town.event(ana, title=f"Tea {number}") for number in range(7)]
     await pay(town)
     second = await second_account(town, ana)
-    payings = {Debt.MOVE_RECORDS: Paying(moving_records.moving_payer(town.db))}
+    payings = {Debt.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}
     site = site_on(town.db, town.clock)
     async with signed_in(site, ana.user_id) as browser:
         assert (await browser.post(PATH, data={"from": first})).status_code == 303
@@ -285,7 +285,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
 
 
 async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: Town, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(moving_records, "AT_A_TIME", 1)
+    monkeypatch.setattr(move_records, "AT_A_TIME", 1)
     ana = await town.person("Ana")
     first = (await town.identity(ana.user_id)).did
     for number in range(3):
@@ -293,10 +293,10 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: To
     await pay(town)
     await second_account(town, ana)
     async with town.db.transaction() as tx:
-        begun = await moving_records.begin_to_move(tx, ana.user_id, first)
+        begun = await move_records.begin_to_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
         await linking.switch(tx, ana.user_id, first)
-    assert await run_once(town.db, {Debt.MOVE_RECORDS: Paying(moving_records.moving_payer(town.db))}) == 1
+    assert await run_once(town.db, {Debt.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}) == 1
     assert (await held(town, ana))[first] == (2, 0)
 
 
@@ -306,10 +306,10 @@ async def test_on_both_engines(make_database: MakeDatabase):
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         await identities.link(tx, did(2), user_id, handle="work.example", pds_url="https://pds.example")
-        assert [(one.identity.did, one.events) for one in await moving_records.held(tx, user_id)] == [
+        assert [(one.identity.did, one.events) for one in await move_records.held(tx, user_id)] == [
             (did(1), 0),
             (did(2), 0),
         ]
         for kind in (Kind.SERIES, Kind.EVENT):
-            assert await moving_records.move_some(tx, user_id, did(2), kind) == moving_records.Moved(0, None)
-        assert await moving_records.begin_to_move(tx, user_id, did(2)) == moving_records.Begun(0, 0, 0)
+            assert await move_records.move_some(tx, user_id, did(2), kind) == move_records.Moved(0, None)
+        assert await move_records.begin_to_move(tx, user_id, did(2)) == move_records.Begun(0, 0, 0)

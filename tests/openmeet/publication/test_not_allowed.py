@@ -4,10 +4,10 @@ import json
 
 from aiohttp import web
 
-from openmeet.debts.publications import Kind, State
-from openmeet.flags.model import Flag
-from openmeet.groups import actions as groups
-from openmeet.records.collections import EVENT, GROUP, SERIES
+from openmeet.domain.groups import actions as groups
+from openmeet.feature_flags.model import Flag
+from openmeet.network.records.collections import EVENT, GROUP, SERIES
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.publication.test_series_records import make, pay, records, turn
 from tests.openmeet.town import Town

@@ -7,10 +7,10 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.clock import MINUTE
-from openmeet.attendance.model import Reply
-from openmeet.events.model import Event
-from openmeet.records.collections import RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.publication.test_repositories_read_whole import answers, read_whole, write
 from tests.openmeet.town import Town

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.records.collections import RSVP
-from openmeet.records.rsvp import GOING, INTERESTED
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.rsvp import GOING, INTERESTED
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.site_under_test import inputs_of

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from openmeet.ingestion.backfill import backfill
-from openmeet.publication import own_repository
-from openmeet.records.collections import EVENT, RSVP
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.own_records import repository
+from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.sign_in.test_identity_page import link
 from tests.openmeet.site_under_test import inputs_of
@@ -235,8 +235,8 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
         allowing = inputs_of((await browser.get(undeleted.headers["location"])).text)
         assert allowing["next"] == f"{HERE}/nothing"
         assert (await browser.get(f"{HERE}/nothing")).status_code == 404
-    listed = await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
-    assert listed == own_repository.OwnPage((), "")
+    listed = await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
+    assert listed == repository.OwnPage((), "")
 
 
 async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
@@ -244,7 +244,7 @@ async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without=f"repo:{RSVP}")
         await browser.post(f"{HERE}/new", data=TYPED)
-        (event,) = (await own_repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)).records
+        (event,) = (await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)).records
         refused = await browser.post(f"{HERE}/answers/new", data={"event": str(event.uri), "answer": "interested"})
         assert (refused.status_code, inputs_of(refused.text)["event"]) == (403, str(event.uri))
         assert re.search(r'value="interested"[^>]*checked', refused.text)
@@ -266,7 +266,7 @@ def followed(page: str, words: str) -> str:
 
 async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
     """Newest keys first; what was deleted there and is here still stands where it stood; the answers keep their place."""
-    monkeypatch.setattr(own_repository, "PAGE", 3)
+    monkeypatch.setattr(repository, "PAGE", 3)
     town = door.town
     await town.account("ana")
     stranger = await town.stranger("ana")
@@ -299,7 +299,7 @@ async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.
 
 async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.MonkeyPatch):
     """The newest of it; when that has left here, too, the others come forward. An address that nobody gave begins with the newest."""
-    monkeypatch.setattr(own_repository, "PAGE", 3)
+    monkeypatch.setattr(repository, "PAGE", 3)
     await door.town.account("ana")
     stranger = await door.town.stranger("ana")
     async with door.browser() as browser:

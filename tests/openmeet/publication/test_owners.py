@@ -3,17 +3,17 @@
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.attendance.queries import find as find_answer
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events import by_record, handing_over, host_queries
-from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event
-from openmeet.events.queries import by_id
-from openmeet.identities import actions as identities
-from openmeet.records.collections import EVENT, RSVP, SUCCESSION_KEY
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import by_record, co_host_queries, handing_over
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_groups import pay, records
 from tests.openmeet.publication.test_lent_accounts import host_beside
 from tests.openmeet.town import Town, details
@@ -30,7 +30,7 @@ async def hosted(town: Town, author: Caller, beside: Caller) -> tuple[Event, str
 
 async def hand_over(town: Town, event: Event, owner: Caller, heir: Caller) -> None:
     async with town.db.transaction() as tx:
-        row = await host_queries.of_person(tx, event.id, heir.user_id)
+        row = await co_host_queries.of_person(tx, event.id, heir.user_id)
         await handing_over.offer(tx, owner, event.slug, row.id)
         await handing_over.accept(tx, heir, event.slug)
     await pay(town)
@@ -76,7 +76,7 @@ async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(town: T
     async with town.db.reader() as reader:
         assert [(await by_record.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
         assert (await find_answer(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
-        assert (await host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
+        assert (await co_host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
 
 
 async def test_answers_name_either_record_and_count_once(town: Town):

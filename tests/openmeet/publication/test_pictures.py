@@ -11,19 +11,20 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.errors import NotFound
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.debts.publications import Kind
-from openmeet.events import pictures as event_pictures
-from openmeet.events.model import Event, Visibility
-from openmeet.events.queries import by_record_uri
-from openmeet.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of
-from openmeet.media import actions as media
-from openmeet.media.model import Picture, Size
-from openmeet.records.collections import EVENT
+from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture, Size
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import Kind
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.openmeet.town import Town
+from tests.worker_pool import POOL, WORKERS
 
 SECRET = b"48.2082N 16.3738E"
 
@@ -38,7 +39,7 @@ def drawn(color: str = "red", side: int = 60) -> bytes:
 
 async def put_up(town: Town, host: Caller, event: Event, color: str, alt: str) -> Event:
     assert town.publisher.pictures is not None
-    key, made = await media.keep(town.db, town.publisher.pictures, host.user_id, drawn(color))
+    key, made = await media.keep(town.db, town.publisher.pictures, WORKERS, host.user_id, drawn(color))
     async with town.db.transaction() as tx:
         return await event_pictures.put(tx, host, event.slug, Picture(key, alt, made.width, made.height))
 
@@ -152,19 +153,19 @@ async def test_a_foreign_picture_is_fetched_once_and_made_anew(town: Town, tmp_p
     assert found is not None
     assert (found.cid, found.alt, found.width) == (cid, "A boat.", 2)
     store = open_folder(tmp_path / "shown")
-    pictures = RecordPictures(town.network, store)
+    pictures = RecordPictures(town.network, store, POOL)
     key = await pictures.have(parse_did(did), cid, Size.SMALL)
     body = b"".join([piece async for piece in store.read(key)])
     assert SECRET not in body
     assert Image.open(io.BytesIO(body)).format == "JPEG"
     # From now on nobody is asked: the account could be gone.
-    await RecordPictures(town.network, store).have(parse_did("did:plc:" + "a" * 24), cid, Size.LARGE)
+    await RecordPictures(town.network, store, POOL).have(parse_did("did:plc:" + "a" * 24), cid, Size.LARGE)
 
 
 @pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"\xff\xd8\xff" + b"no picture"])
 async def test_what_is_no_picture_is_absent_and_asked_for_once(town: Town, tmp_path, body: bytes):
     _, did, cid = await foreign_event(town, body)
-    pictures = RecordPictures(town.network, open_folder(tmp_path / "shown"))
+    pictures = RecordPictures(town.network, open_folder(tmp_path / "shown"), POOL)
     for _ in range(2):
         with pytest.raises(NotFound):
             await pictures.have(parse_did(did), cid, Size.LARGE)
@@ -183,6 +184,7 @@ async def test_a_page_shows_it_to_who_may_see_the_event(town: Town, tmp_path):
         clock=town.clock,
         network=town.network,
         pictures=open_folder(tmp_path / "shown"),
+        workers=POOL,
     )
     async with Site(app, town.db, town.clock).browser() as browser:
         page = await browser.get(f"/events/{event.slug}")

@@ -2,16 +2,16 @@
 
 import pytest
 
-from openmeet.attendance import actions
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.debts import publication_leases
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.flags.switchboard import Switchboard
-from openmeet.identities import actions as identities
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.publication import eligibility
+from openmeet.domain.attendance import actions
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.events import actions as events
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.publishing import eligibility
+from openmeet.outbox import publication_leases
+from openmeet.outbox.publications import Kind
 from tests.openmeet.site_under_test import event_by, person
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"

@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 
 from at_network.xrpc_client import XrpcClient
-from openmeet.attendance import group_hosting
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.flags.model import Flag
-from openmeet.groups import doors, running
-from openmeet.groups import queries as group_queries
-from openmeet.groups.model import Act, Group, Membership, PromotionLevel, Role
-from openmeet.ingestion import conflicts
-from openmeet.ingestion.three_way import Policy, Side
-from openmeet.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
-from openmeet.records.group_roles import VALUE_OF
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.groups import administration, invitation_queries
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import Act, Group, Membership, PromotionLevel, Role
+from openmeet.domain.series import actions, date_queries, queries
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Series, Timing
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way import Policy, Side
+from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
+from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
-from openmeet.series import actions, date_queries, queries
-from openmeet.series.dates import template_in
-from openmeet.series.model import Series, Timing
-from openmeet.series.plan import plan_all
-from openmeet.users.model import Caller, UserId
 from tests.openmeet.publication.test_group_pictures import drawn, put_up
 from tests.openmeet.publication.test_groups import found, let_in, now, pay, records, revise, show, turn
 from tests.openmeet.town import Town, details
@@ -52,9 +52,9 @@ async def delete(town: Town, who: Caller, uri: str) -> None:
     await (await app_of(town, who)).procedure("com.atproto.repo.deleteRecord", wish)
 
 
-async def decided(town: Town, uri: str) -> dict[str, conflicts.Conflict]:
+async def decided(town: Town, uri: str) -> dict[str, merge_decisions.Conflict]:
     async with town.db.reader() as reader:
-        return {one.decision.field: one for one in await conflicts.of_record(reader, uri)}
+        return {one.decision.field: one for one in await merge_decisions.of_record(reader, uri)}
 
 
 async def person(town: Town, name: str) -> Caller:
@@ -121,8 +121,8 @@ async def test_an_edit_of_a_groups_record_is_the_groups(town: Town):
     assert await town.record(uri) == theirs
     assert await decided(town, uri) == {}
     async with town.db.reader() as reader:
-        (line, *_) = await doors.logged(reader, group.id, limit=1)
-    assert (line.act, line.note) == (Act.EDITED, doors.IN_ANOTHER_APP)
+        (line, *_) = await invitation_queries.logged(reader, group.id, limit=1)
+    assert (line.act, line.note) == (Act.EDITED, invitation_queries.IN_ANOTHER_APP)
     await revise(town, ana, group, join_question="Why?")
     kept = await town.record(uri)
     assert (kept["location"], kept["com.example.color"], kept["criteria"]) == (place, "red", "Why?")
@@ -230,10 +230,10 @@ async def test_the_groups_repository_gives_roles_and_removes(town: Town):
     assert (await member(town, group, ben)).role is Role.LEFT
     assert await records(town, ana, ACCEPTANCE) == await records(town, ben, MEMBERSHIP) == {}
     async with town.db.reader() as reader:
-        lines = [(one.act, one.after, one.note) for one in await doors.logged(reader, group.id, limit=2)]
+        lines = [(one.act, one.after, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
     assert lines == [
-        (Act.REMOVED, Role.LEFT, doors.IN_ANOTHER_APP),
-        (Act.ROLE_CHANGED, Role.ADMIN, doors.IN_ANOTHER_APP),
+        (Act.REMOVED, Role.LEFT, invitation_queries.IN_ANOTHER_APP),
+        (Act.ROLE_CHANGED, Role.ADMIN, invitation_queries.IN_ANOTHER_APP),
     ]
 
 
@@ -292,7 +292,7 @@ async def test_another_app_lets_somebody_in(town: Town):
     await pay(town)
     assert (await member(town, group, ben)).role is Role.MODERATOR
     async with town.db.transaction() as tx:
-        await running.change_role(tx, ana, group.slug, ben.user_id, Role.MEMBER)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.MEMBER)
     await pay(town)
     found_there = await records(town, ana, ACCEPTANCE)
     assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[Role.MEMBER]}

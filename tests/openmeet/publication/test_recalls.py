@@ -6,14 +6,14 @@ import pytest
 from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State, look_again
-from openmeet.identities import actions as identities
-from openmeet.identities import preferences
-from openmeet.identities.preferences import Preferences
-from openmeet.records.collections import EVENT, RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import Preferences
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.publications import Kind, State, look_again
 from tests.openmeet.town import Town, details
 
 
@@ -96,7 +96,7 @@ async def test_deleting_here_deletes_what_another_app_wrote(town: Town, cleo: Ca
         row = await reader.fetch_one("select slug from events")
     assert row is not None
     async with town.db.transaction() as tx:
-        await hosting.delete(tx, cleo, row["slug"])
+        await event_hosting.delete(tx, cleo, row["slug"])
     await settle(town, cleo)
     assert await records(town, EVENT) == []
 
@@ -108,7 +108,7 @@ async def test_an_answer_follows_its_event_into_the_open(town: Town, cleo: Calle
     await settle(town, cleo)
     assert await records(town, RSVP) == []
     async with town.db.transaction() as tx:
-        await hosting.revise(tx, cleo, event.slug, details(visibility="public"))
+        await event_hosting.revise(tx, cleo, event.slug, details(visibility="public"))
     await settle(town, cleo)
     assert len(await records(town, RSVP)) == 1
 
@@ -265,7 +265,7 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(town: Town, cle
     town.clock.turn(MINUTE)
     await edit(town, record, note="mine")
     async with town.db.transaction() as tx:
-        await preferences.change(tx, cleo.user_id, Preferences(writes_answers=False))
+        await publication_consent.change(tx, cleo.user_id, Preferences(writes_answers=False))
         await look_again(tx, kind=Kind.RSVP, subject_ids=[answer.id])
     await town.listen(cleo.user_id)
     assert (await town.standing(Kind.RSVP, answer.id)).state is State.DUE

@@ -2,20 +2,20 @@
 
 from playwright.async_api import Page, expect
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind, Standing, State
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.events.queries import by_record_uri
-from openmeet.events.rules import check
-from openmeet.events.submissions import submission_of, values_of_event
-from openmeet.identities import actions as identities
-from openmeet.moderation import policy
-from openmeet.moderation.model import Policy
-from openmeet.records.collections import EVENT, ORIGIN_KEY, RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import Policy
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind, Standing, State
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import details
 from tests.pages.browsers import chromium

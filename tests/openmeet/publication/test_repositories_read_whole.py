@@ -5,13 +5,13 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import MINUTE
-from openmeet.attendance.model import Reply
-from openmeet.identities.model import Identity
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.backfill import backfill
-from openmeet.records import seen
-from openmeet.records.collections import RSVP
-from openmeet.records.message import Operation, RecordMessage
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.identities.model import Identity
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.records import seen
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.message import Operation, RecordMessage
 from tests.openmeet.publication.test_recalls import delete, records, settle
 from tests.openmeet.town import Town
 

@@ -8,16 +8,16 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import DAY
 from groundwork.errors import NotFound
-from openmeet.attendance import hosting
-from openmeet.debts.publications import Kind
-from openmeet.events.model import Event
-from openmeet.records.collections import EVENT, SERIES_LINK_KEY
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.model import Event
+from openmeet.domain.series import actions, date_queries, record_settings, tasks
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, SERIES_LINK_KEY
+from openmeet.outbox.publications import Kind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, date_queries, record_settings, tasks
-from openmeet.series.dates import template_in
-from openmeet.series.model import Policy, Series, Timing
-from openmeet.users.model import Caller
 from tests.openmeet.town import INSTANCE, Town, details
 
 
@@ -81,7 +81,7 @@ async def test_when_it_is_over_the_one_after_it_follows(weekly: Weekly):
 async def test_when_it_is_cancelled_it_says_so_and_the_one_after_it_follows(weekly: Weekly):
     first = (await weekly.dates())[0]
     async with weekly.town.db.transaction() as tx:
-        await hosting.cancel(tx, weekly.ana, first.slug, "Rain")
+        await event_hosting.cancel(tx, weekly.ana, first.slug, "Rain")
     await weekly.pay()
     assert sorted((one["startsAt"][:10], one["status"]) for one in (await weekly.records()).values()) == [
         ("2026-03-07", f"{EVENT}#cancelled"),
@@ -100,7 +100,7 @@ async def test_one_date_of_a_published_series_is_changed_and_only_its_record_cha
         wanted = details(
             title="Tea in the hall", description="Bring a cup.", starts="2026-03-21T18:00", ends="2026-03-21T20:00"
         )
-        await hosting.revise(tx, weekly.ana, third.slug, wanted)
+        await event_hosting.revise(tx, weekly.ana, third.slug, wanted)
     await weekly.pay()
     after = await weekly.records()
     changed = {uri for uri in before | after if before.get(uri) != after.get(uri)}

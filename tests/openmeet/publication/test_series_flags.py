@@ -11,21 +11,21 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data.model import Value
 from groundwork.clock import DAY, HandClock, Instant
-from openmeet.attendance import hosting
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY
-from openmeet.records.event import read_event
-from openmeet.records.series import read_native
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.series import actions, date_queries, record_settings, tasks
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.series import read_native
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
-from openmeet.series import actions, date_queries, record_settings, tasks
-from openmeet.series.dates import template_in
-from openmeet.series.model import Policy, Series, Timing
-from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.town import Town, details, open_town
 
@@ -174,13 +174,13 @@ async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Town):
     async with wide.db.reader() as reader:
         stored = [held.event for held in await date_queries.stored(reader, series.id)]
     async with wide.db.transaction() as tx:
-        await hosting.cancel(tx, ana, stored[2].slug, "Rain")
+        await event_hosting.cancel(tx, ana, stored[2].slug, "Rain")
     async with wide.db.transaction() as tx:
-        await hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
+        await event_hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
     await pay(wide)
     there = [at for at in SATURDAYS if at not in (SATURDAYS[2], SATURDAYS[3])]
     assert await read_by_rules(wide, ana) == dict.fromkeys(there, 1)
     async with wide.db.transaction() as tx:
-        await hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
+        await event_hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
     await pay(wide)
     assert await read_by_rules(wide, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}

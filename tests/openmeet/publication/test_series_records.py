@@ -6,19 +6,19 @@ from datetime import timedelta
 import pytest
 
 from at_network.xrpc_client import XrpcClient
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion.apply import apply
-from openmeet.ingestion.switching import switch
-from openmeet.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.outbox.publications import Kind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, calling_off, date_queries, detecting
-from openmeet.series.dates import template_in
-from openmeet.series.model import Series, Timing
-from openmeet.users.model import Caller
 from tests.openmeet.ingestion.network import HERE, Change, event_value, message, rev
 from tests.openmeet.series.test_detecting import looked_through
 from tests.openmeet.town import INSTANCE, Town, details
@@ -116,7 +116,7 @@ async def test_exceptions_follow_and_what_another_app_added_stays(town: Town):
     await town.listen(ana.user_id)
     async with town.db.transaction() as tx:
         locked = await actions.lock_own(tx, ana, series.slug)
-        await calling_off.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
+        await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
     await pay(town)
     after = (await records(town, ana, SERIES))[uri]
     assert (after["exdate"], after["com.example.color"]) == (["2026-03-14T18:00:00"], "red")
@@ -134,7 +134,7 @@ async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(to
     assert await records(town, ana, SERIES) == {}
 
 
-@pytest.mark.parametrize("takes_back", [detecting.undo, detecting.refuse], ids=["undone", "refused"])
+@pytest.mark.parametrize("takes_back", [detection_actions.undo, detection_actions.refuse], ids=["undone", "refused"])
 async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(town: Town, takes_back: TakesBack):
     """Its rule was theirs no longer: it leaves their repository, and comes again when they say so again."""
     await turn(town, Flag.SERIES_LEXICON)
@@ -151,14 +151,14 @@ async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
     (found,) = await looked_through(town.db, ana.user_id)
     for _ in range(2):
         async with town.db.transaction() as tx:
-            await detecting.accept(tx, ana, found.id)
+            await detection_actions.accept(tx, ana, found.id)
         await pay(town)
         (uri,) = await records(town, ana, SERIES)
         async with town.db.transaction() as tx:
             await takes_back(tx, ana, found.id)
         await pay(town)
         assert await records(town, ana, SERIES) == {}, uri
-        if takes_back is detecting.refuse:
+        if takes_back is detection_actions.refuse:
             break
 
 

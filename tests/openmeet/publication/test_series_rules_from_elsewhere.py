@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.events import owing
-from openmeet.flags.model import Flag
-from openmeet.ingestion import conflicts
-from openmeet.records.collections import EVENT
+from openmeet.domain.events import owing
+from openmeet.domain.series import actions, cancel_dates, queries
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.records.collections import EVENT
 from openmeet.recurrence.rule import format_rule
-from openmeet.series import actions, calling_off, queries
-from openmeet.series.model import Series
-from openmeet.users.model import Caller
 from tests.openmeet.publication.test_series_records import make, pay, records, turn
 from tests.openmeet.town import Town
 
@@ -78,7 +78,7 @@ async def test_what_is_no_rule_is_kept_for_the_host_to_read(town: Town):
     await rewrite(town, ana, uri, rrule="FREQ=SECONDLY")
     assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", [])
     async with town.db.reader() as reader:
-        (one,) = await conflicts.of_record(reader, uri)
+        (one,) = await merge_decisions.of_record(reader, uri)
     assert one.decision.theirs == "Its rule is not taken. FREQ=SECONDLY"
 
 
@@ -116,11 +116,11 @@ async def test_what_was_changed_here_meanwhile_is_kept(town: Town):
     ana, series, uri = await with_rule(town)
     async with town.db.transaction() as tx:
         locked = await actions.lock_own(tx, ana, series.slug)
-        await calling_off.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
+        await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
     await rewrite(town, ana, uri, rrule="FREQ=DAILY;COUNT=3")
     assert await rule_of(town, series) == ("FREQ=WEEKLY;COUNT=10", ["2026-03-14T18:00:00"])
     after = await town.record(uri)
     assert (after["rrule"], after["exdate"]) == ("FREQ=WEEKLY;UNTIL=20260509T160000Z", ["2026-03-14T18:00:00"])
     async with town.db.reader() as reader:
-        (one,) = await conflicts.of_record(reader, uri)
+        (one,) = await merge_decisions.of_record(reader, uri)
     assert one.decision.theirs == "The series was changed here meanwhile. FREQ=DAILY;COUNT=3"

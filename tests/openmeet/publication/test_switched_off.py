@@ -3,13 +3,13 @@
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events.publishing import is_held_at_first
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.ingestion.switching import switch
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_series_records import make
 from tests.openmeet.town import Town, details
 

@@ -2,11 +2,11 @@
 
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.site_under_test import site_on
 from tests.openmeet.town import Town
 

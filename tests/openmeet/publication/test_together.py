@@ -1,4 +1,4 @@
-"""First sends and retractions of one repository go out in one commit; whatever happens to the call, each row is settled once."""
+"""First sends of one repository go out in one commit; whatever happens to the call, each row is settled once."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from aiohttp import web
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import HOUR, MINUTE
 from groundwork.errors import NotFound
-from openmeet.attendance.model import Reply
-from openmeet.debts.publications import Kind, State
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.publication import rounds, together
-from openmeet.records.collections import EVENT, RSVP
-from openmeet.records.rsvp import record_key_for
-from openmeet.users.model import Caller
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.publishing import batch, schedule
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.rsvp import record_key_for
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town
 
 MANY = 12
@@ -109,7 +109,7 @@ async def test_more_than_a_payer_takes_at_once_go_out_together(town: Town):
 
 
 async def test_a_commit_holds_so_many_and_no_more(town: Town, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(together, "MAX_WRITES", 5)
+    monkeypatch.setattr(batch, "MAX_WRITES", 5)
     cleo = await town.connected()
     made = await some_events(town, cleo)
     watch = await watched(town)
@@ -118,8 +118,8 @@ async def test_a_commit_holds_so_many_and_no_more(town: Town, monkeypatch: pytes
     assert await states(town, made) == {State.PUBLISHED}
 
 
-async def test_retractions_go_along_and_updates_go_alone(town: Town):
-    """One commit for what is new and what must vanish; an edit is sent with the CID that it replaces."""
+async def test_retractions_and_updates_go_alone(town: Town):
+    """One commit for what is new; an edit and a deletion name the version that they are for."""
     cleo = await town.connected()
     old = await some_events(town, cleo, 4)
     await town.pay()
@@ -131,7 +131,7 @@ async def test_retractions_go_along_and_updates_go_alone(town: Town):
     new = [await town.event(cleo, title=f"New {n}") for n in range(3)]
     watch = await watched(town)
     await town.pay()
-    assert sorted(watch.writes) == ["applyWrites", "putRecord"]
+    assert sorted(watch.writes) == ["applyWrites", "deleteRecord", "deleteRecord", "putRecord"]
     assert await states(town, gone) == {State.RETRACTED}
     assert await states(town, new) == {State.PUBLISHED}
     assert await names(town, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
@@ -200,7 +200,7 @@ async def test_payer_that_dies_at_any_request(town: Town, request_number: int, i
             await events.delete(tx, cleo, one.slug)
     made = [await town.event(cleo, title=f"New {n}") for n in range(4)]
     watch = await watched(town)
-    task = asyncio.create_task(rounds.run_once(town.publisher))
+    task = asyncio.create_task(schedule.run_once(town.publisher))
     watch.left, watch.victim = request_number, task if is_killed else None
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -18,23 +18,23 @@ from groundwork.clock import DAY, HOUR, SECOND, Instant
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.events.queries import by_record_uri
-from openmeet.events.rules import check
-from openmeet.events.saying import local_text
-from openmeet.events.submissions import submission_of, values_of_event
-from openmeet.firehose.counting import counting
-from openmeet.firehose.delivery import Delivering
-from openmeet.firehose.interests import everything_for, interests_of
-from openmeet.ingestion import conflicts, reviewing
-from openmeet.ingestion.events import Here
-from openmeet.ingestion.processor import Processor
-from openmeet.ingestion.three_way import Side
-from openmeet.publication.publisher import Publisher
-from openmeet.records.message import RecordMessage, encode
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.edits import local_text
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.users.model import Caller
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.metrics import counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.three_way import Side
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.outbox.publications import Kind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import counted
 from tests.openmeet.town import Town
@@ -112,7 +112,7 @@ async def settle(*sides: Writers, witness: "Witness | None" = None) -> int:
 async def kept(writers: Writers) -> set[str]:
     """Every version of a name that a decision has kept."""
     async with writers.town.db.reader() as reader:
-        found = await conflicts.of_record(reader, writers.uri)
+        found = await merge_decisions.of_record(reader, writers.uri)
     return {value for one in found for value in (one.decision.ours, one.decision.theirs)}
 
 
@@ -187,9 +187,9 @@ async def test_a_longer_evening_here_and_another_day_there(town: Town, order: tu
         format_datetime(one) for one in (event.starts_at, event.ends_at) if one is not None
     ]
     async with town.db.reader() as reader:
-        (found, *_) = await conflicts.of_record(reader, writers.uri)
+        (found, *_) = await merge_decisions.of_record(reader, writers.uri)
     async with town.db.transaction() as tx:
-        await reviewing.choose(
+        await merge_review.choose(
             tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=Side.THEIRS
         )
     await settle(writers)
@@ -225,7 +225,7 @@ async def other_installation(town: Town, make_sqlite: MakeDatabase) -> Town:
         processor=Processor(db, queue, Here(instance), counted()),
         consumer=replace(
             town.consumer,
-            db=await make_sqlite("openmeet.firehose", clock=town.clock),
+            db=await make_sqlite("openmeet.network.firehose", clock=town.clock),
             interests=interests_of(everything_for("main")),
             delivering=Delivering({"main": queue}, counts),
             counting=counts,

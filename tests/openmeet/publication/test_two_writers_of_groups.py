@@ -10,16 +10,16 @@ from datetime import timedelta
 import pytest
 
 from groundwork.clock import SECOND
-from openmeet.attendance import group_hosting
-from openmeet.flags.model import Flag
-from openmeet.groups import actions as groups
-from openmeet.groups import network
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import record_queries
+from openmeet.domain.series import actions, date_queries, queries
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, date_queries, queries
-from openmeet.series.model import Template, Timing
-from openmeet.series.plan import plan_all
-from openmeet.users.model import Caller
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.publication.test_groups import turn
 from tests.openmeet.publication.test_series_records import RULE
@@ -32,13 +32,13 @@ class OfGroup(Writers):
 
     async def on_the_page(self, field: str, value: str) -> None:
         async with self.town.db.transaction() as tx:
-            group = await network.by_record(tx, self.uri)
+            group = await record_queries.by_record(tx, self.uri)
             assert group is not None
             await group_hosting.revise(tx, self.cleo, group.slug, replace(group.details, **{field: value}))
 
     async def says(self) -> tuple[str, str]:
         async with self.town.db.reader() as reader:
-            group = await network.by_record(reader, self.uri)
+            group = await record_queries.by_record(reader, self.uri)
         assert group is not None
         return group.details.name, group.details.description
 

@@ -8,20 +8,19 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, HandClock
-from openmeet.attendance import queries as attendance_queries
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.claiming import actions as claiming
-from openmeet.debts.publications import BEING_READ, Kind, State
-from openmeet.events.model import Event
-from openmeet.flags.model import Flag
-from openmeet.groups import publishing
-from openmeet.identities import actions as identities
-from openmeet.identities import linking
-from openmeet.ingestion.backfill import backfill
-from openmeet.publication.answering import READ_WITHIN
-from openmeet.records import first_reads
-from openmeet.records.collections import MEMBERSHIP, RSVP
-from openmeet.users.model import Caller
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import publication_settings
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import backfill_progress, linking
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.publishing.repositories import READ_WITHIN
+from openmeet.network.records.collections import MEMBERSHIP, RSVP
+from openmeet.outbox.publications import BEING_READ, Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_groups import found, let_in, pay, records_in, turn
 from tests.openmeet.publication.test_moving_records import second_account
@@ -133,10 +132,10 @@ async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(town
     said = await write(town, "cleo", first, MEMBERSHIP, {"group": group.network.record_uri})
     work = await second_account(town, cleo)
     async with town.db.transaction() as tx:
-        await publishing.show_membership(tx, cleo, group.slug, is_public=False)
+        await publication_settings.show_membership(tx, cleo, group.slug, is_public=False)
     await pay(town)
     async with town.db.transaction() as tx:
-        await publishing.show_membership(tx, cleo, group.slug, is_public=True)
+        await publication_settings.show_membership(tx, cleo, group.slug, is_public=True)
     await pay(town)
     assert await records_in(town, work, MEMBERSHIP) == {}
     assert len(await records_in(town, first, MEMBERSHIP)) == 1, said
@@ -145,7 +144,7 @@ async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(town
 async def asked_to_read(town: Town, did: Did) -> None:
     """Somebody has just signed in with it, as far as reading it goes."""
     async with town.db.transaction() as tx:
-        await first_reads.ask(tx, did)
+        await backfill_progress.ask(tx, did)
 
 
 async def said_elsewhere(town: Town, name: str, did: Did, event_uri: str, status: str = "going", at: str = "") -> str:

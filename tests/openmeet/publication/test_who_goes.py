@@ -3,18 +3,18 @@
 import pytest
 
 from groundwork.errors import Forbidden
-from openmeet.attendance import group_hosting
-from openmeet.debts.publications import Kind
-from openmeet.events import actions as events
-from openmeet.events import co_hosts, handing_over, host_queries
-from openmeet.events.host_model import CoHostState
-from openmeet.events.model import Event
-from openmeet.flags.model import Flag
-from openmeet.groups import actions as groups
-from openmeet.groups.model import Group, Role
-from openmeet.ingestion import erasing
-from openmeet.records.collections import EVENT, SUCCESSION_KEY
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_host_queries, co_hosts, handing_over
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import account_deletion
+from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
+from openmeet.outbox.publications import Kind
 from tests.openmeet.publication.test_groups import event_in, found, let_in, pay, records, records_in, turn
 from tests.openmeet.publication.test_groups import now as group_now
 from tests.openmeet.publication.test_lent_accounts import host_beside
@@ -50,7 +50,7 @@ async def delete_account(town: Town, who: Caller) -> str:
     """What is done when the account behind somebody's DID is deleted, and they have no other way to sign in."""
     did = (await town.identity(who.user_id)).did
     async with town.db.transaction() as tx:
-        await erasing.erase_here(tx, [bytes(32)], did)
+        await account_deletion.erase_here(tx, [bytes(32)], did)
     await pay(town)
     return did
 
@@ -92,7 +92,7 @@ async def test_a_co_host(town: Town, kind: str):
     ana, ben = await town.person("Ana"), await town.connected("ben")
     event, uri, _ = await stage(town, kind, ana, ben)
     async with town.db.reader() as reader:
-        row = await host_queries.of_person(reader, event.id, ben.user_id)
+        row = await co_host_queries.of_person(reader, event.id, ben.user_id)
     with pytest.raises(Forbidden):
         async with town.db.transaction() as tx:
             await handing_over.offer(tx, ben, event.slug, row.id)
@@ -101,11 +101,11 @@ async def test_a_co_host(town: Town, kind: str):
     await pay(town)
     assert await holder(town, event) == (ana.user_id, uri)
     async with town.db.transaction() as tx:
-        await host_queries.put(tx, row)
+        await co_host_queries.put(tx, row)
     await delete_account(town, ben)
     assert await holder(town, event) == (ana.user_id, uri)
     async with town.db.reader() as reader:
-        assert (await host_queries.of_person(reader, event.id, ben.user_id)).state is CoHostState.LEFT
+        assert (await co_host_queries.of_person(reader, event.id, ben.user_id)).state is CoHostState.LEFT
     assert (await town.record(uri))["name"] == "Tea in the park"
 
 
@@ -116,7 +116,7 @@ async def test_who_runs_the_group(town: Town):
     assert group is not None
     async with town.db.transaction() as tx:
         await co_hosts.leave(tx, ben, event.slug)
-        row = await host_queries.of_person(tx, event.id, ben.user_id)
+        row = await co_host_queries.of_person(tx, event.id, ben.user_id)
     with pytest.raises(Forbidden):
         async with town.db.transaction() as tx:
             await handing_over.offer(tx, ben, event.slug, row.id)

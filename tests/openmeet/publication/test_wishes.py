@@ -5,26 +5,26 @@ from dataclasses import replace
 import pytest
 
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import inviting, managing
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind, State
-from openmeet.events.model import USUAL_RECORD, Detail, RecordSettings
-from openmeet.identities import preferences
-from openmeet.identities.preferences import USUAL, DeclinedAs, Preferences, WaitingAs
-from openmeet.records.collections import RSVP
-from openmeet.records.results import Result
-from openmeet.series import record_settings
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions, invitations
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.events.model import USUAL_RECORD, Detail, RecordSettings
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.series import record_settings
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.results import Result
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind, State
 from tests.openmeet.site_under_test import api_session, site_on
 from tests.openmeet.town import INSTANCE, Town
 
 
 async def wish(town: Town, who: Caller, **wanted: object) -> None:
     async with town.db.transaction() as tx:
-        before = await preferences.of_user(tx, who.user_id)
-        await preferences.change(tx, who.user_id, replace(before, **wanted))
+        before = await publication_consent.of_user(tx, who.user_id)
+        await publication_consent.change(tx, who.user_id, replace(before, **wanted))
 
 
 async def decide(town: Town, host: Caller, slug: str, record: RecordSettings) -> None:
@@ -107,7 +107,7 @@ async def test_waiting_is_told_only_by_who_wants_it_so(town: Town):
     # The echo of that is no answer of its own: Ben waits as before.
     await town.listen(ben.user_id)
     async with town.db.reader() as reader:
-        assert (await managing.queries.by_id(reader, answer.id)).status.value == "waitlisted"
+        assert (await host_decisions.queries.by_id(reader, answer.id)).status.value == "waitlisted"
 
 
 async def test_who_wants_no_answers_written_has_none_there(town: Town):
@@ -190,7 +190,7 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(town: Town):
     assert "zugzwang" not in str(record)
     assert "Hauptstraße" not in str(record)
     async with town.db.transaction() as tx:
-        await inviting.invite(tx, ana, event.slug, "ben@example.org")
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
     answer = await town.answer(ben, event.slug)
     await pay_all(town)
     assert (await town.standing(Kind.RSVP, answer.id)).uri is None
@@ -256,8 +256,8 @@ async def test_every_write_of_an_answer_is_counted(town: Town):
 async def test_of_two_who_change_their_wishes_the_second_is_told(town: Town):
     ana = await town.person()
     async with town.db.transaction() as tx:
-        first = await preferences.change(tx, ana.user_id, Preferences(writes_events=False), expected_revision=0)
+        first = await publication_consent.change(tx, ana.user_id, Preferences(writes_events=False), expected_revision=0)
     assert first.revision == 1
-    with pytest.raises(preferences.PreconditionFailed):
+    with pytest.raises(publication_consent.PreconditionFailed):
         async with town.db.transaction() as tx:
-            await preferences.change(tx, ana.user_id, USUAL, expected_revision=0)
+            await publication_consent.change(tx, ana.user_id, USUAL, expected_revision=0)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.records import of_repository
+from openmeet.network.records import of_repository
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp

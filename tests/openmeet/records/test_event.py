@@ -7,10 +7,10 @@ import pytest
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.events.model import MAX_DESCRIPTION, Mode, Status
-from openmeet.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
-from openmeet.records.event import EventRead, read_event
-from openmeet.records.reading import Unmappable
+from openmeet.domain.events.model import MAX_DESCRIPTION, Mode, Status
+from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
+from openmeet.network.records.event_reader import EventRead, read_event
+from openmeet.network.records.reader import Unmappable
 from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))

@@ -11,10 +11,10 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.events.model import Mode, NetworkEvent, Status, Venue
-from openmeet.records.collections import EVENT, ORIGIN_KEY
-from openmeet.records.event import read_event
-from openmeet.records.event_writing import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
+from openmeet.domain.events.model import Mode, NetworkEvent, Status, Venue
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
 from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
@@ -33,7 +33,7 @@ OURS = Publishable(
     page_url="https://meet.example/events/chess",
     instance="https://meet.example",
     event_id="0195",
-    revision=3,
+    version=3,
 )
 
 
@@ -88,9 +88,9 @@ def test_what_was_written_owes_nothing():
     assert owes_nothing(OURS, write_event(OURS, None))
 
 
-def test_a_higher_revision_alone_is_no_reason_to_write():
+def test_a_higher_version_alone_is_no_reason_to_write():
     """The version counter in the mark moves only together with a field that people see."""
-    assert owes_nothing(dataclasses.replace(OURS, revision=9), write_event(OURS, None))
+    assert owes_nothing(dataclasses.replace(OURS, version=9), write_event(OURS, None))
 
 
 @needs("fixtures")

@@ -11,7 +11,7 @@ from at_protocol.lexicon.document import TokenType
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import Instant
-from openmeet.groups.model import (
+from openmeet.domain.groups.model import (
     INSIDE,
     Group,
     GroupId,
@@ -23,11 +23,12 @@ from openmeet.groups.model import (
     PromotionLevel,
     Role,
 )
-from openmeet.groups.promotion import BY_LEVEL, Share, share_of
-from openmeet.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
-from openmeet.records.group import GroupOut, Reference, read_group, uri_of_group, write_former, write_group
-from openmeet.records.group_roles import VALUE_OF, role_of
-from openmeet.records.group_statements import (
+from openmeet.domain.groups.promotion import BY_LEVEL, Share, share_of
+from openmeet.domain.users.model import UserId
+from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
+from openmeet.network.records.group import GroupOut, Reference, read_group, uri_of_group, write_former, write_group
+from openmeet.network.records.group_roles import VALUE_OF, role_of
+from openmeet.network.records.group_statements import (
     Saying,
     put_link,
     read_link,
@@ -36,8 +37,7 @@ from openmeet.records.group_statements import (
     write_group_event,
     write_membership,
 )
-from openmeet.records.reading import Unmappable
-from openmeet.users.model import UserId
+from openmeet.network.records.reader import Unmappable
 from tests.openmeet.groups.people import details
 
 ANA, BEN = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), parse_did("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb")

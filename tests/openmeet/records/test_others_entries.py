@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from at_protocol.data import cbor
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import SECOND, Instant
-from openmeet.events.model import Mode, NetworkEvent, Venue
-from openmeet.records.collections import EVENT, ORIGIN_KEY
-from openmeet.records.event import read_event
-from openmeet.records.event_writing import Publishable, ours_as_read, owes_nothing, write_event
-from openmeet.records.own_entries import Earlier
+from openmeet.domain.events.model import Mode, NetworkEvent, Venue
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import Publishable, ours_as_read, owes_nothing, write_event
+from openmeet.network.records.own_entries import Earlier
 from tests.openmeet.records.test_event_writing import NOW, OURS, as_ours
 
 ADDRESS = "community.lexicon.location.address"
@@ -276,3 +276,33 @@ def test_a_place_like_ours_that_another_app_put_there_stays(place: Any) -> None:
     for mode in (Mode.ONLINE, Mode.IN_PERSON, Mode.ONLINE):
         record = settled(dataclasses.replace(ours, mode=mode), record)
     assert record["locations"] == [place]
+
+
+CAFE = {"$type": ADDRESS, "country": "AT", "name": "Café"}
+
+
+@pytest.mark.parametrize("agreed", [[HALL_A], []])
+def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: list[Any]) -> None:
+    """Both changed the place: ours first, theirs behind it; written once, and found again by the next edit."""
+    base = {"$type": EVENT, "name": "Chess", "locations": agreed}
+    theirs = {**base, "locations": [CAFE]}
+    ours = dataclasses.replace(OURS, venue=Venue(name="Hall B", country="AT"))
+    written = write_event(ours, theirs, Earlier(agreed=base))
+    assert written["locations"] == [HALL_B, CAFE]
+    assert owes_nothing(ours, written, Earlier(agreed=written))
+    taken = dataclasses.replace(ours, venue=Venue(name="Café", country="AT"))
+    alone = write_event(taken, written, Earlier(agreed=written))
+    assert alone["locations"] == [CAFE], "taking theirs lists it once"
+    assert owes_nothing(taken, alone, Earlier(agreed=alone))
+    moved = write_event(dataclasses.replace(ours, venue=WRITABLE), written, Earlier(agreed=written))
+    assert [one["name"] for one in moved["locations"]] == ["Club", "Café"]
+    assert [one.name for one in ours_as_read(ours, theirs, rkey="3mqdau33ozs2n").venues][:1] == ["Hall B"]
+
+
+def test_what_another_app_says_of_our_place_is_still_ours() -> None:
+    """It added a street: the entry is changed, not doubled."""
+    base = {"$type": EVENT, "name": "Chess", "locations": [HALL_A]}
+    theirs = {**base, "locations": [{**HALL_A, "street": "Ring 1"}]}
+    ours = dataclasses.replace(OURS, venue=Venue(name="Hall A", country="AT", street="Ring 1", locality="Wien"))
+    written = write_event(ours, theirs, Earlier(agreed=base))
+    assert written["locations"] == [{**HALL_A, "street": "Ring 1", "locality": "Wien"}]

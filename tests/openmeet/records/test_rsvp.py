@@ -10,11 +10,11 @@ from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.attendance.model import AttendanceStatus, NetworkAnswer
-from openmeet.identities.preferences import DeclinedAs, Preferences, WaitingAs
-from openmeet.records.collections import RSVP
-from openmeet.records.reading import Unmappable
-from openmeet.records.rsvp import Silence, read_rsvp, record_key_for, told, write_rsvp
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.rsvp import Silence, read_rsvp, record_key_for, told, write_rsvp
 from tests.parts import fixture_path, needs
 
 WISHES = [Preferences(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]

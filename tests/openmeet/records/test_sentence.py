@@ -1,12 +1,12 @@
 """The sentence about a series: added, stripped exactly, and the author's from the moment that somebody alters it."""
 
 from groundwork.clock import Instant
-from openmeet.events.model import NOWHERE, Mode, Status
-from openmeet.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
-from openmeet.records.event import read_event
-from openmeet.records.event_writing import Publishable, owes_nothing, write_event
-from openmeet.records.own_entries import Earlier
-from openmeet.records.series_part import SeriesPart, read_link
+from openmeet.domain.events.model import NOWHERE, Mode, Status
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
+from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.series_part import SeriesPart, read_link
 
 NOW = Instant(1_772_366_400_000_000)
 URL = "https://meet.example/series/games"
@@ -28,7 +28,7 @@ def ours(description: str = "Bring a cup.", sentence: str = WEEKLY, **more: obje
         "page_url": "https://meet.example/events/games",
         "instance": "https://meet.example",
         "event_id": "e",
-        "revision": 1,
+        "version": 1,
         "series": SeriesPart(URL, sentence, "2026-03-07T18:00:00"),
     }
     return Publishable(**{**values, **more})
@@ -56,7 +56,7 @@ def test_without_a_text_it_is_all_there_is():
 def test_another_rule_changes_the_sentence_and_nothing_else():
     before = write_event(ours(), None) | {"facets": [{"index": {"byteStart": 0, "byteEnd": 5}}]}
     daily = f"Every day at 18:00. All dates: {URL}"
-    after = write_event(ours(sentence=daily, revision=2), before)
+    after = write_event(ours(sentence=daily, version=2), before)
     assert after["description"] == f"Bring a cup.\n\n{daily}"
     # They point into the author's words, which are as they were.
     assert after["facets"] == before["facets"]
@@ -70,9 +70,9 @@ def test_one_that_somebody_altered_is_the_authors_text_and_none_is_added_again()
     theirs = before | {"description": altered}
     assert read(theirs) == altered
     assert owes_nothing(ours(altered), theirs)
-    after = write_event(ours("Bring two cups.", revision=2), theirs)
+    after = write_event(ours("Bring two cups.", version=2), theirs)
     assert after["description"] == "Bring two cups."
-    assert owes_nothing(ours("Bring two cups.", revision=2), after)
+    assert owes_nothing(ours("Bring two cups.", version=2), after)
 
 
 def test_one_that_somebody_took_away_stays_away():
@@ -90,7 +90,7 @@ def test_it_is_known_where_another_app_has_stripped_our_mark():
 
 def test_who_leaves_the_series_leaves_sentence_and_link():
     before = write_event(ours(), None)
-    after = write_event(ours(series=None, revision=2), before)
+    after = write_event(ours(series=None, version=2), before)
     assert after["description"] == "Bring a cup."
     assert SERIES_LINK_KEY not in after
     assert "sentence" not in after[ORIGIN_KEY]
@@ -99,5 +99,5 @@ def test_who_leaves_the_series_leaves_sentence_and_link():
 def test_what_others_added_to_the_link_stays():
     before = write_event(ours(), None)
     before[SERIES_LINK_KEY]["com.example.seat"] = 4
-    after = write_event(ours(title="More games", revision=2), before)
+    after = write_event(ours(title="More games", version=2), before)
     assert after[SERIES_LINK_KEY]["com.example.seat"] == 4

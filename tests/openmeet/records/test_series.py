@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from groundwork.clock import Instant, from_datetime
-from openmeet.records.collections import SERIES
-from openmeet.records.series import read_native, read_series
+from openmeet.network.records.collections import SERIES
+from openmeet.network.records.series import read_native, read_series
 
 WEEKLY = {
     "$type": SERIES,

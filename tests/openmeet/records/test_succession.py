@@ -4,9 +4,9 @@ import pytest
 
 from at_protocol.lexicon.catalog import Catalog
 from groundwork.clock import Instant
-from openmeet.records.collections import EVENT, SERIES, SUCCESSION_KEY, SUCCESSION_KEYS
-from openmeet.records.event import read_event
-from openmeet.records.succession import (
+from openmeet.network.records.collections import EVENT, SERIES, SUCCESSION_KEY, SUCCESSION_KEYS
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.succession import (
     MOST_PREDECESSORS,
     Lineage,
     Succession,

@@ -9,8 +9,8 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from openmeet.recurrence import expansion
+from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
-from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of, local_of
 from tests.parts import fixture_path, needs

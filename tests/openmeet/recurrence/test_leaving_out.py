@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 
 from openmeet.recurrence import expansion
-from openmeet.recurrence.leaving_out import still_left_out
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.split import still_left_out
 
 # A Tuesday.
 START = datetime.fromisoformat("2026-11-24T18:00")

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmeet.recurrence import expansion
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.expand import Steps
 from openmeet.recurrence.pattern import pattern
-from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import DAYS, parse_rule
-from openmeet.recurrence.sentence import describe
 from openmeet.recurrence.structured import from_json, to_json
 from openmeet.recurrence.wall_time import instant_of
 
@@ -145,3 +146,37 @@ def test_anything_is_read_or_refused(text: str) -> None:
         assert parse_rule(str(rule)) == rule
         return
     assert why.endswith(".")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    parts=rules(),
+    start=st.dates(FIRST, date(2025, 12, 31)),
+    window=st.tuples(st.dates(FIRST, LAST), st.dates(FIRST, LAST)),
+    count=st.none() | st.integers(1, 30),
+    extra=st.lists(st.dates(date(2024, 3, 1), date(2025, 11, 30)), max_size=5),
+    hour=st.sampled_from([0, 2, 3, 23]),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns"]),
+)
+def test_walking_names_the_dates_that_are_named_at_once(
+    parts: dict[str, Any],
+    start: date,
+    window: tuple[date, date],
+    count: int | None,
+    extra: list[date],
+    hour: int,
+    zone: str,
+) -> None:
+    """In the same order, also where clocks skip an hour or show it twice; a step at a time or all of them."""
+    text = text_of(parts) + (f";COUNT={count}" if count else "")
+    times = [datetime(day.year, day.month, day.day, hour, 30) for day in extra]  # noqa: DTZ001
+    made = pattern(
+        datetime(start.year, start.month, start.day, hour, 30),  # noqa: DTZ001
+        zone,
+        parse_rule(text),
+        left_out=times[::2],
+        added=times[1::2],
+    )
+    begin, end = at_midnight(min(window)), at_midnight(max(window))
+    assert list(expansion.walk(made, begin, end)) == expansion.between(made, begin, end), text
+    assert list(expansion.walk(made, begin, end, Steps())) == expansion.between(made, begin, end), text

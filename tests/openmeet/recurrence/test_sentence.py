@@ -7,11 +7,11 @@ from itertools import combinations, islice, product
 
 import pytest
 
-from openmeet.recurrence.by_rule import dates_by_rule
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.expand import dates_by_rule
 from openmeet.recurrence.pattern import pattern
-from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import FREQUENCIES, Rule, parse_rule, until_date
-from openmeet.recurrence.sentence import describe
 
 # A Tuesday.
 START = datetime(2026, 3, 10, 18)  # noqa: DTZ001  # wall time is naive

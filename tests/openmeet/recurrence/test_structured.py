@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from openmeet.recurrence.refusal import RuleRefused
+from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.structured import from_json
 
 WEEKLY: dict[str, Any] = {"frequency": "weekly"}

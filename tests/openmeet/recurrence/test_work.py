@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmeet.recurrence import by_rule, expansion
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.preview import meaning_of
+from openmeet.recurrence import expand, expansion
+from openmeet.recurrence.errors import Code, RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
-from openmeet.recurrence.refusal import Code, RuleRefused
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series.model import Timing
-from openmeet.series.previewing import meaning_of
 
 local = datetime.fromisoformat
 START = local("2026-11-24T18:00")
@@ -20,21 +20,21 @@ NOW = instant_of(local("2026-11-21T00:00"), "UTC")
 EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
 A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
 # All questions of a preview together take no more than one walk may; of an ordinary rule 500, of a dense one 100,000.
-MOST_OF_A_PREVIEW = by_rule.MAX_STEPS
+MOST_OF_A_PREVIEW = expand.MAX_STEPS
 
 
 @pytest.fixture
 def steps(monkeypatch):
     """How many were taken so far: those that are bounded, and the days of kinds of years."""
     taken = [0]
-    take = by_rule.Steps.take
+    take = expand.Steps.take
 
     def counting(self, number=1):
         taken[0] += number
         take(self, number)
 
-    monkeypatch.setattr(by_rule.Steps, "take", counting)
-    return lambda: taken[0] + 366 * by_rule.named_days.cache_info().misses
+    monkeypatch.setattr(expand.Steps, "take", counting)
+    return lambda: taken[0] + 366 * expand.named_days.cache_info().misses
 
 
 def of_preview(made: Pattern) -> Code | None:
@@ -104,13 +104,13 @@ def test_no_rule_takes_more(text: str, has_exceptions: bool) -> None:
         return
     with pytest.MonkeyPatch.context() as patched:
         taken = [0]
-        take = by_rule.Steps.take
+        take = expand.Steps.take
 
-        def counting(self: by_rule.Steps, number: int = 1) -> None:
+        def counting(self: expand.Steps, number: int = 1) -> None:
             taken[0] += number
             take(self, number)
 
-        patched.setattr(by_rule.Steps, "take", counting)
+        patched.setattr(expand.Steps, "take", counting)
         assert of_preview(made) in {None, Code.NEVER_OCCURS, Code.BAD_UNTIL}, text
     assert taken[0] <= MOST_OF_A_PREVIEW, text
 

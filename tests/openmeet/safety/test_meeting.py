@@ -4,23 +4,24 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Refused
-from openmeet.attendance import inviting
-from openmeet.browsing import queries as browsing
-from openmeet.browsing.queries import Mine
-from openmeet.debts.deliveries import Due
-from openmeet.events import co_hosts
-from openmeet.events.host_letters import co_host_composer
-from openmeet.groups import actions as groups
-from openmeet.groups import running, succession
-from openmeet.groups.letters import INVITATION_MAIL, invitation_composer
-from openmeet.identities import queries as identities
-from openmeet.identities.model import IdentityKind
-from openmeet.notifications.queries import newest
-from openmeet.safety import actions as safety
-from openmeet.series import actions as series
-from openmeet.series import following, handing_over
-from openmeet.series.model import Template
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import invitations
+from openmeet.domain.events import co_hosts
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration, succession
+from openmeet.domain.groups.model import INVITATION_MAIL
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.search import event_lists as browsing
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import follower_queries, ownership
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller
+from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.groups import invitation_composer
+from openmeet.outbox.emails import Due
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
@@ -66,7 +67,7 @@ async def test_a_letter_that_invites_into_a_group_is_not_written(db: Database, w
     async with db.transaction() as tx:
         ana, ben = await _two(tx)
         group = await group_by(tx, ana)
-        await running.invite_by_mail(tx, ana, group.slug, "ben@example.org")
+        await administration.invite_by_mail(tx, ana, group.slug, "ben@example.org")
         row = await tx.fetch_one("select id from group_invitations where email = :email", email="ben@example.org")
         assert row is not None
     due = Due(INVITATION_MAIL, row["id"], row["id"], 1)
@@ -83,16 +84,16 @@ async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> No
         group = await group_by(tx, ana)
         await groups.join(tx, ben, group.slug)
         practice = await series.create(tx, ana, Template("Practice"), weekly())
-        await following.follow(tx, practice.id, ben.user_id, notifies=True)
-        assert [name for _, name in await handing_over.candidates(tx, practice)] == ["Ben"]
+        await follower_queries.follow(tx, practice.id, ben.user_id, notifies=True)
+        assert [name for _, name in await ownership.candidates(tx, practice)] == ["Ben"]
         await _part(tx, who, ana, ben)
         with pytest.raises(Refused, match="cannot offer"):
             await succession.offer(tx, ana, group.slug, ben.user_id)
         with pytest.raises(Refused, match="cannot name"):
             await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
-        assert await handing_over.candidates(tx, practice) == []
+        assert await ownership.candidates(tx, practice) == []
         with pytest.raises(Refused, match="follows it"):
-            await handing_over.offer(tx, ana, practice, ben.user_id)
+            await ownership.offer(tx, ana, practice, ben.user_id)
 
 
 @WHO
@@ -103,10 +104,10 @@ async def test_an_invitation_reaches_nobody_who_keeps_the_host_away(db: Database
         event = await event_by(tx, ana)
         await _part(tx, who, ana, ben)
         if who == "Ben":
-            await inviting.invite(tx, ana, event.slug, "ben@example.org")
+            await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert await newest(tx, ben.user_id, 9) == []
         assert await browsing.mine(tx, ben.user_id, Mine.WAITING, None, 9) == []
         assert (await browsing.counts_of_mine(tx, ben.user_id))[Mine.WAITING] == 0
         cleo = await person(tx, "Cleo")
-        await inviting.invite(tx, ana, event.slug, "cleo@example.org")
+        await invitations.invite(tx, ana, event.slug, "cleo@example.org")
         assert len(await browsing.mine(tx, cleo.user_id, Mine.WAITING, None, 9)) == 1

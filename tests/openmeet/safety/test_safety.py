@@ -3,18 +3,18 @@
 import pytest
 
 from groundwork.errors import NotFound, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import inviting
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import AttendanceStatus, NetworkAnswer, Reply
-from openmeet.groups import actions as groups
-from openmeet.groups import announcements, running
-from openmeet.identities import actions as identities
-from openmeet.moderation import reports
-from openmeet.moderation.model import Reason, Subject, Thing
-from openmeet.moderation.reassigning import reassign
-from openmeet.notifications.queries import newest
-from openmeet.safety import actions
+from openmeet.domain.account_merge.moderation import reassign
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration, announcements
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import reports
+from openmeet.domain.moderation.model import Reason, Subject, Thing
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.safety import actions
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import event_by, person
 
@@ -93,12 +93,12 @@ async def test_who_is_blocked_gets_into_no_group_of_theirs_by_any_door(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, "Ana", "Ben")
         group = await group_by(tx, ana)
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await actions.block(tx, ana, ben.user_id)
         with pytest.raises(Refused, match="cannot join"):
             await groups.join(tx, ben, group.slug)
         with pytest.raises(Refused, match="cannot join"):
-            await running.accept(tx, ben, link.id)
+            await administration.accept(tx, ben, link.id)
         await actions.unblock(tx, ana, ben.user_id)
         await groups.join(tx, ben, group.slug)
 
@@ -123,7 +123,7 @@ async def test_nobody_is_written_to_by_whom_they_keep_away_but_always_told_what_
         await attendance.answer(tx, inside, event.slug, GOING)
         assert await kinds(tx, ben) == ["new_answer"]
         await actions.mute(tx, cleo, Subject(Thing.PERSON, ben.user_id))
-        from_host = await inviting.invite(tx, ben, event.slug, "ana@example.org")
+        from_host = await invitations.invite(tx, ben, event.slug, "ana@example.org")
         assert await kinds(tx, ana) == ["invited"]
         assert from_host.user_id == ana.user_id
 

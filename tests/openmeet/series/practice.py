@@ -5,19 +5,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.attendance.queries import find
-from openmeet.events.model import Event
-from openmeet.notifications import queries as notifications
-from openmeet.notifications.model import Kind
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.events.model import Event
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.plan import moved, plan_all, plan_following
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, date_queries
-from openmeet.series.model import Series, Template, Timing
-from openmeet.series.plan import moved, plan_all, plan_following
-from openmeet.users.model import Caller
 from tests.openmeet.site_under_test import person
 
 ZONE = "Europe/Berlin"

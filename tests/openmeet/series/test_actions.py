@@ -9,22 +9,31 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.attendance.queries import find as find_attendance
-from openmeet.events import actions as events
-from openmeet.events.differing import details_in
-from openmeet.events.model import Event, Status, Visibility
-from openmeet.notifications import queries as notifications
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.queries import find as find_attendance
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.model import Event, Status, Visibility
+from openmeet.domain.notifications import queries as notifications
+from openmeet.domain.series import (
+    actions,
+    cancel_dates,
+    date_queries,
+    follower_queries,
+    materialize,
+    queries,
+    save,
+    tasks,
+)
+from openmeet.domain.series.dates import details_of, original_text
+from openmeet.domain.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
+from openmeet.domain.series.plan import moved, plan_all, plan_following, plan_one
+from openmeet.domain.users.model import Caller
+from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
-from openmeet.recurrence.refusal import RuleRefused
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import actions, calling_off, date_queries, following, queries, saving, storing, tasks
-from openmeet.series.dates import details_of, original_text
-from openmeet.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
-from openmeet.series.plan import moved, plan_all, plan_following, plan_one
-from openmeet.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import person
 
@@ -55,6 +64,12 @@ async def dates(tx: Transaction, series: Series) -> list[Event]:
 
 def names(events_: list[Event]) -> list[str]:
     return [event.place_in_series.original_date for event in events_ if event.place_in_series]
+
+
+async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
+    """The name of the date that this time of 23 November 2027 leads to."""
+    (name,) = names([await actions.open_date(tx, series.slug, f"2027-11-23T{time}")])
+    return name
 
 
 async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
@@ -91,9 +106,13 @@ async def test_a_far_date_becomes_an_event_once_however_many_open_it(db: Databas
     assert len(set(await asyncio.gather(*(open_it() for _ in range(10))))) == 1
     async with db.transaction() as tx:
         assert len(await dates(tx, series)) == 10
-        for wrong in ("2027-11-24T18:00:00", "2027-11-23T19:00:00", "never"):
+        for wrong in ("2027-11-24T18:00:00", "2027-11-22T18:00:00", "never"):
             with pytest.raises(NotFound):
                 await actions.open_date(tx, series.slug, wrong)
+        # Another time of a day leads to the date of that day, and makes none.
+        (opened,) = {await open_date_again(tx, series, time) for time in ("18:00:00", "19:00:00", "00:00:00")}
+        assert opened == "2027-11-23T18:00:00"
+        assert len(await dates(tx, series)) == 10
 
 
 async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: Database, clock: HandClock) -> None:
@@ -111,7 +130,7 @@ async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Databa
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         assert [event.owes_record for event in await dates(tx, series)] == [True, *[False] * 8]
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
         assert [event.owes_record for event in await dates(tx, series)][:3] == [False, True, False]
     clock.turn(14 * DAY)
     await tasks.roll_windows(db, clock.now())
@@ -142,7 +161,7 @@ async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_somethi
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
         locked = await actions.lock_own(tx, ana, first.slug)
-        edited = await saving.save(tx, replace(locked, template=replace(locked.template, title="Rehearsal")))
+        edited = await save.save(tx, replace(locked, template=replace(locked.template, title="Rehearsal")))
         with pytest.raises(actions.AlreadyMade):
             await actions.create(tx, ana, Template("Chess"), weekly(), submission_key="k")
         again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
@@ -297,7 +316,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
         assert [event.title for event in await dates(tx, behind)] == ["Winter practice"] * 5
         assert [event.id for event in (*await dates(tx, first), *await dates(tx, behind))] == [one.id for one in before]
         assert await find_attendance(tx, before[5].id, ben.user_id) is not None
-        assert [follower.user_id for follower in await following.followers(tx, behind.id)] == [ben.user_id]
+        assert [follower.user_id for follower in await follower_queries.followers(tx, behind.id)] == [ben.user_id]
         for series_ in (first, behind):
             assert [event.owes_record for event in await dates(tx, series_)].count(True) == 1
 
@@ -336,18 +355,18 @@ async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> N
         for event in found[:3]:
             await attendance.answer(tx, ben, event.slug, Reply.GOING)
         series = await locked(tx, ana, series)
-        assert await calling_off.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
+        assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
         assert [event.status for event in await dates(tx, series)][:3] == [Status.CANCELLED] * 2 + [Status.SCHEDULED]
         assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "told once for both"
-        assert await calling_off.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
-        assert await calling_off.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, (
+        assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
+        assert await cancel_dates.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, (
             "stored to be cancelled"
         )
-        assert await calling_off.reinstate_dates(tx, series, names(found)[:1]) == 1
-        stopped, _ = await calling_off.cancel(tx, series, "no trainer")
+        assert await cancel_dates.reinstate_dates(tx, series, names(found)[:1]) == 1
+        stopped, _ = await cancel_dates.cancel(tx, series, "no trainer")
         assert stopped.status is SeriesStatus.CANCELLED
         assert all(event.is_cancelled for event in await dates(tx, series))
-        assert await storing.store_window(tx, stopped) == []
+        assert await materialize.store_window(tx, stopped) == []
         on, back = await actions.resume(tx, stopped)
         assert on.status is SeriesStatus.ACTIVE
         cancelled = [event.starts_local[:10] for event in await dates(tx, series) if event.is_cancelled]
@@ -369,10 +388,14 @@ async def test_pause_makes_no_new_dates(db: Database, clock: HandClock) -> None:
 async def test_a_date_that_was_removed_does_not_come_back(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
-        series = await calling_off.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
+        series = await cancel_dates.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
-        with pytest.raises(NotFound):
-            await actions.open_date(tx, series.slug, "2027-01-05T18:30:00")
+        # Neither its own name nor another time of its day brings it back; a time of another day leads to that day's date.
+        for removed in ("2026-12-22T18:00:00", "2026-12-22T18:30:00"):
+            with pytest.raises(NotFound):
+                await actions.open_date(tx, series.slug, removed)
+        led = await actions.open_date(tx, series.slug, "2027-01-05T18:30:00")
+        assert names([led]) == ["2027-01-05T18:00:00"]
     clock.turn(14 * DAY)
     await tasks.roll_windows(db, clock.now())
     async with db.transaction() as tx:

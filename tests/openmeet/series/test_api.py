@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.series.model import Policy
+from openmeet.domain.series.model import Policy
 from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, told
 
 
@@ -17,7 +17,7 @@ async def test_a_series_made_is_read_back(client, ana):
     assert shown["structured"] == {"frequency": "weekly", "byDay": [{"day": "tu"}]}
     assert (shown["durationSeconds"], shown["publish"], shown["status"]) == (7200, "next", "active")
     read = await client.get(made.headers["location"])
-    assert read.json() == shown | {"canEdit": False}
+    assert read.json() == shown | {"canEdit": False, "myDates": None}
     assert read.headers["etag"].startswith(made.headers["etag"][:-1] + "-")
     assert [one["slug"] for one in (await client.get("/api/series", headers=ana)).json()["series"]] == [shown["slug"]]
 
@@ -127,12 +127,47 @@ async def test_pages_of_dates_follow_one_another(client, ana):
     assert both == [one["originalDate"] for one in await dates(client, made, limit="8")]
 
 
+async def test_a_cursor_leads_through_dates_that_begin_at_one_time(client, ana):
+    """Where ``next`` alone, an instant, would lead to the first of them for ever."""
+    made = await make(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
+    path = f"/api/series/{made['slug']}/dates"
+    for name in (SECOND, THIRD):
+        moved = {"scope": "this", "originalDate": name, "startsLocal": FIRST[:16], "endsLocal": None}
+        assert (await ask(client, ana, made, "edit", moved)).status_code == 200
+    whole = await dates(client, made)
+    assert len({one["startsAt"] for one in whole}) == 2
+    read, cursor = [], ""
+    while cursor is not None:
+        page = (await client.get(path, params={"limit": "1", "cursor": cursor, "from": "2026-01-01"})).json()
+        read, cursor = read + page["dates"], page["cursor"]
+        assert len(read) <= 4
+        assert (page["next"] is None) is (cursor is None)
+    assert read == whole
+
+
 async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
     made = await make(client, ana)
     path = f"/api/series/{made['slug']}/dates/2027-03-02T18:00"
     slugs = {answer.json()["slug"] for answer in await asyncio.gather(*(client.post(path) for _ in range(5)))}
     assert len(slugs) == 1
     assert (await client.get(f"/api/events/{slugs.pop()}")).json()["startsAt"] == "2027-03-02T17:00:00Z"
+
+
+async def test_addresses_of_dates_lead_on_after_a_split_another_day_and_a_deletion(client, ana):
+    made = await make(client, ana)
+    path = f"/api/series/{made['slug']}/dates"
+    before = (await client.post(f"{path}/2026-04-07T18:00:00")).json()
+    body = {"scope": "following", "originalDate": "2026-03-24T18:00:00", "title": "Rehearsal"}
+    new = (await ask(client, ana, made, "edit", body)).json()["series"]
+    for name in ("2026-04-07T18:00:00", "2027-03-02T18:00:00"):
+        assert (await client.post(f"{path}/{name}")).json()["title"] == "Rehearsal"
+    await ask(client, ana, new, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
+    assert (await client.post(f"{path}/2026-04-07T18:00:00")).json()["slug"] == before["slug"]
+    far = (await client.post(f"{path}/2027-03-09T18:00:00")).json()
+    assert (far["originalDate"], far["title"]) == ("2027-03-10T18:00:00", "Rehearsal")
+    away = await client.delete(f"/api/series/{new['slug']}", params={"keepEvents": "true"}, headers=ana)
+    assert away.status_code == 204
+    assert (await client.post(f"{path}/2026-04-07T18:00:00")).json()["slug"] == before["slug"]
 
 
 @pytest.mark.parametrize("date", ["2027-03-03T18:00:00", "2126-03-05T18:00:00", "never"])

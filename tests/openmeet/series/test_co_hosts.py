@@ -4,14 +4,14 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
-from openmeet.attendance import hosting
-from openmeet.events import co_hosts, host_queries, seeing
-from openmeet.events.host_model import CoHostState
-from openmeet.events.hosting_rules import Standing, token_of
-from openmeet.events.model import Visibility
-from openmeet.series import handing_over, storing
-from openmeet.series import seeing as series_seeing
-from openmeet.series.following import follow
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import co_host_queries, co_hosts, seeing
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.permissions import Standing, token_of
+from openmeet.domain.series import materialize, ownership
+from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series.follower_queries import follow
 from tests.openmeet.series.practice import begin, dates, locked, split
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
 
@@ -40,13 +40,13 @@ async def test_every_date_that_is_there_and_every_one_that_is_made(db, clock):
         ana, ben, series = await together(tx)
         before = await dates(tx, series)
         assert all(await hosted_by(tx, ben, before))
-        await hosting.cancel(tx, ben, before[3].slug, "Rain")
+        await event_hosting.cancel(tx, ben, before[3].slug, "Rain")
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await locked(tx, ana, series))
         assert made
         assert all(await hosted_by(tx, ben, made))
-        far = await storing.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await hosted_by(tx, ben, [far]) == [True]
 
 
@@ -70,7 +70,7 @@ async def test_it_goes_along_when_the_series_is_split(db, clock):
         assert all(await hosted_by(tx, ben, await dates(tx, other)))
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ana, other))
+        made = await materialize.store_window(tx, await locked(tx, ana, other))
         assert all(await hosted_by(tx, ben, made))
 
 
@@ -82,12 +82,12 @@ async def test_it_ends_for_all_dates_at_once(db, clock, how):
         if how == "left":
             await co_hosts.leave(tx, ben, third.slug)
         else:
-            (row,) = await host_queries.of_event(tx, third.id, [CoHostState.ACCEPTED])
+            (row,) = await co_host_queries.of_event(tx, third.id, [CoHostState.ACCEPTED])
             await co_hosts.remove(tx, ana, third.slug, row.id)
         assert not any(await hosted_by(tx, ben, await dates(tx, series)))
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        assert not any(await hosted_by(tx, ben, await storing.store_window(tx, await locked(tx, ana, series))))
+        assert not any(await hosted_by(tx, ben, await materialize.store_window(tx, await locked(tx, ana, series))))
 
 
 async def test_who_hosted_one_date_can_be_asked_for_all_and_an_event_alone_has_no_others(db):
@@ -111,15 +111,15 @@ async def test_whose_series_it_becomes_hosts_it_as_its_author(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         await follow(tx, series.id, ben.user_id, notifies=True)
-        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
-        mine = await handing_over.accept(tx, ben, series)
+        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        mine = await ownership.accept(tx, ben, series)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ben, mine))
+        made = await materialize.store_window(tx, await locked(tx, ben, mine))
         assert made
         for event in made:
             assert await seeing.standing_of(tx, event, ben.user_id) is Standing.AUTHOR
-            assert await host_queries.of_event(tx, event.id, list(CoHostState)) == []
+            assert await co_host_queries.of_event(tx, event.id, list(CoHostState)) == []
 
 
 async def test_by_page_and_api(make_sqlite, clock):

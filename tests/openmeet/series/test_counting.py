@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from openmeet.browsing.news_view import items
-from openmeet.notifications import preferences
-from openmeet.notifications.model import Channel, Topic
-from openmeet.notifications.queries import newest
-from openmeet.series import actions, date_queries, showing
-from openmeet.series.plan import moved, plan_all
+from openmeet.domain.notifications import preferences
+from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series.plan import moved, plan_all
+from openmeet.emails.notifications.content import items
+from openmeet.web.series import present
 from tests.openmeet.series.by_api import SECOND, ask, make
 from tests.openmeet.series.by_api import dates as dates_by_api
 from tests.openmeet.series.practice import begin, dates, go, locked
@@ -29,7 +30,7 @@ async def edit(tx, ana, series, what):
             start = timing.pattern.start
             timing = moved(timing, start, start + timedelta(hours=1), timing.length)
     plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
-    counted = await showing.consequences(tx, series, plan)
+    counted = await present.consequences(tx, series, plan)
     await actions.apply(tx, series, plan)
     return counted.people_told, counted.people_mailed
 
@@ -67,7 +68,7 @@ async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         template = replace(series.template, description="Bring a stand.")
         plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
-        counted = await showing.consequences(tx, series, plan)
+        counted = await present.consequences(tx, series, plan)
         await actions.apply(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)
         assert await mails(tx) == ["Cleo"]

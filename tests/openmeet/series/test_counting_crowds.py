@@ -9,22 +9,22 @@ from typing import TypeVar
 import pytest
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from openmeet.attendance.hearing import CONCERNED, particulars_of, people_of_dates
-from openmeet.attendance.model import AttendanceStatus
-from openmeet.events.differing import details_in
-from openmeet.events.model import Event, Visibility
-from openmeet.events.saying import with_details
-from openmeet.groups import actions as groups
-from openmeet.groups.model import GroupDetails
-from openmeet.notifications import preferences, rules
-from openmeet.notifications.model import TOPICS, Channel, Kind
-from openmeet.notifications.reach import Reached
-from openmeet.series import counting, date_queries, effects, following
-from openmeet.series.model import Held, Scope, Series
-from openmeet.series.plan import Change, Plan, moved, plan_all
-from openmeet.users import actions as users
-from openmeet.users import guests
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.notify import CONCERNED, particulars_of, people_of_dates
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import with_details
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.notifications import preferences, rules
+from openmeet.domain.notifications.model import TOPICS, Channel, Kind
+from openmeet.domain.notifications.reach import Reached
+from openmeet.domain.series import date_queries, effects, follower_queries, impact
+from openmeet.domain.series.model import Held, Scope, Series
+from openmeet.domain.series.plan import Change, Plan, moved, plan_all
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import begin, dates, locked
 from tests.openmeet.site_under_test import person
@@ -47,8 +47,8 @@ async def one_by_one(reader: Reader, series: Series, plan: Plan, *, makes_dates:
     answered: dict[UserId, bool] = {}
     for user_id, event_id in await people_of_dates(reader, [event.id for event in changed], CONCERNED):
         answered[user_id] = answered.get(user_id, False) or event_id in moving
-    followers = set(await following.to_tell(reader, series))
-    goers = set(await following.goers_to_tell(reader, series)) if makes_dates else set[UserId]()
+    followers = set(await follower_queries.to_tell(reader, series))
+    goers = set(await follower_queries.goers_to_tell(reader, series)) if makes_dates else set[UserId]()
     hosts: set[UserId] = set()
     if series.changed_by is not None:
         hosts = {event.author_id for event in changed}
@@ -99,9 +99,9 @@ class Crowd:
             for user_id in self.some(self.people):
                 await self._answers(tx, event, user_id)
         for user_id in self.some([*self.people, series.owner_id]):
-            await following.follow(tx, series.id, user_id, notifies=self.choose.random() < 0.7)
+            await follower_queries.follow(tx, series.id, user_id, notifies=self.choose.random() < 0.7)
         for user_id in self.some([*self.people, series.owner_id]):
-            await following.go_to_all(tx, series.id, user_id, with_limited=False)
+            await follower_queries.go_to_all(tx, series.id, user_id, with_limited=False)
         for user_id in [*self.people, series.owner_id]:
             chosen = {
                 (topic, channel): self.choose.random() < 0.4
@@ -162,8 +162,8 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
         events = (await dates(tx, series))[:4]
         await crowd.gather(tx, series, events)
         co_host = crowd.people[4]
-        await following.follow(tx, series.id, co_host, notifies=True)
-        await following.go_to_all(tx, series.id, co_host, with_limited=False)
+        await follower_queries.follow(tx, series.id, co_host, notifies=True)
+        await follower_queries.go_to_all(tx, series.id, co_host, with_limited=False)
         if whose == "of a private group":
             group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
             for user_id in crowd.some(crowd.people[3::5]):
@@ -180,7 +180,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
             for by in (None, co_host):
                 for makes_dates in (False, True):
                     asked = replace(series, changed_by=by)
-                    found = await counting.reached(tx, asked, one, makes_dates=makes_dates)
+                    found = await impact.reached(tx, asked, one, makes_dates=makes_dates)
                     assert found == await one_by_one(tx, asked, one, makes_dates=makes_dates), (
                         one.scope,
                         by,
@@ -193,7 +193,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
 async def effect_one_by_one(reader: Reader, series: Series, held: Sequence[Held], kind: Kind) -> Reached:
     """Whom an act on these dates reaches, from what tells them."""
     answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
-    concerned = {user_id for user_id, _ in answered} | set(await following.to_tell(reader, series))
+    concerned = {user_id for user_id, _ in answered} | set(await follower_queries.to_tell(reader, series))
     concerned |= {series.owner_id} | {one.event.author_id for one in held}
     told = mailed = 0
     by = series.changed_by or series.owner_id
@@ -231,13 +231,13 @@ async def test_one_statement_however_many_follow(practice_db: Database):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         for number in range(30):
-            await following.follow(tx, series.id, (await person(tx, f"P {number}")).user_id, notifies=True)
+            await follower_queries.follow(tx, series.id, (await person(tx, f"P {number}")).user_id, notifies=True)
         series = await locked(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = Counting(tx)
-        assert await counting.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
+        assert await impact.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
         held = await date_queries.coming(tx, series.id)
         assert (await effects.of(counted, series, held, Kind.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -12,16 +12,16 @@ from groundwork.fresh_id import new_id
 from groundwork.outbox import pay
 from groundwork.outbox.owe import owe
 from groundwork.outbox.pay import Paying
-from openmeet.attendance import line
-from openmeet.attendance.tasks import freed_seats_payer
-from openmeet.debts.kinds import Debt
-from openmeet.notifications.model import Kind, Particulars
-from openmeet.series import actions, calling_off, date_queries, telling, tellings, undoing
-from openmeet.series.model import Series
-from openmeet.series.plan import plan_all
-from openmeet.series.reassigning import reassign
-from openmeet.series.tellings import About, News, Telling
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.account_merge.series import reassign
+from openmeet.domain.attendance import waitlist
+from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.series import actions, cancel_dates, date_queries, notify, notify_queries, undo
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.notify_queries import About, News, Telling
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.kinds import Debt
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import (
     begin,
@@ -47,8 +47,8 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "AT_ONCE", 3)
-    monkeypatch.setattr(telling, "PIECE", 4)
+    monkeypatch.setattr(notify, "AT_ONCE", 3)
+    monkeypatch.setattr(notify, "PIECE", 4)
 
 
 async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:
@@ -75,7 +75,7 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def pay_all(db: Database) -> None:
-    while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling.telling_payer(db))}):
+    while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(notify.telling_payer(db))}):
         pass
 
 
@@ -117,7 +117,7 @@ async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db:
         await actions.follow(tx, ben, series.slug)
         await tx.execute("delete from news_mails")  # the host's, about Ben's answers
         found = await dates(tx, series)
-        await calling_off.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
+        await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
     await pay_all(practice_db)
     async with practice_db.transaction() as tx:
         await tx.execute("delete from news_mails")
@@ -137,9 +137,9 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-    left, whole = pieces, telling.tell_each
+    left, whole = pieces, notify.tell_each
 
-    async def dying(tx: Transaction, kind: Kind, told: Sequence[telling.ToldOfOne]) -> None:
+    async def dying(tx: Transaction, kind: Kind, told: Sequence[notify.ToldOfOne]) -> None:
         nonlocal left
         await whole(tx, kind, told)
         if left == 0:
@@ -147,7 +147,7 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         left -= 1
 
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "tell_each", dying)
+        patch.setattr(notify, "tell_each", dying)
         with pytest.raises(Killed):
             await pay_all(practice_db)
     async with practice_db.reader() as reader:
@@ -173,7 +173,7 @@ async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, c
     async with practice_db.transaction() as tx:
         eve = await person(tx, "Eve")
         await go(tx, eve, (await dates(tx, series))[0])
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[Kind.EVENT_CHANGED] * 2] * 3 + [[]] * 9
@@ -184,10 +184,10 @@ async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Da
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
-        await calling_off.cancel(tx, await locked(tx, ana, series), "ill")
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
     await pay_all(practice_db)
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]] * CROWD
@@ -198,7 +198,7 @@ async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Da
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await calling_off.cancel(tx, await locked(tx, ana, series), "ill")
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
         assert await news_of(tx, people) == [[Kind.EVENT_CHANGED]] * 3 + [[]] * 9
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
@@ -212,7 +212,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         (first, *_) = await dates(tx, series)
         about = About(first.id, first.revision, Particulars())
         news = News(Kind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
-        left = await tellings.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
+        left = await notify_queries.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
         await owe(tx, Debt.SERIES_NEWS, left)
         await reassign(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)
@@ -245,7 +245,7 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its order, when there is no limit any more."""
-    monkeypatch.setattr(line, "LOOKED_AT", 3)
+    monkeypatch.setattr(waitlist, "LOOKED_AT", 3)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida")]
@@ -268,7 +268,7 @@ ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {
     "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
     "rule": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
     "split": lambda tx, series: split(tx, series, "2026-12-08T18:00:00", "Rehearsal"),
-    "cancel": lambda tx, series: calling_off.cancel(tx, series, "ill"),
+    "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "ill"),
     "pause": lambda tx, series: actions.pause(tx, series, "ill"),
     "delete": lambda tx, series: actions.delete(tx, series, keeps_events=False),
     "leave": lambda tx, series: actions.delete(tx, series, keeps_events=True),
@@ -284,7 +284,7 @@ async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitabl
     undone = Counting(tx)
     row = await tx.fetch_one("select 1 as found from event_series_undos where series_id = :id", id=series.id)
     if row is not None:
-        await undoing.undo(undone, await locked(tx, ana, series))
+        await undo.undo(undone, await locked(tx, ana, series))
     return [acting.statements, undone.statements]
 
 

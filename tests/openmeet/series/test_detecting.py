@@ -9,18 +9,18 @@ from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.owe import Debt, DebtState
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.flags import actions as flags
-from openmeet.flags.model import Flag
-from openmeet.identities import actions as identities
-from openmeet.ingestion import switching
-from openmeet.ingestion.apply import apply
-from openmeet.records.message import RecordMessage
-from openmeet.records.older_meta import named_series
-from openmeet.series import actions, agenda, date_queries, detecting, detections, queries, tasks
-from openmeet.series.detections import Detection, DetectionState
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, queries, tasks
+from openmeet.domain.series.detection_queries import Detection, DetectionState
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.feature_flags import actions as flags
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import flag_effects
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.older_meta import named_series
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event
 from tests.openmeet.series.test_detection import BERLIN, dates_of
@@ -60,11 +60,11 @@ async def ana(db: Database) -> Caller:
 
 async def looked_through(db: Database, author: UserId) -> list[Detection]:
     """The author's single events, looked through as the publisher does."""
-    await detecting.detection_payer(db, named_series)(
+    await detection_actions.detection_payer(db, named_series)(
         Debt("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1)
     )
     async with db.reader() as reader:
-        return await detections.of_person(reader, author)
+        return await detection_queries.of_person(reader, author)
 
 
 async def looked(db: Database, who: Caller) -> list[Detection]:
@@ -120,7 +120,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     (one,) = await looked(db, ana)
     for _ in range(2):
         async with db.transaction() as tx:
-            series = await detecting.accept(tx, ana, one.id)
+            series = await detection_actions.accept(tx, ana, one.id)
     assert not series.is_read_only
     assert str(series.timing.pattern.rule) == WEEKLY
     async with db.reader() as reader:
@@ -131,7 +131,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     made = [line.event for line in coming if line.event is not None]
     async with db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, Reply.GOING)
-        assert (await detecting.undo(tx, ana, one.id)).detection.state is S.LINKED
+        assert (await detection_actions.undo(tx, ana, one.id)).detection.state is S.LINKED
     async with db.reader() as reader:
         left = [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
         again = await queries.by_id(reader, series.id)
@@ -149,7 +149,7 @@ async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) ->
         rows = [tuple(row) for row in await reader.fetch("select * from events order by id")]
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
-        await detecting.refuse(tx, ana, one.id)
+        await detection_actions.refuse(tx, ana, one.id)
     assert not any((await places(db)).values())
     async with db.reader() as reader:
         assert [tuple(row) for row in await reader.fetch("select * from events order by id")] == rows
@@ -157,7 +157,7 @@ async def test_the_no_stands_and_can_be_taken_back(db: Database, ana: Caller) ->
     (still,) = await looked(db, ana)
     assert still.state is S.REFUSED
     async with db.transaction() as tx:
-        await detecting.undo(tx, ana, one.id)
+        await detection_actions.undo(tx, ana, one.id)
     (again,) = await looked(db, ana)
     assert (again.state, again.series_id, len(again.found.dates)) == (S.LINKED, one.series_id, 8)
     assert (await records(db))[:6] == before[:6]
@@ -190,7 +190,7 @@ async def test_what_the_author_writes_later_joins_the_accepted_series(db: Databa
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
-        await detecting.accept(tx, ana, one.id)
+        await detection_actions.accept(tx, ana, one.id)
     late = weekly(1, 6)[0]
     await take(db, late)
     await looked(db, ana)
@@ -210,11 +210,13 @@ async def test_switched_off_nothing_is_found(db: Database, ana: Caller) -> None:
 async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
     db: Database, ana: Caller, clock: HandClock
 ) -> None:
-    """Those of strangers are not: nobody could say yes."""
+    """A stranger with a single event has nothing to look through."""
     await take(db, *weekly(3), event(2, "other", 1))
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject, due_at from debts where kind = 'detect_series'")
-    assert [(row["subject"], row["due_at"] > clock.now()) for row in rows] == [(ana.user_id, True)]
+        rows = await reader.fetch("select kind, subject, due_at from debts where kind like 'detect%'")
+    assert [(row["kind"], row["subject"], row["due_at"] > clock.now()) for row in rows] == [
+        ("detect_series", ana.user_id, True)
+    ]
 
 
 async def test_the_debt_is_paid_outside_of_a_transaction(
@@ -223,9 +225,9 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     """What came while it was looked through is no part of it: the debt is due again, and then it is."""
     tea = weekly(8)
     await take(db, *tea[:7])
-    pay = detecting.detection_payer(db, named_series)
+    pay = detection_actions.detection_payer(db, named_series)
     debt = Debt("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
-    real = detecting.find
+    real = detection_actions.find
 
     def find_while_something_comes(sightings, zones):
         assert not transaction_is_open()
@@ -234,13 +236,13 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
 
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patched, pytest.raises(TransactionConflict):  # noqa: PT012 - one call, patched
-        patched.setattr(detecting, "find", find_while_something_comes)
+        patched.setattr(detection_actions, "find", find_while_something_comes)
         await pay(debt)
     async with db.reader() as reader:
-        assert await detections.of_person(reader, ana.user_id) == []
+        assert await detection_queries.of_person(reader, ana.user_id) == []
     await pay(debt)
     async with db.reader() as reader:
-        (one,) = await detections.of_person(reader, ana.user_id)
+        (one,) = await detection_queries.of_person(reader, ana.user_id)
     assert len(one.found.dates) == 8
 
 
@@ -249,13 +251,13 @@ async def test_only_its_author_decides(db: Database, ana: Caller) -> None:
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
-    for does in (detecting.accept, detecting.refuse, detecting.undo):
+    for does in (detection_actions.accept, detection_actions.refuse, detection_actions.undo):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
                 await does(tx, ben, one.id)
     async with db.reader() as reader:
-        assert await detections.of_person(reader, ana.user_id) == [one]
-        assert await detections.of_person(reader, ben.user_id) == []
+        assert await detection_queries.of_person(reader, ana.user_id) == [one]
+        assert await detection_queries.of_person(reader, ben.user_id) == []
 
 
 async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -332,14 +334,14 @@ async def test_records_that_name_their_series_are_one_for_certain(db: Database, 
     assert [at.isoformat() for _, at in one.found.dates] == ["2026-01-06T19:00:00", "2026-01-23T12:30:00"]
     assert await looked(db, ana) == [one]
     async with db.transaction() as tx:
-        series = await detecting.accept(tx, ana, one.id)
+        series = await detection_actions.accept(tx, ana, one.id)
     assert series.timing.pattern.rule is None
     await take(db, named(5, "2026-03-11T17:00:00Z", "Tea, later"))
     await looked(db, ana)
     assert (await places(db))["Tea, later"] == "2026-03-11T18:00:00"
     async with db.transaction() as tx:
-        await detecting.undo(tx, ana, one.id)
-        await detecting.refuse(tx, ana, one.id)
+        await detection_actions.undo(tx, ana, one.id)
+        await detection_actions.refuse(tx, ana, one.id)
     assert not any((await places(db)).values())
     assert [one for one in await records(db) if one in before] == before
     (still,) = await looked(db, ana)
@@ -360,7 +362,7 @@ async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
-        await detecting.refuse(tx, ana, one.id)
+        await detection_actions.refuse(tx, ana, one.id)
     dates = dates_of(WEEKLY, 6)
     meta = {"seriesSlug": "tea-nights"}
     await take(
@@ -370,16 +372,17 @@ async def test_a_series_that_was_refused_is_not_asked_about_by_its_other_name(db
 
 
 async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Database, ana: Caller):
-    """Of who signs in here; of strangers nothing is looked through."""
+    """Of strangers by jobs of their own kind."""
     async with db.transaction() as tx:
-        await switching.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
+        await flag_effects.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
     await take(db, *weekly(6), event(2, "walk", 9))
     assert await looked(db, ana) == []
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = 'detect_series'")  # they were paid while it was off
+        await tx.execute("delete from debts where kind like 'detect%'")  # they were paid while it was off
     async with db.transaction() as tx:
-        await switching.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
+        await flag_effects.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
     async with db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = 'detect_series'")
-    assert [row["subject"] for row in owed] == [ana.user_id]
+        owed = await reader.fetch("select kind, subject from debts where kind like 'detect%' order by kind")
+    assert [row["kind"] for row in owed] == ["detect_foreign_series", "detect_series"]
+    assert owed[1]["subject"] == ana.user_id != owed[0]["subject"]
     assert len(await looked(db, ana)) == 1

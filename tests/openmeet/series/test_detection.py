@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant, from_datetime
+from openmeet.domain.series import detection
+from openmeet.domain.series.detection import CERTAIN, Sighting, find
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series import detection
-from openmeet.series.detection import CERTAIN, Sighting, find
-from tests.parts import fixture_path
+from tests.parts import fixture_path, needs
 
 BERLIN = "Europe/Berlin"
 RULES = (
@@ -164,6 +164,7 @@ def test_many_events_of_one_author_are_looked_through() -> None:
     assert compared <= len(often) * detection.MOST_NAMES
 
 
+@needs("fixtures")
 def test_a_real_repository_with_irregular_dates_stays_as_it_is() -> None:
     """A user group that meets at the end of most months, whenever it suits: neither a series nor a suggestion."""
     records = json.loads(fixture_path("data/calendar-records/repo-events-irregular-monthly.json").read_text())[

@@ -9,26 +9,35 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
-from openmeet.debts import publication_leases
-from openmeet.debts import publications as owed
-from openmeet.events import actions as events
-from openmeet.events import by_record, grouping
-from openmeet.events.differing import details_in
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import Switchboard
-from openmeet.groups.model import Role
-from openmeet.identities import actions as identities
-from openmeet.identities import preferences
-from openmeet.identities import queries as identity_queries
-from openmeet.identities.model import IdentityKind
-from openmeet.identities.preferences import USUAL
-from openmeet.ingestion.switching import switch
-from openmeet.notifications.model import Kind
-from openmeet.publication.eligibility import PublishEvent, PublishSeries, decide
-from openmeet.series import actions, calling_off, date_queries, handing_over, queries, record_settings, storing, undoing
-from openmeet.series.model import Policy, Series, Template
-from openmeet.series.plan import plan_one
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import by_record, group_events
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.groups.model import Role
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import (
+    actions,
+    cancel_dates,
+    date_queries,
+    materialize,
+    ownership,
+    queries,
+    record_settings,
+    undo,
+)
+from openmeet.domain.series.model import Policy, Series, Template
+from openmeet.domain.series.plan import plan_one
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.publishing.eligibility import PublishEvent, PublishSeries, decide
+from openmeet.outbox import publication_leases
+from openmeet.outbox import publications as owed
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import dates, heard, locked, move, names, re_rule, retitle, split, weekly
 from tests.openmeet.site_under_test import person, sign_up, site_on
@@ -49,7 +58,7 @@ async def running_together(tx: Transaction, policy: Policy = Policy.WINDOW) -> t
     group = await group_by(tx, ana, visibility="public")
     ben = await member(tx, group, ana, "Ben", Role.ADMIN)
     series = await actions.create(
-        tx, ana, Template("Practice"), weekly(), policy=policy, group=grouping.of_event(group)
+        tx, ana, Template("Practice"), weekly(), policy=policy, group=group_events.of_event(group)
     )
     return ana, ben, series
 
@@ -91,19 +100,19 @@ async def change_rule(tx: Transaction, series: Series) -> None:
 
 
 async def cancel_one(tx: Transaction, series: Series) -> None:
-    await calling_off.cancel_dates(tx, series, [SECOND], "Rain")
+    await cancel_dates.cancel_dates(tx, series, [SECOND], "Rain")
 
 
 async def cancel_all(tx: Transaction, series: Series) -> None:
-    await calling_off.cancel(tx, series, "No hall")
+    await cancel_dates.cancel(tx, series, "No hall")
 
 
 async def remove_one(tx: Transaction, series: Series) -> None:
-    await calling_off.remove_dates(tx, series, [SECOND])
+    await cancel_dates.remove_dates(tx, series, [SECOND])
 
 
 async def add_one(tx: Transaction, series: Series) -> None:
-    await calling_off.add_date(tx, series, "2026-12-02T18:00:00")
+    await cancel_dates.add_date(tx, series, "2026-12-02T18:00:00")
 
 
 async def pause(tx: Transaction, series: Series) -> None:
@@ -166,7 +175,7 @@ async def test_dates_that_come_later_wait_with_the_series(practice_db: Database,
     async with practice_db.transaction() as tx:
         rolled = await queries.lock(tx, series.id)
         assert rolled is not None
-        made = await storing.store_window(tx, rolled)
+        made = await materialize.store_window(tx, rolled)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ana.user_id)
         assert made
         assert not set(names(made)) & known
@@ -196,11 +205,11 @@ async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         await change_all(tx, await locked(tx, ben, series))
-        await undoing.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
+        await undo.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
         assert await going_out(tx, series) == set()
         await change_all(tx, await locked(tx, ana, series))
         assert await going_out(tx, series) == await everything(tx, series)
-        await undoing.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
+        await undo.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
         assert {one.title for one in await dates(tx, series)} == {"Practice"}
         assert await going_out(tx, series) == set()
 
@@ -210,11 +219,11 @@ async def test_the_owner_undoes_what_others_did_and_all_is_as_it_was(practice_db
         ana, ben, series = await running_together(tx)
         for act in (change_all, cancel_all):
             await act(tx, await locked(tx, ben, series))
-            await undoing.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
+            await undo.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
             assert {one.title for one in await dates(tx, series)} == {"Practice"}
             assert await going_out(tx, series) == await everything(tx, series)
         behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
-        await undoing.undo(tx, await actions.lock_for_undo(tx, ana, behind.slug))
+        await undo.undo(tx, await actions.lock_for_undo(tx, ana, behind.slug))
         assert await going_out(tx, series) == await everything(tx, series)
 
 
@@ -242,13 +251,13 @@ async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: D
 async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        await preferences.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
         await change_all(tx, await locked(tx, ben, series))
         assert await going_out(tx, series) == await everything(tx, series)
-        uses = await preferences.uses(tx, ana.user_id, limit=100)
+        uses = await publication_consent.uses(tx, ana.user_id, limit=100)
         assert {one.co_host_id for one in uses} == {ben.user_id}
         assert {one.event_id for one in uses} == {one.id for one in await dates(tx, series)}
-        await preferences.change(tx, ana.user_id, USUAL)
+        await publication_consent.change(tx, ana.user_id, USUAL)
         await change_rule(tx, await locked(tx, ben, series))
         assert await going_out(tx, series) == set()
 
@@ -260,8 +269,8 @@ async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(pr
         first = (await dates(tx, series))[0]
         uri = f"at://did:plc:ana/community.lexicon.calendar.event/{first.id[-13:]}"
         await events.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
-        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
-        await handing_over.accept(tx, ben, await locked(tx, ben, series))
+        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await ownership.accept(tx, ben, await locked(tx, ben, series))
         await change_all(tx, await locked(tx, ben, series))
         assert {(one.author_id, one.awaits_author) for one in await dates(tx, series)} == {(ben.user_id, False)}
         assert (await by_record.find(tx, uri)).id == first.id

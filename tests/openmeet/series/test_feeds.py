@@ -8,7 +8,7 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY
-from openmeet.series import calling_off, date_queries, queries
+from openmeet.domain.series import cancel_dates, date_queries, queries
 from tests.openmeet.series.test_pages import FIRST, SECOND, THIRD, form_at, make, only
 from tests.openmeet.site_under_test import sign_up, site_on
 
@@ -35,8 +35,8 @@ async def test_a_series_is_followed_in_feed_readers(site, ana):
     async with site.db.transaction() as tx:
         series = await queries.lock(tx, known.id)
         assert series is not None
-        await calling_off.cancel_dates(tx, series, [SECOND], "ill")
-        await calling_off.remove_dates(tx, series, [THIRD])
+        await cancel_dates.cancel_dates(tx, series, [SECOND], "ill")
+        await cancel_dates.remove_dates(tx, series, [THIRD])
     async with site.browser() as anybody:
         page = (await anybody.get(path)).text
         for kind, media_type in KINDS:

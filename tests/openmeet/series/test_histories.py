@@ -18,15 +18,15 @@ from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.differing import details_in
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.series import actions, cancel_dates, date_queries, queries, standing_rsvps, undo
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.plan import moved, plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, attending, calling_off, date_queries, queries, undoing
-from openmeet.series.model import Template, Timing
-from openmeet.series.plan import moved, plan_all, plan_following
 from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.histories import OnDatabases, run_histories
@@ -223,9 +223,9 @@ class Histories(OnDatabases):
             series = await self._locked(tx, half)
             name = (await self._event(tx, week)).place_in_series.original_date
             if off:
-                await calling_off.cancel_dates(tx, series, [name], "ill")
+                await cancel_dates.cancel_dates(tx, series, [name], "ill")
             else:
-                await calling_off.reinstate_dates(tx, series, [name])
+                await cancel_dates.reinstate_dates(tx, series, [name])
 
         self.run(work)
         if off is not meeting.is_off:
@@ -240,7 +240,7 @@ class Histories(OnDatabases):
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
-            await (calling_off.cancel(tx, series, "no trainer") if off else actions.resume(tx, series))
+            await (cancel_dates.cancel(tx, series, "no trainer") if off else actions.resume(tx, series))
 
         self.run(work)
         self.is_off[half] = off
@@ -305,9 +305,9 @@ class Histories(OnDatabases):
             series = await queries.by_id(tx, self.series[half])
             assert series is not None
             if yes:
-                await attending.answer_all(tx, self.people[name], series.slug, Reply.GOING)
+                await standing_rsvps.answer_all(tx, self.people[name], series.slug, Reply.GOING)
             else:
-                await attending.stop(tx, self.people[name], series.slug, withdraws=True)
+                await standing_rsvps.stop(tx, self.people[name], series.slug, withdraws=True)
 
         self.run(work)
         (self.standing[half].add if yes else self.standing[half].discard)(name)
@@ -331,9 +331,9 @@ class Histories(OnDatabases):
             assert series is not None
             if loses:
                 with pytest.raises(Refused, match="Somebody has answered"):
-                    await undoing.undo(tx, series)
+                    await undo.undo(tx, series)
             else:
-                await undoing.undo(tx, series)
+                await undo.undo(tx, series)
 
         self.run(work)
         if loses:
@@ -386,5 +386,6 @@ class Histories(OnDatabases):
         ]
 
 
+@pytest.mark.hypothesis
 def test_histories(fresh: Fresh, engine: Engine) -> None:
     run_histories(Histories, fresh, engine, steps=20)

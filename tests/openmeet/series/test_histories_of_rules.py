@@ -20,15 +20,15 @@ from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.differing import details_in
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.series import actions, date_queries, gather, queries, undo
+from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.plan import plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions, date_queries, gathering, queries, undoing
-from openmeet.series.model import Template, Timing
-from openmeet.series.plan import plan_all, plan_following
 from tests.databases import PATIENT
 from tests.openmeet.series import plain_repetition
 from tests.openmeet.series.conftest import Fresh
@@ -110,7 +110,7 @@ class Rules(OnDatabases):
         event = await events.create(tx, self.host, details(title="Practice", **said))
         for name in sorted(going):
             await attendance.answer(tx, self.people[name], event.slug, Reply.GOING)
-        made = await gathering.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
+        made = await gather.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
         return made.id, event.id
 
     async def _held(self, tx: Any, series: str) -> list[Any]:
@@ -253,9 +253,9 @@ class Rules(OnDatabases):
             rows = await tx.fetch("select distinct event_id from attendances")
             if going & {row["event_id"] for row in rows}:
                 with pytest.raises(Refused, match="Somebody has answered"):
-                    await undoing.undo(tx, locked)
+                    await undo.undo(tx, locked)
                 return None
-            await undoing.undo(tx, locked)
+            await undo.undo(tx, locked)
             return await self._names(tx, series)
 
         names = self.run(work)
@@ -299,6 +299,7 @@ class Rules(OnDatabases):
         }
 
 
+@pytest.mark.hypothesis
 def test_histories_of_rules(fresh: Fresh, engine: Engine) -> None:
     run_histories(Rules, fresh, engine, steps=15)
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
-from openmeet.series import date_queries, queries
-from openmeet.series.model import Series
+from openmeet.domain.series import date_queries, queries
+from openmeet.domain.series.model import Series
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, inputs_of, sign_up, site_on
 
@@ -216,13 +216,13 @@ async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> No
 async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, ana, ben) -> None:
     path = await made(ana, capacity="1")
     page = (await ben.get(path)).text
-    assert "Dates with limited places, too" in page
+    assert "Also dates with limited places" in page
     assert "12 dates: Tue 3 March, Tue 10 March, Tue 17 March and 9 more" in page
     await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     waiting = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     shown = (await ben.get(waiting.headers["location"])).text
-    assert "Where it is full you are on the waitlist" in shown
-    assert "On the waitlist of 9 dates" in shown
+    assert "You’re going to none of the next 9 dates." in " ".join(shown.split())
+    assert "You’re on the waitlist of 9 dates." in shown
     await ben.post(f"{path}/answer", data={"reply": "withdraw"})
     assert "Going to all" in (await ben.get(path)).text
 
@@ -231,11 +231,11 @@ async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
     path = await made(ana)
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     await ben.post(f"{path}/follow", data={"follow": "silent"})
-    assert "You follow this series in silence." in (await ben.get(path)).text
+    assert "You follow this series, muted." in (await ben.get(path)).text
     assert "Practice" in (await ben.get("/my/series")).text
     shown = (await ana.get(f"{path}/followers")).text
     assert "1 person follows" in shown
-    assert re.search(r"Ben\s*<span[^>]*>in silence", shown)
+    assert re.search(r"Ben\s*<span[^>]*>muted", shown)
     assert (await ben.get(f"{path}/followers")).status_code == 403
 
 

@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from groundwork.clock import MINUTE
+from groundwork.workers.limits import JobLimits
+from groundwork.workers.pool import PoolLimits, WorkerPool
 from tests.openmeet.every_row import every_row
 from tests.openmeet.site_under_test import api_session, site_on
+from tests.patience import PATIENCE_SECONDS
 
 PRACTICE = {
     "title": "Practice",
@@ -68,7 +71,7 @@ async def test_each_is_refused_at_its_field_and_leaves_nothing(site, changes, fi
         ana = await api_session(client, "ana@example.org", "Ana")
         await client.get("/api/me", headers=ana)
         before = await every_row(site.db, "sqlite")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
     assert answer.status_code == 400, answer.text
     assert field in answer.json()["fields"], answer.text
@@ -85,7 +88,7 @@ async def test_a_rule_that_names_every_day_of_a_year_in_a_hard_way_is_answered_i
     )
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer = await client.post("/api/series/preview", json=TIMING | {"recurrence": rule}, headers=ana)
     assert answer.status_code == 200, answer.text
 
@@ -131,6 +134,18 @@ async def test_one_address_cannot_have_rules_explained_without_end(make_sqlite, 
         assert (await client.get("/api/series/nothing")).status_code == 404, "the rest of the API goes on"
         clock.turn(MINUTE)
         assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
+
+
+async def test_what_a_rule_means_is_computed_in_a_worker_process(make_sqlite, clock):
+    """Some take a third of a second, and anybody may ask."""
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
+    site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
+    try:
+        async with site.browser() as client:
+            assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
+        assert len(pool.pids) == 1
+    finally:
+        await pool.close()
 
 
 async def test_a_rule_that_never_comes_or_too_rarely_is_said_to_be_so(site):

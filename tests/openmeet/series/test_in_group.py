@@ -4,24 +4,25 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.events import grouping
-from openmeet.events.model import Visibility
-from openmeet.groups import queries as groups
-from openmeet.groups import running
-from openmeet.groups.model import Role
-from openmeet.notifications.model import Kind
-from openmeet.series import actions, calling_off, following, gathering, handing_over, seeing
-from openmeet.series.model import Series, Template
-from openmeet.users.model import Caller
+from openmeet.domain.events import group_events
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.groups import administration
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import Role
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership
+from openmeet.domain.series import visibility as seeing
+from openmeet.domain.series.model import Series, Template
+from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin, dates, heard, locked, weekly
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import Site, person
 
 
 async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
     """A weekly series of Ana in her group."""
     ana = await person(tx, "Ana")
-    group = grouping.of_event(await group_by(tx, ana, visibility=visibility))
+    group = group_events.of_event(await group_by(tx, ana, visibility=visibility))
     return ana, await actions.create(tx, ana, Template("Practice"), weekly(), group=group)
 
 
@@ -77,7 +78,7 @@ async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(pr
             id=series.group.id,
             user_id=cleo.user_id,
         )
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
         assert (await heard(tx, ben), await heard(tx, cleo)) == ([Kind.EVENT_CANCELLED], [])
 
 
@@ -85,15 +86,15 @@ async def test_events_join_series_of_their_own_group_only(practice_db: Database)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         other = await person(tx, "Olga")
-        group = grouping.of_event(await group_by(tx, ana, visibility="private"))
+        group = group_events.of_event(await group_by(tx, ana, visibility="private"))
         inside = await actions.create(tx, ana, Template("Rehearsal"), weekly(), group=group)
         (date, *_) = await dates(tx, inside)
         await actions.delete(tx, await locked(tx, ana, inside), keeps_events=True)
         with pytest.raises(Refused) as refused:
-            await gathering.add(tx, ana, await locked(tx, ana, series), date.slug)
+            await gather.add(tx, ana, await locked(tx, ana, series), date.slug)
         assert refused.value.name == "OtherGroup"
         with pytest.raises(NotFound):
-            await gathering.add(tx, other, series, date.slug)
+            await gather.add(tx, other, series, date.slug)
 
 
 async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Database) -> None:
@@ -101,15 +102,15 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
         ana, series = await series_in(tx, "private")
         member, moderator = await join(tx, series, "Ben", Role.MEMBER), await join(tx, series, "Mia", Role.MODERATOR)
         await actions.follow(tx, member, series.slug)
-        assert [name for _, name in await handing_over.candidates(tx, series)] == ["Mia"]
+        assert [name for _, name in await ownership.candidates(tx, series)] == ["Mia"]
         with pytest.raises(Refused):
-            await handing_over.offer(tx, ana, await locked(tx, ana, series), member.user_id)
-        await handing_over.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+            await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
+        await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
         assert await heard(tx, moderator) == [Kind.SERIES_OFFERED]
-        taken = await handing_over.accept(tx, moderator, await locked(tx, ana, series))
+        taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}
-        assert ana.user_id in {one.user_id for one in await following.followers(tx, series.id)}
+        assert ana.user_id in {one.user_id for one in await follower_queries.followers(tx, series.id)}
 
 
 async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Database) -> None:
@@ -117,10 +118,23 @@ async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Databa
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
         moderator = await join(tx, series, "Mia", Role.MODERATOR)
-        await handing_over.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+        await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
         slug = (await groups.by_id(tx, series.group.id)).slug
-        await running.remove(tx, ana, slug, moderator.user_id)
+        await administration.remove(tx, ana, slug, moderator.user_id)
         with pytest.raises(Refused) as refused:
-            await handing_over.accept(tx, moderator, await locked(tx, ana, series))
+            await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert refused.value.name == "NotPartOfIt"
         assert (await locked(tx, ana, series)).owner_id == ana.user_id
+
+
+async def test_its_page_and_those_of_its_dates_lead_to_the_group(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        _, series = await series_in(tx, "public")
+        assert series.group is not None
+        group = await groups.by_id(tx, series.group.id)
+        assert group is not None
+        date = (await dates(tx, series))[0]
+    link = f' · in <a href="/groups/{group.slug}">{group.details.name}</a>'
+    async with site.browser() as stranger:
+        for path in (f"/series/{series.slug}", f"/events/{date.slug}"):
+            assert link in (await stranger.get(path)).text, path

@@ -4,13 +4,13 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.attendance import inviting, managing, queries
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.events.model import Visibility
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.series import seeing, storing, undoing
-from openmeet.users import guests
+from openmeet.domain.attendance import host_decisions, invitations, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import materialize, undo, visibility
+from openmeet.domain.users import guests
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
@@ -27,7 +27,7 @@ async def invited(tx):
     ana, series = await begin(tx, visibility=Visibility.PRIVATE)
     ben = await person(tx, "Ben")
     first = (await dates(tx, series))[0]
-    await inviting.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+    await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
     return ana, ben, series
 
 
@@ -40,16 +40,16 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         ana, ben, series = await invited(tx)
         first = await dates(tx, series)
         assert await statuses(tx, ben, first) == {S.INVITED}
-        assert await seeing.may_see(tx, series, ben.user_id)
+        assert await visibility.may_see(tx, series, ben.user_id)
         (told,) = await newest(tx, ben.user_id, 10)
         assert (told.kind, told.particulars.more) == (Kind.INVITED, len(first) - 1)
-        await inviting.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
+        await invitations.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await locked(tx, ana, series))
         assert made
         assert await statuses(tx, ben, made) == {S.INVITED}
-        far = await storing.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
         assert await heard(tx, ben) == [Kind.INVITED]
 
@@ -61,7 +61,7 @@ async def test_what_was_said_to_one_date_stays(db):
         first, second, *_ = await dates(tx, series)
         await go(tx, ben, first)
         await go(tx, ben, second, Reply.INTERESTED)
-        await inviting.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
         found = [await status_of(tx, event, ben) for event in await dates(tx, series)]
     assert found[:3] == [S.ATTENDING, S.INTERESTED, S.INVITED]
 
@@ -71,12 +71,12 @@ async def test_it_goes_along_with_a_split_and_comes_back_with_its_undo(db, clock
         ana, ben, series = await invited(tx)
         other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
         cleo = await person(tx, "Cleo")
-        await inviting.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
-        made = await storing.vivify(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
+        await invitations.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
+        made = await materialize.vivify(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
         assert await statuses(tx, ben, [made]) == await statuses(tx, cleo, [made]) == {S.INVITED}
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ana, other))
+        made = await materialize.store_window(tx, await locked(tx, ana, other))
         assert await statuses(tx, ben, made) == {S.INVITED}
 
 
@@ -85,8 +85,8 @@ async def test_undoing_a_split_loses_no_invitation(db):
         ana, ben, series = await invited(tx)
         await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
     async with db.transaction() as tx:
-        whole = await undoing.undo(tx, await locked(tx, ana, series))
-        far = await storing.vivify(tx, whole, "2028-03-07T18:00:00")
+        whole = await undo.undo(tx, await locked(tx, ana, series))
+        far = await materialize.vivify(tx, whole, "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
 
 
@@ -95,10 +95,10 @@ async def test_whom_the_host_removes_is_invited_to_no_further_date(db, clock):
         ana, ben, series = await invited(tx)
         second = (await dates(tx, series))[1]
         mine = await queries.find(tx, second.id, ben.user_id)
-        await managing.remove(tx, ana, second.slug, [mine.id])
+        await host_decisions.remove(tx, ana, second.slug, [mine.id])
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await storing.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await locked(tx, ana, series))
         assert await statuses(tx, ben, made) == {None}
 
 
@@ -106,9 +106,9 @@ async def test_somebody_without_an_account_is_asked_too_and_never_shown(db):
     async with db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)
         first, *rest = await dates(tx, series)
-        await inviting.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
+        await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
         eve = await guests.by_email(tx, "eve@example.org")
-        far = await storing.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         for event in (first, *rest, far):
             found = await queries.find(tx, event.id, eve)
             assert (found.status, found.is_private) == (S.INVITED, True)
@@ -119,7 +119,7 @@ async def test_an_event_alone_has_no_other_dates(db):
         ana = await person(tx, "Ana")
         alone = await event_by(tx, ana, starts="2027-07-04T18:00", ends="2027-07-04T20:00")
         with pytest.raises(InvalidForm) as wrong:
-            await inviting.invite(tx, ana, alone.slug, "ben@example.org", for_series=True)
+            await invitations.invite(tx, ana, alone.slug, "ben@example.org", for_series=True)
     assert list(wrong.value.problems) == ["for_series"]
 
 

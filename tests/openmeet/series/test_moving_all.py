@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.plan import moved
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.series.model import Timing
-from openmeet.series.plan import moved
 
 START = datetime.fromisoformat("2026-11-24T18:00")
 ENDS = ["COUNT=7", "UNTIL=20261230", "UNTIL=20261229T170000Z", "UNTIL=20261229T180000"]

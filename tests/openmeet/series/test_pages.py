@@ -9,8 +9,9 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock
-from openmeet.series import calling_off, date_queries, queries
-from openmeet.series.model import Series
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import cancel_dates, date_queries, queries
+from openmeet.domain.series.model import Series
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, h1_of, inputs_of, sign_up, site_on
 
@@ -163,10 +164,28 @@ async def test_one_form_makes_one_series_and_without_a_rule_an_event(ana: httpx.
     assert (await make(ana, repeats="", submission="other")).startswith("/events/practice")
 
 
-async def test_who_makes_a_public_series_is_asked_once_about_publishing(ana: httpx.AsyncClient, site: Site) -> None:
+async def test_who_makes_something_public_lands_on_it_and_is_asked_there_about_other_apps(
+    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site
+) -> None:
+    """Until they answer, on the page of each public series and event of theirs, and nobody else's."""
     site.app.state.asks_to_publish = True
-    assert (await make(ana)).startswith("/settings/publishing?next=%2Fseries%2Fpractice")
-    assert (await make(ana, submission="other")).startswith("/series/practice")
+    question = "Show your public events in other apps, too?"
+    path = await make(ana)
+    assert path.startswith("/series/practice")
+    single = await make(ana, submission="single", repeats="")
+    assert single.startswith("/events/practice")
+    for one in (path, single):
+        shown = (await ana.get(one)).text
+        assert question in shown
+        assert f'href="/settings/publishing?next={one}"' in shown
+        assert question not in (await ben.get(one)).text
+    private = await make(ana, submission="private", repeats="", visibility="private")
+    assert question not in (await ana.get(private)).text
+    async with site.db.transaction() as tx:
+        (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+        await identities.withdraw(tx, row["id"])
+    for one in (path, single):
+        assert question not in (await ana.get(one)).text
 
 
 async def test_a_draft_from_before_signing_in_keeps_the_rule(site: Site) -> None:
@@ -197,7 +216,7 @@ async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, 
     """No link that would answer 404; who opens the address reads the day; the host reads how to change one all the same."""
     path = await make(ana)
     shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
-    assert "“soon” is no day that could be read" in (await ben.get(f"{path}?from=soon")).text
+    assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
     assert "Tue 3 June 2031" in shown
     assert f"{path}/dates/" not in shown
     assert "A date has a page from five years before it on." in shown
@@ -216,22 +235,67 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     shown = (await ben.get(path)).text
     assert "You are going. <a" in shown
     assert "Unfollow" in shown
-    said = re.findall(r'<span class="chip good">(You are going|Going to every date)</span>', shown)
+    said = re.findall(r'<span class="chip [a-z]+">(You are going|Added for you later)</span>', shown)
     assert (len(said), set(said)) == (
         len(re.findall(r'<li class="date[" ]', shown)),
-        {"You are going", "Going to every date"},
+        {"You are going", "Added for you later"},
     )
-    assert "Going to every date</h2>" in (await ben.get("/my/series")).text
+    assert "New dates are added for you</h2>" in (await ben.get("/my/series")).text
     await ben.post(f"{path}/answer", data={"reply": "stop"})
-    assert "Going to every date" not in (await ben.get("/my/series")).text + (await ben.get(path)).text
+    assert "dates are added for you" not in (await ben.get("/my/series")).text
+    assert "Added for you later" not in (await ben.get(path)).text
 
 
-async def test_going_to_all_does_not_promise_later_dates_with_limited_places(ana, ben) -> None:
+def said_about_answers(page: str) -> str:
+    """What the series' page says of the viewer's answers to its dates."""
+    found = re.findall(r'<p class="hint">\n?((?:You’re|No date).*?)</p>', page, re.DOTALL)
+    return " ".join(found[0].split()) if found else ""
+
+
+async def test_what_somebody_goes_to_is_counted_and_never_called_every_date(ana, ben, site: Site) -> None:
+    """Dates with limited places are left out of "going to all": who goes to none of them is not told that they go."""
     path = await make(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
-    assert "Going to every date" not in (await ben.get(path)).text
+    none = (await ben.get(path)).text
+    assert said_about_answers(none) == (
+        "You’re going to none of the next 9 dates. 9 have limited places: answer each on its page."
+        " New dates have limited places, so we won’t add them for you."
+    )
+    assert "Added for you later" not in none
+    assert "Going to 0 of 9 dates, 9 have limited places" in (await ben.get("/my/series")).text
+    some = await ben.get(path + "/dates/" + SECOND)
+    await ben.post(some.headers["location"] + "/answer", data={"reply": "going"})
+    assert said_about_answers((await ben.get(path)).text).startswith("You’re going to 1 of the next 9 dates. 8 have")
     await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
-    assert "Going to every date" in (await ben.get(path)).text
+    every = (await ben.get(path)).text
+    assert said_about_answers(every) == "You’re going to all of the next 9 dates. We’ll add new dates for you."
+    assert "Added for you later" in every
+    assert {word for word in ("every date", "Every date") if word in every} == set()
+
+
+async def test_waitlists_and_hosts_who_decide_are_counted_apart(ana, ben, site: Site) -> None:
+    path = await make(ana, capacity="1")
+    await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
+    said = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
+    assert "dates_answered.0.9" in said.headers["set-cookie"]
+    assert said_about_answers((await ben.get(path)).text) == (
+        "You’re going to none of the next 9 dates. You’re on the waitlist of 9 dates. We’ll add new dates for you."
+    )
+
+
+async def test_dates_that_somebody_may_not_see_or_that_are_cancelled_are_not_counted(ana, ben, site: Site) -> None:
+    path = await make(ana)
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        rows = await tx.fetch("select id from events order by starts_at")
+        await tx.execute("update events set status = 'cancelled' where id = :id", id=rows[0]["id"])
+        await tx.execute("update events set visibility = 'private' where id = :id", id=rows[1]["id"])
+    async with site.browser() as cleo:
+        await sign_up(cleo, "cleo@example.org", "Cleo")
+        await cleo.post(f"{path}/answer", data={"reply": "going"})
+        assert said_about_answers((await cleo.get(path)).text).startswith("You’re going to all of the next 7 dates.")
+    # Who answered the private one is invited to it, and goes.
+    assert said_about_answers((await ben.get(path)).text).startswith("You’re going to all of the next 8 dates.")
 
 
 async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben, site: Site) -> None:
@@ -361,8 +425,8 @@ async def test_the_feed_says_what_the_page_says(ana, site: Site) -> None:
     async with site.db.transaction() as tx:
         series = await queries.lock(tx, known.id)
         assert series is not None
-        await calling_off.cancel_dates(tx, series, [SECOND], "ill")
-        await calling_off.remove_dates(tx, series, [THIRD])
+        await cancel_dates.cancel_dates(tx, series, [SECOND], "ill")
+        await cancel_dates.remove_dates(tx, series, [THIRD])
     form = await form_at(ana, path, "2026-03-24T18:00:00")
     await ana.post(
         f"{path}/edit", data=form | {"starts": "2026-03-25T17:00", "ends": "2026-03-25T19:00", "scope": "this"}
@@ -402,3 +466,17 @@ async def test_private_series_have_no_page_and_no_feed_for_others(ana, ben) -> N
     # Feed readers have no session: there is no feed that is one person's alone.
     assert [(await ana.get(f"{path}.{kind}")).status_code for kind in ("atom", "json")] == [404, 404]
     assert ".atom" not in (await ana.get(path)).text
+
+
+async def test_looking_at_the_form_of_a_series_locks_nothing(site: Site, ana, monkeypatch: pytest.MonkeyPatch):
+    """Whoever stores dates or sees answers holds that lock: a page that is only looked at must not wait for it, nor hold it."""
+    made = await ana.post("/events/new", data=FORM)
+    (slug,) = re.findall(r"/series/([\w-]+)", made.headers["location"])
+
+    def written(_self: object) -> object:
+        raise AssertionError("a GET opened a transaction that writes")
+
+    monkeypatch.setattr(type(site.db), "transaction", written)
+    shown = await ana.get(f"/series/{slug}/edit")
+    assert shown.status_code == 200
+    assert "Practice" in shown.text

@@ -9,8 +9,8 @@ from groundwork.clock import HandClock
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.fresh_id import new_id
-from openmeet.series.model import Series
-from openmeet.users.model import Caller
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
 from tests.openmeet.series.practice import begin, dates, go, names
 from tests.openmeet.site_under_test import person, signed_in, site_on
 

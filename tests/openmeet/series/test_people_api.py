@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from openmeet.domain.paging import packed
 from tests.openmeet.series.by_api import PRACTICE, SECOND
 from tests.openmeet.site_under_test import api_session
 
@@ -53,12 +54,33 @@ async def test_followers_come_in_pages(client, ana, ben, path) -> None:
 
 async def test_going_to_all_stands_until_it_is_withdrawn(client, ben, path) -> None:
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
-    assert (await client.get(path, headers=ben)).json()["isGoingToAll"] is True
+    shown = (await client.get(path, headers=ben)).json()
+    assert shown["isGoingToAll"] is True
+    mine = {"dates": 9, "going": 9, "waitlisted": 0, "pending": 0, "limited": 0, "unanswered": 0}
+    assert shown["myDates"] == mine
+    assert (await client.get(path)).json()["myDates"] is None
     far = await client.post(f"{path}/dates/2027-03-02T18:00:00", headers=ben)
     assert far.json()["myStatus"] == "attending"
     gone = await client.delete(f"{path}/answer", params={"withdraw": "true"}, headers=ben)
     assert gone.json() == {"withdrawn": 10}
     assert (await client.get(path, headers=ben)).json()["isGoingToAll"] is False
+
+
+async def test_a_cursor_of_names_leads_through_any_name(client, ana, path) -> None:
+    names = ["Ångström 100% + 1", "Bea", "Bea", "日本 🎲"]
+    for number, name in enumerate(names):
+        one = await api_session(client, f"heir{number}@example.org", name)
+        await client.put(f"{path}/follow", json={}, headers=one)
+    whole = (await client.get(f"{path}/heirs", headers=ana)).json()["people"]
+    assert sorted(one["name"] for one in whole) == sorted(names)
+    read, cursor = [], ""
+    while cursor is not None:
+        answer = await client.get(f"{path}/heirs", params={"limit": 1, "cursor": cursor}, headers=ana)
+        read, cursor = read + answer.json()["people"], answer.json()["cursor"]
+        assert len(read) <= 4
+    assert read == whole
+    with_nul = packed("%00 someone")
+    assert (await client.get(f"{path}/heirs", params={"cursor": with_nul}, headers=ana)).json()["people"] == whole
 
 
 async def test_an_offer_is_for_one_person(client, ana, ben, path) -> None:

@@ -9,16 +9,17 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.events import pictures as event_pictures
-from openmeet.events.model import Visibility
-from openmeet.media import actions as media
-from openmeet.media.model import Picture, Size, blob_key
-from openmeet.series import actions, pictures, queries, undoing
-from openmeet.series.model import Template
-from openmeet.users.model import Caller
+from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture, Size, blob_key
+from openmeet.domain.series import actions, pictures, queries, undo
+from openmeet.domain.series.model import Template
+from openmeet.domain.users.model import Caller
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, weekly
 from tests.openmeet.site_under_test import person, sign_up, site_on
+from tests.worker_pool import WORKERS
 
 OLD, NEW, OWN = (Picture(letter * 32, f"Picture {letter}", 80, 60) for letter in "abc")
 
@@ -71,7 +72,7 @@ async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, made = await media.keep(practice_db, store, ana.user_id, picture())
+    key, made = await media.keep(practice_db, store, WORKERS, ana.user_id, picture())
     first = Picture(key, "Red", made.width, made.height)
     clock.turn(media.UNUSED_FOR + DAY)
     async with practice_db.transaction() as tx:
@@ -81,7 +82,7 @@ async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_
         await pictures.remove(tx, ana, series.slug)
     assert await media.forget_unused(practice_db, store) == 0
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         now = await queries.by_id(tx, series.id)
         assert now.template.picture == first
         assert set(await shown(tx, series)) == {first}

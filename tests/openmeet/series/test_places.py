@@ -7,14 +7,14 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import joining_queries, managing
-from openmeet.attendance import queries as answers
-from openmeet.attendance.joining import Joining, Question
-from openmeet.attendance.model import AttendanceStatus, Reply, Wishes
-from openmeet.events.model import Event
-from openmeet.series import actions, attending, date_queries
-from openmeet.series.plan import plan_following
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions, joining_queries
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.events.model import Event
+from openmeet.domain.series import actions, date_queries, standing_rsvps
+from openmeet.domain.series.plan import plan_following
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import re_rule
 from tests.openmeet.series.test_actions import NOW, begin, dates, locked
@@ -35,8 +35,10 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, second, third, *_ = await dates(tx, series)
-        await managing.change_joining(tx, ana, second.slug, Joining(max_party=5))
-        await managing.change_joining(tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True)
+        await host_decisions.change_joining(tx, ana, second.slug, Joining(max_party=5))
+        await host_decisions.change_joining(
+            tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True
+        )
         joining = await joining_queries.of_events(tx, [first, second, third])
         assert [joining[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
         said = Wishes(party=2, replies={"q1": "Vegan"})
@@ -90,12 +92,14 @@ async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, *_ = await dates(tx, series)
-        await managing.change_joining(tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True)
-        refused = await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        await host_decisions.change_joining(
+            tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True
+        )
+        refused = await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
         assert {one.refused for one in refused} == {"AnswerNeeded"}
         said = Wishes(party=2, replies={"q1": "Vegan"}, is_private=True)
         await attendance.answer(tx, ben, first.slug, Reply.GOING, said)
-        taken = await attending.answer_all(tx, ben, series.slug, Reply.GOING)
+        taken = await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
         mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]
     assert {one.status for one in taken} == {AttendanceStatus.ATTENDING}
     assert {(one.party, one.replies["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}

@@ -4,10 +4,10 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Row, Transaction
-from openmeet.events import owing
-from openmeet.events.host_queries import series_hosted_among
-from openmeet.series import date_queries, following, handing_over, queries, seeing, undos
-from openmeet.series.model import Series
+from openmeet.domain.events import owing
+from openmeet.domain.events.co_host_queries import series_hosted_among
+from openmeet.domain.series import date_queries, follower_queries, ownership, queries, undo_queries, visibility
+from openmeet.domain.series.model import Series
 from tests.openmeet.series.practice import begin
 
 SERIES = """name slug description time_zone recurrence_rule recurrence_exceptions recurrence_dates starts_local duration template
@@ -81,12 +81,12 @@ ASKED = {
     "which date is published": lambda tx, series: owing.owe_by_policy(tx, series.id),
     "own series": lambda tx, series: queries.of_owner(tx, series.owner_id),
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
-    "followers": lambda tx, series: following.followers(tx, series.id),
-    "who goes to all": lambda tx, series: following.going(tx, series.id),
-    "who is told": following.to_tell,
-    "what can be undone": lambda tx, series: undos.newest(tx, series.id),
-    "what one is offered": lambda tx, series: handing_over.offered_to(tx, series.owner_id),
-    "an invitation to any date": lambda tx, series: seeing.invited_among(tx, [series.id], series.owner_id),
+    "followers": lambda tx, series: follower_queries.followers(tx, series.id),
+    "who goes to all": lambda tx, series: follower_queries.going(tx, series.id),
+    "who is told": follower_queries.to_tell,
+    "what can be undone": lambda tx, series: undo_queries.newest(tx, series.id),
+    "what one is offered": lambda tx, series: ownership.offered_to(tx, series.owner_id),
+    "an invitation to any date": lambda tx, series: visibility.invited_among(tx, [series.id], series.owner_id),
     "hosting any date": lambda tx, series: series_hosted_among(tx, [series.id], series.owner_id),
 }
 

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Database, Transaction
-from openmeet.attendance import inviting
-from openmeet.events import co_hosts, grouping
-from openmeet.events.model import Visibility
-from openmeet.groups import queries as groups
-from openmeet.groups.model import Role
-from openmeet.moderation.distance import block
-from openmeet.series import actions, date_queries, following, handing_over, queries, seeing
-from openmeet.series.model import Series, Template
-from openmeet.series.plan import plan_all
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import invitations
+from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import Role
+from openmeet.domain.moderation.blocks import block
+from openmeet.domain.series import actions, date_queries, follower_queries, ownership, queries, visibility
+from openmeet.domain.series.model import Series, Template
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller
 from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import dates, locked, weekly
@@ -25,7 +25,7 @@ async def private(tx: Transaction, host: Caller, title: str, *, in_group: Role |
     """A private series; with ``in_group``, of a private group in which Ben stands so."""
     group = None
     if in_group is not None:
-        group = grouping.of_event(await group_by(tx, host, visibility="private"))
+        group = group_events.of_event(await group_by(tx, host, visibility="private"))
         await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, in_group))
     return await actions.create(tx, host, Template(title, visibility=Visibility.PRIVATE), weekly(), group=group)
 
@@ -52,12 +52,12 @@ async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> 
             "runs it": await private(tx, eve, "Runs it", in_group=Role.ADMIN, ben=ben),
             "own": await private(tx, ben, "Own", ben=ben),
         }
-        await inviting.invite(tx, ana, (await dates(tx, several["invited"]))[0].slug, "ben@example.org")
-        await inviting.invite(tx, ana, (await dates(tx, several["left"]))[0].slug, "ben@example.org")
+        await invitations.invite(tx, ana, (await dates(tx, several["invited"]))[0].slug, "ben@example.org")
+        await invitations.invite(tx, ana, (await dates(tx, several["left"]))[0].slug, "ben@example.org")
         one = await co_hosts.invite(tx, ana, (await dates(tx, several["hosted"]))[0].slug, "ben@example.org")
         await co_hosts.accept(tx, ben, one.id)
         await block(tx, eve.user_id, ben.user_id)
-        found = await seeing.seen(tx, list(several.values()), ben.user_id)
+        found = await visibility.seen(tx, list(several.values()), ben.user_id)
         assert [name for name, one in several.items() if one in found] == [
             "public",
             "invited",
@@ -66,8 +66,8 @@ async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> 
             "runs it",
             "own",
         ]
-        assert found == [one for one in several.values() if await seeing.may_see(tx, one, ben.user_id)]
-        assert await seeing.seen(tx, list(several.values()), None) == [several["public"]]
+        assert found == [one for one in several.values() if await visibility.may_see(tx, one, ben.user_id)]
+        assert await visibility.seen(tx, list(several.values()), None) == [several["public"]]
 
 
 async def test_many_offers_take_as_many_statements_as_one(practice_db: Database) -> None:
@@ -75,14 +75,14 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in range(6):
             series = await private(tx, ana, f"Choir {number}", in_group=Role.ADMIN, ben=ben)
-            await handing_over.offer(tx, ana, series, ben.user_id)
+            await ownership.offer(tx, ana, series, ben.user_id)
             guest = await private(tx, ana, f"Walk {number}", ben=ben)
-            await inviting.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
-            await handing_over.offer(tx, ana, guest, ben.user_id)
-        offers = await handing_over.offered_to(tx, ben.user_id)
+            await invitations.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
+            await ownership.offer(tx, ana, guest, ben.user_id)
+        offers = await ownership.offered_to(tx, ben.user_id)
         few, many = Counting(tx), Counting(tx)
-        assert len(await handing_over.open_to(few, ben.user_id, offers[:2])) == 2
-        assert len(await handing_over.open_to(many, ben.user_id, offers)) == len(offers) == 12
+        assert len(await ownership.open_to(few, ben.user_id, offers[:2])) == 2
+        assert len(await ownership.open_to(many, ben.user_id, offers)) == len(offers) == 12
         assert many.statements == few.statements <= 5
 
 
@@ -91,8 +91,8 @@ async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         series = await actions.create(tx, ana, Template("Quiet circle"), weekly())
-        await following.follow(tx, series.id, ben.user_id, notifies=True)
-        await handing_over.offer(tx, ana, series, ben.user_id)
+        await follower_queries.follow(tx, series.id, ben.user_id, notifies=True)
+        await ownership.offer(tx, ana, series, ben.user_id)
         program = await open_session(tx, ben.user_id, SessionKind.API)
     bearer = {"authorization": f"Bearer {program.token}"}
     async with signed_in(site, ben.user_id) as browser:

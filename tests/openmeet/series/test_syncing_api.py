@@ -4,19 +4,21 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.debts.publications import Kind, State, states
-from openmeet.events.model import EventSlug
-from openmeet.events.queries import by_slug
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.identities import queries as identity_queries
-from openmeet.identities import session_queries
-from openmeet.identities.model import IdentityKind, NewSession, SessionKind
-from openmeet.identities.permissions import Feature, scope_for
-from openmeet.ingestion.switching import switch
-from openmeet.users.model import UserId
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_record_uri, by_slug
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.model import IdentityKind, NewSession, SessionKind
+from openmeet.domain.identities.permissions import Feature, scope_for
+from openmeet.domain.users.model import UserId
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.outbox.publications import Kind, State, owe, states
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import did
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
 
 DID = did(1)
@@ -246,3 +248,31 @@ async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(s
         assert DID in await page_with(Feature.CALENDAR)
         assert 'name="feature"' not in await page_with(Feature.CALENDAR, Feature.SERIES)
         assert 'name="feature"' not in await page_with(Feature.CALENDAR, is_on=False)
+
+
+async def test_what_another_app_wrote_is_imported_and_not_withheld(site: Site):
+    """With its address, of events and of answers; what is changed here since is a promise like any other."""
+    record = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
+    reply = rsvp(1, "yes", 2, record.uri)
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            user_id = UserId((await tx.fetch_one("select id from users where email = 'ana@example.org'"))["id"])
+            await identities.link(tx, did(1), user_id, handle="ana.example", pds_url="https://pds.example")
+            await apply(tx, HERE, [record, reply])
+            slug = (await by_record_uri(tx, record.uri)).slug
+        (stands,) = (await settings(browser, slug, ana))["publications"]
+        assert (stands["state"], stands["recordUri"]) == ("imported", record.uri)
+        shown = (await browser.get(f"/api/events/{slug}", headers=ana)).json()["publication"]
+        assert (shown["state"], shown["uri"]) == ("imported", record.uri)
+        mine = (await browser.post(f"/api/events/{slug}/attendees/sync", headers=ana)).json()["mine"]
+        assert (mine["state"], mine["recordUri"]) == ("imported", reply.uri)
+        own = (await browser.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        (stands,) = (await settings(browser, own, ana))["publications"]
+        assert (stands["state"], stands["recordUri"]) != ("imported", None)
+        async with site.db.transaction() as tx:
+            await tx.execute("update events set title = 'Tea!', revision = revision + 1 where slug = :slug", slug=slug)
+            found = await by_record_uri(tx, record.uri)
+            await owe(tx, kind=Kind.EVENT, subject_id=found.id, user_id=user_id, revision=found.revision)
+        (stands,) = (await settings(browser, slug, ana))["publications"]
+        assert (stands["state"], stands["recordUri"]) == ("due", record.uri)

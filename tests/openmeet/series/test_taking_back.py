@@ -7,22 +7,22 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Refused
-from openmeet.events.model import Event, Origin
-from openmeet.events.queries import by_id
-from openmeet.identities import actions as identities
-from openmeet.series import (
+from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import (
     actions,
-    calling_off,
+    cancel_dates,
     date_queries,
-    detecting,
-    following,
-    gathering,
-    handing_over,
+    detection_actions,
+    follower_queries,
+    gather,
+    ownership,
     queries,
 )
-from openmeet.series.detections import Detection, DetectionState
-from openmeet.series.model import Series, SeriesId
-from openmeet.users.model import Caller, UserId
+from openmeet.domain.series.detection_queries import Detection, DetectionState
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.users.model import Caller, UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did
 from tests.openmeet.series.practice import dates, go, locked, move, names, split
@@ -39,7 +39,7 @@ async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
     await take(db, *weekly(12))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:
-        return one, await detecting.accept(tx, ana, one.id)
+        return one, await detection_actions.accept(tx, ana, one.id)
 
 
 async def halved(db: Database, ana: Caller, series: Series) -> Series:
@@ -61,6 +61,20 @@ def found_names(one: Detection) -> list[str]:
     return [at.isoformat() for _, at in one.found.dates]
 
 
+async def test_what_the_author_writes_later_joins_the_half_that_has_the_date(db: Database, ana: Caller) -> None:
+    """Also behind a split: a date beyond those that are stored, and one that the first half had before."""
+    await take(db, *weekly(6))
+    (one,) = await looked(db, ana)
+    async with db.transaction() as tx:
+        series = await detection_actions.accept(tx, ana, one.id)
+        half = await split(tx, await locked(tx, ana, series), TENTH, "Late tea")
+    await take(db, *weekly(1, 6), *weekly(1, 100))
+    await looked(db, ana)
+    async with db.reader() as reader:
+        assert [event.title for event in await found_ones(reader, half.id)] == ["Tea 100"]
+        assert "Tea 6" in [event.title for event in await found_ones(reader, series.id)]
+
+
 async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -> None:
     """Also of a half that was split again and moved: under the names that they had. What was added and answered stays, the rest goes."""
     one, series = await accepted(db, ana)
@@ -73,7 +87,7 @@ async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -
         await actions.follow(tx, cleo, third.slug)
         assert len(await found_ones(tx, series.id)) == 9
     async with db.transaction() as tx:
-        undone = await detecting.undo(tx, ana, one.id)
+        undone = await detection_actions.undo(tx, ana, one.id)
     assert (undone.detection.state, undone.keeps_answered, undone.keeps_others) == (DetectionState.LINKED, True, False)
     async with db.reader() as reader:
         again = await queries.by_id(reader, series.id)
@@ -86,7 +100,7 @@ async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -
             assert gone_now is not None
             assert gone_now.deleted_at is not None
             assert await dates(reader, gone_now) == []
-        assert await following.following(reader, series.id, cleo.user_id) is not None
+        assert await follower_queries.following(reader, series.id, cleo.user_id) is not None
 
 
 async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: Caller) -> None:
@@ -94,7 +108,7 @@ async def test_the_no_after_a_yes_leaves_single_events_alone(db: Database, ana: 
     one, series = await accepted(db, ana)
     await halved(db, ana, series)
     async with db.transaction() as tx:
-        await detecting.refuse(tx, ana, one.id)
+        await detection_actions.refuse(tx, ana, one.id)
     async with db.reader() as reader:
         rows = await reader.fetch("select title from events where origin = 'network' and series_id is not null")
     assert rows == []
@@ -107,11 +121,11 @@ async def test_a_half_that_somebody_else_hosts_stays_theirs(db: Database, ana: C
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, half.slug)
-        await handing_over.offer(tx, ana, await locked(tx, ana, half), ben.user_id)
-        theirs = await handing_over.accept(tx, ben, await _reread(tx, half))
+        await ownership.offer(tx, ana, await locked(tx, ana, half), ben.user_id)
+        theirs = await ownership.accept(tx, ben, await _reread(tx, half))
         kept = names(await dates(tx, theirs))
     async with db.transaction() as tx:
-        undone = await detecting.undo(tx, ana, one.id)
+        undone = await detection_actions.undo(tx, ana, one.id)
     assert undone.keeps_others
     async with db.reader() as reader:
         now = await queries.by_id(reader, half.id)
@@ -126,9 +140,9 @@ async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) 
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
-        await handing_over.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
-        await handing_over.accept(tx, ben, await _reread(tx, series))
-    for does in (detecting.undo, detecting.refuse):
+        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await ownership.accept(tx, ben, await _reread(tx, series))
+    for does in (detection_actions.undo, detection_actions.refuse):
         async with db.transaction() as tx:
             with pytest.raises(Refused, match="hand it back") as refused:
                 await does(tx, ana, one.id)
@@ -144,7 +158,7 @@ async def test_of_a_deleted_series_what_is_there_is_found_again(db: Database, an
         for part in (series, half):
             await actions.delete(tx, await locked(tx, ana, part), keeps_events=keeps_events)
     async with db.transaction() as tx:
-        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.LINKED
+        assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.LINKED
     async with db.reader() as reader:
         again = await queries.by_id(reader, series.id)
         assert again is not None
@@ -160,11 +174,11 @@ async def test_where_nothing_is_left_there_is_nothing_to_show(db: Database, ana:
         rows = await tx.fetch("select id from events where origin = 'here' and deleted_at is null")
         assert rows
     async with db.transaction() as tx:
-        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
+        assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
     assert not any((await places(db)).values())
     async with db.transaction() as tx:
         with pytest.raises(Refused) as refused:
-            await detecting.accept(tx, ana, one.id)
+            await detection_actions.accept(tx, ana, one.id)
     assert refused.value.name == "NothingLeft"
     assert await looked(db, ana) == []
 
@@ -175,9 +189,9 @@ async def test_what_was_only_suggested_is_a_suggestion_again(db: Database, ana: 
     (one,) = await looked(db, ana)
     assert one.state is DetectionState.SUGGESTED
     async with db.transaction() as tx:
-        await detecting.accept(tx, ana, one.id)
+        await detection_actions.accept(tx, ana, one.id)
     async with db.transaction() as tx:
-        assert (await detecting.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
+        assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
     assert not any((await places(db)).values())
     assert [(again.id, again.state) for again in await looked(db, ana)] == [(one.id, DetectionState.SUGGESTED)]
 
@@ -187,13 +201,13 @@ async def test_a_date_that_stays_makes_way_for_what_was_found(db: Database, ana:
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await calling_off.add_date(tx, await locked(tx, ana, series), TENTH)
+        await cancel_dates.add_date(tx, await locked(tx, ana, series), TENTH)
         extra = await date_queries.date_of(tx, series.id, TENTH)
         assert extra is not None
         await go(tx, await person(tx, "Ben"), extra)
         assert TENTH in found_names(one)
     async with db.transaction() as tx:
-        assert (await detecting.undo(tx, ana, one.id)).keeps_answered
+        assert (await detection_actions.undo(tx, ana, one.id)).keeps_answered
     async with db.reader() as reader:
         assert names(await found_ones(reader, series.id)) == found_names(one)
         everything = {event.id: name for event, name in zip(*await _with_names(reader, series), strict=True)}
@@ -205,10 +219,10 @@ async def test_a_deleted_date_holds_no_name_against_what_was_found(db: Database,
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await calling_off.add_date(tx, await locked(tx, ana, series), TENTH)
-        await calling_off.remove_dates(tx, await locked(tx, ana, series), [TENTH])
+        await cancel_dates.add_date(tx, await locked(tx, ana, series), TENTH)
+        await cancel_dates.remove_dates(tx, await locked(tx, ana, series), [TENTH])
     async with db.transaction() as tx:
-        await detecting.undo(tx, ana, one.id)
+        await detection_actions.undo(tx, ana, one.id)
     async with db.reader() as reader:
         assert names(await found_ones(reader, series.id)) == found_names(one)
 
@@ -220,9 +234,9 @@ async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana:
         alone = await event_by(
             tx, ana, title="Cake", starts="2026-03-14T15:00", ends="2026-03-14T16:00", time_zone="Europe/Berlin"
         )
-        await gathering.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await gather.add(tx, ana, await locked(tx, ana, series), alone.slug)
     async with db.transaction() as tx:
-        await detecting.undo(tx, ana, one.id)
+        await detection_actions.undo(tx, ana, one.id)
         again = await by_id(tx, alone.id)
     assert again is not None
     assert (again.is_gone, again.place_in_series, again.owes_record) == (False, None, True)

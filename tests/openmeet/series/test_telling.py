@@ -4,16 +4,16 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader
-from openmeet.browsing import news_view
-from openmeet.browsing.news_view import items
-from openmeet.events import moments
-from openmeet.events import queries as events
-from openmeet.events.model import EventId
-from openmeet.letters.points import points
-from openmeet.notifications.model import Kind
-from openmeet.notifications.queries import newest
-from openmeet.series import actions, calling_off, tasks, telling, undoing
-from openmeet.users.model import Caller
+from openmeet.domain.events import queries as events
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import EventId
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
+from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications import content
+from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.items import points
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, move, names, re_rule, retitle, split
 from tests.openmeet.site_under_test import person
 
@@ -56,7 +56,7 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
         (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
         ((_, said),) = await items(tx, [bens], ben.user_id)
         later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
         ((_, off),) = await items(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
     assert (bens.subject_id, bens.particulars.more) == (found[0].id, 2)
     assert said.after.endswith(
@@ -66,8 +66,8 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
     assert off.after == (
         ", Thursday 26 November 2026, is cancelled: ill. Other dates are cancelled, too: Sunday 29 November 2026, 20:00."
     )
-    assert (len(cleos.particulars.others), cleos.particulars.more) == (telling.NAMED, len(found) - 1)
-    assert moments.others_words(cleos.particulars).endswith(f"; and {len(found) - 1 - telling.NAMED} more")
+    assert (len(cleos.particulars.others), cleos.particulars.more) == (notify.NAMED, len(found) - 1)
+    assert time_words.others_words(cleos.particulars).endswith(f"; and {len(found) - 1 - notify.NAMED} more")
 
 
 async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
@@ -92,7 +92,7 @@ async def test_a_silent_edit_tells_nobody_and_still_fills_seats(practice_db: Dat
         await go(tx, cleo, first)
         await actions.follow(tx, ben, series.slug)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal", tells=False)
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", tells=False)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", tells=False)
         assert (await heard(tx, ben), await heard(tx, cleo)) == ([], [])
 
 
@@ -102,8 +102,8 @@ async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: D
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
         some = names(await dates(tx, series))[:3]
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
-        await calling_off.reinstate_dates(tx, await locked(tx, ana, series), some)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
+        await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
         assert await heard(tx, ben) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
 
 
@@ -163,12 +163,12 @@ async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandCl
         (one,) = await newest(tx, ben.user_id, 10)
         event = await events.by_id(tx, EventId(one.subject_id))
         assert event is not None
-        assert news_view.item_of(one, event, {}, tx.now).after.endswith(" From now on: every Thursday at 19:00.")
+        assert content.item_of(one, event, {}, tx.now).after.endswith(" From now on: every Thursday at 19:00.")
         (point,) = points(event, [one], None, {}, tx.now)
         assert point.sentences[-1] == "From now on: every Thursday at 19:00."
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert (await rules_told(tx, ben))[-1] == "Every Tuesday at 18:00"
 
 

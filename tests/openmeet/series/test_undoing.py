@@ -9,14 +9,24 @@ import pytest
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Refused
-from openmeet.attendance import hosting
-from openmeet.attendance.model import Reply
-from openmeet.events.differing import details_in
-from openmeet.events.queries import by_id
-from openmeet.notifications.model import Kind
-from openmeet.series import actions, attending, calling_off, date_queries, following, gathering, queries, tasks, undoing
-from openmeet.series.model import Series, SeriesStatus
-from openmeet.users.model import Caller
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import (
+    actions,
+    cancel_dates,
+    date_queries,
+    follower_queries,
+    gather,
+    queries,
+    standing_rsvps,
+    tasks,
+    undo,
+)
+from openmeet.domain.series.model import Series, SeriesStatus
+from openmeet.domain.users.model import Caller
 from tests.openmeet.series.practice import (
     ZONE,
     begin,
@@ -56,11 +66,11 @@ ACTS: dict[str, Act] = {
     "rule with fewer dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
     "rule with more dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU,TH"),
     "split": lambda tx, series: split(tx, series, FOURTH, "Winter practice"),
-    "cancel dates": lambda tx, series: calling_off.cancel_dates(tx, series, [SECOND, FOURTH], "ill"),
-    "cancel": lambda tx, series: calling_off.cancel(tx, series, "no trainer"),
+    "cancel dates": lambda tx, series: cancel_dates.cancel_dates(tx, series, [SECOND, FOURTH], "ill"),
+    "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "no trainer"),
     "pause": lambda tx, series: actions.pause(tx, series, "summer"),
-    "remove": lambda tx, series: calling_off.remove_dates(tx, series, [SECOND]),
-    "extra date": lambda tx, series: calling_off.add_date(tx, series, "2026-12-03T19:00:00"),
+    "remove": lambda tx, series: cancel_dates.remove_dates(tx, series, [SECOND]),
+    "extra date": lambda tx, series: cancel_dates.add_date(tx, series, "2026-12-03T19:00:00"),
 }
 
 
@@ -76,11 +86,11 @@ async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
         await ACTS[act](tx, await locked(tx, ana, series))
         assert await picture(tx, series) != before
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert await picture(tx, series) == before
         assert [await status_of(tx, event, ben) for event in (await dates(tx, series))[:2]] == ["attending"] * 2
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name in {"NothingToUndo", "ChangedSince"}
         rows = await tx.fetch("select count(*) as n from events where owes_record = 1 and deleted_at is null")
         assert rows[0]["n"] == 1, "one date is published, as before"
@@ -97,16 +107,16 @@ async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Datab
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         before, was = await picture(tx, series), await by_id(tx, alone.id)
     async with practice_db.transaction() as tx:
-        await gathering.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await gather.add(tx, ana, await locked(tx, ana, series), alone.slug)
         assert await picture(tx, series) != before
         now = await queries.by_id(tx, series.id)
         assert now is not None
-        found = await undoing.open_undo(tx, now)
+        found = await undo.open_undo(tx, now)
         assert found is not None
         assert found.act == "adding the event"
     heard_before = await _heard_by(practice_db, ben, cleo)
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert await picture(tx, series) == before
         again = await by_id(tx, alone.id)
         assert again is not None
@@ -125,11 +135,11 @@ async def _heard_by(db: Database, *people: Caller) -> list[list[Kind]]:
 async def test_resuming_is_undone_too(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
-        await calling_off.cancel(tx, await locked(tx, ana, series), "no trainer")
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await cancel_dates.cancel(tx, await locked(tx, ana, series), "no trainer")
         before = await picture(tx, series)
         await actions.resume(tx, await locked(tx, ana, series))
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert await picture(tx, series) == before
         again, count = await actions.resume(tx, await locked(tx, ana, series))
         assert (again.status, count) == (SeriesStatus.ACTIVE, 8)
@@ -142,12 +152,12 @@ async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db:
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         await go(tx, ben, (await dates(tx, series))[1])
         await actions.follow(tx, cleo, series.slug)
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
+        await undo.undo(tx, await locked(tx, ana, series))
         for who in (ben, cleo):
             assert await heard(tx, who) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
         await move(tx, await locked(tx, ana, series), timedelta(hours=1), tells=False)
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert len(await heard(tx, ben)) == 2
 
 
@@ -158,7 +168,7 @@ async def test_after_ten_minutes_it_is_too_late(practice_db: Database, clock: Ha
     clock.turn(10 * MINUTE)
     async with practice_db.transaction() as tx:
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name == "NothingToUndo"
     assert await tasks.forget_undos(practice_db) == 1
 
@@ -168,9 +178,9 @@ async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> No
         ana, series = await begin(tx)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         second = (await dates(tx, series))[1]
-        await hosting.revise(tx, ana, second.slug, replace(details_in(second), description="With the band"))
+        await event_hosting.revise(tx, ana, second.slug, replace(details_in(second), description="With the band"))
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
     assert refused.value.name == "ChangedSince"
     assert "Tue 1 December was changed since" in refused.value.why
 
@@ -180,11 +190,11 @@ async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
         ana, series = await begin(tx)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         await actions.pause(tx, await locked(tx, ana, series), "summer")
-        after = await undoing.undo(tx, await locked(tx, ana, series))
+        after = await undo.undo(tx, await locked(tx, ana, series))
         assert (after.template.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
-        assert await undoing.open_undo(tx, after) is None
+        assert await undo.open_undo(tx, after) is None
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name == "ChangedSince"
 
 
@@ -192,16 +202,16 @@ async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Databa
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        await attending.answer_all(tx, cleo, series.slug, Reply.GOING)
-        await calling_off.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
+        await standing_rsvps.answer_all(tx, cleo, series.slug, Reply.GOING)
+        await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
         extra = next(event for event in await dates(tx, series) if event.starts_local == "2026-12-03T19:00:00")
         assert await status_of(tx, extra, cleo) == "attending"
         await go(tx, ben, extra)
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name == "AnsweredSince"
         await go(tx, ben, extra, Reply.DECLINED)
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
 
 
@@ -213,11 +223,11 @@ async def test_a_split_undone_keeps_dates_opened_and_people_who_came_since(pract
         far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
         await go(tx, ben, far)
         await actions.follow(tx, ben, behind.slug)
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         found = await dates(tx, series)
         assert [event.title for event in found] == ["Practice"] * 10
         assert (found[-1].id, await status_of(tx, found[-1], ben)) == (far.id, "attending")
-        assert [one.user_id for one in await following.followers(tx, series.id)] == [ben.user_id]
+        assert [one.user_id for one in await follower_queries.followers(tx, series.id)] == [ben.user_id]
         gone = await queries.by_id(tx, behind.id)
         assert gone is not None
         assert gone.deleted_at is not None
@@ -229,7 +239,7 @@ async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Da
         behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
         await retitle(tx, await locked(tx, ana, behind), "Ice practice")
         with pytest.raises(Refused) as refused:
-            await undoing.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name == "ChangedSince"
 
 
@@ -238,12 +248,12 @@ async def test_a_date_cancelled_by_itself_makes_the_next_one_owe_the_record(prac
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
-        after = await hosting.cancel(tx, ana, first.slug, "ill")
+        after = await event_hosting.cancel(tx, ana, first.slug, "ill")
         assert [event.owes_record for event in await dates(tx, series)] == [False, True, *[False] * 7]
         assert after.revision == (await dates(tx, series))[0].revision
-        await hosting.reinstate(tx, ana, first.slug)
+        await event_hosting.reinstate(tx, ana, first.slug)
         assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
-        await hosting.delete(tx, ana, first.slug)
+        await event_hosting.delete(tx, ana, first.slug)
         assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
 
 
@@ -267,8 +277,8 @@ async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Data
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         far = "2027-06-01T18:00:00"
-        await calling_off.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
+        await undo.undo(tx, await locked(tx, ana, series))
         event = await date_queries.date_of(tx, series.id, far)
         assert event is not None
         assert (event.is_cancelled, event.status_reason) == (False, "")
@@ -280,7 +290,7 @@ async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, cl
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
-        await (actions.pause(tx, series, "away") if stop == "pause" else calling_off.cancel(tx, series, "away"))
+        await (actions.pause(tx, series, "away") if stop == "pause" else cancel_dates.cancel(tx, series, "away"))
         before = names(await dates(tx, series))
     clock.turn(30 * DAY)
     async with practice_db.transaction() as tx:
@@ -288,7 +298,7 @@ async def test_dates_that_going_on_has_made_go_with_it(practice_db: Database, cl
         assert len(names(await dates(tx, series))) > len(before)
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
-        await undoing.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await locked(tx, ana, series))
         assert names(await dates(tx, series)) == before
         coming = [event for event in await dates(tx, series) if not event.is_over(tx.now)]
         assert {event.is_cancelled for event in coming} == {stop == "cancel"}

@@ -13,16 +13,17 @@ from groundwork.database.transaction import Database
 from groundwork.http.application import Application
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.identities import queries, session_queries
-from openmeet.identities.model import Identity, SealedSession
-from openmeet.identities.network import Network
-from openmeet.identities.oauth_app import OAuthApp, app_of
+from openmeet.domain.identities import queries, session_queries
+from openmeet.domain.identities.model import Identity, SealedSession
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.oauth_app import OAuthApp, app_of
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.openmeet.town import Town
 from tests.plain_http import NO_TLS
 from tests.witnesses.consent import allow
+from tests.worker_pool import POOL
 
 # The loopback client of the profile: servers compare everything of it but the port.
 ORIGIN = "http://127.0.0.1:8080"
@@ -112,5 +113,6 @@ def door_to(town: Town, db: Database, *, app: OAuthApp | None = None, **changes:
         code_key=CODE_KEY,
         clock=town.clock,
         network=network,
+        workers=POOL,
     )
     return Door(town, db, network, site)

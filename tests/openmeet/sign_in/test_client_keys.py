@@ -10,8 +10,8 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import NotSignedIn
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.identities import agents, client_keys
-from openmeet.identities.oauth_app import OAuthApp, app_of
+from openmeet.network.repositories import agents, oauth_client_keys
+from openmeet.network.repositories.oauth_app import OAuthApp, app_of
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.town import Town
@@ -72,8 +72,8 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         await served.let_in(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
         served.town.clock.turn(91 * DAY)
-        assert await client_keys.rotate_when_due(served.db, served.network)
-        assert not await client_keys.rotate_when_due(served.db, served.network)
+        assert await oauth_client_keys.rotate_when_due(served.db, served.network)
+        assert not await oauth_client_keys.rotate_when_due(served.db, served.network)
         second = (await key_ids(served))[0]
         assert await key_ids(served) == [second, first]
         # A day for the access token, and the session is in use all the while: here it has slept too long.
@@ -89,7 +89,7 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         await act(served)
         assert await key_ids(served) == [second, first]
         served.town.clock.turn(2 * DAY)
-        await client_keys.rotate_when_due(served.db, served.network)
+        await oauth_client_keys.rotate_when_due(served.db, served.network)
         assert await key_ids(served) == [second]
     # Keys that nobody can open any more are as good as gone: others are made, and old sessions end.
     async with served.db.transaction() as tx:

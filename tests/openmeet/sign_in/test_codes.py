@@ -5,24 +5,27 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from groundwork.clock import HOUR, MINUTE
-from groundwork.errors import InvalidForm, TooMany
-from openmeet.debts.deliveries import Due
-from openmeet.sign_in import actions, queries, rules, tasks
-from openmeet.sign_in.letters import code_composer
-from openmeet.sign_in.model import (
+from groundwork.clock import DAY, MINUTE
+from groundwork.errors import InvalidForm
+from openmeet.domain.sign_in import actions, queries, rules, tasks
+from openmeet.domain.sign_in.model import (
+    CODE_ALPHABET,
     CODE_MAIL,
     CODE_TRIES,
-    CODES_PER_HOUR,
+    CODE_TRIES_A_DAY,
+    MAX_MAILED,
     SESSION_LIFE,
     Challenge,
     ChallengeId,
     SessionKind,
 )
-from openmeet.users.queries import by_email
+from openmeet.domain.users.queries import by_email
+from openmeet.emails.sign_in_code import code_composer
+from openmeet.outbox.emails import Due
 from tests.openmeet.site_under_test import CODE_KEY, site_on
 
 EMAIL = "ana@example.org"
+BROWSER = "what a browser is known by, in 32 characters"
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def right(challenge):
 
 
 def wrong(challenge):
-    return f"{(int(right(challenge)) + 1) % 1_000_000:06}"
+    return right(challenge)[::-1] + "X"
 
 
 async def test_the_right_code_makes_a_person_and_a_session(db):
@@ -84,9 +87,9 @@ async def test_simultaneous_right_answers_open_one_session(db):
     assert len([one for one in answers if one.session]) == 1
 
 
-async def test_a_code_works_for_ten_minutes(db, clock):
+async def test_a_code_works_for_half_an_hour(db, clock):
     challenge = await ask(db)
-    clock.turn(10 * MINUTE)
+    clock.turn(30 * MINUTE)
     assert (await answer(db, challenge, right(challenge))).session is None
 
 
@@ -97,14 +100,82 @@ async def test_after_five_wrong_tries_the_right_code_does_not_help(db):
     assert (await answer(db, challenge, right(challenge))).session is None
 
 
-async def test_an_address_gets_a_few_codes_an_hour(db, clock):
-    for _ in range(CODES_PER_HOUR):
-        await ask(db)
-    with pytest.raises(TooMany) as raised:
-        await ask(db)
-    assert 0 < raised.value.after_seconds <= 3600
-    clock.turn(HOUR)
-    await ask(db)
+async def test_a_mailbox_gets_few_and_one_of_them_always_works(db, clock):
+    """A stranger who keeps asking makes no further mail, and takes nothing from whoever has the mailbox."""
+    mailed = [await ask(db) for _ in range(MAX_MAILED)]
+    owners = await ask(db, display_name="Ana", browser=BROWSER)
+    assert [one.is_mailed for one in [*mailed, owners]] == [True] * MAX_MAILED + [False]
+    # Its own code was sent to nobody; those that were sent answer it.
+    assert (await answer(db, owners, right(owners))).session is None
+    assert (await answer(db, owners, right(mailed[0]))).session is not None
+    assert (await ask(db)).is_mailed
+    clock.turn(30 * MINUTE)
+    assert (await ask(db)).is_mailed
+
+
+async def test_an_address_has_twenty_guesses_a_day_whatever_was_asked(db, clock):
+    """From however many addresses, with however many challenges, one after the other or at once; then not the right one either."""
+    asked = [await ask(db) for _ in range(8)]
+    answers = await asyncio.gather(*(answer(db, one, wrong(one)) for one in asked for _ in range(CODE_TRIES)))
+    assert len([one for one in answers if one.is_used_up]) == len(answers) - CODE_TRIES_A_DAY
+    last = await ask(db)
+    refused = await answer(db, last, right(asked[0]))
+    assert (refused.session, refused.is_used_up) == (None, True)
+    clock.turn(DAY)
+    fresh = await ask(db)
+    assert (await answer(db, fresh, right(fresh))).session is not None
+
+
+async def test_right_codes_are_no_guesses(db):
+    for _ in range(CODE_TRIES_A_DAY + 1):
+        challenge = await ask(db)
+        assert (await answer(db, challenge, right(challenge))).session is not None
+
+
+async def follow(db, challenge, browser=BROWSER, token=None):
+    async with db.transaction() as tx:
+        return await actions.follow_link(tx, CODE_KEY, token or rules.link_token(CODE_KEY, challenge.id), browser)
+
+
+async def test_the_link_opens_a_session_in_the_browser_that_asked_and_nowhere_else(db):
+    challenge = await ask(db, display_name="Ana", next_path="/events/new", browser=BROWSER)
+    for other in ("", "another browser", challenge.id):
+        assert (await follow(db, challenge, other)).session is None
+    strangers = await ask(db, browser="a browser that asked for the same address")
+    assert (await follow(db, strangers, "a third one")).session is None
+    answered = await follow(db, challenge)
+    assert (answered.session is not None, answered.next_path, answered.is_new) == (True, "/events/new", False)
+    assert (await follow(db, challenge)).session is None
+
+
+async def test_the_link_goes_on_when_guesses_are_used_up(db):
+    """And a link that came because a stranger asked lets in the owner's browser, which asked as well, not the stranger's."""
+    strangers = [await ask(db, browser="a stranger's") for _ in range(MAX_MAILED)]
+    owners = await ask(db, browser=BROWSER)
+    for one in strangers:
+        for _ in range(CODE_TRIES):
+            await answer(db, one, wrong(one))
+    assert (await answer(db, owners, right(strangers[0]))).is_used_up
+    assert not owners.is_mailed
+    assert (await follow(db, strangers[0])).session is not None
+
+
+@pytest.mark.parametrize("forged", ["", ".", "x.y", "{id}", "{id}.", "{id}.AAAA", "{id}.é"])
+async def test_a_link_cannot_be_made_up(db, forged):
+    challenge = await ask(db, browser=BROWSER)
+    assert (await follow(db, challenge, token=forged.format(id=challenge.id) or "x")).session is None
+
+
+async def test_a_link_ends_with_its_code(db, clock):
+    challenge = await ask(db, browser=BROWSER)
+    clock.turn(30 * MINUTE)
+    assert (await follow(db, challenge)).session is None
+
+
+async def test_simultaneous_uses_of_a_link_and_its_code_open_one_session(db):
+    challenge = await ask(db, browser=BROWSER)
+    uses = [follow(db, challenge), follow(db, challenge), answer(db, challenge, right(challenge))]
+    assert len([one for one in await asyncio.gather(*uses) if one.session]) == 1
 
 
 async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
@@ -121,7 +192,7 @@ async def test_a_session_ends(db, clock):
     clock.turn(SESSION_LIFE)
     async with db.reader() as reader:
         assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
-    assert await tasks.forget_expired(db) == 2
+    assert await tasks.forget_expired(db) == 3
 
 
 async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
@@ -140,11 +211,14 @@ async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
 
 async def test_the_letter_carries_the_code_until_it_is_used(db):
     challenge = await ask(db)
-    compose = code_composer(CODE_KEY, "OpenMeet")
+    compose = code_composer(CODE_KEY, "OpenMeet", "https://meet.example")
     due = Due(CODE_MAIL, EMAIL, challenge.id, 1)
     letter = await compose(db, due)
     assert letter.to == EMAIL
-    assert right(challenge) in letter.text
+    assert letter.subject == f"Your code: {rules.spaced(right(challenge))}"
+    assert rules.spaced(right(challenge)) in letter.text
+    # A program asked: there is no browser in which a link would work.
+    assert "https://" not in letter.text
     await answer(db, challenge, right(challenge))
     assert await compose(db, due) is None
 
@@ -186,13 +260,61 @@ def test_what_is_no_address_is_refused(typed):
         rules.check_email(typed)
 
 
-def test_spaces_and_hyphens_in_a_code_do_not_matter(clock):
-
+def test_a_code_is_read_as_people_type_it(clock):
+    """Case, spaces, hyphens, and letters that no code has for what they look like."""
     now = clock.now()
     challenge = Challenge(ChallengeId("c"), EMAIL, "", 5, "/", now, now + 1, None)
     code = rules.code_of(CODE_KEY, challenge.id)
-    assert rules.is_right(CODE_KEY, challenge, f"{code[:3]} {code[3:]}", now)
+    assert (len(code), set(code) <= set(CODE_ALPHABET)) == (8, True)
+    assert not set("01ILOBSZU") & set(CODE_ALPHABET)
+    misread = code.translate(str.maketrans("852V", "BSZU"))
+    for typed in (f" {code[:4]} {code[4:]}", f"{code[:4]}-{code[4:]}".lower(), misread):
+        assert rules.is_right(CODE_KEY, challenge, typed, now)
     assert not rules.is_right(CODE_KEY, challenge, "", now)
+    assert not rules.is_right(CODE_KEY, challenge, code, now + 1)
+
+
+def link_in(site, challenge):
+    return f"/sign-in/link/{rules.link_token(CODE_KEY, challenge)}"
+
+
+async def test_links_in_browsers(make_sqlite, clock):
+    """Opened by a program that looks into mail, in another browser, with a code in between: only the right one gets in, once."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as browser, site.browser() as other:
+        asked = await browser.post("/sign-up", data={"email": EMAIL, "display_name": "Ana", "next": "/groups"})
+        (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
+        link = link_in(site, challenge)
+        for _ in range(2):
+            opened = await other.get(link)
+            assert (opened.status_code, "Open this link where you asked for it" in opened.text) == (200, True)
+            assert (await other.head(link)).status_code == 200
+        refused = await other.post(link, data={"time_zone": ""})
+        assert (refused.status_code, "set-cookie" in refused.headers) == (400, False)
+        assert "Sign in here?" in (await browser.get(link)).text
+        entered = await browser.post(link, data={"time_zone": "Europe/Lisbon"})
+        assert (entered.status_code, entered.headers["location"]) == (303, "/groups")
+        for each in (browser, other):
+            again = await each.post(link, data={"time_zone": ""})
+            assert (again.status_code, "no longer works" in again.text) == (410, True)
+        assert (await other.get("/sign-in/link/made-up")).status_code == 410
+
+
+async def test_a_page_says_when_guesses_are_used_up(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
+    async with site.browser() as browser:
+        asked = [await browser.post("/sign-in", data={"email": EMAIL}) for _ in range(5)]
+        challenges = [parse_qs(urlsplit(one.headers["location"]).query)["challenge"][0] for one in asked]
+        assert "earlier=yes" in asked[-1].headers["location"]
+        assert "Use the newest one" in (await browser.get(asked[-1].headers["location"])).text
+        for challenge in challenges[:4]:
+            for _ in range(CODE_TRIES):
+                await browser.post("/sign-in/code", data={"challenge": challenge, "code": "22222222"})
+        used_up = await browser.post("/sign-in/code", data={"challenge": challenges[4], "code": "22222222"})
+        assert (used_up.status_code, "Open the link in our e-mail" in used_up.text) == (429, True)
+        by_api = {"challengeId": challenges[4], "code": "22222222"}
+        assert (await browser.post("/api/session", json=by_api)).status_code == 429
+        assert (await browser.post(link_in(site, challenges[0]), data={"time_zone": ""})).status_code == 303
 
 
 @pytest.mark.parametrize(("said", "kept"), [("Europe/Lisbon", "Europe/Lisbon"), ("Mars/Olympus", None)])

@@ -17,7 +17,7 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
-from openmeet.identities import agents
+from openmeet.network.repositories import agents
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.sign_in.doorway import Door, door_to

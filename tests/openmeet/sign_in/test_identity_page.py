@@ -9,30 +9,28 @@ from groundwork.clock import DAY
 from groundwork.database.resealing import reseal
 from groundwork.errors import NotSignedIn
 from groundwork.sealing import Sealer
-from openmeet.debts import publications
-from openmeet.debts.publications import Kind, Standing, State
-from openmeet.events import actions as events
-from openmeet.events.model import Event
-from openmeet.identities import (
-    actions,
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions, queries, session_queries
+from openmeet.domain.identities.model import IdentityKind, NewSession
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.ingestion import identity_refresh
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.repositories import (
     agents,
-    client_keys,
     credentials_cache,
     leaving,
-    queries,
-    session_queries,
+    oauth_client_keys,
     session_sealing,
     sessions,
     tasks,
 )
-from openmeet.identities.following import follow
-from openmeet.identities.model import IdentityKind, NewSession
-from openmeet.ingestion import refreshing
-from openmeet.publication import rounds
-from openmeet.publication.publisher import Publisher
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.users.model import Caller, UserId
+from openmeet.network.repositories.session_tasks import follow
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind, Standing, State
 from programs.resealing import sealed_columns
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
 from tests.openmeet.site_under_test import sign_up
@@ -130,12 +128,12 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
         caller = await agreed(door, ana.user_id)
         publisher = publisher_of(door)
         event = await new_event(door, caller)
-        await rounds.run_once(publisher)
+        await schedule.run_once(publisher)
         standing = await standing_of(door, event)
         assert (standing.state, standing.reason) == (State.BLOCKED, "You have not allowed this at your server.")
         asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
-        await rounds.run_once(publisher)
+        await schedule.run_once(publisher)
         assert (await standing_of(door, event)).state is State.PUBLISHED
 
 
@@ -150,19 +148,19 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         shown = (await browser.get(out.headers["location"])).text
         assert "What you publish still goes to your server" in shown
         assert "Sign out here and at your servers" in shown
-        await rounds.run_once(publisher_of(door))
+        await schedule.run_once(publisher_of(door))
         assert (await standing_of(door, event)).state is State.PUBLISHED
         await door.let_in(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
         assert "still goes" not in (await browser.get(out.headers["location"])).text
         later = await new_event(door, caller)
-        await rounds.run_once(publisher_of(door))
+        await schedule.run_once(publisher_of(door))
         assert (await standing_of(door, later)).state is State.BLOCKED
 
 
 async def ended_at_server(door: Door, before: session_sealing.Session) -> bool:
     """Whether the server takes the session's refresh token no more."""
-    client = await client_keys.client_of_session(
+    client = await oauth_client_keys.client_of_session(
         door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
     )
     assert before.key is not None
@@ -194,7 +192,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
         assert 'name="revoke"' not in (await other.get("/my/series")).text
     assert await door.session("ana") is None
     assert await ended_at_server(door, before)
-    await rounds.run_once(publisher_of(door))
+    await schedule.run_once(publisher_of(door))
     assert (await standing_of(door, event)).state is State.BLOCKED
 
 
@@ -398,16 +396,16 @@ async def test_account_that_rests_publishes_when_it_is_back(door: Door):
     caller = await agreed(door, ana.user_id)
     stranger = await door.town.stranger("ana")
     await stranger.procedure("com.atproto.server.deactivateAccount", {})
-    assert await refreshing.refresh(door.db, door.network, ana.did) == "deactivated"
+    assert await identity_refresh.refresh(door.db, door.network, ana.did) == "deactivated"
     event = await new_event(door, caller)
-    await rounds.run_once(publisher_of(door))
+    await schedule.run_once(publisher_of(door))
     assert (await standing_of(door, event)).state is State.BLOCKED
     await stranger.procedure("com.atproto.server.activateAccount")
-    await refreshing.refresh(door.db, door.network, ana.did)
+    await identity_refresh.refresh(door.db, door.network, ana.did)
     assert (await standing_of(door, event)).state is State.DUE
     async with door.browser() as browser:  # its server ended our session with all others
         await door.let_in(browser, "ana")
-    await rounds.run_once(publisher_of(door))
+    await schedule.run_once(publisher_of(door))
     assert (await standing_of(door, event)).state is State.PUBLISHED
 
 

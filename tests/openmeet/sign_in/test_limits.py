@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
-from openmeet.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
+from openmeet.web.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
 from tests.openmeet.site_under_test import site_on
 
 
@@ -38,7 +38,7 @@ async def test_guessing_at_codes_ends(site):
 
 
 async def test_a_handles_password_cannot_be_tried_for_ever(site):
-    async def no(_db, _identifier, _password):
+    async def no(_db, _identifier, _password, _address):
         raise NotSignedIn("This handle and password do not belong together.")
 
     site.app.state.password_sign_in = no

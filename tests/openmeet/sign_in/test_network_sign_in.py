@@ -7,9 +7,10 @@ import pytest
 
 from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, NotSignedIn, RemoteSlow
-from openmeet.identities import agents, session_queries, sessions
-from openmeet.identities.model import IdentityKind, SessionKind
-from openmeet.identities.permissions import Feature, Standing, standing
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.model import IdentityKind, SessionKind
+from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.network.repositories import agents, sessions
 from tests.openmeet.sign_in.doorway import Door, state_of, where_of
 from tests.openmeet.site_under_test import event_by, person
 from tests.witnesses.consent import allow

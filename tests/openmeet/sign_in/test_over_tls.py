@@ -14,11 +14,11 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock
 from groundwork.http.server import serve
-from openmeet.debts.publications import Kind, State
-from openmeet.identities import actions as identities
-from openmeet.identities import agents, client_keys
-from openmeet.identities.oauth_app import app_of
-from openmeet.users.model import Caller
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.repositories import agents, oauth_client_keys
+from openmeet.network.repositories.oauth_app import app_of
+from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to
 from tests.openmeet.town import open_town
@@ -100,7 +100,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert "d" not in first
         # The second key comes into use between the request that Ana's browser carries and the code that it brings back.
         clock.turn(HOUR)
-        await client_keys.add(door.db, door.network)
+        await oauth_client_keys.add(door.db, door.network)
         clock.turn(HOUR - MINUTE)
         where = await door.leave(browser, "ana.town.test")
         clock.turn(2 * MINUTE)
@@ -125,7 +125,7 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         assert second != first["kid"]
         # Nobody needs the first any more: it goes, and Ana's session lives on by the second.
         clock.turn(2 * DAY)
-        await client_keys.rotate_when_due(door.db, door.network)
+        await oauth_client_keys.rotate_when_due(door.db, door.network)
         assert [key["kid"] for key in (await browser.get("/jwks.json")).json()["keys"]] == [second]
         agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did

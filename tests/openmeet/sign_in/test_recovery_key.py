@@ -24,22 +24,17 @@ from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
 from openmeet.app import _page as as_page
-from openmeet.identities import actions as identity_actions
-from openmeet.identities import (
-    linking,
-    queries,
-    reassigning,
-    recovery_key_pages,
-    recovery_key_queries,
-    recovery_keys,
-    taking_over_pages,
-)
-from openmeet.identities.following import follow
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
-from openmeet.takeout.person import document
-from openmeet.users import actions as users
-from openmeet.users.model import UserId
+from openmeet.domain.account_merge import identities
+from openmeet.domain.data_export.person import document
+from openmeet.domain.identities import actions as identity_actions
+from openmeet.domain.identities import linking, queries, recovery_key_queries
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import recovery_keys
+from openmeet.network.repositories.session_tasks import follow
+from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
 from programs.recovery import Means, Wanted, move
 from programs.resealing import sealed_columns
@@ -48,7 +43,7 @@ from tests.openmeet.town import Town
 from tests.world.processes import free_port
 
 TAKE_OVER = taking_over_pages.PATH
-PATH = recovery_key_pages.PATH
+PATH = custodial_pages.PATH
 NEW = {"password": "a password of her own", "again": "a password of her own"}
 
 
@@ -102,7 +97,7 @@ async def home(town: Town) -> AsyncIterator[Home]:
     door = door_to(town, town.db)
     pages = [
         *taking_over_pages.routes(door.network, town.keeper),
-        *recovery_key_pages.routes(door.network, town.keeper),
+        *custodial_pages.routes(door.network, town.keeper),
     ]
     # Where `programs/` puts them: before the route that takes every other address.
     door.app.router.routes[:0] = [as_page(route) for route in pages]
@@ -237,7 +232,7 @@ async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_joining(hom
     other = await home.person("Ana at work")
     async with home.door.db.transaction() as tx:
         await queries.release_custodial(tx, home.did)
-        await reassigning.reassign(tx, home.ana, other)
+        await identities.reassign(tx, home.ana, other)
     alone = replace(home.door.network, sealer=Sealer([b"n" * 32]))
     async with home.door.db.reader() as reader:
         assert await recovery_key_queries.waiting(reader, home.ana) is None
@@ -278,7 +273,7 @@ async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
     settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
     away = DidResolver(home.town.network.http, home.town.clock, settings)
     network = replace(home.door.network, dids=away)
-    pages = recovery_key_pages.routes(network, home.town.keeper)
+    pages = custodial_pages.routes(network, home.town.keeper)
     home.door.app.router.routes[:0] = [as_page(route) for route in pages]
     browser = await home.taken_over()
     page = await browser.get(PATH)

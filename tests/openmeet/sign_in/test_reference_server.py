@@ -5,8 +5,9 @@ from playwright.async_api import expect
 
 from at_network.oauth_client import Client
 from groundwork.errors import NotSignedIn
-from openmeet.identities import agents, leaving, session_queries, sessions
-from openmeet.identities.permissions import Feature, Standing, standing
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.network.repositories import agents, leaving, sessions
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import event_by, person
 from tests.pages.browsers import chromium

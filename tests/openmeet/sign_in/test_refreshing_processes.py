@@ -11,7 +11,7 @@ import pytest
 
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.open_ import open_database
-from openmeet.identities import agents
+from openmeet.network.repositories import agents
 from tests.databases import sqlite_url
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.town import Town

@@ -6,24 +6,25 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from openmeet.debts import publications
-from openmeet.debts.publications import NOT_ALLOWED, Kind, State
-from openmeet.events import actions as events
-from openmeet.flags.model import Flag
-from openmeet.flags.switchboard import MAX_AGE
-from openmeet.groups import actions as groups
-from openmeet.groups import publishing
-from openmeet.identities import actions, agents
-from openmeet.identities.leaving import give_back
-from openmeet.identities.permissions import Feature, Standing, standing
-from openmeet.ingestion.switching import switch
-from openmeet.publication import rounds
+from openmeet.domain.events import actions as events
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import publication_settings
+from openmeet.domain.identities import actions
+from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series.dates import template_in
+from openmeet.domain.series.model import Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.publishing import schedule
+from openmeet.network.repositories import agents
+from openmeet.network.repositories.leaving import give_back
+from openmeet.outbox import publications
+from openmeet.outbox.publications import NOT_ALLOWED, Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions as series_actions
-from openmeet.series.dates import template_in
-from openmeet.series.model import Timing
-from openmeet.users.model import Caller
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
 from tests.openmeet.sign_in.test_identity_page import HERE, publisher_of
@@ -55,7 +56,7 @@ async def made_of_all(door: Door, ana: Caller) -> dict[Kind, list[str]]:
         await series_actions.create(tx, ana, template_in(details(description="Bring a cup.")), timing)
         wish = group_details(country="DE", description="We meet.", sync_enabled="on")
         group = await groups.create(tx, ana, wish)
-        await publishing.show_membership(tx, ana, group.slug, is_public=True)
+        await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
     async with door.db.reader() as reader:
         rows = await reader.fetch("select kind, subject_id from publications order by kind, subject_id")
     found: dict[Kind, list[str]] = {}
@@ -66,7 +67,7 @@ async def made_of_all(door: Door, ana: Caller) -> dict[Kind, list[str]]:
 
 async def states(door: Door, made: dict[Kind, list[str]]) -> dict[Kind, set[State]]:
     publisher = publisher_of(door)
-    while await rounds.run_once(publisher):
+    while await schedule.run_once(publisher):
         pass
     found: dict[Kind, set[State]] = {}
     async with door.db.reader() as reader:

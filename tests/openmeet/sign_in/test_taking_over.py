@@ -6,12 +6,14 @@ from starlette.routing import Route
 from at_network.bearer_session import create_session
 from groundwork.errors import NotSignedIn
 from openmeet.app import _page as as_page
-from openmeet.debts.publications import Kind, State
-from openmeet.identities import queries, session_sealing, taking_over_pages
-from openmeet.identities.model import IdentityKind
-from openmeet.publication import rounds
-from openmeet.sign_in import actions as sign_in
-from openmeet.sign_in.model import SessionKind
+from openmeet.domain.identities import queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.network.publishing import schedule
+from openmeet.network.repositories import session_sealing
+from openmeet.outbox.publications import Kind, State
+from openmeet.web.account import taking_over_pages
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.town import Town
 from tests.witnesses.consent import allow
@@ -56,10 +58,10 @@ async def test_kept_repository_becomes_theirs(kept: Door):
             assert await queries.custodial_account(reader, ana.user_id) is None
         # What is to be published waits until she lets us in, and then goes out.
         event = await town.event(ana)
-        await rounds.run_once(town.publisher)
+        await schedule.run_once(town.publisher)
         assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
         where = await kept.leave(browser, "ana.town.test")
         assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
-        await rounds.run_once(town.publisher)
+        await schedule.run_once(town.publisher)
         assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
         assert (await browser.get(PATH)).status_code == 404

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import DAY
 from openmeet.app import operations
-from openmeet.site.examples import example_of
+from openmeet.web.api.examples import example_of
 from tests.openmeet.site_under_test import api_session, site_on
 
 # What an example cannot know: a code that was mailed or printed, and what is the body itself of a picture.

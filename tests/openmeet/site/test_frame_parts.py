@@ -8,7 +8,9 @@ from starlette.requests import Request
 
 from groundwork.clock import SECOND, from_datetime
 from groundwork.errors import Forbidden, PreconditionFailed
-from openmeet.site import etags, forms, texts, times
+from openmeet.i18n import formatting, markdown
+from openmeet.web.api import etags
+from openmeet.web.site import forms
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -28,7 +30,7 @@ def request(**headers: str) -> Request:
     ],
 )
 def test_a_zone_is_named_beside_a_time(zone, words):
-    assert times.zone_words(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
+    assert formatting.zone_words(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
 
 
 @pytest.mark.parametrize(
@@ -36,20 +38,21 @@ def test_a_zone_is_named_beside_a_time(zone, words):
 )
 def test_how_long_ago_is_said_in_words(seconds, words):
     now = from_datetime(datetime(2026, 7, 4, 18, tzinfo=BERLIN))
-    assert times.ago(now + seconds * SECOND, now) == words
+    assert formatting.ago(now + seconds * SECOND, now) == words
 
 
 def test_instants_are_written_in_utc():
     moment = datetime(2026, 7, 4, 18, tzinfo=BERLIN)
-    assert times.iso(from_datetime(moment)) == "2026-07-04T16:00:00Z"
-    assert times.iso(from_datetime(moment.replace(microsecond=5000))) == "2026-07-04T16:00:00.005Z"
+    assert formatting.iso(from_datetime(moment)) == "2026-07-04T16:00:00Z"
+    assert formatting.iso(from_datetime(moment.replace(microsecond=5000))) == "2026-07-04T16:00:00.005Z"
 
 
 def test_a_span_names_the_second_day_only_when_there_is_one():
     starts = datetime(2026, 7, 4, 18, tzinfo=BERLIN)
-    assert times.span(starts, starts.replace(hour=20)) == "Saturday 4 July 2026, 18:00–20:00"
+    assert formatting.span(starts, starts.replace(hour=20)) == "Saturday 4 July 2026, 18:00–20:00"
     assert (
-        times.span(starts, starts.replace(day=5, hour=2)) == "Saturday 4 July 2026, 18:00 – Sunday 5 July 2026, 02:00"
+        formatting.span(starts, starts.replace(day=5, hour=2))
+        == "Saturday 4 July 2026, 18:00 – Sunday 5 July 2026, 02:00"
     )
 
 
@@ -67,12 +70,12 @@ def test_a_span_names_the_second_day_only_when_there_is_one():
     ],
 )
 def test_peoples_texts_become_harmless_html(text, html):
-    assert texts.html_of(text).strip() == html
+    assert markdown.html_of(text).strip() == html
 
 
 def test_a_summary_is_plain_and_short():
-    assert texts.summary_of("**Bring** [cake](https://x.example) & tea") == "Bring cake & tea"
-    assert len(texts.summary_of("word " * 100)) <= 163
+    assert markdown.summary_of("**Bring** [cake](https://x.example) & tea") == "Bring cake & tea"
+    assert len(markdown.summary_of("word " * 100)) <= 163
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from openmeet.app import operations
-from openmeet.site.examples import NoExample, example_of
-from openmeet.site.openapi import document
-from openmeet.site.scopes import FOR_OPERATORS, FOR_SERVICES
+from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
+from openmeet.web.api.examples import NoExample, example_of
+from openmeet.web.api.openapi import document
 
 CAMEL = re.compile(r"[a-z][a-zA-Z0-9]*")
 SEGMENT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*|openapi\.json|\{[a-z][a-zA-Z0-9]*\}")
@@ -106,5 +106,5 @@ def test_no_two_shapes_share_a_name(made):
 
 
 def test_a_field_without_an_example_is_an_error_that_says_where_to_add_it():
-    with pytest.raises(NoExample, match=r"'neverHeardOf'.*openmeet/site/examples\.py"):
+    with pytest.raises(NoExample, match=r"'neverHeardOf'.*openmeet/web/api/examples\.py"):
         example_of(str, "neverHeardOf")

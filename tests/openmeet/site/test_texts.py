@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openmeet.site.texts import html_of, one_line, summary_of
+from openmeet.i18n.markdown import html_of, one_line, summary_of
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ from openmeet.site.texts import html_of, one_line, summary_of
         "[x]: y\n",
         "https://a",
         "https://a)",
+        ")",
+        "(",
+        "_\r",
+        "**a*",
+        "a.",
     ],
 )
 @pytest.mark.parametrize("length", [20_000, 900_000])
@@ -34,6 +39,25 @@ def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
     """Rendering happens while other requests wait; the work for brackets alone grows with the square of their number."""
     text = (piece * length)[:length]
     assert calls_of(lambda: (html_of(text), summary_of(text))) < 2_000_000
+
+
+@pytest.mark.parametrize("head", ["https://a", "https://a(", "see https://a) https://b"])
+@pytest.mark.parametrize("piece", [")", "().", ").", "]", "'", "(", "a)", "/https://a)"])
+def test_a_long_address_is_looked_over_a_few_times_and_not_once_per_character(head: str, piece: str) -> None:
+    """Counted are the characters that string methods look over: 20,000 brackets behind an address were 400 million."""
+    text = head + (piece * 19_000)[:19_000]
+    assert scanned_by(lambda: html_of(text)) < 200 * len(text)
+
+
+def test_summaries_of_many_hostile_texts_cost_little_together() -> None:
+    """A front page has twenty of them, and whoever wrote one can write twenty."""
+    texts = [f"{number} " + "[[a](" * 2000 for number in range(20)]
+    assert calls_of(lambda: [summary_of(text) for text in texts]) < 200_000
+
+
+def test_a_summary_of_many_links_has_their_words() -> None:
+    assert summary_of("One [two](https://a.example) three") == "One two three"
+    assert summary_of("[] " * 50 + "end", 1000).endswith("[] end")
 
 
 def calls_of(work: Callable[[], object]) -> int:
@@ -46,6 +70,25 @@ def calls_of(work: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return next(counted)
+
+
+def scanned_by(work: Callable[[], object]) -> int:
+    """How many characters methods of strings are called on, all calls together; nothing is answered from memory."""
+    html_of.cache_clear()
+    scanned = 0
+
+    def note(_frame: object, event: str, called: object) -> None:
+        nonlocal scanned
+        on = getattr(called, "__self__", None)
+        if event == "c_call" and isinstance(on, str):
+            scanned += len(on)
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return scanned
 
 
 def test_a_text_of_brackets_is_shown_as_it_is() -> None:

@@ -11,14 +11,14 @@ from groundwork.database.migrate import head, migrate, versions_folder
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance.model import Reply
-from openmeet.groups import actions as groups
-from openmeet.groups.model import GroupDetails
-from openmeet.legacy.bringing import bring_in
-from openmeet.takeout.belongings import NOT_THEIRS, OF_THE_SITE, OWN, TOLD
-from openmeet.takeout.person import document, take_in
-from openmeet.takeout.tenant import LEFT_OUT, OWN_PARENTS, load, write
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.data_export.tables import NOT_THEIRS, OF_THE_SITE, OWN, TOLD
+from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.legacy_import.run import bring_in
 from tests.databases import MakeDatabase, drop_schemas
 from tests.openmeet.legacy.old_town import old_town
 from tests.openmeet.legacy.test_bringing import SOURCE, plan_of, quiet

@@ -6,25 +6,26 @@ from dataclasses import replace
 import pytest
 
 from groundwork.blobstore.open_ import open_folder
-from openmeet.alerts import actions as alerts
-from openmeet.alerts import queries as searches
-from openmeet.attendance import joining_queries
-from openmeet.attendance.joining import Joining, ListAudience, Question
-from openmeet.events import pictures
-from openmeet.events import queries as events
-from openmeet.groups import actions as groups
-from openmeet.groups import pictures as group_pictures
-from openmeet.groups.model import GroupDetails
-from openmeet.media import actions as media
-from openmeet.media.model import Picture
-from openmeet.series import actions as series_actions
-from openmeet.series import date_queries
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Template
-from openmeet.takeout.person import document, take_in
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance.registration import Joining, ListAudience, Question
+from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.events import pictures
+from openmeet.domain.events import queries as events
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import pictures as group_pictures
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.saved_searches import actions as alerts
+from openmeet.domain.saved_searches import queries as searches
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import date_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Template
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person
+from tests.worker_pool import WORKERS
 
 STRICT = Joining(
     limit_in_person=4,
@@ -103,7 +104,7 @@ async def test_pictures_stay_where_they_are_and_the_document_says_where(db, ther
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
         group = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    key, made = await media.keep(db, open_folder(tmp_path / "media"), ana.user_id, picture())
+    key, made = await media.keep(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         await pictures.put(tx, ana, event.slug, shown)

@@ -5,20 +5,20 @@ import json
 import pytest
 
 from groundwork.errors import InvalidInput, Refused
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import joining_queries, queries
-from openmeet.attendance.joining import Joining
-from openmeet.attendance.model import AttendanceStatus, Reply
-from openmeet.events import actions, grouping
-from openmeet.events import queries as events
-from openmeet.events.model import Visibility
-from openmeet.groups import actions as groups
-from openmeet.groups import running
-from openmeet.groups.model import GroupDetails, GroupVisibility, Role
-from openmeet.series import actions as series_actions
-from openmeet.series import queries as series_queries
-from openmeet.series.model import Template
-from openmeet.takeout.person import document, take_in
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import joining_queries, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.data_export.person import document, take_in
+from openmeet.domain.events import actions, group_events
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import GroupDetails, GroupVisibility, Role
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Template
 from tests.openmeet.groups.people import group_by, role
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, event_by, person
@@ -91,7 +91,7 @@ async def test_no_role_comes_along(db):
         hidden = await group_by(tx, ana, visibility="private")
         banned = await group_by(tx, ana)
         await groups.join(tx, eve, banned.slug)
-        await running.ban(tx, ana, banned.slug, eve.user_id)
+        await administration.ban(tx, ana, banned.slug, eve.user_id)
         own = await groups.create(tx, eve, GroupDetails(name="Choir", time_zone="UTC"))
     found = await exported(db, eve)
     for group in (*made, hidden):
@@ -190,14 +190,14 @@ async def test_an_event_of_a_group_that_is_not_theirs_is_private_and_alone(db, t
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         his = await group_by(tx, ben, visibility=GroupVisibility.PRIVATE.value)
-        link = await running.invite_by_link(tx, ben, his.slug, uses=1)
-        await running.accept(tx, ana, link.id)
-        await running.change_role(tx, ben, his.slug, ana.user_id, Role.MODERATOR)
-        secret = await actions.create(tx, ana, details(), group=grouping.of_event(his))
-        await series_actions.create(tx, ana, Template("Practice"), weekly(), group=grouping.of_event(his))
+        link = await administration.invite_by_link(tx, ben, his.slug, uses=1)
+        await administration.accept(tx, ana, link.id)
+        await administration.change_role(tx, ben, his.slug, ana.user_id, Role.MODERATOR)
+        secret = await actions.create(tx, ana, details(), group=group_events.of_event(his))
+        await series_actions.create(tx, ana, Template("Practice"), weekly(), group=group_events.of_event(his))
         own = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-        sung = await actions.create(tx, ana, details(), group=grouping.of_event(own))
-        await running.remove(tx, ben, his.slug, ana.user_id)
+        sung = await actions.create(tx, ana, details(), group=group_events.of_event(own))
+        await administration.remove(tx, ben, his.slug, ana.user_id)
     found = await exported(db, ana)
     for place in (there, db):
         await take_in(place, found)

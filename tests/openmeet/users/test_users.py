@@ -6,9 +6,9 @@ import pytest
 
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import InvalidForm, NotFound
-from openmeet.users import actions, queries, rules
-from openmeet.users.model import UserId, UserKind
-from openmeet.users.rules import Profile
+from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users.model import UserId, UserKind
+from openmeet.domain.users.rules import Profile
 
 
 @pytest.fixture

@@ -26,18 +26,18 @@ from groundwork.outbox.owe import debt_of
 from groundwork.outbox.pay import Paying
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.browsing.webhook_view import webhook_view
-from openmeet.debts.deliveries import due_of
-from openmeet.debts.kinds import Debt
-from openmeet.events import co_hosts
-from openmeet.events.model import EventSlug
-from openmeet.personal_calendar.fetching import Outgoing
-from openmeet.users.model import Caller
-from openmeet.users.queries import by_email
-from openmeet.webhooks.letters import off_composer
-from openmeet.webhooks.model import MAX_TRIES, OFF_MAIL
-from openmeet.webhooks.sending import RETRY, webhook_payer
-from openmeet.webhooks.tasks import forget_old_deliveries
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
+from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
+from openmeet.domain.webhooks.tasks import forget_old_deliveries
+from openmeet.emails.webhook_disabled import off_composer
+from openmeet.outbox.emails import due_of
+from openmeet.outbox.kinds import Debt
+from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, api_session, sign_up, site_on
 

@@ -22,9 +22,9 @@ from at_protocol.xrpc.service_auth import make_service_token
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import NotFound
-from openmeet.identities import queries as identities
-from openmeet.users.model import Caller
-from openmeet.xrpc.service import names_of
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.users.model import Caller
+from openmeet.web.xrpc.service import names_of
 from tests.openmeet.site_under_test import ORIGIN, Site
 
 CATALOG = Catalog()

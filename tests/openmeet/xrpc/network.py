@@ -12,12 +12,13 @@ from groundwork.database.transaction import Database
 from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.identities.network import Network
+from openmeet.network.repositories.clients import Network
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.xrpc.callers import service_callers
-from openmeet.xrpc.service import did_of
+from openmeet.web.xrpc.callers import service_callers
+from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import CODE_KEY
+from tests.worker_pool import POOL
 from tests.world.processes import free_port
 
 
@@ -70,6 +71,7 @@ async def opened(town: Around) -> AsyncIterator[Open]:
         clock=town.clock,
         network=town.network,
         service_callers=service_callers(settings, town.network),
+        workers=POOL,
     )
     serving = await serve(app, "127.0.0.1", int(url.rpartition(":")[2]))
     try:

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from openmeet.events import queries as events
-from openmeet.events.model import Visibility
-from openmeet.groups import network
-from openmeet.series import queries as series_queries
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.groups import record_queries
+from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import event_by, person, site_on
@@ -64,5 +64,5 @@ async def test_groups(site, visibility, found):
         group = await group_by(tx, await person(tx, "Ana"), visibility=visibility)
     assert await records_of(site, f"/groups/{group.slug}") == []
     async with site.db.transaction() as tx:
-        await network.set_record(tx, group.id, uri, CID)
+        await record_queries.set_record(tx, group.id, uri, CID)
     assert await records_of(site, f"/groups/{group.slug}") == [uri] * found

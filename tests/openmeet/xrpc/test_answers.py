@@ -1,10 +1,10 @@
 """The query for answers: everybody counted, those named whose own repository says it."""
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import managing, queries
-from openmeet.attendance.joining import Joining, ListAudience
-from openmeet.attendance.model import Reply, Wishes
-from openmeet.events import actions as events
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions, queries
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, ListAudience
+from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
 from tests.openmeet.xrpc.asking import all_of, ask, refused
 
@@ -55,7 +55,7 @@ async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, 
     assert dids[2] not in str(found)
     # What people are called here is not said beside their DID.
     assert "Number" not in str(found)
-    assert "Bo" not in str(found)
+    assert "Bo" not in {text for one in found["answers"] for text in one.values()}
     for limit in (1, 3):
         assert await all_of(client, "listAnswers", "answers", event=page, limit=limit) == found["answers"]
     assert await refused(client, "listAnswers", event=page, cursor="made-up") == (400, "InvalidCursor")
@@ -70,7 +70,7 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
         event = await event_by(tx, ana)
         bo, _ = await answers(tx, event, "Bo", did=going)
         await answers(tx, event, "Cem", wishes=Wishes(is_private=True), did=private)
-        await managing.change_joining(tx, ana, event.slug, Joining(needs_approval=True))
+        await host_decisions.change_joining(tx, ana, event.slug, Joining(needs_approval=True))
         await answers(tx, event, "Dot", did=waiting)
         of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
         of_eve = await people.connect(tx, await person(tx, "Eve"))
@@ -85,7 +85,7 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:
-            await managing.change_joining(tx, ana, event.slug, Joining(list_audience=audience))
+            await host_decisions.change_joining(tx, ana, event.slug, Joining(list_audience=audience))
         for did in (None, of_ana, of_bo, of_eve):
             assert await seen_by(did) == ([going] if did in seen else [])
     async with site.db.transaction() as tx:

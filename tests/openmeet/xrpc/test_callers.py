@@ -5,9 +5,9 @@ import pytest
 from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import SECOND
-from openmeet.sign_in.actions import open_session
-from openmeet.sign_in.model import SessionKind
-from openmeet.xrpc.service import did_of
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionKind
+from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
 from tests.openmeet.xrpc.asking import answer_of, app, ask, refused
 

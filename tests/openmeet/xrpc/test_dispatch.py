@@ -5,8 +5,8 @@ import pytest
 
 from at_protocol.lexicon.authority import own_name
 from at_protocol.lexicon.document import PermissionSetType
-from openmeet.identities.permissions import COLLECTIONS
-from openmeet.xrpc.dispatch import QUERIES
+from openmeet.domain.identities.permissions import COLLECTIONS
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, signed_in, site_on
 from tests.openmeet.xrpc.asking import CATALOG, People, app, ask
 

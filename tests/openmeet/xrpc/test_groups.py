@@ -1,9 +1,9 @@
 """Queries for groups and their events, for strangers and for members."""
 
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import actions as groups
-from openmeet.groups import network
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import record_queries
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, details, person
 from tests.openmeet.xrpc.asking import all_of, ask, refused
@@ -30,7 +30,7 @@ async def test_a_group_and_its_events_as_strangers_and_members_see_them(site, cl
     assert (await ask(client, "getGroup", uri=page, token=people.token(of_bo, "getGroup")))["group"]["role"] == "member"
     shown = await all_of(client, "listGroupEvents", "events", group=page, limit=2)
     assert [one["title"] for one in shown] == ["open 1", "open 2", "open 3"]
-    assert shown[0]["group"] == {"url": page, "name": "Chess club"}
+    assert shown[0]["group"] == {"url": page, "slug": group.slug, "name": "Chess club"}
     inside = await ask(client, "listGroupEvents", group=page, token=people.token(of_bo, "listGroupEvents"))
     assert [one["title"] for one in inside["events"]] == ["open 1", "open 2", "inner", "open 3"]
     assert await refused(client, "listGroupEvents", group=page, cursor="made-up") == (400, "InvalidCursor")
@@ -42,7 +42,7 @@ async def test_earlier_addresses_and_its_record_lead_to_the_group(site, client):
         group = await group_by(tx, ana)
         await groups.choose_address(tx, ana, group.slug, "the-chess-club")
         await events.create(tx, ana, details(), group=of_event(group))
-        await network.set_record(tx, group.id, RECORD, CID)
+        await record_queries.set_record(tx, group.id, RECORD, CID)
     found = (await ask(client, "getGroup", uri=f"{ORIGIN}/groups/{group.slug}"))["group"]
     assert (found["url"], found["uri"]) == (f"{ORIGIN}/groups/the-chess-club", RECORD)
     assert (await ask(client, "getGroup", uri=RECORD))["group"] == found

@@ -2,16 +2,16 @@
 
 import pytest
 
-from openmeet.attendance import actions as attendance
-from openmeet.attendance import queries as answers
-from openmeet.attendance.model import Reply
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.events.queries import set_record
-from openmeet.moderation import acts, labels
-from openmeet.moderation.model import State, Subject, Thing
-from openmeet.series import actions as series
-from openmeet.series.model import Template
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.queries import set_record
+from openmeet.domain.moderation import actions, labels
+from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Template
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, signed_in
@@ -137,6 +137,6 @@ async def test_a_moderators_trust_shows_all_of_it(site, account, thing):
     await label(site, account)
     subject = Subject(thing, account.did if thing is Thing.DID else account.ana.user_id)
     async with site.db.transaction() as tx:
-        await acts.decide(tx, account.ben.user_id, subject, State.TRUSTED, "")
+        await actions.decide(tx, account.ben.user_id, subject, State.TRUSTED, "")
     async with site.browser() as stranger:
         assert await shown(stranger, account) == dict.fromkeys(views(account), True)

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.did import parse_did
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import running
-from openmeet.identities import actions as identities
-from openmeet.users.model import Caller
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import administration
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
 from tests.openmeet.far import far
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
@@ -27,8 +27,8 @@ async def test_members_see_their_groups_through_the_reference(far):
         cleo_id = await identities.connect(tx, parse_did(cleo_there["did"]), handle="cleo.test", pds_url=far.pds.url)
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-        await running.accept(tx, Caller(cleo_id, "Cleo"), link.id)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+        await administration.accept(tx, Caller(cleo_id, "Cleo"), link.id)
         event = await events.create(
             tx,
             ana,

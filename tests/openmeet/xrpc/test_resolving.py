@@ -1,8 +1,8 @@
 """From a page to its record and back."""
 
-from openmeet.events import queries as events
-from openmeet.groups import network
-from openmeet.series import queries as series_queries
+from openmeet.domain.events import queries as events
+from openmeet.domain.groups import record_queries
+from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
@@ -23,7 +23,7 @@ async def test_there_and_back(site, client):
         group = await group_by(tx, ana)
         await events.set_record(tx, event.id, EVENT, CID, DID)
         await series_queries.set_record(tx, series.id, SERIES)
-        await network.set_record(tx, group.id, GROUP, CID)
+        await record_queries.set_record(tx, group.id, GROUP, CID)
     pages = {
         f"{ORIGIN}/events/{event.slug}": {"kind": "event", "uri": EVENT, "cid": CID},
         f"{ORIGIN}/events/{bare.slug}": {"kind": "event"},

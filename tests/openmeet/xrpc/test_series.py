@@ -1,8 +1,8 @@
 """The query for a series: its dates, stored and computed, page by page."""
 
-from openmeet.events.model import Visibility
-from openmeet.series import actions, queries
-from openmeet.series.storing import vivify
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.series import actions, queries
+from openmeet.domain.series.materialize import vivify
 from tests.openmeet.series.practice import NOW, begin, locked
 from tests.openmeet.site_under_test import ORIGIN, person
 from tests.openmeet.xrpc.asking import all_of, ask, refused
@@ -28,7 +28,10 @@ async def test_dates_that_are_stored_and_dates_that_follow_from_the_rule(site, c
     assert (len(names), names[0], names[-1]) == (20, "2026-11-24T18:00:00", "2027-04-06T18:00:00")
     assert names == sorted(names)
     first, computed = whole["occurrences"][0], whole["occurrences"][-1]
+    assert first["event"]["source"] == "openmeet"
     assert first["event"]["series"] == {
+        "slug": series.slug,
+        "originalDate": "2026-11-24T18:00:00",
         "url": page,
         "title": "Practice",
         "recurrenceId": "2026-11-24T18:00:00",

@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import Did
-from openmeet.xrpc.service import did_of, document_of, names_of
+from openmeet.web.xrpc.service import did_of, document_of, names_of
 from tests.openmeet.site_under_test import ORIGIN, site_on
 from tests.openmeet.xrpc.asking import app
 

@@ -1,9 +1,9 @@
 """A person's own server passes their call on (``atproto-proxy``): real tokens, a real DID document, real sockets."""
 
 from at_protocol.lexicon.authority import own_name
-from openmeet.events import actions as events
-from openmeet.events.grouping import of_event
-from openmeet.groups import running
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import administration
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 from tests.openmeet.town import town
@@ -18,8 +18,8 @@ async def test_members_see_their_groups_through_their_own_server(town):
     async with town.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
-        link = await running.invite_by_link(tx, ana, group.slug, uses=1)
-        await running.accept(tx, cleo, link.id)
+        link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
+        await administration.accept(tx, cleo, link.id)
         event = await events.create(tx, ana, details(title="For members"), group=of_event(group))
     async with opened(town) as site:
         asked = {"group": f"{site.url}/groups/{group.slug}"}

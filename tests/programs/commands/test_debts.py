@@ -16,8 +16,8 @@ from groundwork.outbox import owe, pay
 from groundwork.outbox.owe import Debt as Owed
 from groundwork.outbox.owe import DebtState
 from groundwork.outbox.pay import Paying
-from openmeet.debts.kinds import Debt
-from openmeet.site.scopes import ServiceScope
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.outbox.kinds import Debt
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings
 

@@ -10,9 +10,9 @@ from tests.parts import ROOT
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
-from openmeet.debts.kinds import Debt
-from openmeet.flags.model import DEFAULTS
-from openmeet.identities import actions as identities
+from openmeet.domain.identities import actions as identities
+from openmeet.feature_flags.model import DEFAULTS
+from openmeet.outbox.kinds import Debt
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings
 

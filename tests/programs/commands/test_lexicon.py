@@ -8,7 +8,7 @@ from tests.programs.commands.servers import environment_of, openmeet
 from tests.witnesses.conftest import Network, network
 from typer.testing import CliRunner, Result
 
-from openmeet.publication.lexicons import own_documents
+from openmeet.network.publishing.lexicons import own_documents
 from programs.commands import lexicon
 
 __all__ = ["network"]

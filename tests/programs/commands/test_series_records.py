@@ -10,16 +10,16 @@ from tests.programs.commands.servers import environment_of, openmeet
 from tests.witnesses.conftest import Account, Network, network
 
 from groundwork.clock import DAY, SystemClock, to_datetime
-from openmeet.flags.model import Flag
-from openmeet.identities import actions as identities
-from openmeet.identities.connecting import sign_in_with_password
-from openmeet.ingestion.switching import switch
-from openmeet.publication import rounds
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import actions
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.publishing import schedule
+from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.series import actions
-from openmeet.series.model import Series, Template, Timing
-from openmeet.users.model import Caller
 from programs.platform import Platform, open_platform
 from programs.platform_settings import read_platform_settings
 from programs.publisher import publisher
@@ -47,7 +47,7 @@ async def begin(platform: Platform, account: Account) -> Series:
 
 
 async def pay(platform: Platform) -> None:
-    while await rounds.run_once(publisher(platform)):
+    while await schedule.run_once(publisher(platform)):
         pass
 
 

@@ -11,9 +11,9 @@ from tests.world.directory import Directory
 from tests.world.processes import free_port
 
 from groundwork.clock import SystemClock
-from openmeet.ingestion import put_aside
-from openmeet.ingestion.put_aside import Failed, Step
-from openmeet.records.collections import CONCERNING, EVENT
+from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion.put_aside import Failed, Step
+from openmeet.network.records.collections import CONCERNING, EVENT
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings
 
@@ -91,7 +91,7 @@ async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Pa
         assert (status, words) == (1, f"openmeet sync: There is no identity {UNKNOWN}. {COMPARE}")
         status, words, _ = await said(tmp_path, directory.url, "reconcile", KNOWN)
         assert status == 0
-        assert "1 repositories compared, 1 without a disagreement" in words
+        assert "0 repositories compared, 0 without a difference\n1 repository not compared" in words
     status, words, _ = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "reconcile", UNKNOWN)
     assert status == 0
     assert f"Whether {UNKNOWN} exists could not be looked up" in words

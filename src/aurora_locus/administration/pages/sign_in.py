@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective, key_of_identifier, network_of
+from aurora_locus.accounts import password_guesses
+from aurora_locus.accounts.operator_guesses import OperatorGuesses
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
@@ -16,12 +17,7 @@ from aurora_locus.moderation.roles import ADMINISTRATION, Operator
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import NotSignedIn, TooMany
-from groundwork.http.application import client_address
 from groundwork.http.forms import EMPTY, Typed, local_path
-from groundwork.rate_limit.contract import Limit, spend
-
-# Beside the limit of one place: guessing is slow for one name from everywhere.
-TRIES_OF_A_NAME = Limit("operator_sign_in_name", 100, 86400)
 
 _WRONG = "Wrong name or password."
 
@@ -65,17 +61,18 @@ async def sign_out(request: Request) -> Response:
 async def _prove(request: Request, name: str, password: str) -> Operator:
     office = office_of(request)
     registry = office.registry
-    charges = [
-        (effective(registry, OPERATOR_SIGN_IN), network_of(client_address(request))),
-        (effective(registry, TRIES_OF_A_NAME), key_of_identifier(name)),
-    ]
-    await spend(registry.counters, charges, now=registry.clock.now())
+    guesses = OperatorGuesses(registry.guessing, registry.counters, registry.clock)
+    guess = await guesses.count(name, accounts_edge.source_here(request))
     if name == ADMINISTRATION.name:
         expected = office.settings.admin_password.reveal()
-        if expected and hmac.compare_digest(password.encode(), expected.encode()):
-            return ADMINISTRATION
-        raise NotSignedIn(_WRONG)
-    return await operators.prove(registry.db, registry.passwords, name, password)
+        if not expected or not hmac.compare_digest(password.encode(), expected.encode()):
+            raise NotSignedIn(_WRONG)
+        operator = ADMINISTRATION
+    else:
+        operator = await operators.prove(registry.db, registry.passwords, name, password)
+    await password_guesses.give_back(registry.guessing, guess)
+    await guesses.note(name, accounts_edge.lasting_source(request))
+    return operator
 
 
 async def _as_account(request: Request, next_path: str) -> Response:

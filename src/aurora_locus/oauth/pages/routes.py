@@ -21,7 +21,7 @@ from aurora_locus.oauth.pages import views
 from aurora_locus.oauth.pages.flow import PATH, Flow, authorization_of, device_of, fits, names_in, opened, proof_of
 from aurora_locus.repository.model import Status
 from aurora_locus.sign_in import email_pages, factor_step
-from aurora_locus.sign_in.attempts import check_password
+from aurora_locus.sign_in.attempts import check_password, used_up
 from aurora_locus.sign_in.signing_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
@@ -156,12 +156,13 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
         if form.get("passkey"):
             signed_in = await factor_step.enter_by_passkey(request, form["passkey"], remember=remember)
             return _signed_in(request, flow, signed_in)
-        account = await check_password(request, identifier, form.get("password", ""))
+        account = await check_password(request, form, identifier)
     except InvalidForm as wrong:
         return await _ask_password(request, flow, typed_again(form, wrong), accounts, status=400)
-    except (NotSignedIn, TooMany) as refused:
-        field, status = ("password", 429) if isinstance(refused, TooMany) else ("identifier", 403)
-        return await _ask_password(request, flow, Typed(form, {field: refused.why}), accounts, status=status)
+    except NotSignedIn as refused:
+        return await _ask_password(request, flow, Typed(form, {"identifier": refused.why}), accounts, status=403)
+    except TooMany as limit:
+        return await _ask_password(request, flow, used_up(form, limit), accounts, status=429)
     entered = await factor_step.enter(request, account, remember=remember)
     return go(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
 

@@ -1,5 +1,6 @@
 """The pages of the flow, from what they need to HTML."""
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -34,8 +35,12 @@ def unusable(request: Request, problem: InvalidInput) -> Response:
 def sign_in(
     request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedIn], *, status: int = 200
 ) -> Response:
-    """``locked``: the handle that the app asked for, which cannot be changed; empty where any account will do."""
+    """``locked``: the handle that the app asked for, which cannot be changed; empty where any account will do.
+
+    Where there were too many tries (429), a link can be mailed.
+    """
     context = {
+        "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and edge.registry_of(request).sends_mail,
         "typed": typed,
         "locked": locked,
         "accounts": accounts,

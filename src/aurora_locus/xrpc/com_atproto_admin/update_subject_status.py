@@ -33,7 +33,8 @@ async def run(registry: Registry, call: Call) -> Outcome:
     elif takedown is not None:
         await subject_acts.decide_content(registry, deed, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
-    return {"subject": call.body["subject"], "takedown": await _standing(registry, subject)}
+    answer: dict[str, Any] = {"subject": call.body["subject"]}
+    return answer if takedown is None else {**answer, "takedown": await _standing(registry, subject)}
 
 
 async def _standing(registry: Registry, subject: Subject) -> dict[str, Any]:

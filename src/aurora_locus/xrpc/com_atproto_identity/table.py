@@ -39,5 +39,5 @@ def methods(registry: Registry) -> list[Method]:
         query(f"{_NAMES}.getRecommendedDidCredentials", over(get_recommended_did_credentials.run), Need.ACCESS),
         procedure(f"{_NAMES}.requestPlcOperationSignature", request, Need.FULL_ACCESS),
         procedure(f"{_NAMES}.signPlcOperation", over(sign_plc_operation.run), Need.FULL_ACCESS),
-        procedure(f"{_NAMES}.submitPlcOperation", submit, Need.FULL_ACCESS),
+        procedure(f"{_NAMES}.submitPlcOperation", submit, Need.ACCESS),
     ]

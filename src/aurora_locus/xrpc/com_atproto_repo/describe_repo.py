@@ -5,6 +5,7 @@ from typing import Any
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.repository import reader
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import Call, query
 from aurora_locus.xrpc.target import did_of, visible_head
 from groundwork.errors import NotFound
@@ -33,4 +34,4 @@ async def _handle_of(call: Call, did: Did) -> str:
     return account.handle
 
 
-METHOD = query("com.atproto.repo.describeRepo", describe_repo)
+METHOD = query("com.atproto.repo.describeRepo", describe_repo, Need.ANYBODY)

@@ -4,6 +4,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.json_forms import json_text
 from aurora_locus.repository.reader import find_record
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import JSON, Answer, Call, query
 from aurora_locus.xrpc.target import did_of, parse_cid, rev_header, visible_head
 from groundwork.errors import NotFound
@@ -35,4 +36,4 @@ async def get_record(call: Call) -> Answer:
     return Answer(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 
-METHOD = query(NSID, get_record)
+METHOD = query(NSID, get_record, Need.ANYBODY)

@@ -5,6 +5,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import parse_record_key
 from aurora_locus.repository import reader
 from aurora_locus.repository.json_forms import json_text
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import JSON, Answer, Call, query
 from aurora_locus.xrpc.target import bad_cursor, did_of, rev_header, visible_head
 
@@ -36,4 +37,4 @@ async def list_records(call: Call) -> Answer:
     return Answer(b'{"records":[%b]%b' % (entries, end), JSON, headers=rev_header(call, head))
 
 
-METHOD = query("com.atproto.repo.listRecords", list_records)
+METHOD = query("com.atproto.repo.listRecords", list_records, Need.ANYBODY)

@@ -3,12 +3,13 @@
 from functools import partial
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import arrival, creation, web_identities
+from aurora_locus.accounts import arrival, creation, password_guesses, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.wishes import Made, Wish
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.authentication import Caller
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
+from aurora_locus.xrpc.com_atproto_server.session_view import document_view
 from aurora_locus.xrpc.method import Call, Outcome
 from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
@@ -38,9 +39,13 @@ async def run(registry: Registry, call: Call) -> Outcome:
         made = await creation.create(registry, wish, Did(did))
     else:
         made = await _arrive(registry, call, Did(did), wish)
+    if call.source.is_personal:
+        await registry.db.write(lambda w: password_guesses.note(w, registry.guessing, made.did, call.source))
+    view = await document_view(call.host, made.did) if call.host.settings.enable_did_doc_with_session else {}
     return {
         "did": made.did,
         "handle": made.handle,
+        **view,
         "accessJwt": made.tokens.access,
         "refreshJwt": made.tokens.refresh,
     }

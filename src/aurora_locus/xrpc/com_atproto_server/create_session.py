@@ -1,24 +1,32 @@
 """Sign in with handle, DID or e-mail address and a password, the account's own or one for apps."""
 
-from aurora_locus.accounts import sessions
+from aurora_locus.accounts import password_guesses, sessions
+from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Call, Outcome
+from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` where the
     account asks for more.
     """
-    proof = await sessions.authenticate(
-        registry.db,
-        registry.passwords,
+    proof = await password_guesses.authenticate(
+        registry,
         call.body["identifier"],
         call.body["password"],
+        call.source,
         allow_takendown=call.body.get("allowTakendown", False),
     )
     await checking.require(registry, proof, call.body.get("authFactorToken"))
     await sessions.renew_hash(registry.db, registry.passwords, proof, call.body["password"])
-    tokens = await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))
-    return {**session_view(proof.account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}
+
+    def work(w: Writer) -> TokenPair:
+        tokens = sessions.open_proven(w, registry.tokens, proof)
+        password_guesses.note(w, registry.guessing, proof.account.did, call.source)
+        return tokens
+
+    tokens = await registry.db.write(work)
+    return {**await session_view(call.host, proof.account), "accessJwt": tokens.access, "refreshJwt": tokens.refresh}

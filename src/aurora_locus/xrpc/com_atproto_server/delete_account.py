@@ -8,5 +8,5 @@ from aurora_locus.xrpc.method import Call, Outcome
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises what :func:`deletion.delete_own` raises."""
-    await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"])
+    await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"], call.source)
     return None

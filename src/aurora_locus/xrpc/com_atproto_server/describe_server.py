@@ -11,13 +11,11 @@ async def run(registry: Registry, call: Call) -> Outcome:
         "did": settings.did,
         "availableUserDomains": list(registry.handle_domains),
         "inviteCodeRequired": registry.needs_invite,
-        "phoneVerificationRequired": False,
         # Not in the Lexicon; deployed clients and the reference server know it.
         "blobUploadLimit": settings.blob_upload_limit,
     }
     links = {"privacyPolicy": settings.privacy_policy_url, "termsOfService": settings.terms_of_service_url}
-    if any(links.values()):
-        answer["links"] = {name: url for name, url in links.items() if url}
-    if settings.contact_email_address:
-        answer["contact"] = {"email": settings.contact_email_address}
+    # Both always, if empty, as the reference: clients read into them.
+    answer["links"] = {name: url for name, url in links.items() if url}
+    answer["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
     return answer

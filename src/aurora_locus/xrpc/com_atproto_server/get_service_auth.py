@@ -21,6 +21,6 @@ async def run(registry: Registry, call: Call) -> Outcome:
     method = call.parameters.get("lxm")
     wish = Wish(call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp"))
     require_rpc(call.caller, audience=wish.audience, method=wish.method or "*")
-    service_tokens.require_allowed(wish, scope, account.status)
+    service_tokens.require_allowed(wish, scope)
     key = await registry.repositories.keys.signing_key(did)
     return {"token": service_tokens.make(key, did, wish, registry.clock.now())}

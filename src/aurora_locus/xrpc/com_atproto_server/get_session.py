@@ -14,4 +14,4 @@ async def run(registry: Registry, call: Call) -> Outcome:
         account = await queries.find(reader, call.did)
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
-    return session_view(account, shows_email=may_read_email(call.caller))
+    return await session_view(call.host, account, shows_email=may_read_email(call.caller))

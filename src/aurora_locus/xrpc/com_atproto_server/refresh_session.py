@@ -20,4 +20,4 @@ async def run(registry: Registry, call: Call) -> Outcome:
     if account.status in OF_THE_HOST:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     pair = await registry.db.write(lambda w: sessions.refresh(w, registry.tokens, token))
-    return {**session_view(account), "accessJwt": pair.access, "refreshJwt": pair.refresh}
+    return {**await session_view(call.host, account), "accessJwt": pair.access, "refreshJwt": pair.refresh}

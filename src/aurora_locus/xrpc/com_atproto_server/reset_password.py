@@ -7,5 +7,5 @@ from aurora_locus.xrpc.method import Call, Outcome
 
 async def run(registry: Registry, call: Call) -> Outcome:
     """Raises what :func:`password_reset.reset` raises."""
-    await password_reset.reset(registry, call.body["token"], call.body["password"])
+    await password_reset.reset(registry, call.body["token"], call.body["password"], call.source)
     return None

@@ -2,17 +2,23 @@
 
 from typing import Any
 
+from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import Account
 from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.host import Host
+from groundwork.errors import NotFound, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.telemetry.logs import log
 
 
-def session_view(account: Account, *, shows_email: bool = True) -> dict[str, Any]:
-    """The common fields; the address not for every app."""
+async def session_view(host: Host, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
+    """The common fields; the address not for every app, the DID document where the operator wants it told."""
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,
         "active": account.status is Status.ACTIVE,
     }
+    if host.settings.enable_did_doc_with_session:
+        view |= await document_view(host, account.did)
     if shows_email and account.email is not None:
         view["email"] = account.email
         view["emailConfirmed"] = account.email_confirmed_at is not None
@@ -23,3 +29,13 @@ def session_view(account: Account, *, shows_email: bool = True) -> dict[str, Any
         # Not in the Lexicon, which leaves room for it: where the owner finds the account now.
         view["movedTo"] = account.moved_to
     return view
+
+
+async def document_view(host: Host, did: Did) -> dict[str, Any]:
+    """The DID document as a field of its own; nothing while it cannot be told: nobody is kept from signing in by a directory that is away."""
+    try:
+        document = await host.network.resolve_did(did)
+    except (NotFound, RemoteFailed, RemoteSlow, Unavailable) as failure:
+        log.warning("session.without_document", did=did, why=failure.why)
+        return {}
+    return {"didDoc": document.source}

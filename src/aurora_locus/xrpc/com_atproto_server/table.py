@@ -26,6 +26,7 @@ from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
 from aurora_locus.xrpc.com_atproto_server import (
     activate_account,
     check_account_status,
+    check_signup_queue,
     confirm_email,
     create_account,
     create_app_password,
@@ -53,7 +54,6 @@ from aurora_locus.xrpc.com_atproto_server import (
 from aurora_locus.xrpc.limits import (
     Charges,
     all_of,
-    counting_wrong_passwords,
     limited,
     per_account,
     per_address,
@@ -76,18 +76,18 @@ def methods(registry: Registry) -> list[Method]:
     sign_in = limited(
         registry,
         all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
-        counting_wrong_passwords(registry, over(create_session.run)),
+        over(create_session.run),
     )
     rename = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
     server, identity = "com.atproto.server", "com.atproto.identity"
     return [
-        query(f"{server}.describeServer", over(describe_server.run)),
+        query(f"{server}.describeServer", over(describe_server.run), Need.ANYBODY),
         procedure(
             f"{server}.createAccount",
             limited(registry, per_address(CREATE_ACCOUNT), over(create_account.run)),
             Need.ARRIVAL,
         ),
-        procedure(f"{server}.createSession", sign_in, Need.NOTHING),
+        procedure(f"{server}.createSession", sign_in, Need.ANYBODY),
         procedure(f"{server}.refreshSession", over(refresh_session.run), Need.REFRESH),
         query(f"{server}.getSession", over(get_session.run), Need.ACCESS),
         procedure(f"{server}.deleteSession", over(delete_session.run), Need.REFRESH),
@@ -98,16 +98,17 @@ def methods(registry: Registry) -> list[Method]:
         procedure(
             f"{server}.reserveSigningKey",
             limited(registry, per_address(RESERVE_KEY), over(reserve_signing_key.run)),
-            Need.NOTHING,
+            Need.ANYBODY,
         ),
         procedure(f"{server}.createAppPassword", over(create_app_password.run), Need.FULL_ACCESS),
-        query(f"{server}.listAppPasswords", over(list_app_passwords.run), Need.FULL_ACCESS),
-        procedure(f"{server}.revokeAppPassword", over(revoke_app_password.run), Need.FULL_ACCESS),
+        query(f"{server}.listAppPasswords", over(list_app_passwords.run), Need.ACCESS),
+        procedure(f"{server}.revokeAppPassword", over(revoke_app_password.run), Need.ACCESS),
         query(f"{server}.getServiceAuth", over(get_service_auth.run), Need.ACCESS),
         procedure(f"{server}.deactivateAccount", over(deactivate_account.run), Need.FULL_ACCESS),
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
-        query(f"{identity}.resolveHandle", over(resolve_handle.run)),
-        procedure(f"{identity}.updateHandle", rename, Need.FULL_ACCESS),
+        query(f"{identity}.resolveHandle", over(resolve_handle.run), Need.ANYBODY),
+        procedure(f"{identity}.updateHandle", rename, Need.ACCESS),
+        query("com.atproto.temp.checkSignupQueue", check_signup_queue.run, Need.ACCESS),
         query("app.bsky.actor.getPreferences", over(get_preferences.run), Need.ACCESS),
         procedure(
             "app.bsky.actor.putPreferences", over(put_preferences.run), Need.ACCESS, max_body_bytes=_PREFERENCES_BYTES
@@ -122,7 +123,6 @@ def _by_mail(registry: Registry) -> list[Method]:
     def limited_over(charges: Charges, run: OfAccounts) -> Run:
         return limited(registry, charges, partial(run, registry))
 
-    deletion = counting_wrong_passwords(registry, partial(delete_account.run, registry), field="did")
     server = "com.atproto.server"
     return [
         procedure(
@@ -140,15 +140,17 @@ def _by_mail(registry: Registry) -> list[Method]:
         procedure(
             f"{server}.requestPasswordReset",
             limited_over(per_address(*REQUEST_PASSWORD_RESET), request_password_reset.run),
-            Need.NOTHING,
+            Need.ANYBODY,
         ),
         procedure(
-            f"{server}.resetPassword", limited_over(per_address(RESET_PASSWORD), reset_password.run), Need.NOTHING
+            f"{server}.resetPassword", limited_over(per_address(RESET_PASSWORD), reset_password.run), Need.ANYBODY
         ),
         procedure(
             f"{server}.requestAccountDelete",
             limited_over(per_account(*REQUEST_DELETION), request_account_delete.run),
             Need.FULL_ACCESS,
         ),
-        procedure(f"{server}.deleteAccount", limited(registry, per_address(DELETE_ACCOUNT), deletion), Need.NOTHING),
+        procedure(
+            f"{server}.deleteAccount", limited_over(per_address(DELETE_ACCOUNT), delete_account.run), Need.ANYBODY
+        ),
     ]

@@ -3,15 +3,11 @@
 from at_protocol.syntax.did import Did
 from aurora_locus.xrpc.method import Call, query
 from aurora_locus.xrpc.target import visible_head
-from groundwork.errors import NotFound, Refused
 
 
 async def get_head(call: Call) -> dict[str, str]:
-    """Answer the commit's CID; every refusal is HeadNotFound, the one error of this Lexicon."""
-    try:
-        head = await visible_head(call, Did(call.parameters["did"]))
-    except (NotFound, Refused) as error:
-        raise NotFound(error.why, name="HeadNotFound") from None
+    """Answer the commit's CID; refused by the names that getLatestCommit has, as the reference does."""
+    head = await visible_head(call, Did(call.parameters["did"]))
     return {"root": str(head.commit)}
 
 

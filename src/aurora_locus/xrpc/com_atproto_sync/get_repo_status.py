@@ -4,6 +4,7 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.model import Status
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import Call, query
 
 
@@ -15,4 +16,4 @@ async def get_repo_status(call: Call) -> dict[str, Any]:
     return {"did": head.did, "active": False, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status)
+METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status, Need.ANYBODY)

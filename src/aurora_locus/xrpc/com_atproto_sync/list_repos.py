@@ -5,6 +5,7 @@ from typing import Any
 
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, Status
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.enumeration import require_enumerable
 from aurora_locus.xrpc.method import Call, query
 from aurora_locus.xrpc.target import bad_cursor
@@ -40,4 +41,4 @@ def _shown(head: Head) -> dict[str, Any]:
     return shown if head.status is Status.ACTIVE else {**shown, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.listRepos", list_repos)
+METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY)

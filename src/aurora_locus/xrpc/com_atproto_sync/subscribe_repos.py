@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from at_protocol.sync import frames
 from aurora_locus.sequencer.subscription import FAREWELL_SECONDS, Refusal, follow, parse_cursor
 from aurora_locus.xrpc.host import Host
+from groundwork.clock import SECOND, Instant
 
 NSID = "com.atproto.sync.subscribeRepos"
 
@@ -27,7 +28,10 @@ async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send
         await send({"type": "websocket.send", "bytes": frame})
 
     peer = client[0] if client else ""
-    following = asyncio.create_task(follow(host.db, host.repositories.live, cursor, peer, send_frame))
+    window_starts_at = Instant(host.clock.now() - round(host.settings.replay_seconds * SECOND))
+    following = asyncio.create_task(
+        follow(host.db, host.repositories.live, cursor, peer, send_frame, window_starts_at=window_starts_at)
+    )
     gone = asyncio.create_task(_until_gone(receive))
     try:
         await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,16 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aurora_locus.adopting import adopt as adopting
-from aurora_locus.adopting.environment import read_environment, settings_for
+from aurora_locus.adopting.environment import read_environment, settings_for, what_it_means
 from aurora_locus.adopting.old_folder import locate
 from aurora_locus.adopting.survey import Progress as Tell
 from aurora_locus.adopting.survey import Survey
-from groundwork.clock import SystemClock
+from aurora_locus.settings import Settings
+from groundwork.clock import SECOND, Instant, SystemClock
 from groundwork.errors import Refused
 from programs.command_line import AsJson, print_json, role, say
 from programs.running import run_command
 
 app = role()
+
+_SECONDS_BETWEEN_LINES = 5
+_SENTENCES_SHOWN = 50
 
 Old = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The reference PDS's data folder.")]
 Into = Annotated[
@@ -51,22 +55,22 @@ def main(
         target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
         settings = settings_for(said, os.environ, target)
         with _progress("looking", is_shown=not as_json) as progress:
-            found = await adopting.examine(old, said, progress)
+            found = await adopting.examine(old, said, settings, SystemClock(), progress, is_timed=dry_run)
         if not as_json:
-            _tell(found)
+            _tell(found, what_it_means(settings))
         if dry_run:
             if as_json:
-                print_json(_document(found, None))
+                print_json(_document(found, settings, None))
             if found.damaged:
                 raise Refused("Mend what is damaged, or remove those accounts with the old server.")
             return
         with _progress("taking over", is_shown=not as_json) as progress:
             await adopting.adopt(old, said, settings, SystemClock(), progress, found)
         if as_json:
-            print_json(_document(found, target))
+            print_json(_document(found, settings, target))
             return
         say(
-            f"\nEverything is in {target}, and was compared with what was read. {folder} is as it was; do not start it again."
+            f"\nEverything is in {target}, and was compared with what was read. {folder} is as it was: keep it for the way back, and do not start the old server on it."
         )
         say("Start with the old environment file, and these in place of its own:")
         say(f"  PDS_DATA_DIRECTORY={target}\n  PDS_BLOBSTORE_DISK_LOCATION=")
@@ -85,35 +89,72 @@ def _environment(folder: Path, given: Path | None) -> dict[str, str]:
     return read_environment(given or usual)
 
 
-def _document(found: Survey, target: Path | None) -> dict[str, object]:
+def _document(found: Survey, settings: Settings, target: Path | None) -> dict[str, object]:
     return {
         "counts": found.counts,
         "last_number": found.last_number,
+        "seconds": found.seconds,
         "damaged": found.damaged,
         "lost": found.lost,
+        "odd": found.odd,
+        "settings": what_it_means(settings),
         "into": None if target is None else str(target),
     }
 
 
-def _tell(found: Survey) -> None:
+def _tell(found: Survey, settings: list[str]) -> None:
     for noun, count in found.counts.items():
         say(f"{count:>12,}  {noun}")
     say(f"{found.last_number:>12,}  is the firehose's last number")
-    for title, sentences in (("Will be lost or different:", found.lost), ("Damaged:", found.damaged)):
+    if found.seconds is not None:
+        say(f"\nTaking over will need about {_duration(found.seconds)}, with the old server stopped.")
+    for title, sentences in (
+        ("Kept byte for byte, though a new write could not hold them:", found.odd),
+        ("Will be lost or different:", found.lost),
+        ("With this settings file:", settings),
+        ("Damaged:", found.damaged),
+    ):
         if sentences:
             say(f"\n{title}")
-            for sentence in sentences:
+            for sentence in sentences[:_SENTENCES_SHOWN]:
                 say(f"  - {sentence}")
+            if len(sentences) > _SENTENCES_SHOWN:
+                say(f"  and {len(sentences) - _SENTENCES_SHOWN:,} more, which --json names all")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return "a minute"
+    if seconds < 2 * 3600:
+        return f"{round(seconds / 60) + 1} minutes"
+    return f"{seconds / 3600:.1f} hours"
 
 
 @contextmanager
 def _progress(what: str, *, is_shown: bool) -> Iterator[Tell]:
-    """A bar on the error stream, so that output stays data."""
+    """On the error stream, so that output stays data: a bar, or for a log a line every few seconds."""
+    console = Console(stderr=True)
+    if is_shown and not console.is_terminal:
+        yield _lines(what)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_shown) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
         task = bar.add_task(what, total=None)
 
         def tell(done: int, total: int, at: str) -> None:
             bar.update(task, completed=done, total=total, description=f"{what} {at}".rstrip())
 
         yield tell
+
+
+def _lines(what: str) -> Tell:
+    clock = SystemClock()
+    due = clock.now()
+
+    def tell(done: int, total: int, at: str) -> None:
+        nonlocal due
+        if clock.now() >= due:
+            due = Instant(clock.now() + _SECONDS_BETWEEN_LINES * SECOND)
+            say(f"{what}: {done:,} of {total:,} {at}".rstrip(), err=True)
+
+    return tell

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from at_network.bearer_session import SentAlong
 from at_network.xrpc_client import Parameters, XrpcClient
-from at_protocol.xrpc.errors import ErrorBody
 from aurora_locus import settings as pds_settings
 from aurora_locus.settings import Settings
 from groundwork.clock import SystemClock
@@ -44,7 +44,7 @@ class Administration:
         self.url = url
         self.http = http
         self.headers = {"authorization": "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()}
-        self._xrpc = XrpcClient(http, SystemClock(), url, credentials=_Password(self.headers), timeout_seconds=60.0)
+        self._xrpc = XrpcClient(http, SystemClock(), url, credentials=SentAlong(self.headers), timeout_seconds=60.0)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, Any]:
         """Raises Refused when nobody answers there, and what the server says."""
@@ -64,22 +64,6 @@ class Administration:
         if failure.status is not None:
             return failure
         return Refused(f"No server answers at {self.url}. Start it (openmeet pds), or say where it is with --url.")
-
-
-class _Password:
-    """Basic credentials: the same with each call, nothing to learn or to renew."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
-        return self._headers
-
-    async def learn(self, _url: str, _headers: Mapping[str, str]) -> None:
-        return
-
-    async def renew(self, _refused: Mapping[str, str], _status: int, _error: ErrorBody) -> bool:
-        return False
 
 
 def read_settings(settings_file: Path | None) -> Settings:

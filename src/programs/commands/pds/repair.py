@@ -50,7 +50,7 @@ def main(
             for path in done.lost:
                 say(f"lost: {path}")
             for cid in done.missing_blobs:
-                say(f"The blob {cid} has no file; it can be uploaded again.")
+                say(f"The blob {cid} has no file, or had a damaged one; it can be uploaded again.")
             for what in findings:
                 say(f"still wrong: {what}")
         if not report.is_good:

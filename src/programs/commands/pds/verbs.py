@@ -27,6 +27,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "rotate-keys": ("programs.commands.pds.rotate_keys", "Other keys: of an account, of secrets at rest"),
     "sweep": ("programs.commands.pds.sweep", "Remove blobs that nobody refers to"),
     "quota": ("programs.commands.pds.quota", "How much room an account's blobs may take"),
+    "release-handle": ("programs.commands.pds.release_handle", "Let anybody take a handle that was given up"),
     "export": ("programs.commands.pds.export", "A repository into a file"),
     "import": ("programs.commands.pds.import_", "A repository from a file"),
 }

@@ -22,6 +22,10 @@ def main(
     did: Annotated[
         str, typer.Argument(help="One repository; without it all of them, the event log and accounts.")
     ] = "",
+    read_blobs: Annotated[
+        bool,
+        typer.Option("--read-blobs", help="Read every blob and compare its bytes with its name, not its size alone."),
+    ] = False,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +40,7 @@ def main(
         async with bars(hidden=as_json) as tell:
             report = await integrity.examine(
                 db,
-                integrity.in_store(open_store(settings)),
+                integrity.in_store(open_store(settings), reads=read_blobs),
                 only=only,
                 tell=lambda done: tell("repositories", done, total),
             )

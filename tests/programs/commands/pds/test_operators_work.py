@@ -145,3 +145,24 @@ async def test_what_cannot_be_reached_is_told(town: Town) -> None:
 @pytest.fixture
 async def town(open_the_town: OpenTown) -> Town:
     return await open_the_town()
+
+
+async def test_released_handle_is_noted(open_the_town: OpenTown) -> None:
+    """Anybody may take it then; the audit log says who did that, to whom; one that is not kept is refused and not noted."""
+    town = await open_the_town()
+    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    method = "com.atproto.identity.updateHandle"
+    assert (await ana.post(method, {"handle": "anna.test"})).status_code == 200
+    assert (await ben.post(method, {"handle": "ana.test"})).json()["error"] == "HandleNotAvailable"
+    released = await openmeet(town, "release-handle", "@Ana.test", url=False)
+    assert (released.status, released.out) == (0, "ana.test can be taken now.\n"), released.err
+    again = await openmeet(town, "release-handle", "ana.test", url=False)
+    assert again.status == 1
+    assert "ana.test is not kept for anybody" in again.err
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select actor, action, subject, before from audit_log")
+    assert [(row["actor"], row["action"], row["subject"]) for row in rows] == [
+        ("admin", "account.release_handle", ana.did)
+    ]
+    assert json.loads(rows[0]["before"]) == {"handle": "ana.test"}
+    assert (await ben.post(method, {"handle": "ana.test"})).status_code == 200

@@ -1,0 +1,53 @@
+"""A record as it is stored: carried, not judged.
+
+What a repository holds from elsewhere (imported, adopted, moved) may break rules that bind new writes. Its bytes stay as they
+are, because their hash is in the tree; it is read strictly where possible, else leniently, else not at all.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.data import cbor, cbor_lenient
+from at_protocol.data.blob_ref import BlobRef, find_blobs
+from at_protocol.data.cid import CODEC_CBOR, Cid
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+
+MAX_READ_BYTES = 4 * 1024 * 1024
+"""Larger blocks are carried and never decoded."""
+
+# "Parsers: at least 1 MiB" (data validation guide): what consumers accept at most.
+_MAX_RECORD_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """``fields`` is None where the record cannot be read; ``flaw`` says why a new write of it would be refused, if it would."""
+
+    fields: dict[str, Value] | None
+    flaw: str | None
+
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """The blobs it refers to, repeated ones repeated; what only looks like a reference is passed over."""
+        return () if self.fields is None else tuple(find_blobs(self.fields, strict=False))
+
+
+def read_stored(cid: Cid, block: bytes) -> StoredRecord:
+    """Read a block that a repository's tree names as a record. Never raises: what is odd about it is its ``flaw``."""
+    if len(block) > MAX_READ_BYTES:
+        return StoredRecord(None, f"it has {len(block)} bytes")
+    if cid.codec != CODEC_CBOR:
+        return StoredRecord(None, "its address does not have the dag-cbor codec")
+    try:
+        return _map_of(cbor.decode(block), f"it has {len(block)} bytes" if len(block) > _MAX_RECORD_BYTES else None)
+    except Malformed as failure:
+        flaw = failure.why
+    try:
+        return _map_of(cbor_lenient.decode(block), flaw)
+    except Malformed as failure:
+        return StoredRecord(None, failure.why)
+
+
+def _map_of(value: Value, flaw: str | None) -> StoredRecord:
+    if isinstance(value, dict):
+        return StoredRecord(value, flaw)
+    return StoredRecord(None, "a record is a map")

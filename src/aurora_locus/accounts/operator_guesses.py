@@ -1,0 +1,71 @@
+"""Wrong passwords of operators, at any door: few from one address, and a number a day from everywhere.
+
+From where an operator signed in before, and from the server's own machine, they still get in when strangers used up the guesses;
+that holds behind a proxy that was not configured, too, where all visitors have one address.
+"""
+
+from dataclasses import dataclass
+
+from aurora_locus.accounts import password_guesses
+from aurora_locus.accounts.limits import OPERATOR_GUESSES, OPERATOR_SIGN_IN, key_of_identifier, widened
+from aurora_locus.accounts.model import Guessing
+from aurora_locus.accounts.password_guesses import Guess
+from aurora_locus.accounts.sign_in_source import SignInSource
+from groundwork.clock import Clock
+from groundwork.rate_limit.contract import Counters, Limit, spend
+
+# Of whoever knows the password of the settings.
+OWN_NAME = "admin"
+
+# Programs on the server's machine share one place; who is there needs no password to read the settings.
+_THIS_MACHINE = b"this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorGuesses:
+    """Counts for one server."""
+
+    guessing: Guessing
+    counters: Counters
+    clock: Clock
+
+    async def count(self, name: str, source: SignInSource) -> Guess:
+        """Count a password for a name. Raises TooMany when there were too many before."""
+        place = await self._place(name, source)
+        if place == password_guesses.ANYWHERE:
+            await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
+        limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
+        return await password_guesses.take(self.guessing, _subject(name), source, limit, place=place or None)
+
+    async def require_left(self, name: str, source: SignInSource) -> None:
+        """Raise TooMany where even the right password is not taken now."""
+        place = await self._place(name, source)
+        if place == password_guesses.ANYWHERE:
+            limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
+            standing = await self.counters.add(limit, source.network, 0, now)
+            if standing.remaining == 0:
+                raise password_guesses.used_up(limit, (limit.points, standing.resets_at), now)
+        limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
+        async with self.guessing.db.reader() as reader:
+            await password_guesses.require_left(reader, self.guessing, _subject(name), place, limit)
+
+    async def note(self, name: str, source: SignInSource) -> None:
+        """An operator has given the right password there."""
+        async with self.guessing.db.reader() as reader:
+            is_noted = await password_guesses.is_noted(reader, self.guessing, _subject(name), source)
+        if not is_noted:
+            await self.guessing.db.write(lambda w: password_guesses.note(w, self.guessing, _subject(name), source))
+
+    async def _place(self, name: str, source: SignInSource) -> bytes:
+        if source.is_local and not source.device:
+            return _THIS_MACHINE
+        async with self.guessing.db.reader() as reader:
+            return await password_guesses.known_place(reader, self.guessing, _subject(name), source)
+
+    def _limit(self, limit: Limit) -> Limit:
+        return widened(limit) if self.guessing.is_wide else limit
+
+
+def _subject(name: str) -> str:
+    # Names share some thousand rows, so that made-up ones do not fill the table.
+    return f"operator:{OWN_NAME if name == OWN_NAME else key_of_identifier(name)[:3]}"

@@ -1,0 +1,221 @@
+"""Wrong passwords, counted per account however its name is spelled, and what keeps strangers' guesses from locking its owner out.
+
+A guess is counted before the password is looked at and given back when it was right, so that guesses sent at once are no more
+than those sent in turn. Each device and each address from which the owner signed in before has a count of its own, and so has
+each link that was mailed; everybody else shares one. The counts are in the database: several processes share them, and a
+restart gives no new guesses. App passwords are random and cannot be guessed: the right one is always taken.
+"""
+
+from dataclasses import dataclass
+
+from aurora_locus.accounts import queries, sessions
+from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective, key_of_identifier, widened
+from aurora_locus.accounts.model import Guessing
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.sessions import Proof
+from aurora_locus.accounts.sign_in_links import SignInLink
+from aurora_locus.accounts.sign_in_source import SignInSource
+from aurora_locus.repository.model import OF_THE_HOST
+from groundwork.clock import DAY, SECOND, Instant
+from groundwork.database.transaction import Reader, Writer
+from groundwork.errors import NotSignedIn
+from groundwork.rate_limit.contract import Limit, RateLimited, Standing
+
+# The place of everybody who is not known.
+ANYWHERE = b""
+
+KNOWN_FOR = 180 * DAY
+# A home, an office, a phone and what comes between; the oldest is forgotten first.
+MAX_KNOWN = 20
+# How often it is written down that a place was used.
+_NOTED = DAY
+
+_TAKE = """
+    insert into password_guesses (subject, place, used, resets_at) values (:subject, :place, 1, :ends_at)
+    on conflict (subject, place) do update
+       set used = case when password_guesses.resets_at <= :now then 1 else password_guesses.used + 1 end,
+           resets_at = case when password_guesses.resets_at <= :now then excluded.resets_at else password_guesses.resets_at end
+     where password_guesses.resets_at <= :now or password_guesses.used < :points
+    returning used
+"""
+_GIVE_BACK = "update password_guesses set used = used - 1 where subject = :subject and place = :place and used > 0"
+_FIND = "select used, resets_at from password_guesses where subject = :subject and place = :place and resets_at > :now"
+_KNOWN = "select seen_at from known_places where subject = :subject and place = :place and seen_at > :after"
+_NOTE = """
+    insert into known_places (subject, place, seen_at) values (:subject, :place, :now)
+    on conflict (subject, place) do update set seen_at = excluded.seen_at
+"""
+_FORGET_OLDEST = """
+    delete from known_places where subject = :subject and place not in
+       (select place from known_places where subject = :subject order by seen_at desc, place limit :kept)
+"""
+_FORGET_GUESSES = "delete from password_guesses where subject = :subject"
+_FORGET_PLACES = "delete from known_places where subject = :subject"
+_SWEEP_GUESSES = "delete from password_guesses where resets_at <= :now"
+_SWEEP_PLACES = "delete from known_places where seen_at <= :after"
+
+
+class GuessesUsedUp(RateLimited):
+    """Too many wrong passwords; ``why`` says what is left to the owner."""
+
+    def __init__(self, standing: Standing, after_seconds: float) -> None:
+        super().__init__(standing, after_seconds)
+        self.why = (
+            "Too many wrong passwords for this account. Where you signed in before you still can. Elsewhere, use an app "
+            "password, or let this server's sign-in page e-mail you a link."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One guess that was counted, and where."""
+
+    subject: str
+    place: bytes
+
+
+async def prove(
+    registry: Registry, identifier: str, password: str, source: SignInSource, *, link: SignInLink | None = None
+) -> Proof:
+    """The account that identifier and password open, whatever the host decided about it; ``link`` came by mail.
+
+    Raises NotSignedIn, the same for an unknown identifier and a wrong password, and GuessesUsedUp.
+    """
+    async with registry.db.reader() as reader:
+        account = await queries.find_by_identifier(reader, identifier)
+    if account is None or account.is_deleted:
+        return await _prove_nobody(registry, identifier, password)
+    with_link = link is not None and link.did == account.did
+    try:
+        guess = await take(
+            registry.guessing, account.did, source, WRONG_PASSWORDS, place=link.place if link and with_link else None
+        )
+    except GuessesUsedUp:
+        proof = await sessions.prove_app_password(registry.db, registry.passwords, account, password)
+        if proof is None:
+            raise
+        return proof
+    proof = await sessions.prove(registry.db, registry.passwords, account, password)
+    await give_back(registry.guessing, guess)
+    return proof
+
+
+async def authenticate(
+    registry: Registry,
+    identifier: str,
+    password: str,
+    source: SignInSource,
+    *,
+    allow_takendown: bool = False,
+    link: SignInLink | None = None,
+) -> Proof:
+    """The same. Taken-down accounts are told so only after the password was right, with NotSignedIn (``AccountTakedown``).
+    ``allow_takendown`` lets them in with the account's own password, to take their things and leave.
+    """
+    proof = await prove(registry, identifier, password, source, link=link)
+    may_leave = allow_takendown and proof.app_password is None
+    if proof.account.status in OF_THE_HOST and not may_leave:
+        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+    return proof
+
+
+async def take(
+    guessing: Guessing, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
+) -> Guess:
+    """Count a guess before it is looked at: at ``place``, else where the source is known, else among everybody's.
+
+    Raises GuessesUsedUp when there is none left.
+    """
+    limit = _effective(guessing, limit)
+    ends_in = limit.window_seconds * SECOND
+
+    def work(w: Writer) -> tuple[bytes, bool]:
+        at = place or next((one for one in source.places(guessing.key) if _is_known(w, subject, one)), ANYWHERE)
+        row = w.fetch_one(_TAKE, subject=subject, place=at, ends_at=w.now + ends_in, now=w.now, points=limit.points)
+        return at, row is not None
+
+    at, is_taken = await guessing.db.write(work)
+    if not is_taken:
+        async with guessing.db.reader() as reader:
+            raise used_up(limit, await _window(reader, subject, at), reader.now)
+    return Guess(subject, at)
+
+
+async def give_back(guessing: Guessing, guess: Guess) -> None:
+    """The password was right: it was no guess."""
+    await guessing.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
+
+
+async def require_left(reader: Reader, guessing: Guessing, subject: str, place: bytes, limit: Limit) -> None:
+    """Raise GuessesUsedUp where a right password would not be taken either."""
+    limit = _effective(guessing, limit)
+    window = await _window(reader, subject, place)
+    if window is not None and window[0] >= limit.points:
+        raise used_up(limit, window, reader.now)
+
+
+async def known_place(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bytes:
+    """From where somebody signed in before; ``ANYWHERE`` where nobody is known."""
+    after = reader.now - KNOWN_FOR
+    for place in source.places(guessing.key):
+        if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=after) is not None:
+            return place
+    return ANYWHERE
+
+
+async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bool:
+    """Whether all that ``note`` would write was written lately."""
+    for place in source.places(guessing.key):
+        if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
+            return False
+    return True
+
+
+def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
+    """Somebody has signed in from there: strangers' guesses do not count there from now on."""
+    for place in source.places(guessing.key):
+        if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
+            w.execute(_NOTE, subject=subject, place=place, now=w.now)
+            w.execute(_FORGET_OLDEST, subject=subject, kept=MAX_KNOWN)
+
+
+def forget(w: Writer, subject: str) -> None:
+    """Count anew, and know no place: after a new password, or with the account."""
+    w.execute(_FORGET_GUESSES, subject=subject)
+    w.execute(_FORGET_PLACES, subject=subject)
+
+
+def sweep(w: Writer) -> int:
+    """Delete counts that are over and places that nobody used for long; how many counts."""
+    w.execute(_SWEEP_PLACES, after=w.now - KNOWN_FOR)
+    return w.execute(_SWEEP_GUESSES, now=w.now)
+
+
+def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
+    """The refusal; ``window`` is what was used and when it is over."""
+    resets_at = now if window is None else window[1]
+    return GuessesUsedUp(Standing(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
+
+
+async def _prove_nobody(registry: Registry, identifier: str, password: str) -> Proof:
+    """Raises what a wrong password raises, and as often: names are counted as accounts are, in bounded memory."""
+    limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
+    standing = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
+    if standing.is_refused:
+        # As long as it takes to look for an account's app password.
+        await sessions.prove_app_password(registry.db, registry.passwords, None, password)
+        raise used_up(limit, (limit.points, standing.resets_at), now)
+    return await sessions.prove(registry.db, registry.passwords, None, password)
+
+
+async def _window(reader: Reader, subject: str, place: bytes) -> tuple[int, Instant] | None:
+    row = await reader.fetch_one(_FIND, subject=subject, place=place, now=reader.now)
+    return None if row is None else (row["used"], Instant(row["resets_at"]))
+
+
+def _effective(guessing: Guessing, limit: Limit) -> Limit:
+    return widened(limit) if guessing.is_wide else limit
+
+
+def _is_known(w: Writer, subject: str, place: bytes) -> bool:
+    return w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - KNOWN_FOR) is not None

@@ -1,0 +1,104 @@
+"""Links that are mailed to the owner of an account whose guesses strangers used up.
+
+A link lets a browser try the password where nobody is known; it opens nothing without the password. Opening it changes nothing,
+so that programs that look into mail spend none; it is spent by signing in. Several are good at once, each for a day: a stranger
+who asks for links makes mail, and takes none from the owner.
+"""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from aurora_locus.accounts import email_changes, queries
+from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
+from aurora_locus.debts import Debt
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Writer
+from groundwork.outbox.owe import owe
+
+LIFETIME = DAY
+# Who has so many that were not used needs no other one.
+MAX_OPEN = 5
+
+_COUNT = "select count(*) from sign_in_links where did = :did and requested_at > :after"
+_INSERT = """
+    insert into sign_in_links (letter, token_hash, did, requested_at) values (:letter, :token_hash, :did, :requested_at)
+"""
+_FIND = "select did, token_hash from sign_in_links where token_hash = :token_hash and requested_at > :after"
+_FIND_LETTER = """
+    select l.did, a.handle, a.email, l.requested_at
+      from sign_in_links l join accounts a on a.did = l.did
+     where l.letter = :letter and l.requested_at > :after
+"""
+_SPEND = "delete from sign_in_links where token_hash = :token_hash"
+_FORGET = "delete from sign_in_links where did = :did"
+_SWEEP = "delete from sign_in_links where requested_at <= :after"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInLink:
+    """A link that is good. ``place`` is where guesses with it are counted."""
+
+    did: Did
+    place: bytes
+
+
+async def ask(registry: Registry, identifier: str) -> None:
+    """Send a link to the owner of an account, if there is one. The same answer in the same time for everybody.
+
+    Raises Refused where no mail can be sent at all.
+    """
+    email_changes.require_mail(registry)
+    loop = asyncio.get_running_loop()
+    answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
+    async with registry.db.reader() as reader:
+        account = await queries.find_by_identifier(reader, identifier)
+    if account is not None and account.email is not None and not account.is_deleted:
+        await _send(registry, account.did)
+    await asyncio.sleep(answers_at - loop.time())
+
+
+async def _send(registry: Registry, did: Did) -> None:
+    letter = secrets.token_hex(16)
+    tokens = registry.email_tokens
+    token_hash = tokens.hash(Purpose.SIGN_IN_LINK, tokens.of_link(letter))
+    async with registry.db.transaction() as tx:
+        row = await tx.fetch_one(_COUNT, did=did, after=tx.now - LIFETIME)
+        if row is not None and row[0] >= MAX_OPEN:
+            return
+        await tx.execute(_INSERT, letter=letter, token_hash=token_hash, did=did, requested_at=tx.now)
+        await owe(tx, Debt.MAIL, letter)
+
+
+async def find(reader: Reader, tokens: EmailTokens, token: str) -> SignInLink | None:
+    """The link with this token, while it is good."""
+    token_hash = tokens.hash(Purpose.SIGN_IN_LINK, token)
+    row = await reader.fetch_one(_FIND, token_hash=token_hash, after=reader.now - LIFETIME)
+    return None if row is None else SignInLink(Did(row["did"]), bytes(row["token_hash"]))
+
+
+async def find_letter(reader: Reader, letter: str) -> Letter | None:
+    """What the mail must say; None when its link was used or is over, or the account has no address."""
+    row = await reader.fetch_one(_FIND_LETTER, letter=letter, after=reader.now - LIFETIME)
+    if row is None or row["email"] is None:
+        return None
+    requested_at = Instant(row["requested_at"])
+    return Letter(Did(row["did"]), row["handle"], row["email"], Purpose.SIGN_IN_LINK, requested_at)
+
+
+def spend(w: Writer, link: SignInLink) -> None:
+    """Its owner has signed in with it."""
+    w.execute(_SPEND, token_hash=link.place)
+
+
+def forget(w: Writer, did: Did) -> None:
+    """No link of this account is good any more."""
+    w.execute(_FORGET, did=did)
+
+
+def sweep(w: Writer) -> int:
+    """Delete links that are over; how many."""
+    return w.execute(_SWEEP, after=w.now - LIFETIME)

@@ -1,0 +1,52 @@
+"""Where a password comes from: an address, perhaps a browser that was here before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import digest
+
+from starlette.requests import HTTPConnection
+
+from aurora_locus.accounts.limits import network_of
+from groundwork.http.application import client_address, has_personal_address, is_local
+from groundwork.http.client_addresses import CLIENT_ADDRESS, vouched_address
+from groundwork.settings import Secret
+
+_NO_KEY = Secret("")
+
+
+@dataclass(frozen=True, slots=True)
+class SignInSource:
+    """``is_personal``: the address is one person's and no proxy's, as far as can be known. ``is_local``: a program on the
+    server's own machine. ``device`` is the identifier in a browser's cookie; empty for apps and for browsers that come for the
+    first time.
+    """
+
+    address: str
+    is_personal: bool = False
+    is_local: bool = False
+    device: str = ""
+
+    @property
+    def network(self) -> str:
+        """What is counted together."""
+        return network_of(self.address)
+
+    def places(self, key: bytes) -> Sequence[bytes]:
+        """Keyed hashes of what may be known of it, what tells most first. Addresses are few enough to be tried out."""
+        device = [_place(key, "device", self.device)] if self.device else []
+        address = [_place(key, "address", self.network)] if self.is_personal else []
+        return [*device, *address]
+
+
+def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO_KEY) -> SignInSource:
+    """Whoever sent a request, or the visitor for whom a service that has our ``key`` sent it."""
+    headers = dict(connection.scope["headers"])
+    named = vouched_address(key, headers) if CLIENT_ADDRESS in headers else ""
+    if named:
+        return SignInSource(named, is_personal=True)
+    return SignInSource(client_address(connection), has_personal_address(connection), is_local(connection), device)
+
+
+def _place(key: bytes, kind: str, text: str) -> bytes:
+    return digest(key, f"place\n{kind}\n{text}".encode(errors="replace"), sha256)[:16]

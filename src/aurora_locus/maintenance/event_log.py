@@ -1,0 +1,59 @@
+"""Check of the event log: every stored frame can be read, and what it says of each repository has no hole.
+
+A commit names the revision it follows (``since``). Within the window that is kept, that is the revision of the event before it
+of the same repository, so a deleted event shows; the newest one must be the head's (:mod:`integrity`).
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from at_protocol.failures import Malformed
+from at_protocol.sync import events
+from groundwork.database.transaction import Database, Row
+
+_PAGE = 500
+_EVENTS = "select seq, did, kind, frame from events where seq > :seq order by seq limit :limit"
+
+
+async def examine_events(db: Database) -> list[str]:
+    """What is wrong, a sentence each, in the order of the log."""
+    found: list[str] = []
+    newest: dict[str, str] = {}
+    position = 0
+    while True:
+        async with db.reader() as reader:
+            rows = await reader.fetch(_EVENTS, seq=position, limit=_PAGE)
+        if not rows:
+            return found
+        found += await asyncio.to_thread(_wrong_in, rows, newest)
+        position = rows[-1]["seq"]
+
+
+def _wrong_in(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
+    return [what for row in rows for what in _wrong_about(row, newest)]
+
+
+def _wrong_about(row: Row, newest: dict[str, str]) -> Iterator[str]:
+    """``newest`` holds the last revision announced for each repository, and is kept up to date."""
+    seq, did = row["seq"], row["did"]
+    try:
+        message = events.read(bytes(row["frame"]))
+    except Malformed as wrong:
+        yield f"Event {seq} of {did} cannot be read: {wrong.why}."
+        newest.pop(did, None)
+        return
+    if not isinstance(message, events.Sequenced):
+        yield f"Event {seq} of {did} is no event."
+        return
+    if message.seq != seq:
+        yield f"Event {seq} of {did} carries the number {message.seq}."
+    match message:
+        case events.CommitMessage(repo=repo, rev=rev, since=since):
+            if repo != did:
+                yield f"Event {seq} of {did} is about {repo}."
+            before = newest.get(did)
+            if before is not None and since is not None and since != before:
+                yield f"Event {seq} of {did} follows the revision {since}, but the event before it has {before}: one is missing."
+            newest[did] = rev
+        case events.SyncMessage(rev=rev):
+            newest[did] = rev

@@ -1,0 +1,39 @@
+"""An environment that was written for the reference PDS, as by its installer: what it means where it says nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_ROTATION_KEY = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"
+
+
+def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
+    """Whether these settings were written for the reference PDS: its installer sets the rotation key, and it knows none of
+    ``PDS_FEDERATION_*``.
+    """
+    says_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
+        name.startswith("federation_") for name in table or {}
+    )
+    return not says_federation and any(environment.get(name, "").strip() for name in (_ROTATION_KEY, "PDS_CRAWLERS"))
+
+
+def what_silence_means(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, by their names, that the reference has where its environment does not speak of them: federation is on,
+    relays are told where any is named, the host's own name is the handles' domain, and proxies in private networks are believed.
+    """
+
+    def is_given(name: str) -> bool:
+        return bool(environment.get(f"PDS_{name.upper()}", "").strip()) or name in table
+
+    meant: dict[str, Any] = {
+        "federation_enabled": True,
+        "federation_firehose_enabled": True,
+        "federation_crawl_enabled": True,
+        "federation_auto_stream": is_given("crawlers"),
+    }
+    if not is_given("service_handle_domains"):
+        meant["service_handle_domains"] = (".test" if hostname == "localhost" else f".{hostname}",)
+    if not is_given("did_plc_url"):
+        meant["did_plc_url"] = "https://plc.directory"
+    if not is_given("trusted_proxy_hops") and not is_given("trusted_private_proxies"):
+        meant["trusted_private_proxies"] = True
+    return meant

@@ -1,0 +1,59 @@
+"""Turns of the processes on one PostgreSQL database that write the same repository.
+
+A process commits without asking the others, as long as none of them queues: the statement that moves the head sees that
+(``writer``). Once it has lost, it queues for a second's time before it plans a commit of that repository, so that writers of
+one repository go one after the other, in the order in which they came. On SQLite one process writes, and nothing here does anything.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cachetools import TTLCache
+
+from at_protocol.syntax.did import Did
+from groundwork.database.late import opened
+from groundwork.database.postgres import PostgresDatabase
+from groundwork.database.transaction import Database
+
+# Longer than a person waits for an answer helps nobody; then the answer is 503.
+WAIT_SECONDS = 10.0
+
+_CONTENDED_SECONDS = 1.0
+_REMEMBERED = 4096
+
+
+class Turns:
+    """Of one process; one task at a time asks for a repository (``Repositories.locks``)."""
+
+    def __init__(self, db: Database, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        database = opened(db)
+        self._locks = database.locks if isinstance(database, PostgresDatabase) else None
+        self._wait_seconds = wait_seconds
+        self._contended: TTLCache[Did, bool] = TTLCache(_REMEMBERED, _CONTENDED_SECONDS, time.monotonic)
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether other processes may write the same repositories."""
+        return self._locks is not None
+
+    def lose(self, did: Did) -> None:
+        """Note that another process was first: for a while this one queues."""
+        self._contended[did] = True
+
+    def must_queue(self, did: Did) -> bool:
+        """Whether another process has lately been first."""
+        return self._locks is not None and did in self._contended
+
+    def queue_of(self, did: Did) -> int | None:
+        """The advisory lock for which others queue who want to write this repository; None where there are no others."""
+        return None if self._locks is None else self._locks.key(did)
+
+    @asynccontextmanager
+    async def take(self, did: Did) -> AsyncIterator[None]:
+        """Nobody else commits to this repository meanwhile. Raises Unavailable when it was not our turn in time."""
+        if self._locks is None:
+            yield
+            return
+        async with self._locks.hold(did, seconds=self._wait_seconds):
+            yield

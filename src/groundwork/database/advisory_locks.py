@@ -1,0 +1,118 @@
+"""Locks by name that the processes on one PostgreSQL database share, on a few connections of their own.
+
+The connections are made when a lock is asked for and closed when none has been for a while, so a process that needs none
+has none. Whoever waits for a lock waits here and keeps none of the connections from which the database is read and written.
+A lock goes with its connection: that of a process that died is free at once. Those who wait get it in the order in which
+they came. Source: PostgreSQL, 13.3.5 Advisory Locks.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from groundwork.database.transaction import require_none_open
+from groundwork.errors import Unavailable
+
+CONNECTIONS = 4
+
+_IDLE_SECONDS = 60.0
+_RELEASE_SECONDS = 2.0
+_NONE_LEFT_SECONDS = 0.1
+# The last resort for a process that hangs while it has a lock.
+_HELD_SECONDS = 30.0
+
+_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class AdvisoryLocks:
+    """Those of one schema of one database. Made inside the event loop that will use it; close it at the end."""
+
+    def __init__(self, url: str, schema: str, *, connections: int = CONNECTIONS) -> None:
+        self._schema = schema
+        self._pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=connections,
+            max_inactive_connection_lifetime=_IDLE_SECONDS,
+            server_settings={
+                "search_path": "",
+                "idle_in_transaction_session_timeout": str(int(_HELD_SECONDS * 1000)),
+            },
+        )
+        self._opening = asyncio.Lock()
+        self._is_open = False
+
+    def key(self, name: str) -> int:
+        """The number under which PostgreSQL knows a lock; ``pg_advisory_xact_lock`` takes it."""
+        return int.from_bytes(sha256(f"{self._schema}\n{name}".encode()).digest()[:8], signed=True)
+
+    @asynccontextmanager
+    async def hold(self, name: str, *, seconds: float) -> AsyncIterator[None]:
+        """Be the only one inside, of all processes. Raises Unavailable when it was not one's turn in so many seconds."""
+        require_none_open()
+        connection = await self._take(name, seconds)
+        try:
+            yield
+        finally:
+            # Shielded: a caller who is cancelled must not keep the others waiting.
+            await asyncio.shield(self._let_go(connection))
+
+    async def close(self) -> None:
+        if self._is_open:
+            await self._pool.close()
+
+    async def _take(self, name: str, seconds: float) -> "PoolConnectionProxy[Any]":
+        gives_up_at = asyncio.get_running_loop().time() + seconds
+        while True:
+            left = gives_up_at - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise Unavailable("Others are writing here at this moment; try again.")
+            try:
+                connection = await self._connect(left)
+            except (asyncpg.TooManyConnectionsError, TimeoutError):
+                await asyncio.sleep(min(_NONE_LEFT_SECONDS, left))
+                continue
+            except _LOST as failure:
+                raise Unavailable("the database cannot be reached at the moment") from failure
+            try:
+                left = max(gives_up_at - asyncio.get_running_loop().time(), 0.001)
+                await connection.execute(
+                    f"begin; set local lock_timeout = {max(int(left * 1000), 1)}; "
+                    f"select pg_catalog.pg_advisory_xact_lock({self.key(name)})",
+                    timeout=left + _RELEASE_SECONDS,
+                )
+            except BaseException as failure:
+                await asyncio.shield(self._drop(connection))
+                # The server may have closed a connection of the pool meanwhile: another is tried, while there is time.
+                if not isinstance(failure, _LOST):
+                    raise
+                await asyncio.sleep(min(_NONE_LEFT_SECONDS, left))
+                continue
+            return connection
+
+    async def _connect(self, seconds: float) -> "PoolConnectionProxy[Any]":
+        async with self._opening:
+            if not self._is_open:
+                await self._pool
+                self._is_open = True
+        return await self._pool.acquire(timeout=seconds)
+
+    async def _let_go(self, connection: "PoolConnectionProxy[Any]") -> None:
+        try:
+            await connection.execute("rollback", timeout=_RELEASE_SECONDS)
+        except _LOST:
+            await self._drop(connection)
+        else:
+            await self._pool.release(connection)
+
+    async def _drop(self, connection: "PoolConnectionProxy[Any]") -> None:
+        """Out of the pool, and with it the lock that it has or waits for."""
+        with contextlib.suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        await self._pool.release(connection)

@@ -1,0 +1,256 @@
+"""A bound on how many connections a server keeps, so that nobody can use them up.
+
+When all are in use, a new one takes the place of a connection whose client keeps the server waiting: idle between two requests,
+slow to send one, slow to read an answer. Of the address that keeps most of them waiting, the one that did so longest goes. One
+address may hold a part of all; what comes beyond takes the place of its own. Requests that the server is working on are never cut
+off; when there is nothing else left, a new connection gets 503. WebSockets may take half of the connections, and half of an address's.
+"""
+
+import asyncio
+import resource
+from collections import Counter
+from typing import Any, Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from groundwork.http.addresses import network_of
+from groundwork.http.bounded_heads import BoundedHeads
+from groundwork.telemetry.logs import log
+
+MAX_CONNECTIONS: Final = 4_000
+"""Each takes some kilobytes while it is idle, some hundred at most while it sends or reads."""
+
+LEAST_CONNECTIONS: Final = 16
+"""What an operator may ask for: one browser opens six."""
+
+# One address may have so much of all, unless the operator says otherwise: an office behind one address needs far less.
+_SHARE_OF_ADDRESS: Final = 4
+
+# The rest is for databases, other servers and files.
+_SHARE_OF_OPEN_FILES: Final = 0.75
+_SECONDS_BETWEEN_WARNINGS: Final = 60.0
+
+_NO_ROOM: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"content-type: text/plain; charset=utf-8\r\nretry-after: 5\r\nconnection: close\r\n\r\n"
+    b"Too many connections. Try again in a few seconds."
+)
+
+
+def affordable(wanted: int) -> int:
+    """``wanted``, or as many as the system's limit on open files leaves; at least two."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if soft == resource.RLIM_INFINITY else min(wanted, int(soft * _SHARE_OF_OPEN_FILES))
+    return max(most, 2)
+
+
+def per_address(limit: int, wanted: int = 0) -> int:
+    """How many of ``limit`` connections one address may hold where an operator wants ``wanted``; 0: a quarter of them."""
+    return max(min(wanted or limit // _SHARE_OF_ADDRESS, limit), 2)
+
+
+class ConnectionLimit:
+    """What the connections of one server know of each other.
+
+    ``limit``: how many there may be, WebSockets included. ``of_address``: how many of one address (of IPv6 one /64); None where
+    everybody has the address of a proxy.
+    """
+
+    def __init__(self, limit: int, of_address: int | None = None) -> None:
+        self.limit = limit
+        self.of_address = of_address
+        self.open: Counter[str] = Counter()
+        self.streams: Counter[str] = Counter()
+        self.all_streams = 0
+        self.waiting = _Waiting()
+        self._warned_at: dict[str, float] = {}
+
+    def protocol(self, **arguments: Any) -> "LimitedConnection":
+        """One more connection, with uvicorn's arguments."""
+        return LimitedConnection(self, **arguments)
+
+    def stream(self, **arguments: Any) -> "CountedStream":
+        """One that became a WebSocket, with uvicorn's arguments."""
+        return CountedStream(self, **arguments)
+
+    def has_room_for_stream(self, address: str) -> bool:
+        """Whether one more connection may become a WebSocket."""
+        if self.all_streams >= self.limit // 2:
+            return False
+        return self.of_address is None or self.streams[address] < self.of_address // 2
+
+    def warn(self, event: str, now: float, limit: int) -> None:
+        """Once a minute: what an operator should see is that it happens."""
+        if now - self._warned_at.get(event, -_SECONDS_BETWEEN_WARNINGS) >= _SECONDS_BETWEEN_WARNINGS:
+            self._warned_at[event] = now
+            log.warning(event, limit=limit)
+
+
+class _Waiting:
+    """Connections whose clients have the next move, by address, the longest first. Each step takes constant time."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[LimitedConnection, None]] = {}
+        # Addresses by how many such connections they have.
+        self._addresses: dict[int, dict[str, None]] = {}
+        self._most = 0
+
+    def add(self, one: "LimitedConnection") -> None:
+        """From now on; one that is there already becomes the last of its address."""
+        own = self._of.setdefault(one.address, {})
+        if one in own:
+            del own[one]
+            own[one] = None
+            return
+        own[one] = None
+        self._count(one.address, len(own) - 1, len(own))
+        self._most = max(self._most, len(own))
+
+    def discard(self, one: "LimitedConnection") -> None:
+        own = self._of.get(one.address, {})
+        if one not in own:
+            return
+        del own[one]
+        self._count(one.address, len(own) + 1, len(own))
+        if not own:
+            del self._of[one.address]
+        if self._most not in self._addresses:
+            self._most -= 1
+
+    def longest_of(self, address: str) -> "LimitedConnection | None":
+        return next(iter(self._of.get(address, ())), None)
+
+    def longest(self) -> "LimitedConnection | None":
+        """Of the address that has most of them."""
+        address = next(iter(self._addresses.get(self._most, ())), None)
+        return None if address is None else self.longest_of(address)
+
+    def _count(self, address: str, before: int, now: int) -> None:
+        if before:
+            same = self._addresses[before]
+            del same[address]
+            if not same:
+                del self._addresses[before]
+        if now:
+            self._addresses.setdefault(now, {})[address] = None
+
+
+class LimitedConnection(BoundedHeads):
+    """The protocol of one connection."""
+
+    address = ""
+
+    def __init__(self, among: ConnectionLimit, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._among = among
+        self._is_counted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        among = self._among
+        self.address = _address(self.client)
+        among.open[self.address] += 1
+        self._is_counted = True
+        if among.of_address is not None and among.open[self.address] > among.of_address:
+            among.warn("connections.used_up_by_address", self.loop.time(), among.of_address)
+            has_room = self._take_place_of(among.waiting.longest_of(self.address))
+        elif len(self.connections) > among.limit:
+            among.warn("connections.used_up", self.loop.time(), among.limit)
+            has_room = self._take_place_of(among.waiting.longest())
+        else:
+            has_room = True
+        if has_room:
+            self._wait()
+        else:
+            self._refuse()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        if not self._among.has_room_for_stream(self.address):
+            self._among.warn("streams.used_up", self.loop.time(), self._among.limit // 2)
+            self._refuse()
+            return
+        self._leave()
+        super().handle_websocket_upgrade()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._wait()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        # None, whatever its type says, where the first request is an upgrade.
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self._among.waiting.discard(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete or self._is_arriving:
+            self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self._is_arriving and not self.cycle.response_complete:
+            self._among.waiting.discard(self)
+
+    def _wait(self) -> None:
+        """From now on the client has the next move."""
+        if self._is_counted and not self.transport.is_closing():
+            self._among.waiting.add(self)
+
+    def _take_place_of(self, other: "LimitedConnection | None") -> bool:
+        if other is None:
+            return False
+        self._among.waiting.discard(other)
+        other.transport.abort()
+        return True
+
+    def _leave(self) -> None:
+        """Be counted no longer; what became a WebSocket is counted as one."""
+        self._among.waiting.discard(self)
+        if self._is_counted:
+            self._is_counted = False
+            _less(self._among.open, self.address)
+
+    def _refuse(self) -> None:
+        self.transport.write(_NO_ROOM)
+        self.transport.close()
+
+
+class CountedStream(WebSocketsSansIOProtocol):
+    """The protocol of a WebSocket."""
+
+    def __init__(self, among: ConnectionLimit, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._among = among
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._address = _address(self.client)
+        self._among.open[self._address] += 1
+        self._among.streams[self._address] += 1
+        self._among.all_streams += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _less(self._among.open, self._address)
+        _less(self._among.streams, self._address)
+        self._among.all_streams -= 1
+        super().connection_lost(exc)
+
+
+def _address(client: tuple[str, int] | None) -> str:
+    return network_of(client[0]) if client else ""
+
+
+def _less(counter: Counter[str], address: str) -> None:
+    counter[address] -= 1
+    if not counter[address]:
+        del counter[address]

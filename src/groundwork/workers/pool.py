@@ -1,0 +1,300 @@
+"""A pool of worker processes: few at a time, a bounded queue, nobody takes all of them, and nobody takes more than their allowance.
+
+Processes start with the first jobs, are used again, go when they are idle for a while, and die with the program. The pool is no
+property of an event loop; one is enough for a program.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+from groundwork.errors import TooMany, Unavailable
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+from groundwork.workers.limits import JobLimits, JobStopped
+from groundwork.workers.quota import Payer, Quota
+from groundwork.workers.worker import Ended, Worker
+
+T = TypeVar("T")
+
+IDLE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 60.0
+# What one person or address may have waiting.
+MOST_WAITING: Final = 4
+_RETRY_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """``cpu_seconds_per_person``: within ten minutes (``quota``). A ``job`` that names no limits has these."""
+
+    processes: int = 2
+    queue: int = 24
+    cpu_seconds_per_person: float = 60.0
+    job: JobLimits = field(default_factory=JobLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedPool:
+    """A pool, and whose allowances its jobs are counted against."""
+
+    pool: "WorkerPool"
+    payers: tuple[Payer, ...]
+
+    async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
+        """``WorkerPool.run`` for these payers."""
+        return await self.pool.run(job, payers=self.payers, limits=limits)
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    payers: Sequence[Payer]
+    granted: asyncio.Future[None]
+
+
+class WorkerPool:
+    """Runs jobs in other processes. ``clock`` counts seconds monotonically."""
+
+    def __init__(
+        self,
+        limits: PoolLimits | None = None,
+        metrics: Metrics | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or PoolLimits()
+        self._clock = clock
+        self._quota = Quota(self.limits.cpu_seconds_per_person)
+        self._idle: list[tuple[Worker, float]] = []
+        self._busy: set[Worker] = set()
+        # Until whoever wanted them has taken them over: what is still here when the pool closes, ``close`` ends.
+        self._starting: set[asyncio.Future[Worker]] = set()
+        self._running = 0
+        self._running_of: Counter[str] = Counter()
+        self._waiting: deque[_Turn] = deque()
+        self._is_closed = False
+        self._jobs = None
+        if metrics is not None:
+            metrics.gauge_of("worker_jobs_running", "Jobs under way in worker processes", lambda: self._running)
+            metrics.gauge_of("worker_jobs_waiting", "Jobs that wait for a worker process", lambda: len(self._waiting))
+            self._jobs = metrics.counter("worker_jobs", "Jobs for worker processes, by how they ended", ["outcome"])
+
+    @property
+    def running(self) -> int:
+        """Jobs under way."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """Jobs in the queue."""
+        return len(self._waiting)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that there are now."""
+        return [worker.pid for worker in (*self._busy, *(one for one, _ in self._idle))]
+
+    async def run(self, job: Callable[[], T], *, payers: Sequence[Payer] = (), limits: JobLimits | None = None) -> T:
+        """Do a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of one.
+
+        Raises JobStopped where it broke its limits, TooMany where a payer's allowance or places in the queue are used up,
+        Unavailable where the queue is full, and what the job raises. A caller that is cancelled takes its job along.
+        """
+        ended = await self._ended(job, tuple(payers), limits or self.limits.job)
+        if ended.stopped is not None:
+            raise JobStopped(ended.stopped)
+        if ended.error is not None:
+            raise ended.error
+        value: T = ended.value
+        return value
+
+    def charged_to(self, *payers: Payer) -> ChargedPool:
+        """The same pool for jobs of these payers."""
+        return ChargedPool(self, payers)
+
+    async def close(self) -> None:
+        """End every process, those that are just starting too. Jobs under way are stopped."""
+        self._is_closed = True
+        for turn in self._waiting:
+            turn.granted.cancel()
+        ending = [*self._busy, *(worker for worker, _ in self._idle)]
+        self._idle.clear()
+        for worker in ending:
+            worker.kill()
+        starting, self._starting = self._starting, set()
+        if starting:
+            await asyncio.wait(starting)
+        for started in starting:
+            if started.exception() is None:
+                started.result().kill()
+                ending.append(started.result())
+        for worker in ending:
+            await asyncio.to_thread(worker.wait)
+
+    async def _ended(self, job: Callable[[], object], payers: Sequence[Payer], limits: JobLimits) -> Ended:
+        try:
+            self._quota.check(payers, self._clock())
+            await self._turn(payers)
+        except (TooMany, Unavailable) as refused:
+            self._count("quota" if isinstance(refused, TooMany) else "queue_full")
+            raise
+        started = self._clock()
+        # Of a job whose caller went away nobody tells what it took.
+        taken: float | None = None
+        try:
+            ended = await self._in_worker(job, limits)
+            taken = ended.cpu_seconds
+        except asyncio.CancelledError:
+            self._count("cancelled")
+            raise
+        finally:
+            now = self._clock()
+            self._quota.charge(payers, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
+            self._release(payers)
+        if self._is_closed and ended.stopped is not None:
+            raise _stopping()
+        self._count(ended.stopped.value if ended.stopped is not None else "raised" if ended.error else "done")
+        return ended
+
+    async def _in_worker(self, job: Callable[[], object], limits: JobLimits) -> Ended:
+        worker = await self._take()
+        self._busy.add(worker)
+        is_fit = False
+        try:
+            ended = await worker.run(job, limits)
+            is_fit = ended.stopped is None and not worker.is_worn and not self._is_closed
+            if ended.stopped is not None:
+                log.warning("worker.job_stopped", reason=ended.stopped.value, job=_name(job))
+        finally:
+            self._busy.discard(worker)
+            if is_fit:
+                self._keep(worker)
+            else:
+                _end(worker)
+        return ended
+
+    async def _take(self) -> Worker:
+        """The worker that was used last, or a new one. Raises Unavailable, also where the pool closes meanwhile."""
+        while self._idle:
+            worker, _ = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            worker.kill()
+            worker.wait()
+        starting = asyncio.get_running_loop().run_in_executor(None, Worker)
+        self._starting.add(starting)
+        try:
+            worker = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._keep_started)
+            raise
+        except OSError as error:
+            self._starting.discard(starting)
+            log.error("worker.not_started", why=str(error))
+            raise Unavailable("Files cannot be read at the moment. Try again in a minute.", after_seconds=60) from None
+        if self._is_closed:
+            raise _stopping()  # ``close`` ends it
+        self._starting.discard(starting)
+        return worker
+
+    def _keep_started(self, started: asyncio.Future[Worker]) -> None:
+        """Its caller went away while it was starting: it is the next one's."""
+        if self._is_closed:
+            return  # ``close`` ends it
+        self._starting.discard(started)
+        if not started.cancelled() and started.exception() is None:
+            self._keep(started.result())
+
+    def _keep(self, worker: Worker) -> None:
+        self._idle.append((worker, self._clock()))
+        asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire_idle)
+
+    def _retire_idle(self) -> None:
+        """End those that nobody has used for a while."""
+        since = self._clock() - IDLE_SECONDS
+        retired = [worker for worker, idle_since in self._idle if idle_since <= since]
+        self._idle = [one for one in self._idle if one[1] > since]
+        for worker in retired:
+            _end(worker)
+
+    async def _turn(self, payers: Sequence[Payer]) -> None:
+        """Wait until there is a process for these payers. Raises TooMany, Unavailable."""
+        if self._is_closed:
+            raise _stopping()
+        if not self._waiting and self._may_run(payers):
+            self._begin(payers)
+            return
+        waiting_of = Counter(payer.key for turn in self._waiting for payer in turn.payers)
+        if any(waiting_of[payer.key] >= MOST_WAITING * payer.weight for payer in payers):
+            why = "Several of your files are being read already. Wait until that is done, then send the next one."
+            raise TooMany(why, after_seconds=_RETRY_SECONDS, name="TooManyAtOnce")
+        if len(self._waiting) >= self.limits.queue:
+            raise _too_busy()
+        turn = _Turn(payers, asyncio.get_running_loop().create_future())
+        self._waiting.append(turn)
+        self._grant()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await turn.granted
+        except BaseException as error:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif turn.granted.done() and not turn.granted.cancelled():
+                self._release(payers)  # its turn came in the same moment
+            if isinstance(error, TimeoutError):
+                raise _too_busy() from None
+            raise
+
+    def _may_run(self, payers: Sequence[Payer]) -> bool:
+        """Whether a process is free, and would not be the last one that these payers take from everybody else."""
+        own = max(1, self.limits.processes - 1)
+        return self._running < self.limits.processes and all(self._running_of[payer.key] < own for payer in payers)
+
+    def _begin(self, payers: Sequence[Payer]) -> None:
+        self._running += 1
+        self._running_of.update(payer.key for payer in payers)
+
+    def _release(self, payers: Sequence[Payer]) -> None:
+        self._running -= 1
+        for payer in payers:
+            self._running_of[payer.key] -= 1
+            if not self._running_of[payer.key]:
+                del self._running_of[payer.key]
+        self._grant()
+
+    def _grant(self) -> None:
+        """Give free processes to those who wait, in order; whoever has enough of them lets others pass."""
+        for turn in list(self._waiting):
+            if self._running >= self.limits.processes:
+                return
+            if self._may_run(turn.payers) and not turn.granted.done():
+                self._waiting.remove(turn)
+                self._begin(turn.payers)
+                turn.granted.set_result(None)
+
+    def _count(self, outcome: str) -> None:
+        if self._jobs is not None:
+            self._jobs.labels(outcome).inc()
+
+
+def _end(worker: Worker) -> None:
+    worker.kill()
+    asyncio.get_running_loop().run_in_executor(None, worker.wait)
+
+
+def _too_busy() -> Unavailable:
+    why = "Too many files are being read at the moment. Try again in a minute."
+    return Unavailable(why, after_seconds=_RETRY_SECONDS, name="TooBusy")
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("This server is about to restart. Try again in a minute.", after_seconds=_RETRY_SECONDS)
+
+
+def _name(job: Callable[..., object]) -> str:
+    function = job.func if isinstance(job, partial) else job
+    return getattr(function, "__qualname__", type(function).__name__)

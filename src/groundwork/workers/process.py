@@ -1,0 +1,152 @@
+"""The inside of a worker process: takes a job, keeps to its limits, answers, and takes the next.
+
+It imports nothing but the standard library until a job names its function. It ends when its parent does: an idle worker reads the end of
+its socket, a busy one has a thread that reads the end of standard input, and a job that lets no thread run ends at its processor limit.
+
+A request is ``HEADER`` and a pickled function without arguments, an answer ``ANSWER_HEADER`` and the pickled value of ``Answered``.
+"""
+
+import contextlib
+import os
+import pickle
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+# Length of the job, bytes of address space, seconds of processor time.
+HEADER: Final = struct.Struct(">QQd")
+# Length of the answer, seconds of processor time that the job took, most bytes that the process ever held.
+ANSWER_HEADER: Final = struct.Struct(">QdQ")
+
+_CHUNK: Final = 1 << 20
+
+
+class Outcome(StrEnum):
+    """How a job ended, seen from inside."""
+
+    DONE = "done"
+    RAISED = "raised"
+    MEMORY = "memory"
+    NESTING = "nesting"
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception on its way to the parent, whatever its constructor takes."""
+
+    kind: type[Exception]
+    arguments: tuple[Any, ...]
+    attributes: dict[str, Any]
+    trace: str
+
+    def rebuilt(self) -> Exception:
+        """The exception again, with the traceback of the worker as a note."""
+        error = self.kind.__new__(self.kind)
+        error.args = self.arguments
+        error.__dict__.update(self.attributes)
+        error.add_note(f"In a worker process:\n{self.trace}")
+        return error
+
+
+def main(descriptor: int) -> None:
+    """Serve until the parent closes its end."""
+    # Who stops the program stops the parent, which finishes what runs and then ends its workers.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with socket.socket(fileno=descriptor) as parent:
+        while header := _received(parent, HEADER.size):
+            size, memory_bytes, cpu_seconds = HEADER.unpack(header)
+            started = _limit(memory_bytes, cpu_seconds)
+            body = _answer(parent, size)
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            spent = usage.ru_utime + usage.ru_stime - started
+            parent.sendall(ANSWER_HEADER.pack(len(body), spent, _most_bytes()))
+            parent.sendall(body)
+            del body
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)
+
+
+def _limit(memory_bytes: int, cpu_seconds: float) -> float:
+    """Set the limits of the next job; the processor time that was used before it."""
+    _set_limit(resource.RLIMIT_AS, memory_bytes)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used = usage.ru_utime + usage.ru_stime
+    # The kernel counts whole seconds of the whole process, and ends it with SIGXCPU in the middle of whatever it does.
+    _set_limit(resource.RLIMIT_CPU, int(used + cpu_seconds) + 1)
+    return used
+
+
+def _set_limit(kind: int, wanted: int) -> None:
+    """The soft limit alone: the next job may have another. Never above what the operator allows the whole program."""
+    hard = resource.getrlimit(kind)[1]
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS does not enforce RLIMIT_AS, and refuses some values
+        resource.setrlimit(kind, (allowed, hard))
+
+
+def _answer(parent: socket.socket, size: int) -> bytes:
+    try:
+        job = pickle.loads(_received(parent, size))  # noqa: S301  # our own parent wrote it
+        return pickle.dumps((Outcome.DONE, job()), pickle.HIGHEST_PROTOCOL)
+    except MemoryError:
+        outcome = Outcome.MEMORY
+    except RecursionError:
+        outcome = Outcome.NESTING
+    except Exception as error:  # noqa: BLE001  # the edge: whatever was raised is the parent's
+        return _raised(error)
+    # Outside of the handlers: what the job held is free again.
+    return pickle.dumps((outcome, None))
+
+
+def _raised(error: Exception) -> bytes:
+    trace = "".join(traceback.format_exception(error, limit=-20))[-20_000:]
+    try:
+        body = pickle.dumps((Outcome.RAISED, Raised(type(error), error.args, dict(error.__dict__), trace)))
+        pickle.loads(body)  # noqa: S301  # what the parent could not read would look like a fault of the parent
+    except Exception:  # noqa: BLE001  # whatever an exception carries may refuse to be pickled
+        body = pickle.dumps((Outcome.RAISED, Raised(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace)))
+    return body
+
+
+def _received(parent: socket.socket, size: int) -> bytes:
+    """So many bytes; none where the parent has closed its end."""
+    found = bytearray()
+    while len(found) < size:
+        piece = parent.recv(min(_CHUNK, size - len(found)))
+        if not piece:
+            if found:
+                os._exit(0)  # the parent died in the middle of a request
+            return b""
+        found += piece
+    return bytes(found)
+
+
+def _most_bytes() -> int:
+    """The most memory that this process ever held.
+
+    Not what getrusage says on Linux: that begins with what the parent held when it started us, and a large parent would take each of its
+    workers for worn out after one job.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib costs a tenth of the start
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

@@ -1,0 +1,171 @@
+"""One worker process, seen from the program that started it: one job at a time, killed whenever its job is not finished as it should be.
+
+Not bound to an event loop: a worker that is idle serves whichever loop asks next.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from groundwork.workers.limits import MEBIBYTE, JobLimits, StopReason
+from groundwork.workers.process import ANSWER_HEADER, HEADER, Outcome, Raised
+
+# Reads no variables and no folder but those that this program's own modules come from: secrets in the environment stay out of it.
+_BEGINNING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; main(int(sys.argv[2]))"
+_ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
+_KEPT_VARIABLES: Final = ("PYTHONTZPATH", "TZDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
+_CHUNK: Final = 1 << 18
+# Values longer than this are taken apart on a thread.
+_LONG_RESULT: Final = MEBIBYTE
+# A process that has once held this much goes: what the allocator keeps would count against later jobs.
+_LARGE_BYTES: Final = 256 * MEBIBYTE
+# Small leaks of decoders end with their process.
+_MOST_JOBS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended: its value, or what it raised, or why it was stopped. A stopped job's worker is still at it, or dead."""
+
+    cpu_seconds: float
+    value: Any = None
+    error: Exception | None = None
+    stopped: StopReason | None = None
+
+
+class Worker:
+    """A process that was started. Raises OSError where the system starts no more."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        with theirs:
+            # Standard input says that this program lives: it is never written to, and closed by the system when the program dies.
+            self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
+                [
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _BEGINNING,
+                    json.dumps([str(Path(entry).absolute()) for entry in sys.path]),
+                    str(theirs.fileno()),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**_ENVIRONMENT, **kept},
+                cwd="/",
+            )
+        ours.setblocking(False)
+        self._socket = ours
+        self._is_asked = False
+        self._is_killed = False
+        self._jobs = 0
+        self._most_bytes = 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it should take no further job."""
+        return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
+
+    async def run(self, job: Callable[[], Any], limits: JobLimits) -> Ended:
+        """Do one job. Where it was stopped, and where the caller is cancelled, the worker must be killed."""
+        self._jobs += 1
+        self._is_asked = True
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(limits.wall_seconds):
+                return await self._exchange(job, limits)
+        except TimeoutError:
+            reason = StopReason.WALL_CLOCK
+        except _ResultTooLarge:
+            reason = StopReason.RESULT_SIZE
+        except OSError:
+            reason = await self._why_it_died()
+        finally:
+            self._is_asked = False
+            if self._is_killed:
+                self._socket.close()
+        # What a dead process has used is not told; a job uses one processor at most.
+        return Ended(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
+
+    async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> Ended:
+        loop = asyncio.get_running_loop()
+        request = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+        header = HEADER.pack(len(request), limits.memory_bytes, limits.cpu_seconds)
+        await loop.sock_sendall(self._socket, header)
+        await loop.sock_sendall(self._socket, request)
+        del request
+        size, cpu_seconds, self._most_bytes = ANSWER_HEADER.unpack(await self._received(ANSWER_HEADER.size))
+        if size > limits.result_bytes:
+            raise _ResultTooLarge
+        body = await self._received(size)
+        loaded = await asyncio.to_thread(pickle.loads, body) if size > _LONG_RESULT else pickle.loads(body)  # noqa: S301  # our own worker wrote it
+        outcome, value = loaded
+        match outcome:
+            case Outcome.DONE:
+                return Ended(cpu_seconds, value)
+            case Outcome.RAISED:
+                assert isinstance(value, Raised)  # noqa: S101  # the other half of ``process``
+                return Ended(cpu_seconds, error=value.rebuilt())
+            case Outcome.MEMORY:
+                return Ended(cpu_seconds, stopped=StopReason.MEMORY)
+            case _:
+                return Ended(cpu_seconds, stopped=StopReason.NESTING)
+
+    async def _received(self, size: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        found = bytearray()
+        while len(found) < size:
+            piece = await loop.sock_recv(self._socket, min(_CHUNK, size - len(found)))
+            if not piece:
+                raise ConnectionResetError("the worker is gone")
+            found += piece
+        return bytes(found)
+
+    async def _why_it_died(self) -> StopReason:
+        status = await asyncio.to_thread(self._process.wait)
+        if status == -signal.SIGXCPU:
+            return StopReason.CPU
+        # Nobody of ours has killed it: the system did, which had no memory left.
+        return StopReason.MEMORY if status == -signal.SIGKILL else StopReason.CRASH
+
+    def kill(self) -> None:
+        """End it now, whatever it does. It is reaped by ``wait``."""
+        self._is_killed = True
+        if self._is_asked:
+            # Whoever waits for its answer is woken, and closes the socket: one that is closed under its reader wakes nobody.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        else:
+            self._socket.close()
+        self._process.kill()
+
+    def wait(self) -> None:
+        """Reap a killed worker; a large one takes the system a moment."""
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+class _ResultTooLarge(Exception):
+    """The worker answers with more than it may."""

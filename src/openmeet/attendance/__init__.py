@@ -1,6 +1,0 @@
-"""Answers to events and the waitlist.
-
-Invariants: one row per person and event; never more people in a place-taking status than the event has places, under
-any concurrency (the event's row is locked first); whoever asked first waits first; a seat once confirmed is not taken
-back by a repeated message; withdrawing one network answer touches that answer alone.
-"""

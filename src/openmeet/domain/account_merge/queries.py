@@ -1,0 +1,140 @@
+"""All SQL of claims, and counting what somebody holds."""
+
+from typing import Final
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.account_merge.model import OPEN_FOR, Claim, ClaimId, Holding, Proof
+from openmeet.domain.users.merge import hand_over
+from openmeet.domain.users.model import UserId
+
+_COLUMNS: Final = "id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined"
+
+# What people recognise as theirs, in the order in which they look for it.
+_HELD: Final = (
+    ("events", "events where author_id = :id and deleted_at is null and removed_at is null", ("event", "events")),
+    ("series", "event_series where user_id = :id and deleted_at is null", ("series", "series")),
+    ("answers", "attendances where user_id = :id", ("answer", "answers")),
+    ("groups", "groups where owner_id = :id and deleted_at is null", ("group of your own", "groups of your own")),
+    (
+        "memberships",
+        "group_members where user_id = :id and role in ('admin', 'moderator', 'member', 'pending')",
+        ("membership", "memberships"),
+    ),
+    ("following", "event_series_followers where user_id = :id", ("series you follow", "series you follow")),
+    ("followedGroups", "group_followers where user_id = :id", ("group you follow", "groups you follow")),
+    ("messages", "chat_messages where user_id = :id and removed_at is null", ("message", "messages")),
+    ("calendars", "subscribed_calendars where user_id = :id", ("calendar", "calendars")),
+    ("tokens", "api_tokens where user_id = :id and revoked_at is null", ("API token", "API tokens")),
+    ("webhooks", "webhooks where user_id = :id", ("webhook", "webhooks")),
+)
+_WORDS: Final = {key: words for key, _, words in _HELD}
+_COUNT: Final = "select " + ", ".join(
+    f"(select count(*) from {what}) as n{at}" for at, (_, what, _) in enumerate(_HELD)
+)
+
+
+async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
+    """What somebody holds, without what they have none of."""
+    row = await reader.fetch_one(_COUNT, id=user_id)
+    if row is None:
+        return ()
+    return tuple(
+        Holding(key, int(row[f"n{at}"]), words) for at, (key, _, words) in enumerate(_HELD) if int(row[f"n{at}"])
+    )
+
+
+async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: Proof, proven: str) -> ClaimId:
+    """Keep that ``user_id`` proved to be ``other_id`` by ``proven``, a DID or an address; proven again before the yes it is the same claim."""
+    claim_id = ClaimId(new_id(tx.now))
+    row = await tx.fetch_one(
+        """
+        insert into claims (id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined)
+        values (:id, :user_id, :other_id, :proof, :proven, :now, :expires_at, null, '[]')
+            on conflict (user_id, other_id) do update
+           set expires_at = excluded.expires_at, proof = excluded.proof, proven = excluded.proven
+        returning id
+        """,
+        id=claim_id,
+        user_id=user_id,
+        other_id=other_id,
+        proof=proof.value,
+        proven=proven,
+        now=tx.now,
+        expires_at=tx.now + OPEN_FOR,
+    )
+    return claim_id if row is None else ClaimId(row["id"])
+
+
+async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> Claim | None:
+    """A claim of this person."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from claims where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
+    )
+    return _claim(row) if row else None
+
+
+async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> Claim | None:
+    """The same, and nobody else settles it before this transaction ends."""
+    row = await tx.fetch_one(
+        f"update claims set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
+        id=claim_id,
+        user_id=user_id,
+    )
+    return _claim(row) if row else None
+
+
+async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
+    """Joined: what it was is kept for the person to read."""
+    kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
+    await tx.execute(
+        "update claims set settled_at = :now, joined = :joined, proven = '' where id = :id",
+        id=claim_id,
+        joined=kept,
+        now=tx.now,
+    )
+
+
+async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
+    """Not joined: the proof is forgotten."""
+    dropped = await tx.execute(
+        "delete from claims where id = :id and user_id = :user_id and settled_at is null", id=claim_id, user_id=user_id
+    )
+    return dropped == 1
+
+
+async def forget(tx: Transaction, before: Instant) -> int:
+    """Proofs that nobody said yes to in time, and what was joined before an instant."""
+    return await tx.execute(
+        "delete from claims where (settled_at is null and expires_at <= :now) or settled_at < :before",
+        now=tx.now,
+        before=before,
+    )
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """What somebody had joined goes along with them; what they could have joined is proven again."""
+    await tx.execute(
+        "delete from claims where settled_at is null and user_id = :from_user and other_id is not null",
+        from_user=from_user,
+    )
+    await hand_over(tx, "claims", "user_id", from_user, to_user)
+    await tx.execute("update claims set other_id = null where other_id = :from_user", from_user=from_user)
+
+
+def _claim(row: Row) -> Claim:
+    joined = msgspec.json.decode(row["joined"], type=list[tuple[str, int]])
+    return Claim(
+        id=ClaimId(row["id"]),
+        user_id=UserId(row["user_id"]),
+        other_id=UserId(row["other_id"]) if row["other_id"] else None,
+        proof=Proof(row["proof"]),
+        proven=row["proven"],
+        created_at=Instant(row["created_at"]),
+        expires_at=Instant(row["expires_at"]),
+        settled_at=None if row["settled_at"] is None else Instant(row["settled_at"]),
+        joined=tuple(Holding(key, number, _WORDS[key]) for key, number in joined if key in _WORDS),
+    )

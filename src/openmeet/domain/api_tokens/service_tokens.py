@@ -1,0 +1,117 @@
+"""Credentials of programs that work for the installation and for no person: made, listed and revoked by the operator.
+
+Each may do what its scopes name (``site.scopes.ServiceScope``) and nothing else: it sees no person's pages, and no person's
+token or session may do what is a service's. Kept as a hash, like every token.
+"""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.fresh_id import new_id
+from openmeet.domain.api_tokens.rules import hash_token
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY
+from openmeet.i18n.markdown import one_line
+
+ServiceId = NewType("ServiceId", str)
+
+# Says to people and to secret scanners what it is, and to us in which table to look.
+PREFIX: Final = "oms_"
+
+_COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A credential without itself."""
+
+    id: ServiceId
+    name: str
+    scopes: frozenset[ServiceScope]
+    created_at: Instant
+    last_used_at: Instant | None
+    revoked_at: Instant | None
+
+
+async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) -> tuple[Service, str]:
+    """A new credential, and the one time that it is seen. Raises InvalidInput."""
+    name = one_line(name)
+    if not name or len(name) > MAX_NAME:
+        raise InvalidInput("name", f"Say what the service is, in at most {MAX_NAME} characters.")
+    if not scopes:
+        raise InvalidInput("scopes", "Choose at least one thing that the service may do.")
+    token = PREFIX + secrets.token_urlsafe(32)
+    made = Service(ServiceId(new_id(tx.now)), name, frozenset(scopes), tx.now, None, None)
+    await tx.execute(
+        f"""
+        insert into service_credentials (token_hash, {_COLUMNS})
+        values (:token_hash, :id, :name, :scopes, :created_at, null, null)
+        """,
+        token_hash=hash_token(token),
+        id=made.id,
+        name=made.name,
+        scopes=" ".join(sorted(made.scopes)),
+        created_at=made.created_at,
+    )
+    return made, token
+
+
+async def find(reader: Reader, token: str) -> Service | None:
+    """Whose credential this is; None when it is unknown or revoked."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from service_credentials where token_hash = :token_hash and revoked_at is null",
+        token_hash=hash_token(token),
+    )
+    return None if row is None else _service(row)
+
+
+async def note_use(tx: Transaction, service: Service) -> None:
+    """It was used; noted now and then, a write for every request would cost more than it tells."""
+    await tx.execute(
+        """
+        update service_credentials set last_used_at = :now
+         where id = :id and (last_used_at is null or last_used_at < :before)
+        """,
+        id=service.id,
+        now=tx.now,
+        before=tx.now - NOTED_EVERY,
+    )
+
+
+def was_used_lately(service: Service, now: Instant) -> bool:
+    """Whether nothing needs to be noted."""
+    return service.last_used_at is not None and service.last_used_at >= now - NOTED_EVERY
+
+
+async def listed(reader: Reader) -> list[Service]:
+    """All of them, revoked ones too, the newest first."""
+    rows = await reader.fetch(f"select {_COLUMNS} from service_credentials order by created_at desc, id desc")
+    return [_service(row) for row in rows]
+
+
+async def revoke(tx: Transaction, service_id: str) -> None:
+    """It opens nothing any more, from the next request on. Raises NotFound."""
+    found = await tx.fetch_one(
+        "update service_credentials set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
+        id=service_id,
+        now=tx.now,
+    )
+    if found is None:
+        raise NotFound("There is no such credential.")
+
+
+def _service(row: Row) -> Service:
+    known = list(ServiceScope)
+    return Service(
+        ServiceId(row["id"]),
+        row["name"],
+        frozenset(ServiceScope(word) for word in row["scopes"].split() if word in known),
+        Instant(row["created_at"]),
+        None if row["last_used_at"] is None else Instant(row["last_used_at"]),
+        None if row["revoked_at"] is None else Instant(row["revoked_at"]),
+    )

@@ -1,0 +1,134 @@
+"""Who answered an event hears of a change of it: a few in its own transaction, a crowd by a debt, piece by piece.
+
+As for series (``series.telling``, decision 0048): who hears is read when they are told, in order of their ids; what they hear is kept as
+it was decided. How far it has come is noted with the news themselves, so a payer that dies tells nobody twice (invariant 10). While
+somebody is still to hear of an earlier change, a later one tells nobody: it waits behind.
+"""
+
+from collections.abc import Collection
+from typing import NewType
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.owe import owe
+from groundwork.outbox.pay import Payer
+from openmeet.domain.attendance.notify import CONCERNED, people_answering
+from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.notify import tell
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import Debt
+
+TellingId = NewType("TellingId", str)
+
+# As many as of an act on a series: what one transaction may take.
+AT_ONCE = 100
+PIECE = 500
+
+_NOBODY = UserId("")
+
+_HEARD = f"""
+    select h.event_id from event_hosts h where h.event_id in :event_ids and h.state = 'accepted'
+    union
+    select t.event_id from event_tellings t where t.event_id in :event_ids
+    union
+    select a.event_id from attendances a join users u on u.id = a.user_id
+     where a.event_id in :event_ids and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+"""
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """One change of an event. ``by``: who made it, and knows. ``starts_at``: of a moved one the earlier start."""
+
+    kind: Kind
+    revision: int
+    particulars: Particulars
+    by: UserId
+    starts_at: Instant | None = None
+
+
+async def tell_answering(tx: Transaction, event_id: EventId, telling: Telling) -> None:
+    """Tell everybody who answered a locked event so that it concerns them, the first at once."""
+    told_until: UserId | None = _NOBODY
+    if await _oldest(tx, event_id) is None:
+        told_until = await _tell_some(tx, event_id, telling, _NOBODY, AT_ONCE)
+    if told_until is None:
+        return
+    left = TellingId(new_id(tx.now))
+    await tx.execute(
+        "insert into event_tellings (id, event_id, telling, told_until, created_at)"
+        " values (:id, :event_id, :telling, :told_until, :now)",
+        id=left,
+        event_id=event_id,
+        telling=msgspec.json.encode(telling).decode(),
+        told_until=told_until,
+        now=tx.now,
+    )
+    await owe(tx, Debt.EVENT_NEWS, left)
+
+
+async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+    """Those of these events of which a change may concern somebody who can be told, or is to be told of an earlier one."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(_HEARD, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
+    return {EventId(row["event_id"]) for row in rows}
+
+
+def event_news_payer(db: Database) -> Payer:
+    """The payer of ``Debt.EVENT_NEWS``; the subject is what is left of a telling."""
+
+    async def pay(debt: OwedDebt) -> None:
+        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
+            pass
+
+    return pay
+
+
+async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
+    """Tell the next people of the oldest change of the event; whether this one is not told to everybody yet."""
+    row = await tx.fetch_one("select event_id from event_tellings where id = :id", id=telling_id)
+    event = None if row is None else await lock_for_update(tx, EventId(row["event_id"]))
+    owed = None if event is None else await _oldest(tx, event.id)
+    if event is None or owed is None:
+        return False
+    owed_id, telling, told_until = owed
+    now_until = await _tell_some(tx, event.id, telling, told_until, PIECE)
+    if now_until is None:
+        await tx.execute("delete from event_tellings where id = :id", id=owed_id)
+        return owed_id != telling_id
+    await tx.execute("update event_tellings set told_until = :until where id = :id", until=now_until, id=owed_id)
+    return True
+
+
+async def _tell_some(tx: Transaction, event_id: EventId, telling: Telling, after: UserId, limit: int) -> UserId | None:
+    """Tell the next so many people behind ``after``; the last of them, None where that was everybody."""
+    people = await people_answering(tx, [event_id], CONCERNED, after=after, limit=limit + 1)
+    some = people[:limit]
+    await tell(
+        tx,
+        [one for one in some if one != telling.by],
+        telling.kind,
+        event_id,
+        telling.revision,
+        telling.particulars,
+        starts_at=telling.starts_at,
+    )
+    return None if len(people) <= limit else some[-1]
+
+
+async def _oldest(reader: Reader, event_id: EventId) -> tuple[TellingId, Telling, UserId] | None:
+    row = await reader.fetch_one(
+        "select id, telling, told_until from event_tellings where event_id = :event_id order by created_at, id limit 1",
+        event_id=event_id,
+    )
+    if row is None:
+        return None
+    return TellingId(row["id"]), msgspec.json.decode(row["telling"], type=Telling), UserId(row["told_until"])

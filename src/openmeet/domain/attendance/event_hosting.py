@@ -1,0 +1,106 @@
+"""What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import left_groups, letting_in
+from openmeet.domain.attendance.actions import decide_records_anew, event_changed
+from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import deleted_records, owing
+from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.people import roles_of
+from openmeet.domain.identities.mentions import mentioned_in
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.users.model import Caller
+
+
+async def revise(
+    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+) -> Event:
+    """``events.actions.revise``; attendees hear of it, a raised limit lets people move up."""
+    before = await _lock(tx, slug)
+    event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
+    if before is not None and before.visibility is not event.visibility:
+        await decide_records_anew(tx, event.id)
+        await letting_in.look_again(tx, [event])
+        await left_groups.look_again(tx, [event])
+    told = await _tell(tx, caller, before, event, Kind.EVENT_CHANGED)
+    if before is not None:
+        await _tell_mentioned(tx, caller, before, event)
+    return told
+
+
+async def cancel(
+    tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
+) -> Event:
+    """``events.actions.cancel``; attendees hear of it. Where another app had deleted its record, it stays off the network."""
+    before = await _lock(tx, slug)
+    event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
+    if event.record_deleted_at is not None:
+        event = await deleted_records.keep_here(tx, event)
+        await decide_records_anew(tx, event.id)
+    return await _tell(tx, caller, before, event, Kind.EVENT_CANCELLED)
+
+
+async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: Decision) -> Event:
+    """``deleted_records.decide``; the records of its answers follow the event's. Nobody is told: for them nothing is different."""
+    await _lock(tx, slug)
+    event = await deleted_records.decide(tx, caller, slug, decision)
+    await decide_records_anew(tx, event.id)
+    return event
+
+
+async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """``events.actions.reinstate``; the same people hear of it."""
+    before = await _lock(tx, slug)
+    event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
+    return await _tell(tx, caller, before, event, Kind.EVENT_REINSTATED)
+
+
+async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """``events.actions.delete``; attendees hear of it, and records of their answers are taken back."""
+    before = await _lock(tx, slug)
+    event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
+    await decide_records_anew(tx, event.id)
+    return await _tell(tx, caller, before, event, Kind.EVENT_DELETED)
+
+
+async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
+    """Who is newly mentioned and has to do with the event anyway: who answered it, hosts it, or is in its group.
+
+    Nobody else: a handle in a text must not be a way to write to strangers.
+    """
+    people = [
+        one for one in await mentioned_in(tx, event.description, before=before.description) if one != caller.user_id
+    ]
+    if not people or event.is_held:
+        return
+    answered = await people_to_tell(tx, event.id, CONCERNED)
+    beside = (await beside_authors(tx, [event.id])).get(event.id, [])
+    roles = await roles_of(tx, event.group.id, people) if event.group else {}
+    near = {event.author_id, *answered, *beside, *(one for one, role in roles.items() if role in INSIDE)}
+    about = Particulars(person_id=caller.user_id)
+    to = [one for one in people if one in near]
+    sources = [caller.user_id]
+    await notifications.tell(
+        tx, to, Kind.MENTION, event.id, event.revision, about, starts_at=event.starts_at, sources=sources
+    )
+
+
+async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
+    """The event, locked; of a date of a series that first, because another date may have to be published now."""
+    await lock_series_of(tx, slug)
+    return await lock_by_slug(tx, slug)
+
+
+async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: Kind) -> Event:
+    if before is None or before.revision != event.revision:
+        await event_changed(tx, event, kind, by=caller.user_id, before=before)
+        await owing.owe_around(tx, event.slug)
+        # Where that was about this very date, its revision has grown once more.
+        return await by_id(tx, event.id) or event
+    return event

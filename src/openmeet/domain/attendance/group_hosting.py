@@ -1,0 +1,87 @@
+"""What those who run a group do to it, with its consequences for its events and the answers to them."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import left_groups, queries
+from openmeet.domain.events import ownership
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.model import Event, Origin, Visibility
+from openmeet.domain.events.promotion import Reach, reach, reach_of
+from openmeet.domain.events.publication import owe_attributions
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import publication_settings, record_queries
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
+from openmeet.domain.groups.promotion import Share, share_of
+from openmeet.domain.groups.publication import look_at_members
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import publications
+
+
+async def revise(
+    tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
+) -> Group:
+    """``groups.actions.edit``; where its events may be seen or published otherwise than before, that is decided anew."""
+    before, after = await groups.edit(tx, caller, slug, details, expected_revision=expected_revision)
+    await follow_up(tx, before, after)
+    return after
+
+
+async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
+    """A group was edited, here or in its record: see to its events where others may see or publish them now."""
+    if _reaching(before.details) == _reaching(after.details):
+        return
+    if reach(Visibility.PUBLIC, of_event(after)) is Reach.NOTHING:
+        await events.release_in_group(tx, after.id)
+    if after.details.visibility is GroupVisibility.PRIVATE:
+        await left_groups.look_again_in(tx, after.id)
+    await look_at_records(tx, after.id)
+
+
+async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
+    """``groups.publishing.open_account``: what is coming and out moves there, as far as the network learns whose event it is."""
+    before, _ = await groups.lock_for(tx, caller, slug, Action.TRANSFER)
+    after = await publication_settings.open_account(tx, caller, slug, handle)
+    if before.network.account_id is None and share_of(after) is Share.ALL:
+        await ownership.move_records(tx, await _coming_made_here(tx, after.id))
+    return after
+
+
+async def close_account(tx: Transaction, holder: UserId) -> None:
+    """A group's own account is gone with all its records: its owner's repository speaks for it, its authors' have its events."""
+    group_id = await record_queries.held_for(tx, holder)
+    group = None if group_id is None else await group_queries.lock(tx, group_id)
+    if group is None:
+        return
+    after = replace(group, network=replace(group.network, account_id=None), revision=group.revision + 1)
+    await publication_settings.change_speaker(tx, group, after)
+    await look_at_records(tx, after.id)
+
+
+async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
+    locked = [await events.lock_for_update(tx, one) for one in await events.ids_in_group(tx, group_id)]
+    return [
+        one
+        for one in locked
+        if one is not None
+        and one.origin is Origin.HERE
+        and not (one.is_gone or one.is_draft or one.is_over(tx.now))
+        and reach_of(one) is Reach.FULL
+    ]
+
+
+async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
+    """Decide anew what of a group's events, of the answers to them and of who is in it is published."""
+    event_ids = await events.ids_in_group(tx, group_id)
+    await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=event_ids)
+    answers = await queries.ids_of_group(tx, group_id)
+    await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=answers)
+    await look_at_members(tx, group_id)
+    await owe_attributions(tx, group_id)
+
+
+def _reaching(details: GroupDetails) -> tuple[object, ...]:
+    return details.visibility, details.promotion_level, details.announces_events, details.sync_enabled

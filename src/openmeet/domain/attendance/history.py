@@ -1,0 +1,178 @@
+"""What became of an answer, line by line: rows are only added. Shown to hosts and to the person."""
+
+from collections.abc import Collection, Sequence
+
+from groundwork.database.for_each import for_each, inserting
+from groundwork.database.together import Write, execute_together
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
+from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.model import Happening
+
+_LINE = {
+    "id": "text",
+    "attendance_id": "text",
+    "event_id": "text",
+    "actor_id": "text",
+    "through": "text",
+    "before_status": "text",
+    "after_status": "text",
+    "party": "integer",
+    "mode": "text",
+    "is_offered": "integer",
+    "changed_at": "bigint",
+}
+_INSERT = f"insert into attendance_changes ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
+_INSERT_EACH = inserting("attendance_changes", _LINE)
+
+COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
+
+
+async def keep(
+    tx: Transaction,
+    event: Event,
+    before: Attendance | None,
+    after: Attendance,
+    *,
+    through: Through,
+    actor_id: UserId | None,
+    along: Sequence[Write] = (),
+    is_heard: bool = True,
+) -> None:
+    """One more line of an answer to this event, written together with what goes ``along``; ``is_heard`` as in ``placing.put``."""
+    await execute_together(tx, [*along, Write(_INSERT, _values(tx, before, after, through, actor_id))])
+    if not is_heard:
+        return
+    group_id = event.group.id if event.group else None
+    people = (event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, ()), after.user_id)
+    await happened(tx, Happening.ANSWER, [Different(after.id, people, group_id)])
+
+
+async def keep_many(
+    tx: Transaction,
+    before: Sequence[Attendance | None],
+    after: Sequence[Attendance],
+    *,
+    through: Through,
+    actor_id: UserId | None = None,
+) -> None:
+    """One more line for each of several answers."""
+    lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    await for_each(tx, _INSERT_EACH, lines)
+    await _tell_listeners(tx, after)
+
+
+async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> None:
+    """Whoever asked to be told of answers hears of these: they concern who answered, the hosts, and the event's group."""
+    if not answers:
+        return
+    rows = await tx.fetch(
+        "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in answers})
+    )
+    events = {row["id"]: row for row in rows}
+    beside = await beside_authors(tx, list(events))
+    await happened(
+        tx,
+        Happening.ANSWER,
+        [
+            Different(
+                one.id,
+                (UserId(events[one.event_id]["author_id"]), *beside.get(one.event_id, ()), one.user_id),
+                events[one.event_id]["group_id"],
+            )
+            for one in answers
+            if one.event_id in events
+        ],
+    )
+
+
+async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[Change]:
+    """Everything that happened to one answer, oldest first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id"
+        f"{page.clause('changed_at', 'id', newest_first=False)}",
+        attendance_id=attendance_id,
+        **page.values,
+    )
+    return [_change_of(row) for row in rows]
+
+
+async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> Change | None:
+    """The last change that led to this status."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id and after_status = :status"
+        " order by id desc limit 1",
+        attendance_id=attendance_id,
+        status=status.value,
+    )
+    return _change_of(row) if row else None
+
+
+async def withdrawals(
+    reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
+) -> dict[AttendanceId, int]:
+    """How often each of these answers went from ``come`` to something else."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        "select attendance_id, count(*) as n from attendance_changes where attendance_id in :ids"
+        " and before_status in :come and after_status not in :come group by attendance_id order by attendance_id",
+        ids=list(ids),
+        come=[one.value for one in come],
+    )
+    return {AttendanceId(row["attendance_id"]): int(row["n"]) for row in rows}
+
+
+async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
+    """The person is erased, and what they did with them."""
+    await tx.execute("delete from attendance_changes where attendance_id = :attendance_id", attendance_id=attendance_id)
+
+
+async def count_since(reader: Reader, event_id: EventId, through: Through, since: int) -> int:
+    """How many changes of an event came by this since then."""
+    row = await reader.fetch_one(
+        "select count(*) as n from attendance_changes where event_id = :event_id and through = :through"
+        " and changed_at >= :since",
+        event_id=event_id,
+        through=through.value,
+        since=since,
+    )
+    return int(row["n"]) if row else 0
+
+
+def _values(
+    tx: Transaction, before: Attendance | None, after: Attendance, through: Through, actor_id: UserId | None
+) -> dict[str, object]:
+    return {
+        "id": new_id(tx.now),
+        "attendance_id": after.id,
+        "event_id": after.event_id,
+        "actor_id": actor_id,
+        "through": through.value,
+        "before_status": before.status.value if before else None,
+        "after_status": after.status.value,
+        "party": after.party,
+        "mode": after.mode.value if after.mode else None,
+        "is_offered": int(after.offered_until is not None),
+        "changed_at": tx.now,
+    }
+
+
+def _change_of(row: Row) -> Change:
+    return Change(
+        id=row["id"],
+        attendance_id=AttendanceId(row["attendance_id"]),
+        actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
+        through=Through(row["through"]),
+        before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,
+        after=AttendanceStatus(row["after_status"]),
+        party=row["party"],
+        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        is_offered=bool(row["is_offered"]),
+        changed_at=row["changed_at"],
+    )

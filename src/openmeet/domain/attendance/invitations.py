@@ -1,0 +1,123 @@
+"""Inviting by an address: to an event, or to every date of its series. Locks the events' rows first.
+
+Whose an address is, nobody learns: the host reads the address until the person has answered the invitation themselves. Whoever has answered
+without one goes on standing under their name alone; what the host wrote stands beside it as it would for a stranger, on a line that is
+nobody's (a stand-in), and no letter goes out for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, Refused, TooMany
+from openmeet.domain.attendance import (
+    history,
+    host_decisions,
+    invitation_queries,
+    joining_queries,
+    letting_in,
+    placing,
+    queries,
+    rules,
+)
+from openmeet.domain.attendance.invitation_queries import Invited
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, Through
+from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.rules import Standing
+from openmeet.domain.attendance.transitions import Act
+from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.queries import lock_dates, lock_series_of
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+
+# A host who writes to more people than this in a day has another purpose.
+MAX_INVITATIONS_A_DAY = 200
+
+
+async def invite(
+    tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
+) -> Attendance:
+    """Somebody gets one letter that asks whether they come, unless they have answered already: the host reads the same.
+
+    ``for_series``: to every coming date of the event's series, also to those that are made later; still by one letter.
+    Raises NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
+    """
+    if for_series:
+        await lock_series_of(tx, slug)
+    event = await host_decisions.lock_hosted(tx, caller, slug)
+    if for_series and event.place_in_series is None:
+        raise InvalidForm({"for_series": "This event is no date of a series."})
+    if event.is_gone or event.is_cancelled or event.is_over(tx.now):
+        raise Refused("This event takes no answers any more.", name="EventOver")
+    email = check_email(address)
+    if await history.count_since(tx, event.id, Through.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
+        raise TooMany(
+            f"An event sends at most {MAX_INVITATIONS_A_DAY} invitations a day. Pass on its address instead.",
+            after_seconds=24 * 3600,
+        )
+    known = await by_email(tx, email)
+    user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
+    invited = Invited(user_id, caller.user_id, email)
+    dates = [event]
+    if for_series and event.place_in_series is not None:
+        await invitation_queries.put(tx, event.place_in_series.series_id, invited)
+        held = await lock_dates(tx, event.place_in_series.series_id)
+        dates += [
+            date
+            for date in held
+            if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now))
+        ]
+    lines = [(date, *await _invite(tx, date, invited, is_private=known is None)) for date in dates]
+    news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
+    if news:
+        first, line = news[0]
+        await host_decisions.tell(tx, first, [line], Kind.INVITED, more=len(news) - 1, by=caller.user_id)
+    return lines[0][1]
+
+
+async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
+    """Who is invited to all dates of a series is invited to those that were just made; nobody is told once more."""
+    if not dates:
+        return
+    for one in await invitation_queries.of_series(tx, series_id):
+        is_private = await guests.find(tx, one.user_id) is not None
+        for date in dates:
+            await _invite(tx, date, one, is_private=is_private)
+
+
+async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bool) -> tuple[Attendance, bool]:
+    """The line of a locked event on which the host reads this address, and whether somebody is invited by it now."""
+    mine = await queries.by_invited_as(tx, event.id, one.invited_as)
+    if mine is None and await queries.find(tx, event.id, one.user_id) is not None:
+        nobody = await guests.make(tx, display_name="", email=None)
+        return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
+    if mine is not None and mine.status is AttendanceStatus.PENDING:
+        if mine.pending_for is PendingFor.UNCLEAR:
+            return mine, False  # nobody knows whether they come
+        # They said that they come, and waited for the host's word: this is it.
+        caller = Caller(one.invited_by, "")
+        room = await placing.has_room(tx, event, await joining_queries.of_event(tx, event), mine, placing.as_said(mine))
+        let_in = await host_decisions.apply(tx, event, mine, Act.APPROVE, caller, has_room=room, is_approved=True)
+        await host_decisions.tell(tx, event, [let_in], Kind.ANSWER_APPROVED)
+        return let_in, False
+    saved = await _put(tx, event, one, mine, is_private=is_private)
+    return saved, mine is None or saved.status is not mine.status
+
+
+async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
+    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else is_private)
+    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
+    if mine is not None and mine.status is decided.status:
+        return mine
+    user_id = one.user_id if mine is None else mine.user_id
+    saved = await host_decisions.put(
+        tx, event, user_id, mine, decided, said, Caller(one.invited_by, ""), is_approved=True
+    )
+    await queries.set_invited_as(tx, saved.id, one.invited_as)
+    if event.visibility is Visibility.PRIVATE:
+        await letting_in.look_again(tx, [event])
+    return saved

@@ -1,0 +1,132 @@
+"""Two rows of people turn out to be one person: their answers become one person's, at most one per event, and no seat is lost.
+
+Where both answered, the later word counts. Where both said the same, the answer that holds more stays: a place before a
+place in the line. What a host decided (turned down, checked in) outlives what either said, and an invitation is no answer.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.attendance import queries, rules, waitlist
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.queries import several
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publication_moves, publications
+
+_WORTH = {
+    AttendanceStatus.ATTENDING: 3,
+    AttendanceStatus.WAITLISTED: 2,
+    AttendanceStatus.PENDING: 1,
+}
+_DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
+
+
+async def lock_shared(tx: Transaction, from_user: UserId, to_user: UserId) -> list[EventId]:
+    """Lock the events that both answered, in the order of their ids, as everybody does before they touch an answer."""
+    shared = await events_of_both(tx, from_user, to_user)
+    if shared and tx.engine == "postgresql":
+        # SQLite has one writer. There may be hundreds: one statement, and not one for each.
+        await tx.fetch("select id from events where id in :ids order by id for update", ids=shared)
+    return shared
+
+
+async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> list[EventId]:
+    """Events that both answered, in the order of their ids."""
+    rows = await reader.fetch(
+        "select a.event_id from attendances a join attendances b on b.event_id = a.event_id"
+        " where a.user_id = :from_user and b.user_id = :to_user order by a.event_id",
+        from_user=from_user,
+        to_user=to_user,
+    )
+    return [EventId(row["event_id"]) for row in rows]
+
+
+# Who changed an event is not told of it, whoever they are by now.
+_IN_TELLINGS: Final = """
+    update event_tellings set telling = replace(telling, :from_user, :to_user)
+     where telling like '%' || cast(:from_user as text) || '%'
+"""
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
+    """Everything ``from_user`` answered is ``to_user``'s; how many answers that was. The caller holds ``lock_shared``."""
+    joined = await join_answers(tx, await _pairs(tx, from_user, to_user), to_user)
+    people = {"from_user": from_user, "to_user": to_user}
+    # A seat keeps its place whoever sits there: nothing of these events needs counting.
+    moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
+    await tx.execute("update attendance_changes set actor_id = :to_user where actor_id = :from_user", **people)
+    await tx.execute(_IN_TELLINGS, **people)
+    freed = [one.event_id for one in joined if one.is_seated or one.offered_until is not None]
+    await waitlist.fill_several(tx, await several(tx, freed))
+    return moved + len(joined)
+
+
+async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tuple[Attendance, Attendance]]:
+    """Both answers, of the one who goes and of the one who stays, to each event that has both."""
+    rows = await reader.fetch(
+        f"select {queries.COLUMNS} from attendances where user_id in :people order by event_id",
+        people=[from_user, to_user],
+    )
+    answers: dict[EventId, dict[UserId, Attendance]] = {}
+    for one in map(queries.attendance_of, rows):
+        answers.setdefault(one.event_id, {})[one.user_id] = one
+    return [(both[from_user], both[to_user]) for both in answers.values() if len(both) == 2]  # two people
+
+
+async def join_answers(
+    tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]], to_user: UserId
+) -> list[Attendance]:
+    """Of each two answers one stays, as the person's; those that do not."""
+    ordered = [
+        (theirs, mine) if _order(theirs, mine) > _order(mine, theirs) else (mine, theirs) for theirs, mine in pairs
+    ]
+    # What became of both is the history of the one that stays.
+    await tx.execute_many(
+        "update attendance_changes set attendance_id = :kept where attendance_id = :dropped",
+        [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
+    )
+    # An entry that stands in either's calendar is ended by the one answer that there is.
+    await tx.execute_many(
+        "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
+        "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",
+        [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
+    )
+    await tx.execute_many("delete from attendances where id = :id", [{"id": dropped.id} for _, dropped in ordered])
+    await tx.execute_many(
+        "update attendances set user_id = :to_user, record_uri = :record_uri, revision = :revision,"
+        " is_private = :is_private where id = :id",
+        [
+            {
+                "id": kept.id,
+                "to_user": to_user,
+                "record_uri": kept.record_uri or dropped.record_uri,
+                "revision": _later_than_both(kept, dropped),
+                "is_private": int(kept.is_private or dropped.is_private),
+            }
+            for kept, dropped in ordered
+        ],
+    )
+    promised = await publications.promised_among(
+        tx, publications.Kind.RSVP, [one.id for pair in ordered for one in pair]
+    )
+    joined = [
+        publication_moves.Joined(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
+        for kept, dropped in ordered
+        if not promised.isdisjoint({kept.id, dropped.id})
+    ]
+    await publication_moves.join_subjects(tx, publications.Kind.RSVP, joined, to_user)
+    return [dropped for _, dropped in ordered]
+
+
+def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
+    """Later than what either promised, so that the promise about it is looked at again."""
+    return max(kept.revision, dropped.revision) + 2
+
+
+def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
+    """What stands before what: the host's word, then the later word; of the same word, what holds more."""
+    is_same = rules.said_by(one.status) is rules.said_by(other.status)
+    worth = _WORTH.get(one.status, 0)
+    return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at

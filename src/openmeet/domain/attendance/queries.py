@@ -1,0 +1,411 @@
+"""The SQL of answers; ``line`` has that of the waitlist's order, ``history`` and ``joining_queries`` that of their tables."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.for_each import for_each
+from groundwork.database.for_each import inserting as inserting_each
+from groundwork.database.together import Write
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from openmeet.domain.attendance.model import (
+    NOBODY,
+    AnswerMode,
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    Counts,
+    PendingFor,
+    Source,
+)
+from openmeet.domain.attendance.seating import Held
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.moderation.labels import hides_person
+from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.users.model import UserId
+
+COLUMNS = (
+    "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
+    " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
+)
+
+# What stands in one repository, and what else its person has who is known by it alone: each found by an index of its own.
+ERASABLE: Mapping[Engine, str] = {
+    engine: f"""
+    select {COLUMNS} from attendances
+     where id in (select a.id from attendances a
+                   where a.record_uri is not null and {authority_of(engine, "a.record_uri")} = :did
+                   union
+                  select a.id from identities i join attendances a on a.user_id = i.user_id
+                   where i.did = :did and i.kind = 'shadow')
+     order by event_id, id
+"""
+    for engine in ENGINES
+}
+
+# Who holds seats; an index has the same words.
+HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
+
+# The answer stands in the repository of an account that is not active, or is of somebody whom a moderator has blocked or a label
+# hides: it is shown and counted nowhere, and stays as it is.
+IS_HIDDEN = f"""(exists (
+           select 1 from identities i
+            where i.user_id = a.user_id and (i.status <> 'active'
+              and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
+         or {is_blocked("a.user_id")} or {hides_person("a.user_id")})"""
+
+# Somebody without an account who gave an address.
+IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
+
+
+def attendance_of(row: Row) -> Attendance:
+    """The model value of a row that has ``COLUMNS``."""
+    return Attendance(
+        id=AttendanceId(row["id"]),
+        event_id=EventId(row["event_id"]),
+        user_id=UserId(row["user_id"]),
+        status=AttendanceStatus(row["status"]),
+        waitlist_number=row["waitlist_number"],
+        source=Source(row["source"]),
+        revision=row["revision"],
+        record_uri=row["record_uri"],
+        created_at=row["created_at"],
+        answered_at=row["answered_at"],
+        party=row["party"],
+        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        offered_until=row["offered_until"],
+        pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
+        approved_at=row["approved_at"],
+        is_private=bool(row["is_private"]),
+        skips_record=bool(row["skips_record"]),
+        guest_names=tuple(msgspec.json.decode(row["guest_names"])),
+        replies=msgspec.json.decode(row["replies"]),
+        reply_words=msgspec.json.decode(row["reply_words"]),
+    )
+
+
+async def is_answered(reader: Reader, event_id: EventId, *, but: AttendanceId | None = None) -> bool:
+    """Whether there is any answer to an event, declined ones included, besides the one that is named."""
+    row = await reader.fetch_one(
+        "select 1 from attendances where event_id = :event_id and id <> :but limit 1", event_id=event_id, but=but or ""
+    )
+    return row is not None
+
+
+async def ids_of_group(reader: Reader, group_id: GroupId) -> list[str]:
+    """Every answer to an event of this group."""
+    rows = await reader.fetch(
+        "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id order by a.id",
+        group_id=group_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance | None:
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from attendances where event_id = :event_id and user_id = :user_id",
+        event_id=event_id,
+        user_id=user_id,
+    )
+    return attendance_of(row) if row else None
+
+
+async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
+    """The line on which the host reads this address, or whoever has answered the invitation to it since."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from attendances where event_id = :event_id and invited_as = :address order by id limit 1",
+        event_id=event_id,
+        address=address,
+    )
+    return attendance_of(row) if row else None
+
+
+async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from attendances where id = :id", id=attendance_id)
+    return attendance_of(row) if row else None
+
+
+async def of_pairs(
+    reader: Reader, pairs: Collection[tuple[EventId, UserId]]
+) -> dict[tuple[EventId, UserId], Attendance]:
+    """The answers of several people, each to the event beside them; none where there is none."""
+    rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
+    found = map(attendance_of, await for_each(reader, _OF_PAIRS, rows))
+    return {(one.event_id, one.user_id): one for one in found}
+
+
+_OF_PAIRS = f"""
+    select {", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))}
+      from each(event_id text, user_id text) as given
+      join attendances a on a.event_id = given.event_id and a.user_id = given.user_id
+"""
+
+
+async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from attendances where record_uri = :uri", uri=uri)
+    return attendance_of(row) if row else None
+
+
+async def seats_taken(reader: Reader, event_id: EventId) -> int:
+    """Seats held or offered, also by people who are hidden at the moment."""
+    return (await held(reader, event_id)).total
+
+
+async def held(reader: Reader, event_id: EventId) -> Held:
+    """Seats held or offered, by how their people take part; for a decision the event's row is locked."""
+    rows = await reader.fetch(
+        f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {HOLDS}"
+        " group by mode order by mode",
+        event_id=event_id,
+    )
+    return Held({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
+
+
+async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
+    """One person's latest answer to any date of a series of which they said that they come."""
+    names = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
+    row = await reader.fetch_one(
+        f"select {names} from attendances a join events e on e.id = a.event_id"
+        " where e.series_id = :series_id and a.user_id = :user_id"
+        " and a.status in ('attending', 'attended', 'waitlisted', 'pending') order by a.answered_at desc, a.id desc limit 1",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return attendance_of(row) if row else None
+
+
+async def in_order(
+    reader: Reader,
+    event_id: EventId,
+    statuses: Sequence[AttendanceStatus],
+    ids: Sequence[AttendanceId] | None,
+    *,
+    limit: int,
+) -> list[Attendance]:
+    """Answers of an event in these statuses that are not hidden, in order of arrival; only these, where ids are given."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
+        f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
+        event_id=event_id,
+        wanted=[status.value for status in statuses],
+        limit=limit,
+        **({} if ids is None else {"ids": [*ids] or [AttendanceId("")]}),
+    )
+    return [attendance_of(row) for row in rows]
+
+
+async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
+    """Those of these people who can be told nothing: known only by a DID, or by a name that a host wrote down."""
+    if not user_ids:
+        return set()
+    rows = await reader.fetch(
+        "select u.id from users u left join guests g on g.user_id = u.id"
+        " where u.id in :user_ids and u.kind = 'shadow' and g.email is null order by u.id",
+        user_ids=list(user_ids),
+    )
+    return {UserId(row["id"]) for row in rows}
+
+
+def inserting(new: Attendance) -> Write:
+    """A first answer; UniqueViolated when the person has one or the record belongs to another."""
+    return Write(
+        _INSERT,
+        {
+            "id": new.id,
+            "event_id": new.event_id,
+            "user_id": new.user_id,
+            "record_uri": new.record_uri,
+            "created_at": new.created_at,
+            "revision": 1,
+            **_values(new),
+        },
+    )
+
+
+async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
+    """First answers, as ``inserting``."""
+    await for_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
+
+
+async def save(tx: Transaction, changed: Attendance) -> Attendance:
+    """What was decided anew about a known answer; the revision grows."""
+    row = await tx.fetch_one(
+        f"""
+        update attendances set {", ".join(f"{name} = :{name}" for name in _DECIDED)}, revision = revision + 1
+         where id = :id
+        returning {COLUMNS}
+        """,
+        id=changed.id,
+        **_values(changed),
+    )
+    if row is None:
+        raise RuntimeError("the attendance vanished while its event was locked")
+    return attendance_of(row)
+
+
+async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
+    """``save`` for many, whose events' rows are locked."""
+    await tx.execute_many(
+        f"update attendances set {', '.join(f'{name} = :{name}' for name in _DECIDED)}, revision = revision + 1 where id = :id",
+        [{"id": one.id, **_values(one)} for one in changed],
+    )
+
+
+_DECIDED = (
+    "status",
+    "waitlist_number",
+    "source",
+    "answered_at",
+    "party",
+    "mode",
+    "offered_until",
+    "pending_for",
+    "approved_at",
+    "is_private",
+    "skips_record",
+    "guest_names",
+    "replies",
+    "reply_words",
+)
+
+
+_INSERT = f"""
+    insert into attendances (id, event_id, user_id, revision, record_uri, created_at, {", ".join(_DECIDED)})
+    values (:id, :event_id, :user_id, :revision, :record_uri, :created_at, {", ".join(f":{name}" for name in _DECIDED)})
+"""
+
+
+_INSERT_EACH = inserting_each(
+    "attendances",
+    {
+        "id": "text",
+        "event_id": "text",
+        "user_id": "text",
+        "record_uri": "text",
+        "created_at": "bigint",
+        "revision": "bigint",
+        "status": "text",
+        "waitlist_number": "bigint",
+        "source": "text",
+        "answered_at": "bigint",
+        "party": "integer",
+        "mode": "text",
+        "offered_until": "bigint",
+        "pending_for": "text",
+        "approved_at": "bigint",
+        "is_private": "integer",
+        "skips_record": "integer",
+        "guest_names": "text",
+        "replies": "text",
+        "reply_words": "text",
+    },
+)
+
+
+def _values(one: Attendance) -> dict[str, object]:
+    return {
+        "status": one.status.value,
+        "waitlist_number": one.waitlist_number,
+        "source": one.source.value,
+        "answered_at": one.answered_at,
+        "party": one.party,
+        "mode": one.mode.value if one.mode else None,
+        "offered_until": one.offered_until,
+        "pending_for": one.pending_for.value if one.pending_for else None,
+        "approved_at": one.approved_at,
+        "is_private": int(one.is_private),
+        "skips_record": int(one.skips_record),
+        "guest_names": msgspec.json.encode(one.guest_names).decode(),
+        "replies": msgspec.json.encode(dict(one.replies)).decode(),
+        "reply_words": msgspec.json.encode(dict(one.reply_words)).decode(),
+    }
+
+
+async def erasable(reader: Reader, did: str) -> list[Attendance]:
+    """Answers that stand in a DID's repository, and whatever else somebody has who is known by this DID alone."""
+    return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
+
+
+async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
+    await tx.execute("delete from attendances where id = :id", id=attendance_id)
+
+
+async def release_records(tx: Transaction, uris: Collection[str]) -> None:
+    """No answer points to these records any more: what each is about now is another event than before under the same uri."""
+    if uris:
+        await tx.execute("update attendances set record_uri = null where record_uri in :uris", uris=sorted(uris))
+
+
+async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: str | None) -> None:
+    await tx.execute(
+        "update attendances set record_uri = :record_uri where id = :id", record_uri=record_uri, id=attendance_id
+    )
+
+
+async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) -> None:
+    """The records of several answers; None where one has none any more."""
+    await tx.execute_many(
+        "update attendances set record_uri = :record_uri where id = :id",
+        [{"id": attendance_id, "record_uri": uri} for attendance_id, uri in sorted(uris.items())],
+    )
+
+
+async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
+    """The address that a host wrote: it stands for the person in lists until they have answered themselves."""
+    await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
+
+
+async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+    """Everybody who answered so, be it that nothing reaches them."""
+    rows = await reader.fetch(
+        "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
+        event_id=event_id,
+        wanted=[status.value for status in statuses],
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:
+    """Counts of several events in one statement; people known only by their DID are counted like everybody.
+
+    Every answer is read: for what is only shown, ``counts_shown`` reads those of crowds every few seconds.
+    """
+    found = dict.fromkeys(event_ids, NOBODY)
+    if not found:
+        return found
+    rows = await reader.fetch(
+        f"""
+        select event_id,
+               cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
+               cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
+               cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
+               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as unconfirmed,
+               cast(sum(case when {HOLDS} then party else 0 end) as bigint) as seats,
+               cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
+               cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
+                 as online
+          from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
+                       case when {IS_HIDDEN} then 0 else a.party end as shown
+                  from attendances a where a.event_id in :wanted) as counted
+         group by event_id order by event_id
+        """,
+        wanted=list(found),
+    )
+    for row in rows:
+        names = ("going", "interested", "waitlisted", "unconfirmed", "seats", "offered", "online")
+        found[EventId(row["event_id"])] = Counts(**{name: int(row[name]) for name in names})
+    return found
+
+
+async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Attendance]:
+    """One person's answers to several events."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendances where user_id = :user_id and event_id in :wanted order by event_id",
+        user_id=user_id,
+        wanted=list(event_ids),
+    )
+    return {EventId(row["event_id"]): attendance_of(row) for row in rows}

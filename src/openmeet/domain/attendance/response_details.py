@@ -1,0 +1,106 @@
+"""What somebody says beside yes: with how many, in which way, the host's questions; looked at field by field. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from groundwork.errors import InvalidForm
+from openmeet.domain.attendance.model import MAX_GUEST_NAME, MAX_REPLY, AnswerMode, Attendance, Wishes
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.seating import limits_of, most_together, places_words
+from openmeet.domain.events.model import Event, Mode
+from openmeet.i18n.markdown import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer's particulars after ``particulars`` has looked at them."""
+
+    party: int
+    mode: AnswerMode | None
+    guest_names: tuple[str, ...]
+    replies: Mapping[str, str]
+    is_private: bool
+    skips_record: bool = False
+    reply_words: Mapping[str, str] = field(default_factory=dict)
+
+
+def particulars(event: Event, joining: Joining, mine: Attendance | None, wishes: Wishes, *, is_going: bool) -> Said:
+    """What somebody said before, and now. InvalidForm lists every field that is wrong or missing.
+
+    ``is_going``: only who comes is held to what the host asks, and to a party for which there are places at all.
+    """
+    problems: dict[str, str] = {}
+    party = wishes.party if wishes.party is not None else (mine.party if mine else 1)
+    most = max(joining.max_party, mine.party if mine else 1)
+    mode = _mode(event, mine, wishes)
+    there_are = most_together(limits_of(event, joining), mode)
+    # Who has seats is told elsewhere that they keep them, and get no further ones.
+    has_seats = mine is not None and mine.is_seated
+    if not 1 <= party <= most:
+        one = "At this event everybody answers for themselves."
+        problems["party"] = one if most == 1 else f"Come with 1 to {most} people, yourself included."
+    elif is_going and there_are is not None and party > there_are and not has_seats:
+        problems["party"] = f"{places_words(there_are, mode)}: come with fewer people."
+    if wishes.mode is not None and event.mode is not Mode.HYBRID:
+        problems["mode"] = "This event is held in one way only."
+    names = _names(wishes, mine, party, problems)
+    if is_going and joining.asks_names and "party" not in problems and len(names) < party - 1:
+        problems["guest_names"] = "Name everybody who comes with you."
+    replies = dict(mine.replies) if mine else {}
+    words = dict(mine.reply_words) if mine else {}
+    if wishes.replies is not None:
+        said = _replies(joining, wishes.replies, problems)
+        replies |= said
+        words |= {question.id: question.words for question in joining.questions if question.id in said}
+    if is_going:
+        for question in joining.questions:
+            if question.is_required and not replies.get(question.id):
+                problems.setdefault(question.id, "The host needs an answer to this.")
+    if problems:
+        raise InvalidForm(problems)
+    is_private = wishes.is_private if wishes.is_private is not None else (mine is not None and mine.is_private)
+    replies = {name: text for name, text in replies.items() if text}
+    return Said(
+        party,
+        mode,
+        names,
+        replies,
+        is_private,
+        wishes.skips_record,
+        {name: text for name, text in words.items() if name in replies},
+    )
+
+
+def _mode(event: Event, mine: Attendance | None, wishes: Wishes) -> AnswerMode | None:
+    if event.mode is not Mode.HYBRID:
+        return None
+    return wishes.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
+
+
+def _names(wishes: Wishes, mine: Attendance | None, party: int, problems: dict[str, str]) -> tuple[str, ...]:
+    names = wishes.guest_names if wishes.guest_names is not None else (mine.guest_names if mine else ())
+    names = tuple(filter(None, (one_line(name) for name in names)))
+    if any(len(name) > MAX_GUEST_NAME for name in names):
+        problems["guest_names"] = f"A name has at most {MAX_GUEST_NAME} characters."
+    if len(names) > max(0, party - 1):
+        if wishes.guest_names is not None:
+            problems["guest_names"] = "More names than people who come with you."
+        names = names[: max(0, party - 1)]
+    return names
+
+
+def _replies(joining: Joining, said: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
+    asked = {question.id: question for question in joining.questions}
+    found = {}
+    for name, text in said.items():
+        question = asked.get(name)
+        if question is None:
+            problems[name] = "The host does not ask this."
+            continue
+        reply = text.replace("\r\n", "\n").strip()
+        if question.choices and reply and reply not in question.choices:
+            problems[name] = "Choose one of: " + ", ".join(question.choices) + "."
+        elif len(reply) > MAX_REPLY:
+            problems[name] = f"At most {MAX_REPLY} characters."
+        found[name] = reply
+    return found

@@ -1,0 +1,137 @@
+"""What stands in a person's calendar between two instants: read by indexes of the person, never by scanning events.
+
+``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are questions with an index each; an event that one hosts and goes to is one line.
+Events that the person may not see any more are not there (left groups, hidden repositories, held by others).
+"""
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Reader, Row
+from openmeet.domain.calendars.model import WIDEST, Entry, Kind
+from openmeet.domain.events.model import Audience, Mode, Status
+from openmeet.domain.events.visibility import is_hidden, is_shut_out
+from openmeet.domain.users.model import UserId
+
+_EVENT = (
+    "e.id, e.slug, e.title, e.mode, e.venue_name, e.locality, e.starts_at, e.ends_at, e.over_at, e.time_zone, e.status,"
+    " e.is_all_day, e.place_audience, e.is_draft"
+)
+_IN_WINDOW = "e.starts_at < :end and e.over_at > :start and e.deleted_at is null and e.removed_at is null"
+# The same of events that are looked up by their keys. Nothing added is no column of an index: PostgreSQL would rather read the starts of
+# a quarter of all events than the rows of a few hundred, twenty times as slow among a million.
+_IN_WINDOW_BY_KEY = (
+    "e.starts_at + 0 < :end and e.over_at + 0 > :start and e.deleted_at is null and e.removed_at is null"
+)
+
+# Keys of one question.
+_AT_ONCE = 1_000
+
+# Nothing takes longer than ``WIDEST``: how far back something may begin that is not over yet.
+HOSTING = f"""
+    select {_EVENT} from events e
+     where e.author_id = :user_id and e.starts_at >= :earliest and {_IN_WINDOW}
+     order by e.starts_at, e.id
+"""
+# Two questions on purpose: joined, PostgreSQL would rather read every event of the month than a few hundred by their keys.
+ANSWERS = """
+    select event_id, status from attendances
+     where user_id = :user_id and status in ('attending', 'attended', 'waitlisted', 'pending', 'interested', 'invited')
+     order by event_id
+"""
+ANSWERED = f"""
+    select {_EVENT} from events e
+     where e.id in :ids and e.starts_at + 0 >= :earliest and {_IN_WINDOW_BY_KEY}
+       and (e.is_held = 0 or e.author_id = :user_id) and not {is_hidden("e")} and not {is_shut_out("e")}
+     order by e.starts_at, e.id
+"""
+SUBSCRIBED = """
+    select d.calendar_id, d.number, d.title, d.place, d.starts_at, d.ends_at, d.time_zone, d.is_all_day, d.is_cancelled,
+           c.name as calendar
+      from subscribed_dates d join subscribed_calendars c on c.id = d.calendar_id
+     where d.user_id = :user_id and d.starts_at < :end and d.ends_at >= :start and d.starts_at >= :earliest
+       and (c.is_busy = 1 or :only_busy = 0)
+     order by d.starts_at, d.calendar_id, d.number
+"""
+
+_KINDS = {
+    "hosting": Kind.HOSTING,
+    "attending": Kind.GOING,
+    "attended": Kind.GOING,
+    "waitlisted": Kind.WAITING,
+    "pending": Kind.WAITING,
+    "interested": Kind.INTERESTED,
+    "invited": Kind.INVITED,
+}
+
+
+async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[Entry]:
+    """Events of ours in ``[start, end)``, in order; each once, as what matters most."""
+    window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
+    found: dict[str, Entry] = {}
+    answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
+    ids = list(answers)
+    for first in range(0, len(ids), _AT_ONCE):
+        for row in await reader.fetch(ANSWERED, ids=ids[first : first + _AT_ONCE], **window):
+            found[row["id"]] = _own(row, answers[row["id"]])
+    # Who hosts it may go to it as well; running it is what takes the time.
+    for row in await reader.fetch(HOSTING, **window):
+        found[row["id"]] = _own(row, "hosting")
+    return sorted(found.values(), key=order)
+
+
+async def all_of(
+    reader: Reader, user_id: UserId, start: Instant, end: Instant, *, only_busy: bool = False
+) -> list[Entry]:
+    """Everything in ``[start, end)``, in order. ``only_busy`` leaves out calendars that the person said take no time."""
+    rows = await reader.fetch(
+        SUBSCRIBED,
+        user_id=user_id,
+        start=start,
+        end=end,
+        earliest=start - WIDEST,
+        only_busy=int(only_busy),
+    )
+    # What ends where the window begins is not in it, unless it takes no time at all.
+    subscribed = [_subscribed(row) for row in rows if row["ends_at"] > start or row["starts_at"] >= start]
+    return sorted([*await own(reader, user_id, start, end), *subscribed], key=order)
+
+
+def order(entry: Entry) -> tuple[int, str]:
+    """How a calendar is sorted."""
+    return entry.starts_at, entry.key
+
+
+def _own(row: Row, why: str) -> Entry:
+    kind = _KINDS[why]
+    # The exact place may be for those alone who are going.
+    knows_place = kind in {Kind.HOSTING, Kind.GOING} or row["place_audience"] == Audience.EVERYONE.value
+    spot = ", ".join(part for part in (row["venue_name"] if knows_place else "", row["locality"]) if part)
+    return Entry(
+        kind=kind,
+        key=row["id"],
+        title=row["title"],
+        place="Online" if row["mode"] == Mode.ONLINE.value else spot,
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"] if row["ends_at"] is not None else Instant(row["starts_at"] + HOUR),
+        has_end=row["ends_at"] is not None,
+        time_zone=row["time_zone"],
+        is_all_day=bool(row["is_all_day"]),
+        is_cancelled=row["status"] == Status.CANCELLED.value,
+        slug=row["slug"],
+        is_draft=bool(row["is_draft"]),
+    )
+
+
+def _subscribed(row: Row) -> Entry:
+    return Entry(
+        kind=Kind.SUBSCRIBED,
+        key=f"{row['calendar_id']}:{row['number']:05}",
+        title=row["title"],
+        place=row["place"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        has_end=row["ends_at"] > row["starts_at"],
+        time_zone=row["time_zone"],
+        is_all_day=bool(row["is_all_day"]),
+        is_cancelled=bool(row["is_cancelled"]),
+        calendar=row["calendar"],
+    )

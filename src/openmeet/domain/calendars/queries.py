@@ -1,0 +1,365 @@
+"""All SQL of subscribed calendars and of feeds. Every statement names the person whose they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.calendars.model import CalendarId, FailureReason, Health, Itself, ReadDate, Subscribed
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = (
+    "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.fetched_at, c.changed_at,"
+    " c.next_fetch_at, c.created_at, (select count(*) from subscribed_dates d where d.calendar_id = c.id) as dates"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What is needed to fetch a calendar again, or to read what was fetched."""
+
+    id: CalendarId
+    user_id: UserId
+    url_sealed: bytes | None
+    etag: str
+    last_modified: str
+    failures: int
+    content: bytes
+    health: Health
+
+
+def _subscribed(row: Row) -> Subscribed:
+    return Subscribed(
+        id=CalendarId(row["id"]),
+        user_id=UserId(row["user_id"]),
+        name=row["name"],
+        host=row["host"],
+        health=Health(row["health"]),
+        reason=FailureReason(row["reason"]) if row["reason"] else None,
+        problem=row["problem"],
+        failures=row["failures"],
+        is_busy=bool(row["is_busy"]),
+        dates=row["dates"],
+        fetched_at=row["fetched_at"],
+        changed_at=row["changed_at"],
+        next_fetch_at=row["next_fetch_at"],
+        created_at=row["created_at"],
+    )
+
+
+async def of_person(reader: Reader, user_id: UserId) -> list[Subscribed]:
+    """A person's calendars, the oldest first."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id order by c.created_at, c.id",
+        user_id=user_id,
+    )
+    return [_subscribed(row) for row in rows]
+
+
+async def find(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> Subscribed | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id and c.id = :id",
+        user_id=user_id,
+        id=calendar_id,
+    )
+    return _subscribed(row) if row else None
+
+
+async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> Subscribed | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id and c.digest = :digest",
+        user_id=user_id,
+        digest=digest,
+    )
+    return _subscribed(row) if row else None
+
+
+async def insert(
+    tx: Transaction,
+    calendar_id: CalendarId,
+    user_id: UserId,
+    *,
+    name: str,
+    host: str,
+    health: Health,
+    url_sealed: bytes | None,
+    digest: bytes,
+    content: bytes,
+    etag: str,
+    last_modified: str,
+    next_fetch_at: Instant | None,
+    dates_until: Instant,
+) -> bool:
+    """False when the person has this calendar already: ``digest`` is of its address, or of a file's bytes."""
+    made = await tx.execute(
+        """
+        insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, url_sealed, digest,
+                                          content, etag, last_modified, fetched_at, changed_at, next_fetch_at,
+                                          dates_until, created_at)
+        values (:id, :user_id, :name, :host, :health, '', 0, 1, :url_sealed, :digest, :content, :etag, :last_modified,
+                :now, :now, :next_fetch_at, :dates_until, :now)
+            on conflict (user_id, digest) do nothing
+        """,
+        id=calendar_id,
+        user_id=user_id,
+        name=name,
+        host=host,
+        health=health.value,
+        url_sealed=url_sealed,
+        digest=digest,
+        content=content,
+        etag=etag,
+        last_modified=last_modified,
+        next_fetch_at=next_fetch_at,
+        dates_until=dates_until,
+        now=tx.now,
+    )
+    return made == 1
+
+
+async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool) -> bool:
+    changed = await tx.execute(
+        "update subscribed_calendars set name = :name, is_busy = :is_busy where user_id = :user_id and id = :id",
+        name=name,
+        is_busy=int(is_busy),
+        user_id=user_id,
+        id=calendar_id,
+    )
+    return changed == 1
+
+
+async def delete(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> bool:
+    gone = await tx.execute(
+        "delete from subscribed_calendars where user_id = :user_id and id = :id", user_id=user_id, id=calendar_id
+    )
+    return gone == 1
+
+
+async def put_dates(
+    tx: Transaction, calendar_id: CalendarId, user_id: UserId, dates: Sequence[ReadDate], until: Instant
+) -> None:
+    """These are the calendar's dates now. Changes nothing where the calendar was taken away meanwhile."""
+    known = await tx.execute(
+        "update subscribed_calendars set dates_until = :until where id = :id", until=until, id=calendar_id
+    )
+    if known == 0:
+        return
+    await tx.execute("delete from subscribed_dates where calendar_id = :id", id=calendar_id)
+    await tx.execute_many(
+        """
+        insert into subscribed_dates (calendar_id, number, user_id, title, place, starts_at, ends_at, time_zone,
+                                      is_all_day, is_cancelled)
+        values (:calendar_id, :number, :user_id, :title, :place, :starts_at, :ends_at, :time_zone, :is_all_day,
+                :is_cancelled)
+        """,
+        [
+            {
+                "calendar_id": calendar_id,
+                "number": number,
+                "user_id": user_id,
+                "title": one.title,
+                "place": one.place,
+                "starts_at": one.starts_at,
+                "ends_at": one.ends_at,
+                "time_zone": one.time_zone,
+                "is_all_day": int(one.is_all_day),
+                "is_cancelled": int(one.is_cancelled),
+            }
+            for number, one in enumerate(dates)
+        ],
+    )
+
+
+async def claim_due(tx: Transaction, limit: int, until: Instant) -> list[Address]:
+    """Calendars that are due to be fetched; nobody else takes them before ``until``."""
+    rows = await tx.fetch(
+        "select id from subscribed_calendars where next_fetch_at <= :now order by next_fetch_at, id limit :limit",
+        now=tx.now,
+        limit=limit,
+    )
+    found = []
+    for row in rows:
+        taken = await tx.fetch_one(
+            f"update subscribed_calendars set next_fetch_at = :until where id = :id and next_fetch_at <= :now"
+            f" returning {_ADDRESS}",
+            until=until,
+            id=row["id"],
+            now=tx.now,
+        )
+        if taken is not None:
+            found.append(_address(taken))
+    return found
+
+
+async def address(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> Address | None:
+    row = await reader.fetch_one(
+        f"select {_ADDRESS} from subscribed_calendars where user_id = :user_id and id = :id",
+        user_id=user_id,
+        id=calendar_id,
+    )
+    return _address(row) if row else None
+
+
+async def running_out(reader: Reader, before: Instant, limit: int) -> list[Address]:
+    """Calendars whose kept dates end too soon."""
+    rows = await reader.fetch(
+        f"select {_ADDRESS} from subscribed_calendars where dates_until < :before order by dates_until, id limit :limit",
+        before=before,
+        limit=limit,
+    )
+    return [_address(row) for row in rows]
+
+
+async def note_fetched(
+    tx: Transaction,
+    calendar_id: CalendarId,
+    *,
+    content: bytes | None,
+    etag: str,
+    last_modified: str,
+    next_fetch_at: Instant,
+) -> None:
+    """It was fetched; ``content`` is None where nothing has changed."""
+    await tx.execute(
+        """
+        update subscribed_calendars
+           set health = 'fresh', reason = '', problem = '', failures = 0, fetched_at = :now, etag = :etag,
+               last_modified = :last_modified, next_fetch_at = :next_fetch_at,
+               content = coalesce(:content, content),
+               changed_at = case when :has_content = 1 then :now else changed_at end
+         where id = :id
+        """,
+        id=calendar_id,
+        now=tx.now,
+        content=content,
+        has_content=int(content is not None),
+        etag=etag,
+        last_modified=last_modified,
+        next_fetch_at=next_fetch_at,
+    )
+
+
+async def note_failed(
+    tx: Transaction,
+    calendar_id: CalendarId,
+    *,
+    health: Health,
+    reason: FailureReason,
+    problem: str,
+    next_fetch_at: Instant | None,
+) -> None:
+    await tx.execute(
+        """
+        update subscribed_calendars
+           set health = :health, reason = :reason, problem = :problem, failures = failures + 1, next_fetch_at = :next_fetch_at
+         where id = :id
+        """,
+        id=calendar_id,
+        health=health.value,
+        reason=reason.value,
+        problem=problem,
+        next_fetch_at=next_fetch_at,
+    )
+
+
+async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Instant) -> None:
+    """It is tried later, and nothing is said about it: that it was not read now is not its doing."""
+    await tx.execute(
+        "update subscribed_calendars set next_fetch_at = :at where id = :id and next_fetch_at is not null",
+        at=next_fetch_at,
+        id=calendar_id,
+    )
+
+
+async def keep_dates(
+    tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FailureReason, problem: str
+) -> None:
+    """Its dates stay as they are until then, because they cannot be computed anew."""
+    await tx.execute(
+        "update subscribed_calendars set dates_until = :until, reason = :reason, problem = :problem where id = :id",
+        until=until,
+        reason=reason.value,
+        problem=problem,
+        id=calendar_id,
+    )
+
+
+async def itself(reader: Reader, slug: str) -> Itself | None:
+    """The event at this address, as calendars name it; whether the person may see it does not matter for what is no conflict."""
+    row = await reader.fetch_one("select id, title, starts_at from events where slug = :slug", slug=slug)
+    return Itself(row["id"], row["title"], row["starts_at"]) if row else None
+
+
+async def feed_serial(tx: Transaction, user_id: UserId) -> int:
+    """Which link of this person is the one that works; the first is made."""
+    row = await tx.fetch_one(
+        """
+        insert into calendar_feeds (user_id, serial, token_hash, created_at) values (:user_id, 1, null, :now)
+            on conflict (user_id) do update set serial = calendar_feeds.serial returning serial
+        """,
+        user_id=user_id,
+        now=tx.now,
+    )
+    assert row is not None  # noqa: S101  # inserted or updated
+    return int(row["serial"])
+
+
+async def set_feed(tx: Transaction, user_id: UserId, serial: int, token_hash: bytes | None) -> None:
+    await tx.execute(
+        "update calendar_feeds set serial = :serial, token_hash = :token_hash where user_id = :user_id",
+        serial=serial,
+        token_hash=token_hash,
+        user_id=user_id,
+    )
+
+
+async def feed_of(reader: Reader, user_id: UserId) -> tuple[int, bytes] | None:
+    """Serial and hash of the link of this person that works."""
+    row = await reader.fetch_one(
+        "select serial, token_hash from calendar_feeds where user_id = :user_id and token_hash is not null",
+        user_id=user_id,
+    )
+    return None if row is None else (int(row["serial"]), bytes(row["token_hash"]))
+
+
+async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
+    """Whose calendar this token opens."""
+    row = await reader.fetch_one("select user_id from calendar_feeds where token_hash = :hash", hash=token_hash)
+    return UserId(row["user_id"]) if row else None
+
+
+NEWEST_ZONES = (
+    """
+    select time_zone from events where author_id = :user_id and deleted_at is null
+     order by created_at desc, id desc limit 1
+    """,
+    """
+    select e.time_zone from attendances a join events e on e.id = a.event_id
+     where a.user_id = :user_id order by a.created_at desc, a.id desc limit 1
+    """,
+)
+
+
+async def zone_of_newest(reader: Reader, user_id: UserId) -> str:
+    """The zone of the event that the person made last, or else answered last; empty where there is none."""
+    for statement in NEWEST_ZONES:
+        row = await reader.fetch_one(statement, user_id=user_id)
+        if row is not None:
+            return str(row["time_zone"])
+    return ""
+
+
+_ADDRESS = "id, user_id, url_sealed, etag, last_modified, failures, content, health"
+
+
+def _address(row: Row) -> Address:
+    return Address(
+        CalendarId(row["id"]),
+        UserId(row["user_id"]),
+        row["url_sealed"],
+        row["etag"],
+        row["last_modified"],
+        row["failures"],
+        row["content"],
+        Health(row["health"]),
+    )

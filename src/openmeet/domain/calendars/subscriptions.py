@@ -1,0 +1,112 @@
+"""What a person does with their subscribed calendars. What is long (fetching, reading) happens before the transaction."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.fresh_id import new_id
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.calendars import queries
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, digest_of, fetch, host_of
+from openmeet.domain.calendars.files import read_file
+from openmeet.domain.calendars.model import (
+    AHEAD,
+    MAX_NAME,
+    MOST_CALENDARS,
+    REFRESH_EVERY,
+    CalendarId,
+    Health,
+    ReadFile,
+    Subscribed,
+)
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A calendar that was read and is not kept yet; ``url`` is empty for a file."""
+
+    url: str
+    fetched: Fetched
+    read: ReadFile
+
+
+async def look(outgoing: Outgoing, workers: ChargedPool, url: str, now: Instant, zone: str) -> Offered:
+    """What stands at an address. Raises what ``fetch`` and ``read`` raise."""
+    fetched = await fetch(outgoing.http, url)
+    assert fetched.content is not None  # noqa: S101  # nothing was known before
+    return Offered(url, fetched, await read(workers, fetched.content, now, zone))
+
+
+async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> Offered:
+    """What a file says."""
+    return Offered("", Fetched(content, "", ""), await read(workers, content, now, zone))
+
+
+async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> ReadFile:
+    """``read_file`` in another process. Raises what it raises, JobStopped, TooMany and Unavailable."""
+    return await workers.run(partial(read_file, content, now, zone))
+
+
+async def subscribe(
+    tx: Transaction, user_id: UserId, offered: Offered, name: str, outgoing: Outgoing | None
+) -> tuple[Subscribed, bool]:
+    """Keep it; False beside it where the person has it already, which changes nothing. Raises Refused (``TooManyCalendars``)."""
+    digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
+    mine = await queries.of_person(tx, user_id)
+    calendar_id = CalendarId(new_id(tx.now))
+    is_file = not offered.url
+    if len(mine) >= MOST_CALENDARS:
+        raise Refused(f"You can have {MOST_CALENDARS} calendars here; take one away first.", name="TooManyCalendars")
+    sealed = None
+    if not is_file:
+        assert outgoing is not None  # noqa: S101  # an address was fetched with it
+        sealed = outgoing.sealer.seal(offered.url.encode(), SEAL_PURPOSE)
+    is_new = await queries.insert(
+        tx,
+        calendar_id,
+        user_id,
+        name=checked_name(name or offered.read.name or host_of(offered.url) or "A calendar"),
+        host=host_of(offered.url),
+        health=Health.FILE if is_file else Health.FRESH,
+        url_sealed=sealed,
+        digest=digest,
+        content=offered.fetched.content or b"",
+        etag=offered.fetched.etag,
+        last_modified=offered.fetched.last_modified,
+        next_fetch_at=None if is_file else Instant(tx.now + REFRESH_EVERY),
+        dates_until=Instant(tx.now + AHEAD),
+    )
+    if not is_new:
+        known = await queries.by_digest(tx, user_id, digest)
+        assert known is not None  # noqa: S101  # the conflict is with it
+        return known, False
+    await queries.put_dates(tx, calendar_id, user_id, offered.read.dates, Instant(tx.now + AHEAD))
+    made = await queries.find(tx, user_id, calendar_id)
+    assert made is not None  # noqa: S101  # inserted above
+    return made, True
+
+
+async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool) -> Subscribed:
+    """Another name, or whether it takes the person's time."""
+    if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):
+        raise NotFound("You have no such calendar.")
+    found = await queries.find(tx, user_id, calendar_id)
+    assert found is not None  # noqa: S101  # edited above
+    return found
+
+
+async def remove(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> None:
+    """Forget it and everything that it said."""
+    if not await queries.delete(tx, user_id, calendar_id):
+        raise NotFound("You have no such calendar.")
+
+
+def checked_name(text: str) -> str:
+    name = one_line(text)[:MAX_NAME]
+    if not name:
+        raise InvalidForm({"name": "Give the calendar a name."})
+    return name

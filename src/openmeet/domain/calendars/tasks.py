@@ -1,0 +1,157 @@
+"""What happens to subscribed calendars by the clock: fetched again, with patience for those that fail; their dates moved on."""
+
+import zlib
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, InvalidInput, RemoteFailed, TooLarge, TooMany, Unavailable
+from groundwork.http.client import AnswerTooLarge
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from groundwork.workers.limits import JobStopped
+from groundwork.workers.pool import ChargedPool, WorkerPool
+from groundwork.workers.quota import person
+from openmeet.domain.calendars import queries
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, fetch, is_gone
+from openmeet.domain.calendars.model import (
+    AHEAD,
+    COSTLY,
+    LONGEST_PAUSE,
+    MOST_COSTLY_FAILURES,
+    MOST_FAILURES,
+    REFRESH_EVERY,
+    ROLL_BEFORE,
+    FailureReason,
+    Health,
+    ReadFile,
+)
+from openmeet.domain.calendars.queries import Address
+from openmeet.domain.calendars.subscriptions import read
+
+# Calendars that one round fetches, one after another: a round takes at most a few minutes.
+ROUND = 50
+# Longer than a round: who dies with a calendar in hand does not keep it for long.
+_LEASE = 30 * MINUTE
+# Until somebody's allowance for reading, or a process that reads, is there again.
+_BUSY_PAUSE = 30 * MINUTE
+
+
+async def refresh_due(db: Database, outgoing: Outgoing, pool: WorkerPool, zone: str) -> int:
+    """Fetch what is due, each at its owner's expense; how many calendars said something new."""
+    async with db.transaction() as tx:
+        due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
+    changed = 0
+    for address in due:
+        try:
+            changed += await refresh(db, outgoing, pool.charged_to(person(address.user_id)), address, zone)
+        except (TooMany, Unavailable) as busy:
+            log.info("calendar.postponed", reason=busy.name)
+            async with db.transaction() as tx:
+                await queries.postpone(tx, address.id, Instant(tx.now + _BUSY_PAUSE))
+    return changed
+
+
+async def refresh(db: Database, outgoing: Outgoing, workers: ChargedPool, address: Address, zone: str) -> bool:
+    """Fetch one calendar; True where it says something new. A failure is kept with the calendar, and is no failure here.
+
+    Raises TooMany and Unavailable where nothing can be read for its owner now, which says nothing about the calendar.
+    """
+    if address.url_sealed is None:
+        return False
+    async with db.reader() as reader:
+        now = reader.now
+    try:
+        url = outgoing.sealer.unseal(address.url_sealed, SEAL_PURPOSE).decode()
+        fetched = await fetch(outgoing.http, url, etag=address.etag, last_modified=address.last_modified)
+        said = (
+            None
+            if fetched.content in {None, address.content}
+            else await read(workers, fetched.content or b"", now, zone)
+        )
+    except (TooMany, Unavailable):
+        raise
+    except (Failure, CannotUnseal) as failure:
+        await _note_failure(db, address, failure)
+        return False
+    await _note(db, address, fetched, said)
+    return said is not None
+
+
+async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
+    """Compute anew the dates of calendars whose kept ones run out; how many that was done for."""
+    async with db.reader() as reader:
+        now = reader.now
+        waiting = await queries.running_out(reader, Instant(now + ROLL_BEFORE), ROUND)
+    done = 0
+    for address in waiting:
+        workers = pool.charged_to(person(address.user_id))
+        try:
+            dates = (await read(workers, address.content, now, zone)).dates
+        except (TooMany, Unavailable):
+            continue  # in the next round
+        except JobStopped as stopped:
+            # It was read once, on a better day perhaps: what is known of it stays, and its owner is told.
+            async with db.transaction() as tx:
+                until = Instant(now + AHEAD)
+                await queries.keep_dates(tx, address.id, until, FailureReason.TOO_MUCH_WORK, stopped.why)
+            continue
+        except (InvalidInput, TooLarge):
+            # A newer reader may be stricter, and then nothing of it is shown.
+            dates = ()
+        async with db.transaction() as tx:
+            await queries.put_dates(tx, address.id, address.user_id, dates, Instant(now + AHEAD))
+        done += 1
+    return done
+
+
+async def _note(db: Database, address: Address, fetched: Fetched, said: ReadFile | None) -> None:
+    async with db.transaction() as tx:
+        await queries.note_fetched(
+            tx,
+            address.id,
+            content=None if said is None else fetched.content,
+            etag=fetched.etag,
+            last_modified=fetched.last_modified,
+            next_fetch_at=Instant(tx.now + REFRESH_EVERY + _jitter(address)),
+        )
+        if said is not None:
+            await queries.put_dates(tx, address.id, address.user_id, said.dates, Instant(tx.now + AHEAD))
+
+
+async def _note_failure(db: Database, address: Address, failure: Exception) -> None:
+    reason = _reason(failure)
+    most = MOST_COSTLY_FAILURES if reason in COSTLY else MOST_FAILURES
+    is_over = address.failures + 1 >= most or reason in {FailureReason.GONE, FailureReason.ADDRESS_LOST}
+    pause = min(REFRESH_EVERY * 2 ** min(address.failures, 10), LONGEST_PAUSE) + _jitter(address)
+    async with db.transaction() as tx:
+        await queries.note_failed(
+            tx,
+            address.id,
+            health=Health.GIVEN_UP if is_over else Health.FAILING,
+            reason=reason,
+            problem=failure.why
+            if isinstance(failure, Failure)
+            else "Its address cannot be read any more; add it again.",
+            next_fetch_at=None if is_over else Instant(tx.now + pause),
+        )
+
+
+def _reason(failure: Exception) -> FailureReason:
+    match failure:
+        case JobStopped():
+            return FailureReason.TOO_MUCH_WORK
+        case TooLarge() | AnswerTooLarge():
+            return FailureReason.TOO_LARGE
+        case CannotUnseal():
+            return FailureReason.ADDRESS_LOST
+        case RemoteFailed() if is_gone(failure):
+            return FailureReason.GONE
+        case InvalidInput():
+            return FailureReason.NO_CALENDAR
+        case _:
+            return FailureReason.UNREACHABLE
+
+
+def _jitter(address: Address) -> int:
+    """Up to half an hour, the same for the same calendar: a thousand of one host are not fetched in one minute."""
+    return zlib.crc32(address.id.encode()) % (30 * MINUTE)

@@ -1,0 +1,190 @@
+"""One person's belongings as one JSON document, and taking such a document in elsewhere.
+
+Ids stay: they are unique everywhere, so that taking the same document in twice changes nothing. What refers to somebody or something that
+is not at the new place (an answer to another host's event) is left out there and counted; so are pictures, whose files are in no document.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.domain.data_export import import_rules, owning, pictures
+from openmeet.domain.data_export.tables import OWN, TOLD, Part
+from openmeet.domain.data_export.values import Value, camel, from_json, to_json
+from openmeet.domain.groups.model import Role
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.formatting import iso
+
+VERSION: Final = 1
+# More than anybody has; what one document holds of a table.
+MOST_ROWS: Final = 100_000
+_ROWS = 500
+
+
+async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
+    """Everything of the person. Raises NotFound."""
+    tables: dict[str, Any] = {}
+    async with db.reader() as reader:
+        now = reader.now
+        person = await reader.fetch_one("select display_name, email from users where id = :id", id=user_id)
+    if person is None:
+        raise NotFound("There is no such person.")
+    for part in (*OWN, *TOLD):
+        # A reader each: no snapshot is held for as long as a long history takes.
+        async with db.reader() as reader:
+            tables[camel(part.table)] = await _rows(reader, part, user_id)
+    tables["pictures"] = [pictures.addressed(row, site) for row in tables["pictures"]]
+    return {
+        "openmeetExport": VERSION,
+        "kind": "person",
+        "exportedAt": iso(now),
+        "site": site,
+        "person": {"id": user_id, "displayName": person["display_name"], "email": person["email"]},
+        "tables": tables,
+    }
+
+
+async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Take a document in: rows that are here now by table, and rows that were left out; ``pictures``, ``records`` and ``groups of
+
+    events`` among these are what rows that were taken had to let go. Whoever hands it in could have written it: what is about others is
+    asked by the rules of here (``others``).
+
+    Raises InvalidInput (no such document), Refused (``PersonIsHere``: the address, or the id, belongs to somebody else here).
+    """
+    tables, about = found.get("tables"), found.get("person")
+    if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
+        raise InvalidInput("file", "This is no export of one person.")
+    person = str(about.get("id", "")) if isinstance(about, dict) else ""
+    await _must_be_them(db, person, tables)
+    taken: dict[str, int] = {}
+    left = {"pictures": 0, "records": 0, "groups of events": 0}
+    asked: list[tuple[Part, dict[str, Value]]] = []
+    for part in OWN:
+        rows = _rows_in(tables, part.table)
+        if part.table == "event_series":
+            rows = _older_first(rows)
+        taken[part.table], left[part.table] = 0, 0
+        columns = {name: camel(name) for name in await _columns(db, part.table)}
+        for start in range(0, len(rows), _ROWS):
+            async with db.transaction() as tx:
+                for row in rows[start : start + _ROWS]:
+                    values = _values(part, columns, row)
+                    if part.below is None:
+                        owning.must_be_theirs(part, values, person)
+                    if await import_rules.is_about_anothers(tx, part.table, values, person):
+                        asked.append((part, values))
+                        continue
+                    left["pictures"] += await pictures.let_go(tx, part.table, values, person)
+                    for gone in await owning.let_go(tx, part, values, person):
+                        left[gone] += 1
+                    (taken if await _put(tx, part, values, person) else left)[part.table] += 1
+    caller = Caller(UserId(person), "")
+    for part, values in asked:
+        (taken if await import_rules.ask(db, part.table, values, caller) else left)[part.table] += 1
+    return taken, left
+
+
+async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) -> None:
+    """Raises InvalidInput where the document is not of one person, Refused where somebody else is here in their place."""
+    users = _rows_in(tables, "users")
+    if len(users) != 1 or users[0].get("id") != person or not person:
+        raise InvalidInput("file", "This document does not say whose it is.")
+    dids = [str(row.get("did", "")) for row in _rows_in(tables, "identities")]
+    async with db.reader() as reader:
+        await owning.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
+
+
+def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    rows = tables.get(camel(table), [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput("file", f"{camel(table)} is no list of rows.")
+    return rows
+
+
+async def _rows(reader: Reader, part: Part, user_id: UserId) -> list[dict[str, Any]]:
+    rows = await reader.fetch(f"select * from {part.table} where {part.where} limit {MOST_ROWS}", id=user_id)
+    found = [
+        {camel(name): to_json(row[name]) for name in row.keys() if name not in part.without}  # noqa: SIM118
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: str(one.get("id") or sorted(map(str, one.values()))))
+
+
+def _values(part: Part, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
+    if not row.keys() <= set(columns.values()):
+        raise InvalidInput(
+            "file", f"{camel(part.table)} has columns that are unknown here; use the release that made it."
+        )
+    return {name: from_json(row[told], camel(part.table)) for name, told in columns.items() if told in row}
+
+
+async def _put(tx: Transaction, part: Part, values: dict[str, Value], person: str) -> bool:
+    """False where something that it needs is not here."""
+    if part.below is not None and not await _is_below(tx, part.below, values, person):
+        return False
+    if part.table == "group_members" and values.get("role") != Role.OWNER:
+        return False  # in a group of one's own one is its owner
+    series_id = values.get("series_id") if part.table == "events" else None
+    if series_id is not None and not await _is_their_series(tx, series_id, person):
+        return False
+    split_from = values.get("split_from")
+    if split_from is not None and not await _is_their_series(tx, split_from, person):
+        values["split_from"] = None
+    for name, table in part.needs.items():
+        if values.get(name) is not None and not await _is_here(tx, table, values[name]):
+            return False
+    for name, table in part.lets_go.items():
+        if values.get(name) is not None and not await _is_here(tx, table, values[name]):
+            values[name] = None
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    await tx.execute(f"insert into {part.table} ({names}) values ({marks}) on conflict do nothing", **values)
+    return True
+
+
+async def _is_their_series(reader: Reader, series_id: Value, person: str) -> bool:
+    row = await reader.fetch_one("select user_id from event_series where id = :id", id=series_id)
+    return row is not None and row["user_id"] == person
+
+
+async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:
+    return await reader.fetch_one(f"select 1 as found from {table} where id = :id", id=row_id) is not None
+
+
+async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str, Value], person: str) -> bool:
+    """Whether what the row belongs to is here, and the person's."""
+    column, ids = below
+    found = await reader.fetch_one(
+        f"select 1 as found from ({ids}) theirs where theirs.id = :belongs_to", id=person, belongs_to=values.get(column)
+    )
+    return found is not None
+
+
+async def _columns(db: Database, table: str) -> tuple[str, ...]:
+    """The columns of a table, which may be empty."""
+    asked = (
+        "select name from pragma_table_info(:name) order by cid"
+        if db.engine == "sqlite"
+        else "select column_name as name from information_schema.columns"
+        " where table_schema = current_schema() and table_name = :name order by ordinal_position"
+    )
+    async with db.reader() as reader:
+        return tuple(row["name"] for row in await reader.fetch(asked, name=table))
+
+
+def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was split off stands behind what it was split off."""
+    ids = {row.get("id") for row in rows}
+    found: list[dict[str, Any]] = []
+    placed: set[object] = {None}
+    waiting = list(rows)
+    while waiting:
+        ready = [row for row in waiting if row.get("splitFrom") in placed or row.get("splitFrom") not in ids]
+        if not ready:
+            raise InvalidInput("file", "Series refer to each other in a circle.")
+        found += ready
+        placed |= {row.get("id") for row in ready}
+        waiting = [row for row in waiting if row.get("id") not in placed]
+    return found

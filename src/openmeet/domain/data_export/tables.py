@@ -1,0 +1,188 @@
+"""What of every table belongs to a person: a test requires that each table of the database stands here, whatever it refers to.
+
+``OWN`` is exported and taken in elsewhere; ``TOLD`` is exported, for the person to read, and not taken in; ``NOT_THEIRS`` is neither, each
+with its reason; ``OF_THE_SITE`` holds nothing of a person's that stands nowhere else. The order of ``OWN`` is one in which rows find what they refer to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a table ``where`` they are the person's. ``needs``: columns with the table whose row must be there to take one in;
+
+    ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands. ``below``, of rows
+    that name no person themselves: the column that names what they belong to, and the ids (``id``) of which of those are the person's.
+    """
+
+    table: str
+    where: str
+    needs: Mapping[str, str]
+    lets_go: Mapping[str, str]
+    without: tuple[str, ...] = ()
+    below: tuple[str, str] | None = None
+
+
+def _part(
+    table: str,
+    where: str,
+    needs: Mapping[str, str] | None = None,
+    lets_go: Mapping[str, str] | None = None,
+    without: tuple[str, ...] = (),
+) -> Part:
+    return Part(table, where, needs or {}, lets_go or {}, without)
+
+
+def _below(table: str, column: str, ids: str) -> Part:
+    """Rows that are the person's because what they belong to is."""
+    return Part(table, f"{column} in ({ids})", {}, {}, below=(column, ids))
+
+
+_SEARCHES = "select id from saved_searches where user_id = :id"
+_HOSTED = """
+    select id from events where author_id = :id and origin = 'here' union all select id from event_series where user_id = :id
+"""
+
+
+OWN: Final = (
+    _part("users", "id = :id"),
+    _part(
+        "groups",
+        "owner_id = :id and deleted_at is null",
+        {"owner_id": "users", "created_by": "users"},
+        {"successor_id": "users", "heir_id": "users", "backup_admin_id": "users", "account_id": "users"},
+        # Elsewhere they are other records, in whatever repository.
+        ("external_id", "external_cid", "external_source"),
+    ),
+    _part("event_series", "user_id = :id", {"user_id": "users"}, {"split_from": "event_series", "group_id": "groups"}),
+    _part(
+        "events",
+        "author_id = :id and origin = 'here'",
+        {"author_id": "users", "series_id": "event_series"},
+        {"group_id": "groups"},
+    ),
+    _part("attendances", "user_id = :id", {"user_id": "users", "event_id": "events"}),
+    _part("event_series_followers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
+    _part("event_series_answers", "user_id = :id", {"user_id": "users", "series_id": "event_series"}),
+    _part(
+        "group_members",
+        "user_id = :id",
+        {"user_id": "users", "group_id": "groups"},
+        {"decided_by": "users"},
+        ("external_id", "external_did", "network_role"),
+    ),
+    _part("group_followers", "user_id = :id", {"user_id": "users", "group_id": "groups"}),
+    _part("notification_preferences", "user_id = :id", {"user_id": "users"}),
+    _part("notification_hours", "user_id = :id", {"user_id": "users"}),
+    _part("record_preferences", "user_id = :id", {"user_id": "users"}),
+    _part("person_followers", "user_id = :id", {"user_id": "users", "followed_id": "users"}),
+    _part("saved_searches", "user_id = :id", {"user_id": "users"}),
+    _below("saved_search_keys", "search_id", _SEARCHES),
+    # Of an event or of a series, which share one column: the database knows no reference of it.
+    _below("joining_settings", "subject_id", _HOSTED),
+    _part("imported_events", "user_id = :id", {"user_id": "users"}),
+)
+
+TOLD: Final = (
+    _part("identities", "user_id = :id"),
+    _part("consents", "user_id = :id"),
+    _part("event_hosts", "user_id = :id"),
+    _part("co_host_publications", "author_id = :id or co_host_id = :id"),
+    _part("event_messages", "author_id = :id"),
+    _part("group_announcements", "author_id = :id"),
+    _part(
+        "attendance_changes", "attendance_id in (select id from attendances where user_id = :id)", without=("actor_id",)
+    ),
+    _part("notifications", "user_id = :id"),
+    _part("pictures", "user_id = :id"),
+    _part("chat_messages", "user_id = :id", without=("removed_by",)),
+    _part("chat_members", "user_id = :id"),
+    _part("webhooks", "user_id = :id", without=("sealed_secret",)),
+    _part("api_tokens", "user_id = :id", without=("token_hash",)),
+    _part("person_blocks", "user_id = :id"),
+    _part("mutes", "user_id = :id"),
+    _part("reports", "reporter_id = :id", without=("closed_by_act",)),
+    _part("subscribed_calendars", "user_id = :id", without=("url_sealed", "digest", "content")),
+)
+
+NOT_THEIRS: Final[Mapping[str, str]] = {
+    "claims": "which rows of this site turned out to be one person",
+    "sessions": "browsers that are signed in here",
+    "calendar_feeds": "the hash of an address that works here alone",
+    "group_calendar_feeds": "hashes of addresses that work here alone",
+    "mail_links": "hashes of links that work here alone",
+    "idempotency_keys": "answers to programs, kept for a day",
+    "imports": "files that were looked at, kept for a week",
+    "imported_people": "other people’s addresses",
+    "subscribed_dates": "computed from calendars that others keep",
+    "news_mails": "which news went into which mail",
+    "publications": "what this site owes to the person’s repository",
+    "custodial_accounts": "the key to an account that is taken over on its own page",
+    "recovery_keys": "shown once on a page of their own to whoever took an account over; a file that is sent about is no place for one",
+    "series_detections": "what was found among events that are there, and is found again",
+    "event_series_invitations": "what hosts want to be asked of later dates; what was asked stands with the answers",
+    "event_series_offers": "offers between two people",
+    "group_follows": "the group’s, whoever added it",
+    "group_invitations": "the group’s, whoever made it",
+    "group_roles_log": "the group’s memory of what was done in it",
+    "moderators": "a task at this site",
+    "guests": "answers without an account, until they are claimed",
+    "guest_answers": "answers of guests that wait for their mail to be opened",
+    "event_drafts": "what somebody typed before they signed in: nobody’s yet",
+    "chat_rooms": "where what was said stands; each has its own event, series or group",
+    "conflicts": "what was decided between this site and a record, which is read again",
+    "email_challenges": "codes on their way",
+    "email_code_guesses": "how many codes were guessed for an address today: a hash, kept for a day",
+    "authorizations": "sign-ins under way: they last ten minutes",
+    "repository_sessions": "keys to the person’s repository: they sign in there again",
+    "first_reads": "how far this site has read the person’s repository",
+    "records": "copies of what stands in repositories",
+    "former_records": "what this site still owes to the person’s repository",
+    "group_former_records": "what this site still owes to a group’s repository",
+    "event_former_places": "where a date of a series was, for calendars that got it here",
+    "event_series_former_rules": "where old addresses of dates lead at this site",
+    "event_series_undos": "what can be taken back for a moment",
+    "event_series_tellings": "people who are yet to be told",
+    "event_tellings": "people who are yet to be told",
+    "group_events_told": "of which events groups were told",
+    "group_slugs": "addresses that lead on at this site alone",
+    "group_statements": "what repositories say of groups",
+    "imported_names": "names of other people",
+    "legacy_rows": "which row of an older database became which",
+    "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
+    "saved_search_finds": "of which finds this site has told",
+    "webhook_deliveries": "what was sent to addresses that others run",
+    "moderation_states": "what this site’s moderators decided",
+    "labels": "what labellers say of the network’s accounts and events; heard again",
+    "moderation_log": "what this site’s moderators did, and to whom else",
+    "addresses_left_alone": "addresses that asked for no more mail from here",
+    "creates_in_doubt": "what this site asked of a repository and heard no answer to",
+    "updates_in_doubt": "what this site asked of a repository and heard no answer to",
+    "discrepancies": "where this site and a repository were found to differ",
+    "records_put_aside": "which records of a repository could not be read, for whoever runs this site",
+    "erasures": "hashes of what was taken away everywhere",
+    "debts": "what this site owes to others, and reckons anew",
+}
+
+OF_THE_SITE: Final = frozenset(
+    {
+        "alembic_version_openmeet",
+        "client_keys",
+        "feature_flag_changes",
+        "feature_flags",
+        "labellers",
+        "legacy_runs",
+        "missed_revs",
+        "moderation_policy",
+        "network_authors",
+        "network_hosts",
+        "pds_circuits",
+        "repositories",
+        "search_index",
+        "search_numbers",
+        "service_credentials",
+        "subjects",
+    }
+)

@@ -1,0 +1,174 @@
+"""A whole tenant as JSON lines: a header, a line per row, and a last line with the counts, which proves that nothing is missing.
+
+The header says the revision of the schema. An export is taken into a database that is not there yet: it is made at that revision, filled,
+and brought to the present by the same migrations as any other, so that an older export is taken in by a newer release, from either
+engine into either engine.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.contents import Rows, Table, load_contents, read_contents
+from groundwork.database.migrate import current_revision, head, migrate, versions_folder
+from groundwork.errors import InvalidInput, Refused, TooLarge
+from openmeet.domain.data_export.values import Value, object_of, row_of
+from openmeet.i18n.formatting import iso
+
+PACKAGE: Final = "openmeet"
+VERSION: Final = 1
+MAX_LINE: Final = 64_000_000
+_ROWS = 1_000
+
+# What is not taken along, and why.
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "sessions": "everybody signs in again",
+    "email_challenges": "codes on their way",
+    "email_code_guesses": "how many codes were guessed for an address today",
+    "idempotency_keys": "answers to programs that are kept for a day",
+    "event_drafts": "what somebody typed before they signed in, kept for a week",
+    "imports": "files that were looked at and not brought in",
+    "client_keys": "what this installation signs with; another has its own",
+    "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
+    "authorizations": "sign-ins under way: they last ten minutes",
+    "repository_sessions": "keys to people’s repositories: they sign in there again",
+}
+
+# Tables whose rows refer to rows of the same table: written in an order in which each finds its other.
+OWN_PARENTS: Final[Mapping[str, str]] = {
+    "chat_messages": "reply_to",
+    "event_series": "split_from",
+    "moderation_log": "undoes",
+}
+
+Tell = Callable[[str, int], None]
+
+
+async def write(url: str, schema: str, scratch: Path, now: Instant, site: str, tell: Tell) -> AsyncIterator[bytes]:
+    """The lines of the export, from one moment."""
+    revision = await current_revision(url, schema, PACKAGE)
+    yield _line(
+        {"openmeetExport": VERSION, "kind": "tenant", "revision": revision, "exportedAt": iso(now), "site": site}
+    )
+    counts: dict[str, int] = {}
+    async with read_contents(url, schema, scratch) as contents:
+        for table in contents.tables:
+            if table.name in LEFT_OUT:
+                continue
+            counts[table.name] = 0
+            yield _line({"table": table.name, "columns": list(table.columns)})
+            async for rows in _ordered(contents.rows(table), table):
+                counts[table.name] += len(rows)
+                tell(table.name, len(rows))
+                yield b"".join(_line({"row": object_of(table.columns, row)}) for row in rows)
+    yield _line({"end": counts})
+
+
+async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Mapping[str, int]:
+    """Fill a database that is not there yet; how many rows each table got.
+
+    Raises InvalidInput and TooLarge for what is no whole export, Refused where a database is there (``NotEmpty``) or the export
+    is newer than this release (``TooNew``). What fails leaves no half of it: everything is put in by one transaction.
+    """
+    header = _decoded(next(lines, b""))
+    if header.get("openmeetExport") != VERSION or header.get("kind") != "tenant":
+        raise InvalidInput("file", "This is no export of a whole site.")
+    revision = header.get("revision")
+    newest = head(versions_folder(PACKAGE))
+    if not isinstance(revision, str) or not revision.isdigit() or revision > newest:
+        raise Refused("This export was made by a newer release; take it in with that one.", name="TooNew")
+    if await current_revision(url, schema, PACKAGE):
+        raise Refused("There is a site in that database already; name an empty one.", name="NotEmpty")
+    await migrate(url, schema, PACKAGE, to=revision)
+    counts: dict[str, int] = {}
+    ends: Any = None
+    try:
+        async with load_contents(url, schema) as loading:
+            async for table, columns, rows in _batches(lines):
+                if table == "":
+                    ends = columns
+                    break
+                if table in LEFT_OUT:
+                    raise InvalidInput("file", f"{table} does not belong into an export.")
+                counts[table] = counts.get(table, 0) + len(rows)
+                if rows:
+                    await loading.put(table, columns, rows)
+                    tell(table, len(rows))
+            if ends != counts:
+                raise InvalidInput("file", "The export is not whole: its end is missing, or rows are.")
+    except ValueError as broken:
+        raise InvalidInput("file", f"The export is damaged: {broken}.") from broken
+    await migrate(url, schema, PACKAGE)
+    return counts
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file, each bounded."""
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
+                raise TooLarge(f"A line of an export has at most {MAX_LINE // 1_000_000} MB.")
+            yield line
+
+
+async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list[list[Value]]]]:
+    """(table, columns, rows), some rows at once; at the end ("", counts, [])."""
+    table, columns = "", ()
+    rows: list[list[Value]] = []
+    for number, line in enumerate(lines, 2):
+        match _decoded(line):
+            case {"table": str() as name, "columns": list() as names} if all(_is_name(one) for one in (name, *names)):
+                if table:
+                    yield table, columns, rows
+                table, columns, rows = name, tuple(names), []
+            case {"row": dict() as found} if table:
+                rows.append(row_of(columns, found, f"Line {number}"))
+                if len(rows) == _ROWS:
+                    yield table, columns, rows
+                    rows = []
+            case {"end": dict() as counts}:
+                if table:
+                    yield table, columns, rows
+                yield "", counts, []
+                return
+            case _:
+                raise InvalidInput("file", f"Line {number} is none of an export.")
+
+
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and text.replace("_", "").isalnum() and text.isascii() and len(text) < 64
+
+
+async def _ordered(found: AsyncIterator[Rows], table: Table) -> AsyncIterator[Rows]:
+    column = OWN_PARENTS.get(table.name)
+    if column is None:
+        async for rows in found:
+            yield rows
+        return
+    place, key = table.columns.index(column), table.columns.index("id")
+    waiting = [row async for rows in found for row in rows]
+    placed: set[object] = {None}
+    while waiting:
+        ready = [row for row in waiting if row[place] in placed]
+        if not ready:
+            raise InvalidInput("database", f"Rows of {table.name} refer to each other in a circle.")
+        placed |= {row[key] for row in ready}
+        waiting = [row for row in waiting if row[key] not in placed]
+        yield ready
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(value) + b"\n"
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput("file", "This is no export: one JSON object stands on each line.")
+    return found

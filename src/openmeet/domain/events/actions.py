@@ -1,0 +1,420 @@
+"""What a host can do with an event, and what the network can do to one.
+
+Everything done here owes the author's repository a look (``debts.publications``); what came from the network owes
+nothing back. Who attends is a matter of the room above: it tells attendees and moves the waitlist.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
+from openmeet.domain.events import by_record, draft_queries, kept_forms, ownership, queries, seeing
+from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.edits import (
+    blank_event,
+    event_of_record,
+    local_text,
+    search_text,
+    with_details,
+    with_record,
+)
+from openmeet.domain.events.first_looks import look_first
+from openmeet.domain.events.lending import waits_for_author
+from openmeet.domain.events.model import (
+    NOWHERE,
+    Details,
+    Event,
+    EventId,
+    EventSlug,
+    GroupOfEvent,
+    NetworkEvent,
+    PlaceInSeries,
+    Status,
+    Visibility,
+)
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.publication import owe_attribution
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.submissions import beside, pack, values_of_event
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import former_records, publication_recalls, publications
+
+# Long enough to sign up, find the mail, be interrupted and come back the next day.
+DRAFT_LIFE = 7 * DAY
+
+_OWN_NAMES = {"name": "title"}
+
+
+class AlreadyMade(Refused):
+    """Made already by this very submission, with other details: the event with this ``slug``."""
+
+    def __init__(self, slug: EventSlug) -> None:
+        super().__init__(
+            "This key has made an event already, with something else in it. Take a new key for another event.",
+            name="KeyReused",
+        )
+        self.slug = slug
+
+
+async def create(
+    tx: Transaction,
+    caller: Caller,
+    details: Details,
+    *,
+    submission_key: str | None = None,
+    is_held: bool = False,
+    group: GroupOfEvent | None = None,
+    is_draft: bool = False,
+) -> Event:
+    """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
+
+    With other details it raises AlreadyMade: neither answer would be what was asked for.
+    ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that). ``group``: of
+    ``grouping.group_for``, which knows who may.
+    """
+    # Each sending of the same file is another picture.
+    said = msgspec.json.encode(replace(details, picture=None)) + (group.id.encode() if group else b"")
+    digest = hashlib.sha256(said).digest()
+    if submission_key:
+        earlier = await _made_before(tx, caller, submission_key, digest)
+        if earlier:
+            return earlier
+    new = blank_event(tx.now, details.title, caller.user_id)
+    held = is_held or is_draft
+    event = replace(new, own_visibility=details.visibility, is_draft=is_draft, is_held=held, group=group)
+    event = with_details(event, details)
+    submission = (submission_key, digest) if submission_key else None
+    text = "" if is_draft else search_text(event)
+    is_new = await queries.insert(tx, event, search_text=text, submission=submission)
+    if not is_new:
+        # The same form sent twice at the same moment: the other request was first.
+        earlier = await _made_before(tx, caller, submission_key or "", digest)
+        if earlier is None:
+            raise Conflict("This event is being made already. Try again.")
+        return earlier
+    if is_draft:
+        await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
+    else:
+        await owe_look(tx, event)
+    return event
+
+
+async def bring_in(
+    tx: Transaction,
+    author_id: UserId,
+    details: Details,
+    *,
+    slug: EventSlug | None = None,
+    place: PlaceInSeries | None = None,
+    group: GroupOfEvent | None = None,
+    is_cancelled: bool = False,
+) -> Event | None:
+    """Store an event that was elsewhere before, under its address of then; None for a date that is stored already.
+
+    Nobody is told, and nothing is owed for it: what is over is never published, what is coming only once it is edited here.
+    """
+    new = blank_event(tx.now, details.title, author_id)
+    event = replace(
+        new,
+        slug=slug or new.slug,
+        own_visibility=details.visibility,
+        place_in_series=place,
+        group=group,
+        status=Status.CANCELLED if is_cancelled else new.status,
+    )
+    event = with_details(event, details)
+    event = replace(event, owes_record=place is None and not event.is_over(tx.now))
+    is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
+    return event if is_new else None
+
+
+async def revise(
+    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+) -> Event:
+    """Replace what the host decides. Unchanged details make no revision.
+
+    Raises NotFound, Forbidden, Refused (a network copy), PreconditionFailed (edited since ``expected_revision``).
+    """
+    before = await lock_hosted(tx, caller, slug, expected_revision)
+    after = with_details(before, details)
+    if after == before:
+        return before
+    place = before.place_in_series
+    if place is not None:
+        # What is changed at one date is its own from now on.
+        own = {*place.overridden, *differing(details, details_in(before))}
+        after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
+    return await _save(tx, after, caller)
+
+
+async def cancel(
+    tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
+) -> Event:
+    """Call the event off; it stays visible with the reason. Cancelling again changes the reason, where another one is given."""
+    before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
+    if before.is_draft:
+        raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
+    if before.is_cancelled and reason in {"", before.status_reason}:
+        return before
+    if not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, replace(before, status=Status.CANCELLED, status_reason=reason), caller)
+
+
+async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Bring a cancelled event back as it was."""
+    before = await lock_hosted(tx, caller, slug, expected_revision)
+    if not before.is_cancelled:
+        return before
+    status = await queries.status_before(tx, before.id)
+    return await _save(tx, replace(before, status=status, status_reason=""), caller)
+
+
+async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
+    """Set fields, named and typed as in ``NetworkEvent``, as an edit of the host's: what they chose after a merge.
+
+    Values that are there already make no revision. Raises as ``revise``, and Refused where the dates would not fit.
+    """
+    before = await lock_hosted(tx, caller, slug, None)
+    own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
+    if "venues" in values:
+        own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
+    after = replace(before, **own)
+    if after == before:
+        return before
+    if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
+        raise Refused("The event would end before it starts. Decide about the other date, or edit both.", name="Dates")
+    after = replace(after, starts_local=local_text(after.starts_at, after.time_zone))
+    if after.is_cancelled and not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, after, caller)
+
+
+async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Event:
+    """A locked event says what its owner wrote in its record before it changed hands: an edit, published like any other."""
+    after = replace(
+        with_record(before, before.record_cid or "", said, before.updated_at),
+        record_cid=before.record_cid,
+        removed_at=before.removed_at,
+        record_deleted_at=before.record_deleted_at,
+    )
+    if after == before:
+        return before
+    if after.is_cancelled and not before.is_cancelled:
+        await queries.set_status_before(tx, before.id, before.status)
+    return await _save(tx, after)
+
+
+async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Take the event away: its address says that it is gone, its record is taken back."""
+    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, Act.DELETE))
+
+
+async def take_away(tx: Transaction, before: Event) -> Event:
+    """``delete`` for a locked event that the caller may change."""
+    after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text="")
+    await tell_listeners(tx, [after])
+    await publications.owe_retraction(
+        tx,
+        kind=publications.Kind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+        record=(await ownership.records_of(tx, [after])).get(after.id),
+    )
+    return after
+
+
+async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+    """Make the event with this record uri say what its record says; owes nothing back.
+
+    Only fields that a record carries change. What the host chose here stays: visibility of an event known already,
+    capacity, who sees the join link.
+    """
+    await hold_each(tx, "events", "record_uri", [uri])
+    known = await by_record.events_with(tx, [uri])
+    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known)
+    return after.id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRead:
+    """What a record says. ``author_id``: of an event that is not known yet."""
+
+    uri: str
+    cid: str
+    author_id: UserId
+    event: NetworkEvent
+
+
+async def apply_each_from_network(
+    tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
+) -> list[tuple[Event | None, Event]]:
+    """``apply_from_network`` for different records; each event as it was (None: it was not), and as it is.
+
+    ``known``: the events of these records that are there, by uri; their rows are locked.
+    """
+    changed: list[tuple[Event | None, Event]] = []
+    for one in records:
+        before = known.get(one.uri)
+        new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
+        changed.append((before, with_record(new, one.cid, one.event, tx.now)))
+    await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
+    called_off = [
+        (before.id, before.status)
+        for before, after in changed
+        if before is not None and after.is_cancelled and not before.is_cancelled
+    ]
+    await queries.set_statuses_before(tx, called_off)
+    await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
+    return changed
+
+
+async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
+    """The record is gone from its repository: the event is shown as removed and is in no list. None when unknown."""
+    row = await queries.by_record_uri(tx, uri)
+    event = await queries.lock_for_update(tx, row.id) if row else None
+    if event is None:
+        return None
+    await remove_each_from_network(tx, [event.id])
+    return event.id
+
+
+async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
+    """The same of several events, whose rows are locked."""
+    await queries.set_removed(tx, event_ids)
+
+
+async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
+    """The event's record is at this uri, True where it was not before; an event held until then is shown from now on."""
+    before = await queries.by_id(tx, event_id)
+    await queries.set_record(tx, event_id, uri, cid, did)
+    await queries.release(tx, event_id)
+    await owe_attribution(tx, event_id)
+    return before is not None and before.record_uri != uri
+
+
+async def count_retraction(tx: Transaction, event_id: EventId) -> None:
+    """A record of the event has gone from a repository."""
+    await queries.count_retraction(tx, event_id)
+
+
+async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
+    """The event has no record any more: it was taken back. Its address (``uri``, where that is not known here) stays the event's."""
+    event = await queries.by_id(tx, event_id)
+    address = uri or (None if event is None else event.record_uri)
+    if event is not None and event.deleted_at is None and address is not None:
+        await former_records.note(tx, publications.Kind.EVENT, event_id, address, is_authors=False, is_there=False)
+    await queries.count_retraction(tx, event_id)
+    await queries.forget_record(tx, event_id)
+    await owe_attribution(tx, event_id)
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """A repository was deleted with its account: nothing stays of events that came from it."""
+    await queries.erase_from(tx, did)
+
+
+async def release(tx: Transaction, event_id: EventId) -> None:
+    """Show an event that was held: it owes no record after all."""
+    await queries.release(tx, event_id)
+
+
+async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
+    """Keep what somebody typed before signing in; returns when it is forgotten."""
+    expires_at = Instant(tx.now + DRAFT_LIFE)
+    await kept_forms.put(tx, token_hash, fields, expires_at)
+    return expires_at
+
+
+async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
+    found = await queries.by_submission(reader, caller.user_id, submission_key)
+    if found is None:
+        return None
+    event, known = found
+    # Rows from before digests were kept have none.
+    if known is not None and known != digest:
+        raise AlreadyMade(event.slug)
+    return event
+
+
+async def lock_hosted(
+    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+) -> Event:
+    """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    event = await queries.lock_by_slug(tx, slug)
+    if event is None or event.deleted_at is not None:
+        raise NotFound("There is no such event.")
+    if not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_editable(tx, event, caller.user_id, act)
+    if expected_revision is not None and event.revision != expected_revision:
+        raise PreconditionFailed("This event was changed since you opened it.")
+    return event
+
+
+async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
+    """Keep what somebody who may has made of a locked event."""
+    return await _save(tx, after, caller)
+
+
+async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """The author has what others changed published from their repository. Raises NotFound, Forbidden, Refused."""
+    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    return await _save(tx, event) if event.awaits_author else event
+
+
+async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """The author's yes to the separate question: the record that they wrote elsewhere is deleted, and the event stays here.
+
+    Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that (``PublicEvent``).
+    """
+    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
+        raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
+    await publication_recalls.recall_record(
+        tx,
+        kind=publications.Kind.EVENT,
+        subject_id=event.id,
+        user_id=event.author_id,
+        revision=event.revision,
+        record=(event.record_did, event.record_uri),
+    )
+    return event
+
+
+async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
+    """``by``: who did it, where that may be somebody else than the author: their edit holds here at once, and the author's
+    repository gets it once the author says so (or edits it, too), or at once where they let co-hosts publish.
+    """
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+    awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
+    saved = replace(saved, awaits_author=awaits)
+    await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
+    if saved.is_draft:
+        # How it comes again is no event's to say: it stays as it was typed.
+        more = beside(await draft_queries.fields(tx, saved.id))
+        await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
+    else:
+        await owe_look(tx, saved)
+    return saved
+
+
+async def owe_look(tx: Transaction, event: Event) -> None:
+    """The author's repository is owed a look at this revision; whoever listens hears that it is different."""
+    await look_first(tx, event)
+    await tell_listeners(tx, [event])
+    await publications.owe(
+        tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+    )

@@ -1,0 +1,67 @@
+"""Events found by the addresses of their records, those that they had before among them."""
+
+from collections.abc import Collection
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.events import queries
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.outbox import former_records
+from openmeet.outbox.publications import Kind
+
+
+async def find(reader: Reader, uri: str) -> Event | None:
+    """The event that this is the record of, or was."""
+    found = await queries.by_record_uri(reader, uri)
+    former = None if found is not None else await former_records.find(reader, uri)
+    if former is None or former.kind is not Kind.EVENT:
+        return found
+    return await queries.by_id(reader, EventId(former.subject_id))
+
+
+async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
+    """Under which address the answers to an event are kept, for each of these that it had before: under that of its record,
+    or under the one it had last where it has no record at present. Answers to it are compared under one address.
+    """
+    events = await former_records.subjects(reader, Kind.EVENT, uris)
+    if not events:
+        return {}
+    rows = await reader.fetch(
+        "select id, record_uri from events where id in :ids and deleted_at is null", ids=sorted(set(events.values()))
+    )
+    addresses = {row["id"]: row["record_uri"] for row in rows}
+    off = [event_id for event_id, uri in addresses.items() if uri is None]
+    addresses |= await former_records.latest(reader, Kind.EVENT, off)
+    taken = await events_with(reader, events)  # an address may be that of another event since
+    return {uri: addresses[one] for uri, one in events.items() if one in addresses and uri not in taken}
+
+
+async def addresses_of(reader: Reader, events: Collection[Event]) -> list[str]:
+    """The addresses under which answers to these events are kept, of those that are or were on the network."""
+    off = [event.id for event in events if event.record_uri is None]
+    before = await former_records.latest(reader, Kind.EVENT, off)
+    return [uri for uri in (event.record_uri or before.get(event.id) for event in events) if uri is not None]
+
+
+async def events_with(reader: Reader, uris: Collection[str]) -> dict[str, Event]:
+    """The events with these records now, by uri, those that are gone among them."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(f"select {COLUMNS} from events where record_uri in :uris", uris=sorted(uris))
+    return {row["record_uri"]: event_of(row) for row in rows}
+
+
+async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
+    """The ids of the events that have, or had, these records, by uri."""
+    if not uris:
+        return {}
+    former = await former_records.subjects(reader, Kind.EVENT, uris)
+    rows = await reader.fetch("select id, record_uri from events where record_uri in :uris", uris=sorted(uris))
+    return {uri: EventId(event_id) for uri, event_id in former.items()} | {
+        row["record_uri"]: EventId(row["id"]) for row in rows
+    }
+
+
+async def id_with(reader: Reader, uri: str | None) -> EventId | None:
+    """The same of one."""
+    return None if uri is None else (await ids_with(reader, [uri])).get(uri)

@@ -1,0 +1,26 @@
+"""Whoever asked to be told of events hears that one is different; called wherever one is written."""
+
+from collections.abc import Sequence
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.model import Event
+from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.queries import is_any_on
+
+
+async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
+    """It concerns the hosts and the group; drafts are nobody else's, and no news."""
+    if not await is_any_on(tx):
+        return
+    beside = await beside_authors(tx, [event.id for event in events])
+    await happened(
+        tx,
+        Happening.EVENT,
+        [
+            Different(event.id, (event.author_id, *beside.get(event.id, ())), event.group.id if event.group else None)
+            for event in events
+            if not event.is_draft
+        ],
+    )

@@ -1,0 +1,276 @@
+"""All SQL of co-hosts."""
+
+from collections.abc import Collection, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.domain.events.model import EventId
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
+
+# Events that ``:user_id`` hosts beside their authors, for lists.
+HOSTED_BESIDE = "select h.event_id from event_hosts h where h.user_id = :user_id and h.state = 'accepted'"
+
+
+def _co_host_of(row: Row) -> CoHost:
+    return CoHost(
+        id=CoHostId(row["id"]),
+        event_id=row["event_id"],
+        user_id=None if row["user_id"] is None else UserId(row["user_id"]),
+        email=row["email"],
+        state=CoHostState(row["state"]),
+        invited_by=UserId(row["invited_by"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        decided_at=row["decided_at"],
+        is_for_series=bool(row["is_for_series"]),
+    )
+
+
+async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[EventId]) -> set[EventId]:
+    """Which of these events the person hosts beside the author."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(
+        "select event_id from event_hosts where user_id = :user_id and state = 'accepted' and event_id in :ids"
+        " order by event_id",
+        user_id=user_id,
+        ids=list(dict.fromkeys(event_ids)),
+    )
+    return {EventId(row["event_id"]) for row in rows}
+
+
+async def of_event(
+    reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = WHOLE
+) -> list[CoHost]:
+    """In the order in which they were invited."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from event_hosts where event_id = :event_id and state in :states"
+        f"{page.clause('created_at', 'id', newest_first=False)}",
+        event_id=event_id,
+        states=[state.value for state in states],
+        **page.values,
+    )
+    return [_co_host_of(row) for row in rows]
+
+
+async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
+    """Who hosts these events beside their authors."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        "select event_id, user_id from event_hosts where state = 'accepted' and event_id in :ids"
+        " order by event_id, created_at, id",
+        ids=list(dict.fromkeys(event_ids)),
+    )
+    found: dict[EventId, list[UserId]] = {}
+    for row in rows:
+        found.setdefault(EventId(row["event_id"]), []).append(UserId(row["user_id"]))
+    return found
+
+
+async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[CoHost]:
+    """Invitations to this person, or to the address of their account, that they have not decided about."""
+    rows = await reader.fetch(
+        f"""
+        select {_COLUMNS} from event_hosts
+         where (user_id = :user_id
+                or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
+           and state = 'invited' and expires_at > :now
+           {page.clause("created_at", "id", newest_first=False)}
+        """,
+        user_id=user_id,
+        now=reader.now,
+        **page.values,
+    )
+    return [_co_host_of(row) for row in rows]
+
+
+async def by_id(reader: Reader, co_host_id: CoHostId) -> CoHost | None:
+    row = await reader.fetch_one(f"select {_COLUMNS} from event_hosts where id = :id", id=co_host_id)
+    return _co_host_of(row) if row else None
+
+
+async def of_person(reader: Reader, event_id: EventId, user_id: UserId) -> CoHost | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from event_hosts where event_id = :event_id and user_id = :user_id",
+        event_id=event_id,
+        user_id=user_id,
+    )
+    return _co_host_of(row) if row else None
+
+
+async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as mailed from event_hosts where event_id = :event_id and email is not null"
+        " and created_at > :since",
+        event_id=event_id,
+        since=since,
+    )
+    return int(row["mailed"]) if row else 0
+
+
+async def put(tx: Transaction, one: CoHost) -> None:
+    """A new invitation, or the newest of a person who was invited before."""
+    await tx.execute(
+        f"""
+        insert into event_hosts ({_COLUMNS})
+        values (:id, :event_id, :user_id, :email, :state, :invited_by, :created_at, :expires_at, :decided_at,
+                :is_for_series)
+            on conflict (id) do update set user_id = excluded.user_id, state = excluded.state,
+               expires_at = excluded.expires_at, decided_at = excluded.decided_at, invited_by = excluded.invited_by,
+               is_for_series = excluded.is_for_series,
+               offered_at = case when excluded.state = 'accepted' then event_hosts.offered_at else null end
+        """,
+        id=one.id,
+        event_id=one.event_id,
+        user_id=one.user_id,
+        email=one.email,
+        state=one.state.value,
+        invited_by=one.invited_by,
+        created_at=one.created_at,
+        expires_at=one.expires_at,
+        decided_at=one.decided_at,
+        is_for_series=int(one.is_for_series),
+    )
+
+
+async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
+    """Who hosts all dates of a series: one row for each person, of any date."""
+    rows = await reader.fetch(
+        f"""
+        select {_COLUMNS} from event_hosts where id in (
+          select min(h.id) from event_hosts h join events e on e.id = h.event_id
+           where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted' group by h.user_id)
+         order by id
+        """,
+        series_id=series_id,
+    )
+    return [_co_host_of(row) for row in rows]
+
+
+async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
+    """Each of these people hosts each of these events, too; whoever left or said no to one of them does not."""
+    await tx.execute_many(
+        f"""
+        insert into event_hosts ({_COLUMNS})
+        values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1)
+            on conflict (event_id, user_id) do update
+           set is_for_series = 1, decided_at = coalesce(event_hosts.decided_at, excluded.decided_at),
+               state = case when event_hosts.state = 'invited' then 'accepted' else event_hosts.state end
+        """,
+        [
+            {
+                "id": new_id(tx.now),
+                "event_id": event_id,
+                "user_id": one.user_id,
+                "invited_by": one.invited_by,
+                "created_at": one.created_at,
+                "expires_at": one.expires_at,
+                "now": tx.now,
+            }
+            for one in hosts
+            for event_id in event_ids
+        ],
+    )
+
+
+async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
+    """Somebody hosts no date of the series any more on account of having hosted all of them."""
+    await tx.execute(
+        "update event_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
+        " and state = 'accepted' and event_id in (select id from events where series_id = :series_id)",
+        state=state.value,
+        now=tx.now,
+        user_id=user_id,
+        series_id=series_id,
+    )
+
+
+async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
+    """Somebody hosts nothing of the groups that they are banned from any more, and is not asked to."""
+    await tx.execute(
+        "update event_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
+        " and state in ('invited', 'accepted') and exists (select 1 from events e"
+        " join group_members m on m.group_id = e.group_id and m.user_id = event_hosts.user_id"
+        " where e.id = event_hosts.event_id and m.role = 'banned')",
+        now=tx.now,
+        user_id=user_id,
+    )
+
+
+async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
+    """Those of these series of which somebody hosts a date beside its author."""
+    rows = await reader.fetch(
+        "select distinct e.series_id from event_hosts h join events e on e.id = h.event_id"
+        " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",
+        user_id=user_id,
+        ids=sorted(series_ids),
+    )
+    return {row["series_id"] for row in rows}
+
+
+async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:
+    """The event is offered to this co-host, to nobody else any more; None: to nobody."""
+    await tx.execute(
+        "update event_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
+    )
+    if to is not None:
+        await tx.execute("update event_hosts set offered_at = :now where id = :id", now=tx.now, id=to)
+
+
+async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
+    """The co-host whom the event is offered to."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from event_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
+        id=event_id,
+    )
+    return _co_host_of(row) if row else None
+
+
+async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
+    """Who has hosted the event for longest, beside its author; shadow accounts never do."""
+    row = await reader.fetch_one(
+        "select h.user_id from event_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
+        " where h.event_id = :id and h.state = 'accepted' order by h.decided_at, h.id limit 1",
+        id=event_id,
+    )
+    return UserId(row["user_id"]) if row else None
+
+
+async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
+    """Who owns these events hosts them no more beside their owner."""
+    await tx.execute(
+        "delete from event_hosts where user_id = :author_id and event_id in :ids",
+        author_id=author_id,
+        ids=list(event_ids),
+    )
+
+
+async def end_all_of(tx: Transaction, user_id: UserId) -> None:
+    """Somebody hosts nothing any more, and is asked nothing any more."""
+    await tx.execute(
+        "update event_hosts set state = 'left', decided_at = :now, offered_at = null"
+        " where user_id = :user_id and state in ('invited', 'accepted')",
+        user_id=user_id,
+        now=tx.now,
+    )
+
+
+async def forget_addresses(tx: Transaction, before: Instant) -> int:
+    """Those of invitations that had ended by then: who said yes is known otherwise, of others nothing is kept."""
+    gone = await tx.execute(
+        "delete from event_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before", before=before
+    )
+    return gone + await tx.execute(
+        "update event_hosts set email = null where email is not null and user_id is not null and decided_at <= :before",
+        before=before,
+    )
+
+
+async def delete(tx: Transaction, co_host_id: CoHostId) -> None:
+    await tx.execute("delete from event_hosts where id = :id", id=co_host_id)

@@ -1,0 +1,213 @@
+"""Hosting together: somebody is invited, says yes or no, leaves, or is sent away. Who invites holds the lock on the event."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import owe
+from openmeet.domain.events import co_host_queries, queries, seeing
+from openmeet.domain.events.host_model import (
+    INVITATION_LIFE,
+    MAX_CO_HOSTS,
+    MAX_MAILS_A_DAY,
+    CoHost,
+    CoHostId,
+    CoHostState,
+)
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.kinds import Debt
+
+CO_HOST_MAIL = "co_host_invitation"
+
+_GONE = "This invitation does not work any more."
+
+
+async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:
+    """Invite by mail address, or by the handle of somebody who has signed in here.
+
+    ``for_series``: to host every date of the event's series, also those that are made later.
+    Raises NotFound, Forbidden, InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
+    """
+    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    if for_series and event.place_in_series is None:
+        raise InvalidForm({"for_series": "This event is no date of a series."})
+    text = whom.strip()
+    if not text:
+        raise InvalidForm({"whom": "Write an e-mail address, or the handle of somebody who has been here."})
+    standing = [CoHostState.INVITED, CoHostState.ACCEPTED]
+    if len(await co_host_queries.of_event(tx, event.id, standing)) >= MAX_CO_HOSTS:
+        raise Refused(f"An event has at most {MAX_CO_HOSTS} co-hosts.", name="TooManyHosts")
+    if "@" in text.lstrip("@"):
+        return await _by_mail(tx, caller, event, text, for_series=for_series)
+    return await _by_handle(tx, caller, event, text.removeprefix("@").lower(), for_series=for_series)
+
+
+async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
+    """Say yes; once more changes nothing. Raises NotFound (taken back, over, of another handle), Forbidden (of another address)
+
+    and Refused (the author's own).
+    """
+    one, event = await _open(tx, caller, invitation_id)
+    if event.author_id == caller.user_id:
+        raise Refused("You host this event already.", name="AlreadyHost")
+    if one.state is CoHostState.ACCEPTED:
+        return event
+    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot host this event.")
+    earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
+    if earlier is not None and earlier.id != one.id:
+        # Invited twice, by handle and by mail: one row says how this person stands.
+        await co_host_queries.delete(tx, earlier.id)
+    yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
+    await co_host_queries.put(tx, yes)
+    # What they answered elsewhere may have waited for the event to be open to them.
+    await owe(tx, Debt.WAITING_ANSWERS, caller.user_id, int(tx.now))
+    if yes.is_for_series and event.place_in_series is not None:
+        dates = await queries.lock_dates(tx, event.place_in_series.series_id)
+        others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
+        await co_host_queries.put_on(tx, [yes], others)
+    return event
+
+
+async def host_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
+    """Who hosts all dates of a series hosts those that were just made, too. The series' row is locked."""
+    if dates:
+        hosts = [one for one in await co_host_queries.of_series(tx, series_id) if one.user_id != dates[0].author_id]
+        await co_host_queries.put_on(tx, hosts, [date.id for date in dates])
+
+
+async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
+    """Say no. Raises NotFound, Forbidden (of another address)."""
+    one, event = await _open(tx, caller, invitation_id)
+    if one.state is CoHostState.INVITED:
+        await co_host_queries.put(tx, replace(one, state=CoHostState.DECLINED, decided_at=tx.now))
+    return event
+
+
+async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
+    """Host it no more; who hosted all dates of its series hosts none of them any more. Raises NotFound, Forbidden."""
+    event = await _lock(tx, caller, slug, Act.LEAVE)
+    mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
+    if mine is None:
+        raise Forbidden("You do not host this event.")
+    await co_host_queries.put(tx, replace(mine, state=CoHostState.LEFT, decided_at=tx.now))
+    await _end_in_series(tx, event, mine, CoHostState.LEFT)
+
+
+async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
+    """Take an invitation back, or a co-host away: of all dates whom it was for all dates. Raises NotFound, Forbidden."""
+    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    one = await co_host_queries.by_id(tx, co_host_id)
+    if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
+        raise NotFound("This event has no such co-host.")
+    await co_host_queries.put(tx, replace(one, state=CoHostState.REMOVED, decided_at=tx.now))
+    await _end_in_series(tx, event, one, CoHostState.REMOVED)
+
+
+async def _end_in_series(tx: Transaction, event: Event, one: CoHost, state: CoHostState) -> None:
+    if one.is_for_series and one.user_id is not None and event.place_in_series is not None:
+        await co_host_queries.end_in_series(tx, event.place_in_series.series_id, one.user_id, state)
+
+
+async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, for_series: bool) -> CoHost:
+    try:
+        email = check_email(text)
+    except InvalidForm as wrong:
+        raise InvalidForm({"whom": wrong.why}) from None
+    if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
+        raise TooMany(f"At most {MAX_MAILS_A_DAY} invitations by mail a day.", after_seconds=24 * 3600)
+    # Whether the address has an account here is nobody's business: the row knows no person before a yes.
+    one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
+    await co_host_queries.put(tx, one)
+    await owe_mail(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
+    return one
+
+
+async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
+    people = [one.user_id for one in await identities.by_handle(tx, handle)]
+    user = await users.by_id(tx, people[0]) if people else None
+    if user is None or user.kind is UserKind.SHADOW:
+        raise InvalidForm({"whom": "Nobody with this handle has signed in here yet. Invite them by e-mail."})
+    await must_not_be_apart(tx, caller.user_id, user.id, refusal="They cannot be asked to host this event.")
+    if user.id == event.author_id:
+        raise Refused("They host this event already.", name="AlreadyHost")
+    known = await co_host_queries.of_person(tx, event.id, user.id)
+    if known is not None and known.state is CoHostState.ACCEPTED and (known.is_for_series or not for_series):
+        raise Refused("They host this event already.", name="AlreadyHost")
+    if known is not None and known.state is CoHostState.DECLINED:
+        raise Refused(
+            "They said no. Talk to them, and invite them by e-mail if they changed their mind.", name="Declined"
+        )
+    fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
+    one = fresh if known is None else replace(fresh, id=known.id, created_at=known.created_at, email=known.email)
+    await co_host_queries.put(tx, one)
+    if user.email is not None:
+        await owe_mail(
+            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if known is None else int(tx.now)
+        )
+    return one
+
+
+def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: str | None) -> CoHost:
+    return CoHost(
+        id=CoHostId(new_id(now)),
+        event_id=event.id,
+        user_id=user_id,
+        email=email,
+        state=CoHostState.INVITED,
+        invited_by=by,
+        created_at=now,
+        expires_at=Instant(now + INVITATION_LIFE),
+        decided_at=None,
+    )
+
+
+async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tuple[CoHost, Event]:
+    one = await co_host_queries.by_id(tx, invitation_id)
+    known = await queries.by_id(tx, EventId(one.event_id)) if one else None
+    event = None
+    if known is not None:
+        await queries.lock_series_of(tx, known.slug)
+        event = await queries.lock_for_update(tx, known.id)
+    one = await co_host_queries.by_id(tx, invitation_id)
+    if one is None or event is None or event.is_gone:
+        raise NotFound(_GONE)
+    is_said = one.state is CoHostState.ACCEPTED and one.user_id == caller.user_id
+    if not (one.is_open(tx.now) or is_said):
+        raise NotFound(_GONE)
+    if not await is_for(tx, one, caller.user_id):
+        if one.user_id is not None:
+            raise NotFound(_GONE)
+        raise Forbidden(
+            "This invitation went to another address than yours. Sign in with the one that the mail went to."
+        )
+    return one, event
+
+
+async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
+    """Whether it is this person who was asked: the link alone, which may be passed on by mistake, makes nobody a host.
+
+    An address is proved by the account that has it; who has none signs up with it.
+    """
+    if one.user_id is not None:
+        return one.user_id == user_id
+    user = await users.by_id(reader, user_id)
+    return user is not None and user.email is not None and user.email == one.email
+
+
+async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: Act) -> Event:
+    await queries.lock_series_of(tx, slug)
+    event = await queries.lock_by_slug(tx, slug)
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(tx, event, caller.user_id, act)
+    return event

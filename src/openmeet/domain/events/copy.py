@@ -1,0 +1,34 @@
+"""A new event that says what another one says: everything but its dates, its answers and its address.
+
+How people get into it is kept by the room of answers, which stands above this one: the site hands in how that is copied.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound
+from openmeet.domain.events import queries, rules, seeing
+from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.users.model import Caller
+
+# Copies how people get into an event, for the event or series with this id.
+CopyJoining = Callable[[Transaction, Event, str], Awaitable[None]]
+
+
+async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
+    """The event, if the caller may change it: what it says for some people only is in the copy. Raises NotFound, Forbidden."""
+    event = await queries.by_slug(reader, slug)
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(reader, event, caller.user_id, Act.COPY)
+    rules.must_be_changeable(event)
+    return event
+
+
+def with_what_nobody_types(details: Details, original: Event | None) -> Details:
+    """Details of a copy as they were typed, with the picture and the links of what was copied."""
+    if original is None:
+        return details
+    return replace(details, picture=details.picture or original.picture, links=original.links)

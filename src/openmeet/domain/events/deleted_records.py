@@ -1,0 +1,68 @@
+"""Records of events made here that another app deleted: the event stays, and its host decides what follows.
+
+Until then nothing is written and nobody who answered is told. What the host may decide: publish it again under its address, keep it
+here only, or cancel it, which keeps it here as well.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain.events import actions, queries
+from openmeet.domain.events.edits import search_text
+from openmeet.domain.events.model import Event, EventSlug, Origin
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.users.model import Caller
+from openmeet.outbox import publication_recalls, publications
+
+
+class Decision(StrEnum):
+    """What becomes of the event's record."""
+
+    PUBLISH = "publish"
+    KEEP = "keep"
+
+
+def is_asked_about(event: Event) -> bool:
+    """Whether the deletion of its record is a question for its host; where an event came from the network, it is final."""
+    return event.origin is Origin.HERE and not event.is_gone
+
+
+async def note(tx: Transaction, event: Event) -> bool:
+    """The record of this locked event was deleted by another app; False where that is known."""
+    return await queries.set_record_deleted(tx, event.id)
+
+
+async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Decision) -> Event:
+    """The host's decision. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was deleted."""
+    event = await actions.lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    if event.record_deleted_at is None:
+        raise Refused("No other app has deleted this event from your account.", name="NothingToDecide")
+    if decision is Decision.KEEP:
+        return await keep_here(tx, event)
+    after = await _settled(tx, event)
+    await publications.owe(
+        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+    )
+    await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=after.id)
+    return after
+
+
+async def keep_here(tx: Transaction, event: Event) -> Event:
+    """A locked event stays off the network until its host wants it back there."""
+    after = await _settled(tx, event)
+    await publications.owe(
+        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+    )
+    await publication_recalls.recall(tx, kind=publications.Kind.EVENT, subject_id=after.id)
+    return after
+
+
+async def _settled(tx: Transaction, event: Event) -> Event:
+    """The event without the record that is gone, and without the question."""
+    await actions.forget_record(tx, event.id)
+    locked = await queries.lock_for_update(tx, event.id) or event
+    after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text=search_text(after))
+    return after

@@ -1,0 +1,65 @@
+"""Who sees which part of an event: THE decision about the exact address, the link to join and the door instructions.
+
+Page, API, mails, calendar files, social cards and JSON-LD all show what is decided here. Records, feeds, search and news carry
+only what everybody may know (``Event.place``), whoever reads them. Pure.
+"""
+
+from dataclasses import dataclass
+
+from groundwork.clock import MINUTE, Instant
+from openmeet.domain.events.model import NOWHERE, Audience, Event, Mode, Venue
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.users.model import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateDetails:
+    """What one person may know of them. ``hides_…``: there is more than they see; ``join_from``: when the link will be shown to them."""
+
+    place: Venue = NOWHERE
+    join_url: str = ""
+    door_note: str = ""
+    hides_place: bool = False
+    hides_link: bool = False
+    hides_door: bool = False
+    join_from: Instant | None = None
+
+    @property
+    def web_link(self) -> str:
+        """The link to join where a browser may follow it; empty for none."""
+        return self.join_url if is_web_address(self.join_url) else ""
+
+
+NOTHING_PRIVATE = PrivateDetails()
+
+
+def private_details(
+    event: Event, viewer: UserId | None, *, is_going: bool, now: Instant, runs: bool = False
+) -> PrivateDetails:
+    """``is_going``: has a confirmed place. ``runs``: hosts the event beside its author."""
+    is_host = runs or (viewer is not None and viewer == event.author_id)
+    exact = event.venue if is_host else event.exact_place
+    sees_place = is_host or is_going or event.place_audience is Audience.EVERYONE
+    sees_door = is_host or is_going or event.door_audience is Audience.EVERYONE
+    is_meant = is_going or event.online_url_audience is Audience.EVERYONE
+    opens_at = opens_join_link_at(event)
+    is_open = event.online_url_from is None or (opens_at is not None and opens_at <= now)
+    # What was typed for another mode stays with the host.
+    url = event.online_url if is_host or event.mode is not Mode.IN_PERSON else ""
+    sees_link = is_host or (is_meant and is_open)
+    return PrivateDetails(
+        place=exact if sees_place else event.place,
+        join_url=url if sees_link else "",
+        door_note=event.door_note if sees_door else "",
+        hides_place=not sees_place and exact != event.place,
+        hides_link=bool(url) and not sees_link,
+        hides_door=bool(event.door_note) and not sees_door,
+        join_from=opens_at if url and is_meant and not is_open and not is_host else None,
+    )
+
+
+def opens_join_link_at(event: Event) -> Instant | None:
+    """From when the link is shown to those whom it is for; None where that is at once, or the start is not known."""
+    if event.online_url_from is None or event.starts_at is None:
+        return None
+    return Instant(event.starts_at - event.online_url_from * MINUTE)

@@ -1,0 +1,192 @@
+"""Events that are not published yet: kept as typed, right or wrong, until their host (or the clock) makes them events.
+
+A draft is a row like any event, held and marked, so that it has an address, a host and a revision; what was typed is kept beside
+it word for word. It owes no record before it is published.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidForm, Refused
+from openmeet.domain.events import draft_queries, permissions, queries, rules, seeing
+from openmeet.domain.events.actions import lock_hosted, owe_look
+from openmeet.domain.events.edits import blank_event, search_text, with_details
+from openmeet.domain.events.model import (
+    MAX_DESCRIPTION,
+    MAX_TITLE,
+    Details,
+    Event,
+    EventId,
+    EventSlug,
+    GroupOfEvent,
+    Status,
+)
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.markdown import one_line
+from openmeet.outbox import publications
+
+# Drafts that one round of the scheduler publishes.
+ROUND = 100
+
+
+async def begin(
+    tx: Transaction,
+    caller: Caller,
+    typed: rules.Submission,
+    more: Mapping[str, str],
+    *,
+    submission_key: str | None = None,
+    group: GroupOfEvent | None = None,
+    copy_of: Event | None = None,
+    called_off: str | None = None,
+    standing: Status | None = None,
+) -> Event:
+    """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
+
+    ``copy_of``: the event whose picture, links and place it has, as far as the form does not say otherwise.
+    ``called_off``: the reason, which may be empty, of an event that was cancelled before it came here; published, it is cancelled.
+    ``standing``: of one that came back here, how it stood.
+    """
+    if submission_key:
+        earlier = await queries.by_submission(tx, caller.user_id, submission_key)
+        if earlier is not None and earlier[0].is_draft:
+            return await keep(tx, caller, earlier[0].slug, typed, more)
+    new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
+    if copy_of is not None:
+        new = replace(new, picture=copy_of.picture, links=copy_of.links, venue=copy_of.venue)
+    if standing is not None:
+        new = replace(new, status=standing)
+    if called_off is not None:
+        new = replace(new, status=Status.CANCELLED, status_reason=called_off)
+    event = _with_typed(new, typed)
+    # The same form sent once more as an event is another thing: it has no digest to be compared with.
+    is_new = await queries.insert(
+        tx, event, search_text="", submission=(submission_key, b"draft") if submission_key else None
+    )
+    if not is_new:
+        raise Refused("This form has made an event already.", name="KeyReused")
+    await draft_queries.put_fields(tx, event.id, pack(typed, more))
+    return event
+
+
+async def keep(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    typed: rules.Submission,
+    more: Mapping[str, str],
+    *,
+    publish_at: Instant | None = None,
+    expected_revision: int | None = None,
+) -> Event:
+    """What was typed in place of what was there. ``publish_at``: when the clock publishes it; None: it does not.
+
+    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
+    """
+    act = Act.EDIT if publish_at is None else Act.PUBLISH_DRAFT
+    before = await _lock_draft(tx, caller, slug, expected_revision, act)
+    after = replace(_with_typed(before, typed), publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text="")
+    await draft_queries.put_fields(tx, after.id, pack(typed, more))
+    return after
+
+
+async def publish(
+    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+) -> Event:
+    """Make the draft an event that says this; from now on it owes its author's repository a look.
+
+    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
+    """
+    before = await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+    return await _publish(tx, before, details)
+
+
+async def lock_to_publish(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """The draft, locked, for its author to publish as something else. Raises as ``publish``."""
+    return await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+
+
+async def take_back(tx: Transaction, event: Event) -> Event:
+    """Make a locked event a draft again: what it says is its form from now on, and its record is taken back."""
+    after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text="")
+    await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
+    await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=[after.id])
+    return after
+
+
+async def drop(tx: Transaction, event: Event) -> None:
+    """A draft became something else: nothing of it stays, nobody else has ever seen it."""
+    await queries.update(tx, replace(event, deleted_at=tx.now, publish_at=None), search_text="")
+    await draft_queries.put_fields(tx, event.id, "")
+
+
+async def publish_due(db: Database) -> int:
+    """One round of the scheduler: drafts whose time has come, each in a transaction of its own; how many were published."""
+    async with db.reader() as reader:
+        due = await draft_queries.due(reader, ROUND)
+    published = 0
+    for event_id in due:
+        async with db.transaction() as tx:
+            published += await _publish_due(tx, event_id)
+    return published
+
+
+async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
+    event = await queries.lock_for_update(tx, event_id)
+    if event is None or event.publish_at is None or event.publish_at > tx.now or event.is_gone:
+        return False
+    typed = unpack(await draft_queries.fields(tx, event_id))
+    try:
+        details = rules.check(typed, event)
+    except InvalidForm as wrong:
+        return await _stays(tx, event, typed, wrong.why)
+    if rules.starts_in_the_past(details, None, tx.now):
+        return await _stays(tx, event, typed, "Its start is over.")
+    if not permissions.may(await seeing.standing_of(tx, event, event.author_id), Act.PUBLISH_DRAFT):
+        return await _stays(tx, event, typed, permissions.NOT_IN_ITS_GROUP)
+    await _publish(tx, event, details)
+    return True
+
+
+async def _stays(tx: Transaction, event: Event, typed: rules.Submission, why: str) -> bool:
+    await queries.update(tx, replace(event, publish_at=None), search_text="")
+    problem = f"It was not published by itself. {why}"
+    await draft_queries.put_fields(tx, event.id, pack(typed, {PROBLEM: problem}))
+    return False
+
+
+async def _publish(tx: Transaction, before: Event, details: Details) -> Event:
+    is_held = await is_held_at_first(tx, before.author_id, details, before.group)
+    shown = replace(before, is_draft=False, is_held=is_held, publish_at=None)
+    after = replace(with_details(shown, details), revision=before.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text=search_text(after))
+    await draft_queries.put_fields(tx, after.id, "")
+    await owe_look(tx, after)
+    return after
+
+
+async def _lock_draft(
+    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+) -> Event:
+    event = await lock_hosted(tx, caller, slug, expected_revision, act)
+    if not event.is_draft:
+        raise Refused("This event is published already.", name="NotADraft")
+    return event
+
+
+def _with_typed(event: Event, typed: rules.Submission) -> Event:
+    """The row as far as what was typed can be understood; the form has it word for word."""
+    try:
+        return with_details(event, rules.check(typed, event))
+    except InvalidForm:
+        title = one_line(typed.title)[:MAX_TITLE]
+        return replace(event, title=title, description=typed.description[:MAX_DESCRIPTION])

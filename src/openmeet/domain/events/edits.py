@@ -1,0 +1,176 @@
+"""An event after something was said of it, by its host or by a record: pure, so that every way of saying it has one meaning."""
+
+from dataclasses import replace
+
+from groundwork.clock import Instant
+from groundwork.fresh_id import new_id
+from openmeet.domain import slugs
+from openmeet.domain.events.model import (
+    NOWHERE,
+    Audience,
+    Details,
+    Event,
+    EventId,
+    EventSlug,
+    Mode,
+    NetworkEvent,
+    Origin,
+    Status,
+    Visibility,
+)
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+from openmeet.recurrence import wall_time
+
+
+def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
+    """An event that has an identity and an author, and says nothing yet."""
+    return Event(
+        id=EventId(new_id(now)),
+        slug=new_slug(title),
+        title="",
+        description="",
+        starts_at=None,
+        ends_at=None,
+        starts_local="",
+        starts_text="",
+        ends_text="",
+        time_zone="UTC",
+        mode=Mode.IN_PERSON,
+        status=Status.SCHEDULED,
+        status_reason="",
+        venue=NOWHERE,
+        online_url="",
+        online_url_audience=Audience.ATTENDEES,
+        links=(),
+        capacity=None,
+        own_visibility=Visibility.PUBLIC,
+        author_id=author_id,
+        origin=Origin.HERE,
+        record_uri=None,
+        record_cid=None,
+        record_did=None,
+        revision=1,
+        is_read_only=False,
+        is_held=False,
+        external_source=None,
+        removed_at=None,
+        deleted_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
+    """What holds of an event for good because it came as a record."""
+    return replace(
+        new,
+        slug=new_slug(event.name),
+        origin=Origin.NETWORK,
+        external_source="atproto",
+        record_uri=uri,
+        record_did=uri.removeprefix("at://").split("/")[0],
+        # What a public record says, everybody can read already.
+        online_url_audience=Audience.EVERYONE,
+        own_visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+        created_at=event.created_at,
+    )
+
+
+def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> Event:
+    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
+    ends_at = event.ends_at
+    if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
+        ends_at = None
+    return replace(
+        before,
+        title=event.name,
+        description=event.description,
+        starts_at=event.starts_at,
+        ends_at=ends_at,
+        starts_local=local_text(event.starts_at, zone),
+        starts_text=event.starts_text,
+        ends_text=event.ends_text,
+        time_zone=zone,
+        mode=event.mode,
+        status=event.status,
+        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
+        venue=event.venues[0] if event.venues else NOWHERE,
+        is_all_day=event.is_all_day
+        or (
+            before.origin is Origin.HERE
+            and before.is_all_day
+            and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone)
+        ),
+        # A join link that only attendees see is in no record: its absence there says nothing.
+        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
+        links=event.links,
+        tickets=event.tickets,
+        accessibility=event.accessibility,
+        categories=event.categories,
+        tags=event.tags,
+        languages=event.languages,
+        record_cid=cid,
+        removed_at=None,
+        record_deleted_at=None,
+        updated_at=now,
+    )
+
+
+def with_details(event: Event, details: Details) -> Event:
+    # The original spelling of an instant is kept until the instant changes: another spelling would be another CID.
+    return replace(
+        event,
+        title=details.title,
+        description=details.description,
+        starts_at=details.starts_at,
+        ends_at=details.ends_at,
+        starts_local=details.starts_local,
+        starts_text=event.starts_text if details.starts_at == event.starts_at else "",
+        ends_text=event.ends_text if details.ends_at == event.ends_at else "",
+        time_zone=details.time_zone,
+        mode=details.mode,
+        venue=details.venue,
+        online_url=details.online_url,
+        online_url_audience=details.online_url_audience,
+        links=details.links,
+        capacity=details.capacity,
+        own_visibility=details.visibility,
+        # Who is told of it was agreed to for what it was.
+        record=event.record
+        if details.visibility is event.own_visibility
+        else replace(event.record, is_announced=False),
+        # What owes no record waits for none; a draft waits for its host.
+        is_held=event.is_held and (details.visibility is Visibility.PUBLIC or event.is_draft),
+        is_all_day=details.is_all_day,
+        place_audience=details.place_audience,
+        online_url_from=details.online_url_from,
+        door_note=details.door_note,
+        door_audience=details.door_audience,
+        picture=details.picture,
+        tickets=details.tickets,
+        accessibility=details.accessibility,
+        categories=details.categories,
+        tags=details.tags,
+        languages=details.languages,
+    )
+
+
+def _keeps_join_link(event: Event) -> bool:
+    return event.online_url_audience is Audience.ATTENDEES or event.online_url_from is not None
+
+
+def local_text(instant: Instant | None, zone: str) -> str:
+    if instant is None:
+        return ""
+    return wall_time.local_of(instant, zone).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def new_slug(title: str) -> EventSlug:
+    """An address that people can read, with a random part: titles repeat, and unlisted events must not be guessable."""
+    return EventSlug(slugs.new_slug(title, otherwise="event"))
+
+
+def search_text(event: Event) -> str:
+    """What search looks at: title, description, tags and the place as everybody knows it, folded; never what is for some only."""
+    return folded("\n".join((event.title, event.description, *event.place.lines, *event.tags)))

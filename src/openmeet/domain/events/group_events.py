@@ -1,0 +1,68 @@
+"""Making an event in a group: who may, and what the group makes of it."""
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events.model import Event, EventId, GroupOfEvent
+from openmeet.domain.events.rules import Access, access_by
+from openmeet.domain.groups import actions, rules
+from openmeet.domain.groups.model import Group, GroupId, GroupSlug
+from openmeet.domain.groups.queries import is_deleted, role_in
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.model import UserId
+
+
+async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent | None:
+    """The group for a new event of this person; None where none is named. Raises NotFound, Forbidden."""
+    if not slug:
+        return None
+    group, mine = await actions.visible(reader, GroupSlug(slug), caller)
+    rules.must_be_allowed(mine.role if mine else None, Action.CREATE_EVENT)
+    return of_event(group)
+
+
+async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserId) -> bool:
+    """Whether this person may make events in a group, now. What was made in one that is deleted is its host's alone."""
+    if group is None:
+        return True
+    role = await role_in(reader, group.id, who)
+    return rules.may(role, Action.CREATE_EVENT) or (role is None and await is_deleted(reader, group.id))
+
+
+async def lets_its_author(reader: Reader, event: Event) -> bool:
+    """Whether the group of an event, if any, has its author say there what it says.
+
+    A draft and a date of a series, whose rule makes more of them, ask for the right to make events in the group. A single event
+    that is out may have been handed to somebody without it: only who left the group, or was removed, is past saying.
+    """
+    if event.group is None:
+        return True
+    if event.is_draft or event.place_in_series is not None:
+        return await may_make_events(reader, event.group, event.author_id)
+    return access_by(await role_in(reader, event.group.id, event.author_id)) is not Access.SHUT_OUT
+
+
+async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:
+    """The group of a copy of an event: the same where this person may make events in it, else none."""
+    role = await role_in(reader, event.group.id if event.group else None, caller)
+    return event.group if rules.may(role, Action.CREATE_EVENT) else None
+
+
+def of_event(group: Group) -> GroupOfEvent:
+    """What an event needs to know of its group."""
+    return GroupOfEvent(
+        group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
+    )
+
+
+async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupId | None) -> None:
+    """The group of an event from the network, as the network has it; what people here gave it stays."""
+    await tx.execute(
+        "update events set group_id = :group_id where id = :id and origin = 'network'"
+        " and (group_id is null or group_id in (select id from groups where is_read_only = 1))",
+        id=event_id,
+        group_id=group_id,
+    )
+
+
+async def leave_network_group(tx: Transaction, group_id: GroupId) -> None:
+    """The group is gone from the network: its events are nobody's."""
+    await tx.execute("update events set group_id = null where group_id = :id and origin = 'network'", id=group_id)

@@ -1,0 +1,59 @@
+"""Events that were elsewhere before: what only then is known of them, and taking them back. All of it SQL of ``events``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events.model import EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an event has from before. ``record``: its uri and the DID that holds it, where it came from the network."""
+
+    created_at: Instant | None = None
+    matrix_room_id: str | None = None
+    external_id: str | None = None
+    external_source: str | None = None
+    external_data: str | None = None
+    record: tuple[str, str] | None = None
+
+
+async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
+    """Keep what an event that was just stored has from before."""
+    await tx.execute(
+        """
+        update events
+           set created_at = coalesce(:created_at, created_at), matrix_room_id = :matrix_room_id,
+               external_id = :external_id, external_source = :external_source, external_data = :external_data
+         where id = :id
+        """,
+        id=event_id,
+        created_at=before.created_at,
+        matrix_room_id=before.matrix_room_id,
+        external_id=before.external_id,
+        external_source=before.external_source,
+        external_data=before.external_data,
+    )
+    if before.record is not None:
+        uri, did = before.record
+        await tx.execute(
+            "update events set record_uri = :uri, record_did = :did, origin = 'network', owes_record = 0 where id = :id",
+            uri=uri,
+            did=did,
+            id=event_id,
+        )
+
+
+async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
+    """Those of these addresses that an event has."""
+    if not slugs:
+        return frozenset()
+    rows = await reader.fetch("select slug from events where slug in :slugs order by slug", slugs=list(slugs))
+    return frozenset(row["slug"] for row in rows)
+
+
+async def erase(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """Take events back that were brought in; whatever refers to them is gone already."""
+    await tx.execute_many("delete from events where id = :id", [{"id": one} for one in event_ids])

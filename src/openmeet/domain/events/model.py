@@ -1,0 +1,371 @@
+"""What an event is, as its host writes it, as the network brings it and as it is kept."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from groundwork.clock import HOUR, Instant
+from openmeet.domain.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.names import name_of
+
+EventId = NewType("EventId", str)
+EventSlug = NewType("EventSlug", str)
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 20_000
+MAX_REASON = 500
+MAX_PLACE_PART = 200
+MAX_URL = 2_000
+MAX_CAPACITY = 1_000_000
+# What a form or client says to be recognised by when it sends the same event twice.
+MAX_KEY = 200
+
+
+class Mode(StrEnum):
+    """Where people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+    HYBRID = "hybrid"
+
+
+class Status(StrEnum):
+    """What is known about whether it happens; the words are those of the calendar lexicon."""
+
+    PLANNED = "planned"
+    SCHEDULED = "scheduled"
+    RESCHEDULED = "rescheduled"
+    POSTPONED = "postponed"
+    CANCELLED = "cancelled"
+
+
+class Visibility(StrEnum):
+    """Who may see it. Unlisted: whoever has the address. Private: the host and those who are invited; in a group, its members."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+# What an event may be at most, by what its group is: the narrower of both, in every case.
+NARROWEST = {
+    GroupVisibility.PUBLIC: {one: one for one in Visibility},
+    GroupVisibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
+    GroupVisibility.PRIVATE: dict.fromkeys(Visibility, Visibility.PRIVATE),
+}
+
+
+class Audience(StrEnum):
+    """Who gets to see the join link, the exact address, the door instructions: each has its own."""
+
+    ATTENDEES = "attendees"
+    EVERYONE = "everyone"
+
+
+class Origin(StrEnum):
+    """Where the event was first written."""
+
+    HERE = "here"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place people can go to. Coordinates are decimal degrees as text: the data model has no floats."""
+
+    name: str = ""
+    street: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    postal_code: str = ""
+    latitude: str = ""
+    longitude: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NOWHERE
+
+    @property
+    def area(self) -> "Venue":
+        """The place as far as it may be known where the exact address is not for everybody."""
+        return Venue(locality=self.locality, region=self.region, country=self.country)
+
+    @property
+    def is_country_alone(self) -> bool:
+        """Nowhere that anybody could go to. Forms offer the country of one's last event, so that it often comes without a place."""
+        return bool(self.country) and self == Venue(country=self.country)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The place as people write it on an envelope, name first; no empty lines."""
+        town = " ".join(part for part in (self.postal_code, self.locality) if part)
+        last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
+        return tuple(line for line in (self.name, self.street, town, last) if line)
+
+
+NOWHERE = Venue()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address worth following from the event's page; https, http or at only."""
+
+    uri: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a host decides about an event, already checked by ``rules.check``.
+
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An event of whole days
+    (``is_all_day``) starts at midnight and ends at the midnight after its last day. ``online_url_from``: minutes before the
+    start from which those see the join link who may; None: at once.
+    """
+
+    title: str
+    starts_local: str
+    time_zone: str
+    starts_at: Instant
+    ends_at: Instant | None = None
+    description: str = ""
+    mode: Mode = Mode.IN_PERSON
+    venue: Venue = NOWHERE
+    online_url: str = ""
+    online_url_audience: Audience = Audience.ATTENDEES
+    links: tuple[Link, ...] = ()
+    capacity: int | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    is_all_day: bool = False
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEvent:
+    """An event as a record tells it, mapped but not judged. ``starts_text`` and ``ends_text`` are verbatim.
+
+    ``is_all_day``: an installation of ours wrote that days are meant, and the times are whole days of the zone. What comes after it
+    is what such installations say of an event beyond the calendar Lexicon.
+    """
+
+    name: str
+    description: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    starts_text: str
+    ends_text: str
+    time_zone: str
+    mode: Mode
+    status: Status
+    venues: tuple[Venue, ...]
+    online_url: str
+    links: tuple[Link, ...]
+    is_discoverable: bool
+    created_at: Instant
+    is_all_day: bool = False
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceInSeries:
+    """``original_date`` is the date's wall-clock time by the rule (``YYYY-MM-DDTHH:MM:SS``): its name, never changed by a move.
+
+    ``overridden``: fields of ``Details`` that differ from the series on purpose, sorted; a change of the series leaves them.
+    """
+
+    series_id: str
+    original_date: str
+    overridden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOfEvent:
+    """The group that an event belongs to, as far as that decides who sees it and whether it is published.
+
+    ``announces_events``: its owner lets the network know of events for members only.
+    """
+
+    id: GroupId
+    visibility: GroupVisibility
+    promotion_level: PromotionLevel
+    announces_events: bool = False
+
+
+class Detail(StrEnum):
+    """How much a record says. Minimal: name, time, whether it takes place, and a note with the link to its page."""
+
+    FULL = "full"
+    MINIMAL = "minimal"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """What the host decides about the event's record. ``is_announced``: although only those who are invited may see it.
+
+    ``takes_answers``: answers to it are published by those who give them.
+    """
+
+    is_wanted: bool = True
+    detail: Detail = Detail.FULL
+    is_announced: bool = False
+    takes_answers: bool = True
+
+
+USUAL_RECORD = RecordSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as kept. ``own_visibility`` is what its host chose; its group may narrow it (``visibility``).
+     ``starts_at`` is None for network events whose date is to be announced.
+
+    ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
+    ``place_in_series``: which date of which series it is. ``owes_record``: a date that the series' policy does not publish
+    owes none. ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
+    whose repository has its record is deactivated, suspended, taken down or deleted, or it is withheld (``moderation``); computed,
+    never stored. ``is_draft``: its
+    host has not published it yet; a draft is held, too, so that whatever leaves out held events leaves it out. ``publish_at``:
+    when the clock does it. ``awaits_author``: somebody else has changed it since its author last agreed to what is published.
+    ``retractions``: how often a record of it went from a repository. ``record_deleted_at``: another app deleted the record of an
+    event that was made here, and its hosts have not decided what follows.
+    """
+
+    id: EventId
+    slug: EventSlug
+    title: str
+    description: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    starts_local: str
+    starts_text: str
+    ends_text: str
+    time_zone: str
+    mode: Mode
+    status: Status
+    status_reason: str
+    venue: Venue
+    online_url: str
+    online_url_audience: Audience
+    links: tuple[Link, ...]
+    capacity: int | None
+    own_visibility: Visibility
+    author_id: UserId
+    origin: Origin
+    record_uri: str | None
+    record_cid: str | None
+    record_did: str | None
+    revision: int
+    is_read_only: bool
+    is_held: bool
+    external_source: str | None
+    removed_at: Instant | None
+    deleted_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+    is_hidden: bool = False
+    place_in_series: PlaceInSeries | None = None
+    owes_record: bool = True
+    group: GroupOfEvent | None = None
+    is_all_day: bool = False
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NOT_SAID
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    is_draft: bool = False
+    publish_at: Instant | None = None
+    awaits_author: bool = False
+    record: RecordSettings = USUAL_RECORD
+    retractions: int = 0
+    record_deleted_at: Instant | None = None
+
+    @property
+    def visibility(self) -> Visibility:
+        """Who may see it: the narrower of what its host chose and what its group is."""
+        return narrowed(self.own_visibility, self.group)
+
+    @property
+    def exact_place(self) -> Venue:
+        """Where people go to: nowhere when it is held online, whatever address the host keeps from before.
+
+        Not for everybody's eyes: who may see it ``private_details`` decides.
+        """
+        return NOWHERE if self.mode is Mode.ONLINE else self.venue
+
+    @property
+    def place(self) -> Venue:
+        """``exact_place`` as far as everybody may know it."""
+        return public_place(self.exact_place, self.place_audience)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status is Status.CANCELLED
+
+    @property
+    def is_record_of_author(self) -> bool:
+        """Whether it came from a record that its author wrote in another app, and that is still there."""
+        return self.origin is Origin.NETWORK and self.record_uri is not None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.removed_at is not None or self.deleted_at is not None
+
+    @property
+    def is_without_record(self) -> bool:
+        """Whether its record was deleted by another app: the event is removed, or its host has not decided what follows."""
+        return self.removed_at is not None or self.record_deleted_at is not None
+
+    @property
+    def version(self) -> int:
+        """The counter in the mark of origin: it rises with every edit and every retraction, so that no two records that are
+        written under one key have the same bytes.
+        """
+        return self.revision + self.retractions
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing of it is left, because the account that it came from was deleted."""
+        return self.removed_at is not None and self.record_uri is None and not self.title
+
+    @property
+    def over_at(self) -> Instant | None:
+        """When it counts as past: its end, or an hour after its start (an end is never invented in storage)."""
+        if self.ends_at is not None:
+            return self.ends_at
+        return None if self.starts_at is None else Instant(self.starts_at + HOUR)
+
+    def is_over(self, now: Instant) -> bool:
+        return self.over_at is not None and self.over_at <= now
+
+
+def public_place(venue: Venue, audience: Audience) -> Venue:
+    """A place as far as everybody may know it."""
+    return venue if audience is Audience.EVERYONE else venue.area
+
+
+def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:
+    """What an event is that its host wants to be so, in this group or in none."""
+    return chosen if group is None else NARROWEST[group.visibility][chosen]

@@ -1,0 +1,499 @@
+"""All SQL of events; ``kept_forms`` has that of forms which somebody did not finish."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from groundwork.database.for_each import inserting, write_each
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from groundwork.database.words import words_of
+from groundwork.points import spot_in
+from openmeet.domain.events.json_columns import about_of, kept_about, topics_of
+from openmeet.domain.events.model import (
+    Audience,
+    Detail,
+    Event,
+    EventId,
+    EventSlug,
+    GroupOfEvent,
+    Link,
+    Mode,
+    Origin,
+    PlaceInSeries,
+    RecordSettings,
+    Status,
+    Venue,
+    Visibility,
+)
+from openmeet.domain.events.visibility import is_hidden
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+
+_STORED = (
+    "id, slug, title, description, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, mode, status,"
+    " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
+    " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
+    " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at, series_id, original_date,"
+    " overridden_fields, owes_record, group_id, is_all_day, place_audience, online_url_from, door_note, door_audience, about,"
+    " is_draft, publish_at, awaits_author, record_wanted, record_detail, record_announced, record_answers, retractions,"
+    " record_deleted_at"
+)
+
+# The row stays, because answers of others refer to it; even its address had words of its title.
+ERASE = """
+    update events
+       set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
+           starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
+           locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
+           links = '[]', about = '{}', picture_key = null, door_note = '', search_text = '',
+           search_words = '', place_x = null, place_y = null, place_z = null, removed_at = coalesce(removed_at, :now), revision = revision + 1,
+           updated_at = :now
+     where record_did = :did and origin = 'network'
+"""
+
+
+def columns_of(table: str) -> str:
+    """What ``event_of`` reads, of ``events`` under this name: its columns, what its group is, whether its repository is hidden."""
+    stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
+    of_group = ", ".join(
+        f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
+        for name in ("visibility", "promotion_level", "announces_events")
+    )
+    return f"{stored}, {of_group}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+COLUMNS = columns_of("events")
+
+
+def event_of(row: Row) -> Event:
+    """The model value of a row that has ``COLUMNS``."""
+    return Event(
+        id=EventId(row["id"]),
+        slug=EventSlug(row["slug"]),
+        title=row["title"],
+        description=row["description"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        starts_local=row["starts_local"],
+        starts_text=row["starts_text"],
+        ends_text=row["ends_text"],
+        time_zone=row["time_zone"],
+        mode=Mode(row["mode"]),
+        status=Status(row["status"]),
+        status_reason=row["status_reason"],
+        venue=Venue(
+            name=row["venue_name"],
+            street=row["street"],
+            locality=row["locality"],
+            region=row["region"],
+            country=row["country"],
+            postal_code=row["postal_code"],
+            latitude=row["latitude"],
+            longitude=row["longitude"],
+        ),
+        online_url=row["online_url"],
+        online_url_audience=Audience(row["online_url_audience"]),
+        links=tuple(Link(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
+        capacity=row["capacity"],
+        own_visibility=Visibility(row["visibility"]),
+        author_id=UserId(row["author_id"]),
+        origin=Origin(row["origin"]),
+        record_uri=row["record_uri"],
+        record_cid=row["record_cid"],
+        record_did=row["record_did"],
+        revision=row["revision"],
+        is_read_only=bool(row["is_read_only"]),
+        is_held=bool(row["is_held"]),
+        is_hidden=bool(row["is_hidden"]),
+        external_source=row["external_source"],
+        removed_at=row["removed_at"],
+        deleted_at=row["deleted_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        place_in_series=_place_in_series(row),
+        owes_record=bool(row["owes_record"]),
+        group=_group_of(row),
+        is_all_day=bool(row["is_all_day"]),
+        place_audience=Audience(row["place_audience"]),
+        online_url_from=row["online_url_from"],
+        door_note=row["door_note"],
+        door_audience=Audience(row["door_audience"]),
+        is_draft=bool(row["is_draft"]),
+        publish_at=row["publish_at"],
+        awaits_author=bool(row["awaits_author"]),
+        record=record_settings_of(row),
+        retractions=row["retractions"],
+        record_deleted_at=row["record_deleted_at"],
+        **about_of(row["about"]),
+    )
+
+
+def _group_of(row: Row) -> GroupOfEvent | None:
+    if row["group_id"] is None:
+        return None
+    return GroupOfEvent(
+        GroupId(row["group_id"]),
+        GroupVisibility(row["group_visibility"]),
+        PromotionLevel(row["group_promotion_level"]),
+        announces_events=bool(row["group_announces_events"]),
+    )
+
+
+def record_settings_of(row: Row) -> RecordSettings:
+    """Of a row of an event or a series."""
+    return RecordSettings(
+        is_wanted=bool(row["record_wanted"]),
+        detail=Detail(row["record_detail"]),
+        is_announced=bool(row["record_announced"]),
+        takes_answers=bool(row["record_answers"]),
+    )
+
+
+def record_columns(settings: RecordSettings) -> dict[str, object]:
+    """The same as columns."""
+    return {
+        "record_wanted": int(settings.is_wanted),
+        "record_detail": settings.detail.value,
+        "record_announced": int(settings.is_announced),
+        "record_answers": int(settings.takes_answers),
+    }
+
+
+def _place_in_series(row: Row) -> PlaceInSeries | None:
+    if row["series_id"] is None:
+        return None
+    return PlaceInSeries(
+        row["series_id"], row["original_date"], tuple(filter(None, row["overridden_fields"].split(",")))
+    )
+
+
+async def by_slug(reader: Reader, slug: EventSlug) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where slug = :slug", slug=slug)
+    return event_of(row) if row else None
+
+
+async def by_id(reader: Reader, event_id: EventId) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where id = :id", id=event_id)
+    return event_of(row) if row else None
+
+
+async def several(reader: Reader, event_ids: Sequence[EventId]) -> list[Event]:
+    """These events, by start."""
+    if not event_ids:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where id in :ids order by starts_at, id", ids=list(event_ids)
+    )
+    return [event_of(row) for row in rows]
+
+
+async def by_record_uri(reader: Reader, uri: str) -> Event | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
+    return event_of(row) if row else None
+
+
+async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> tuple[Event, bytes | None] | None:
+    """The event that this very form (or API call with this key) has made already, and the digest of what it said."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS}, submission_digest from events where author_id = :author_id and submission_key = :key",
+        author_id=author_id,
+        key=submission_key,
+    )
+    return (event_of(row), row["submission_digest"]) if row else None
+
+
+async def latest_country(reader: Reader, author_id: UserId) -> str:
+    """The country of the last event that this person made and that has one; empty where there is none."""
+    row = await reader.fetch_one(
+        "select country from events where author_id = :author_id and country <> '' and deleted_at is null"
+        " order by created_at desc, id desc limit 1",
+        author_id=author_id,
+    )
+    return row["country"] if row else ""
+
+
+async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
+    """The event, locked until the transaction ends: whoever counts or gives seats holds this lock.
+
+    An update that changes nothing takes the row lock on PostgreSQL and returns the newest row; SQLite has one writer.
+    """
+    row = await tx.fetch_one(f"update events set id = id where id = :id returning {COLUMNS}", id=event_id)
+    return event_of(row) if row else None
+
+
+# Writing hundreds of rows as they are, with all their indexes, would cost PostgreSQL as much as changing them.
+_DATES = f"select {COLUMNS} from events where series_id = :series_id order by id"
+_DATES_HELD: Mapping[Engine, str] = {"sqlite": _DATES, "postgresql": f"{_DATES} for no key update"}
+
+
+async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
+    """Every stored date of a series whose row is locked, locked too, in the order of their ids; deleted ones are among them."""
+    rows = await tx.fetch(_DATES_HELD[tx.engine], series_id=series_id)
+    return [event_of(row) for row in rows]
+
+
+async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These events, locked too, in the order of their ids; of a series whose row is locked."""
+    await hold_each(tx, "events", "id", event_ids)
+
+
+async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
+    """Lock the series that an event is a date of, if it is one: before the event, as everybody does who locks both."""
+    await tx.execute(
+        "update event_series set id = id where id = (select series_id from events where slug = :slug)", slug=slug
+    )
+
+
+async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
+    """``lock_for_update``, found by its address."""
+    row = await tx.fetch_one(f"update events set id = id where slug = :slug returning {COLUMNS}", slug=slug)
+    return event_of(row) if row else None
+
+
+async def status_before(reader: Reader, event_id: EventId) -> Status:
+    """The status to go back to when a cancelled event is reinstated."""
+    row = await reader.fetch_one("select status_before from events where id = :id", id=event_id)
+    return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
+
+
+async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Status]:
+    """``status_before`` of several events."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch("select id, status_before from events where id in :ids order by id", ids=list(event_ids))
+    return {EventId(row["id"]): Status(row["status_before"] or Status.SCHEDULED) for row in rows}
+
+
+async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
+    """A new row, of a submission with this key and digest.
+
+    False when this very submission, or this date of a series, has one already; UniqueViolated when the record uri is known.
+    """
+    values = _values(event, search_text)
+    values["submission_key"], values["submission_digest"] = submission or (None, None)
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    taken = "series_id, original_date" if event.place_in_series else "author_id, submission_key"
+    made = await tx.execute(f"insert into events ({names}) values ({marks}) on conflict ({taken}) do nothing", **values)
+    return made == 1
+
+
+async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
+    """New rows, each with its search text; UniqueViolated where a date of a series or a record has one already."""
+    if not events:
+        return
+    rows = [_values(event, search_text) for event, search_text in events]
+    await write_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
+
+
+_NUMBERS = re.compile(
+    r"is_.*|.*_at|place_.|capacity|revision|online_url_from|owes_record|awaits_author|record_(wanted|announced|answers)"
+)
+
+
+def _type_of(column: str) -> str:
+    return "bigint" if _NUMBERS.fullmatch(column) else "text"
+
+
+async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
+    """Write every column of a row that the caller has locked, except its identity."""
+    await update_many(tx, [(event, search_text)])
+
+
+async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
+    """``update`` for several events, each with its search text."""
+    if not events:
+        return
+    fixed = {"slug", "author_id", "origin", "created_at", "status_before"}
+    rows = [
+        {name: value for name, value in _values(event, search_text).items() if name not in fixed}
+        for event, search_text in events
+    ]
+    sets = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "id")
+    await tx.execute_many(f"update events set {sets} where id = :id", rows)
+
+
+async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
+    """The records of these events are gone from now on, or have been gone for longer."""
+    if event_ids:
+        await tx.execute(
+            "update events set removed_at = :now, updated_at = :now where id in :ids and removed_at is null",
+            ids=sorted(event_ids),
+            now=tx.now,
+        )
+
+
+async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
+    """Another app has deleted the event's record; False where that is known."""
+    changed = await tx.execute(
+        "update events set record_deleted_at = :now where id = :id and record_deleted_at is null",
+        id=event_id,
+        now=tx.now,
+    )
+    return changed == 1
+
+
+async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:
+    """The next revisions of locked rows, which differ from those before in whether they owe a record, and in nothing else."""
+    await tx.execute_many(
+        "update events set owes_record = :owes, revision = :revision, updated_at = :at where id = :id",
+        [
+            {"owes": int(one.owes_record), "revision": one.revision, "at": one.updated_at, "id": one.id}
+            for one in events
+        ],
+    )
+
+
+async def set_status_before(tx: Transaction, event_id: EventId, status: Status) -> None:
+    await set_statuses_before(tx, [(event_id, status)])
+
+
+async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, Status]]) -> None:
+    """Note what these events go back to when they are reinstated: each is being cancelled, by itself as far as is known here."""
+    for status in sorted({status for _, status in statuses}):
+        await tx.execute(
+            "update events set status_before = :status, is_cancelled_with_series = 0 where id in :ids",
+            status=status.value,
+            ids=[event_id for event_id, before in statuses if before is status],
+        )
+
+
+async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
+    await tx.execute(
+        "update events set record_uri = :uri, record_cid = :cid, record_did = :did where id = :id",
+        uri=uri,
+        cid=cid,
+        did=did,
+        id=event_id,
+    )
+
+
+async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
+    """Somebody has seen this revision of the event: the next one is greater."""
+    await tx.execute(
+        "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
+    )
+
+
+async def count_retraction(tx: Transaction, event_id: EventId) -> None:
+    """A record of the event has gone from a repository: the next version under its key is another one (``Event.version``)."""
+    await tx.execute("update events set retractions = retractions + 1 where id = :id", id=event_id)
+
+
+async def forget_record(tx: Transaction, event_id: EventId) -> None:
+    await tx.execute(
+        "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
+    )
+
+
+async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
+    """Events that are known from this repository alone, with the uris of their records."""
+    rows = await reader.fetch(
+        "select id, record_uri from events where record_did = :did and origin = 'network' order by id", did=did
+    )
+    return {EventId(row["id"]): row["record_uri"] for row in rows}
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """Blank events that are known from this repository alone; those made here only lose their record."""
+    if await tx.execute(ERASE, did=did, now=tx.now) and tx.engine == "sqlite":
+        # FTS5 only marks words as gone until it merges what it has written.
+        await tx.execute("insert into search_index (search_index) values ('optimize')")
+    await tx.execute(
+        "update events set record_uri = null, record_cid = null, record_did = null where record_did = :did", did=did
+    )
+
+
+async def release(tx: Transaction, event_id: EventId) -> None:
+    """Show a held event; a draft stays one, whatever its author's repository says."""
+    await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
+
+
+async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
+    """Events of a group that are not deleted."""
+    rows = await reader.fetch(
+        "select id from events where group_id = :group_id and deleted_at is null order by id", group_id=group_id
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
+    """Show to those who may see them the events of a group that owes the network nothing any more."""
+    await tx.execute(
+        "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
+    )
+
+
+def _values(event: Event, search_text: str) -> dict[str, object]:
+    place = event.place_in_series
+    x, y, z = spot_in(event.place.latitude, event.place.longitude) or (None, None, None)
+    links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
+    return {
+        "id": event.id,
+        "slug": event.slug,
+        "title": event.title,
+        "description": event.description,
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+        "over_at": event.over_at,
+        "starts_local": event.starts_local,
+        "starts_text": event.starts_text,
+        "ends_text": event.ends_text,
+        "time_zone": event.time_zone,
+        "mode": event.mode.value,
+        "status": event.status.value,
+        "status_before": "",
+        "status_reason": event.status_reason,
+        "venue_name": event.venue.name,
+        "street": event.venue.street,
+        "locality": event.venue.locality,
+        "region": event.venue.region,
+        "country": event.venue.country,
+        "postal_code": event.venue.postal_code,
+        "latitude": event.venue.latitude,
+        "longitude": event.venue.longitude,
+        "online_url": event.online_url,
+        "online_url_audience": event.online_url_audience.value,
+        "links": msgspec.json.encode(links).decode(),
+        "capacity": event.capacity,
+        "visibility": event.own_visibility.value,
+        "author_id": event.author_id,
+        "origin": event.origin.value,
+        "record_uri": event.record_uri,
+        "record_cid": event.record_cid,
+        "record_did": event.record_did,
+        "revision": event.revision,
+        "is_read_only": int(event.is_read_only),
+        "is_held": int(event.is_held),
+        "external_source": event.external_source,
+        "search_text": search_text,
+        "search_words": words_of(folded(event.title), search_text, topics_of(event)),
+        "place_x": x,
+        "place_y": y,
+        "place_z": z,
+        "removed_at": event.removed_at,
+        "deleted_at": event.deleted_at,
+        "created_at": event.created_at,
+        "updated_at": event.updated_at,
+        "series_id": place.series_id if place else None,
+        "original_date": place.original_date if place else None,
+        "is_modified_occurrence": int(bool(place and place.overridden)),
+        "overridden_fields": ",".join(place.overridden) if place else "",
+        "owes_record": int(event.owes_record),
+        "group_id": event.group.id if event.group else None,
+        "is_all_day": int(event.is_all_day),
+        "place_audience": event.place_audience.value,
+        "online_url_from": event.online_url_from,
+        "door_note": event.door_note,
+        "door_audience": event.door_audience.value,
+        "about": kept_about(event),
+        "picture_key": event.picture.key if event.picture else None,
+        "is_draft": int(event.is_draft),
+        "publish_at": event.publish_at,
+        "awaits_author": int(event.awaits_author),
+        "record_deleted_at": event.record_deleted_at,
+        **record_columns(event.record),
+    }

@@ -1,0 +1,298 @@
+"""Decisions about one event: what may be written, who may see it, who may change it. Pure."""
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from groundwork.clock import DAY, Instant
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.domain.events import all_day as whole_days
+from openmeet.domain.events.about_rules import check_about
+from openmeet.domain.events.map_points import point_in
+from openmeet.domain.events.model import (
+    MAX_CAPACITY,
+    MAX_DESCRIPTION,
+    MAX_PLACE_PART,
+    MAX_REASON,
+    MAX_TITLE,
+    Audience,
+    Details,
+    Event,
+    Mode,
+    Venue,
+    Visibility,
+)
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.groups.model import INSIDE, Role
+from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import choice
+from openmeet.i18n.markdown import is_visible, one_line
+from openmeet.i18n.names import known_code
+from openmeet.recurrence import wall_time
+
+# An event of more than a year is a typing error in the end's year far more often than an exhibition.
+LONGEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event as typed: every field is text, so that nothing typed is lost when something is wrong.
+
+    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are days, the first and
+    the last one; a time of day beside them counts for nothing. Lists are separated by commas. ``point`` is whatever ``map_points.point_in`` reads.
+    """
+
+    title: str = ""
+    starts: str = ""
+    ends: str = ""
+    time_zone: str = ""
+    description: str = ""
+    mode: str = Mode.IN_PERSON.value
+    venue_name: str = ""
+    street: str = ""
+    postal_code: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    point: str = ""
+    online_url: str = ""
+    online_url_audience: str = Audience.ATTENDEES.value
+    capacity: str = ""
+    visibility: str = Visibility.PUBLIC.value
+    all_day: str = ""
+    place_audience: str = Audience.EVERYONE.value
+    online_url_from: str = ""
+    door_note: str = ""
+    door_audience: str = Audience.ATTENDEES.value
+    ticket_url: str = ""
+    price: str = ""
+    access: str = ""
+    access_note: str = ""
+    categories: str = ""
+    tags: str = ""
+    languages: str = ""
+
+
+def check(typed: Submission, before: Event | None = None) -> Details:
+    """What was typed, as an event. InvalidForm lists every field that is wrong. ``before``: what is being edited."""
+    problems: dict[str, str] = {}
+    title = one_line(typed.title)
+    if not is_visible(title):
+        problems["title"] = "Give the event a title."
+    elif len(title) > MAX_TITLE:
+        problems["title"] = f"A title has at most {MAX_TITLE} characters; this one has {len(title)}."
+    description = typed.description.replace("\r\n", "\n").strip()
+    if len(description) > MAX_DESCRIPTION:
+        problems["description"] = f"A description has at most {MAX_DESCRIPTION} characters."
+
+    starts = ends = None
+    if not typed.starts:
+        problems["starts"] = "Say when it starts."
+    else:
+        starts = _local(typed.starts, "starts", problems, is_day=bool(typed.all_day))
+    if typed.ends:
+        ends = _local(typed.ends, "ends", problems, is_day=bool(typed.all_day))
+    if not typed.time_zone:
+        problems["time_zone"] = "Say in which time zone these times are."
+    elif not wall_time.is_zone(typed.time_zone):
+        problems["time_zone"] = "We do not know this time zone; use a name like Europe/Berlin."
+    if typed.all_day:
+        starts_at, ends_at = _days(starts, ends, typed.time_zone, problems)
+    else:
+        starts_at, ends_at = _instants(starts, ends, typed.time_zone, problems)
+
+    mode = choice(Mode, typed.mode, "mode", problems)
+    audience = choice(Audience, typed.online_url_audience, "online_url_audience", problems)
+    visibility = choice(Visibility, typed.visibility, "visibility", problems)
+    for name in ("venue_name", "street", "postal_code", "locality", "region", "country"):
+        if len(getattr(typed, name)) > MAX_PLACE_PART:
+            problems[name] = f"At most {MAX_PLACE_PART} characters."
+    if "country" not in problems and not _is_country(one_line(typed.country), before):
+        problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
+    point = point_in(typed.point) if typed.point.strip() else ("", "")
+    if point is None:
+        problems["point"] = (
+            "We find no point in this. Write it like 52.52, 13.405 (latitude first), or paste a link from a map that has"
+            " such numbers in it."
+        )
+    online_url = typed.online_url.strip()
+    if online_url and not is_web_address(online_url):
+        problems["online_url"] = "A link starts with https:// or http:// and names a host."
+    capacity = _capacity(typed.capacity.strip(), problems)
+    about = check_about(asdict(typed), problems)
+    if (
+        problems
+        or starts is None
+        or starts_at is None
+        or mode is None
+        or audience is None
+        or visibility is None
+        or point is None
+    ):
+        raise InvalidForm(problems)
+    return Details(
+        title=title,
+        starts_local=starts.isoformat(timespec="seconds"),
+        time_zone=typed.time_zone,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        description=description,
+        mode=mode,
+        venue=_venue(typed, point),
+        online_url=online_url,
+        online_url_audience=audience,
+        links=before.links if before else (),
+        capacity=capacity,
+        visibility=visibility,
+        is_all_day=bool(typed.all_day),
+        picture=before.picture if before else None,
+        **about,
+    )
+
+
+def starts_in_the_past(details: Details, before: Event | Details | None, now: Instant) -> bool:
+    """Whether this start, chosen just now, is over: more often a slip in the year than a meeting to be recorded."""
+    begins = details.starts_at
+    if details.is_all_day and details.ends_at is not None:
+        # A day is not over while it lasts.
+        begins = Instant(min(details.ends_at, details.starts_at + DAY))
+    return begins < now and (before is None or before.starts_at != details.starts_at)
+
+
+def check_reason(text: str) -> str:
+    """The reason of a cancellation; may be empty."""
+    reason = text.replace("\r\n", "\n").strip()
+    if len(reason) > MAX_REASON:
+        raise InvalidForm({"reason": f"At most {MAX_REASON} characters."})
+    return reason
+
+
+class Access(StrEnum):
+    """How somebody stands towards a private event by its group alone."""
+
+    INSIDE = "inside"  # members of its group
+    GUEST = "guest"  # never were in the group, or there is none: an invitation counts
+    SHUT_OUT = "shut_out"  # left, or were sent away: what they once answered lets them in no more
+
+
+def access_by(role: Role | None) -> Access:
+    """What a standing in the event's group means for seeing its private events."""
+    if role in INSIDE:
+        return Access.INSIDE
+    return Access.SHUT_OUT if role in {Role.LEFT, Role.BANNED} else Access.GUEST
+
+
+def may_see(
+    event: Event,
+    viewer: UserId | None,
+    *,
+    is_invited: bool,
+    access: Access = Access.SHUT_OUT,
+    is_co_host: bool = False,
+    is_kept_away: bool = False,
+) -> bool:
+    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected.
+
+    ``access`` counts for events of a group, ``is_co_host`` for drafts and private ones, too; who does not know them sees the
+    narrowest (``seeing`` finds it out). ``is_kept_away``: its author keeps them away, and they do not run its group.
+    """
+    if viewer == event.author_id:
+        return True
+    if event.is_hidden:
+        return False
+    if is_co_host:
+        return True
+    if event.is_held:
+        return False
+    if event.visibility is not Visibility.PRIVATE:
+        return True
+    if is_kept_away:
+        return False
+    if event.group is None:
+        return is_invited
+    return access is Access.INSIDE or (access is Access.GUEST and is_invited)
+
+
+def must_be_changeable(event: Event) -> None:
+    """Refused where it is only a copy of the network's, or gone."""
+    if event.is_read_only:
+        raise Refused("This event is kept elsewhere; change it where it was written.", name="ReadOnly")
+    if event.is_gone:
+        raise Refused("This event has been removed.", name="EventRemoved")
+
+
+def _local(text: str, field: str, problems: dict[str, str], *, is_day: bool = False) -> datetime | None:
+    try:
+        return wall_time.parse_local(whole_days.at_midnight(text) if is_day else text, field)
+    except InvalidInput as wrong:
+        problems[field] = wrong.why
+        return None
+
+
+def _instants(
+    starts: datetime | None, ends: datetime | None, time_zone: str, problems: dict[str, str]
+) -> tuple[Instant | None, Instant | None]:
+    if starts is None or "time_zone" in problems:
+        return None, None
+    for field, local in (("starts", starts), ("ends", ends)):
+        if local is not None and (instead := wall_time.instead_of(local, time_zone)):
+            problems[field] = (
+                f"There is no {local:%H:%M} on that day, because clocks are put forward; write {instead:%H:%M} if you"
+                " mean the moment that follows."
+            )
+    starts_at = wall_time.instant_of(starts, time_zone)
+    if ends is None:
+        return starts_at, None
+    ends_at = wall_time.instant_of(ends, time_zone)
+    if ends_at < starts_at:
+        problems["ends"] = "The event ends before it starts."
+    elif ends - starts > LONGEST:
+        problems["ends"] = "The event would take more than a year; check the end."
+    return starts_at, ends_at
+
+
+def _days(
+    first: datetime | None, last: datetime | None, time_zone: str, problems: dict[str, str]
+) -> tuple[Instant | None, Instant | None]:
+    """From the first midnight to the one after the last day; one day where no last one is said."""
+    if first is None or "time_zone" in problems:
+        return None, None
+    last = last or first
+    if last < first:
+        problems["ends"] = "The last day is before the first."
+    elif last - first > LONGEST:
+        problems["ends"] = "The event would take more than a year; check the end."
+    end = last.date() + timedelta(days=1)
+    return whole_days.midnight(first.date(), time_zone), whole_days.midnight(end, time_zone)
+
+
+def _is_country(country: str, before: Event | None) -> bool:
+    """Nothing, or one that has a code; what a record of another app says may stay as it is."""
+    if not country or known_code(country) is not None:
+        return True
+    return before is not None and before.venue.country == country
+
+
+def _venue(typed: Submission, point: tuple[str, str]) -> Venue:
+    return Venue(
+        name=one_line(typed.venue_name),
+        street=one_line(typed.street),
+        locality=one_line(typed.locality),
+        region=one_line(typed.region),
+        country=one_line(typed.country),
+        postal_code=one_line(typed.postal_code),
+        latitude=point[0],
+        longitude=point[1],
+    )
+
+
+def _capacity(text: str, problems: dict[str, str]) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= MAX_CAPACITY:
+        problems["capacity"] = (
+            f"The number of places is a whole number from 1 to {MAX_CAPACITY}; leave it empty for no limit."
+        )
+        return None
+    return int(text)

@@ -1,0 +1,111 @@
+"""Who sees an event, and who may do what with it: THE place that asks how a person stands towards it (invariant 3).
+
+Lists choose in their statements, by ``conditions.is_public`` and ``conditions.is_shut_out``, which say the same.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.events import group_events, permissions, rules
+from openmeet.domain.events.co_host_queries import hosted_among
+from openmeet.domain.events.disclosure import PrivateDetails, private_details
+from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.rules import access_by
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.queries import role_in, roles_in
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.moderation.blocks import blockers_of, has_blocked
+from openmeet.domain.users.model import UserId
+
+
+async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
+    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
+    # Who stands outside sees what everybody sees; only where that is not enough anything is asked.
+    if rules.may_see(event, viewer, is_invited=False):
+        return True
+    role = await role_in(reader, event.group.id if event.group else None, viewer)
+    is_kept_away = not group_rules.may(role, Action.EDIT_ANY_EVENT) and await has_blocked(
+        reader, event.author_id, viewer
+    )
+    if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role), is_kept_away=is_kept_away):
+        return True
+    is_co_host = viewer is not None and bool(await hosted_among(reader, viewer, [event.id]))
+    return rules.may_see(event, viewer, is_invited=False, is_co_host=is_co_host)
+
+
+async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
+    """Whether the event exists for somebody without the answer that their record gives.
+
+    What moderators hide is seen by nobody for the time being, whoever answered: answers to it count as to any other.
+    """
+    return await may_see(reader, replace(event, is_hidden=False), user_id, is_invited=False)
+
+
+async def seen(
+    reader: Reader, events: Sequence[Event], viewer: UserId | None, invited: Collection[EventId]
+) -> list[Event]:
+    """Those of several events that exist for this person, in their order. ``invited``: where ``is_invited`` holds."""
+    groups = [event.group.id for event in events if event.group is not None]
+    roles = {} if viewer is None else await roles_in(reader, groups, viewer)
+    hosted = set() if viewer is None else await hosted_among(reader, viewer, [event.id for event in events])
+    authors = {event.author_id for event in events if event.visibility is Visibility.PRIVATE}
+    blockers = await blockers_of(reader, authors, viewer)
+    return [
+        event
+        for event in events
+        if rules.may_see(
+            event,
+            viewer,
+            is_invited=event.id in invited,
+            access=access_by(roles.get(event.group.id) if event.group else None),
+            is_co_host=event.id in hosted,
+            is_kept_away=event.author_id in blockers
+            and not group_rules.may(roles.get(event.group.id) if event.group else None, Action.EDIT_ANY_EVENT),
+        )
+    ]
+
+
+async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> Standing:
+    """How this person stands among those who host the event."""
+    if viewer is None:
+        return Standing.NOBODY
+    if viewer == event.author_id:
+        return Standing.AUTHOR if await group_events.lets_its_author(reader, event) else Standing.FORMER
+    if await hosted_among(reader, viewer, [event.id]):
+        return Standing.CO_HOST
+    role = await role_in(reader, event.group.id if event.group else None, viewer)
+    return Standing.GROUP if group_rules.may(role, Action.EDIT_ANY_EVENT) else Standing.NOBODY
+
+
+async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
+    """Which of these events this person hosts, or runs the group of: they see all of them."""
+    if viewer is None:
+        return set()
+    groups = [event.group.id for event in events if event.group is not None]
+    roles = await roles_in(reader, groups, viewer)
+    found = await hosted_among(reader, viewer, [event.id for event in events])
+    return found | {
+        event.id
+        for event in events
+        if event.author_id == viewer
+        or (event.group is not None and group_rules.may(roles.get(event.group.id), Action.EDIT_ANY_EVENT))
+    }
+
+
+async def private_details_for(reader: Reader, event: Event, viewer: UserId | None, *, is_going: bool) -> PrivateDetails:
+    """What this person may know of the exact address, the link to join and the door. ``is_going``: has a confirmed place."""
+    runs = bool(await run_among(reader, [event], viewer))
+    return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
+
+
+async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: Act) -> None:
+    """Forbidden unless the caller's standing allows it."""
+    permissions.must_be_allowed(await standing_of(reader, event, caller), act)
+
+
+async def must_be_editable(reader: Reader, event: Event, caller: UserId, act: Act = Act.EDIT) -> None:
+    """Forbidden unless the caller may do this to the event; Refused where it is only a copy of the network's, or gone."""
+    await must_be_allowed(reader, event, caller, Act.KEEP_DRAFT if event.is_draft and act is Act.EDIT else act)
+    rules.must_be_changeable(event)

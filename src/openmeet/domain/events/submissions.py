@@ -1,0 +1,108 @@
+"""Between what a form carries and ``rules.Submission``: both ways, for new forms, edits and drafts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from enum import StrEnum
+
+import msgspec
+
+from openmeet.domain.events import all_day, tags
+from openmeet.domain.events.map_points import point_text
+from openmeet.domain.events.model import Details, Event
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.vocabulary import AccessFeature, Category
+from openmeet.i18n import languages
+from openmeet.recurrence import wall_time
+
+FIELDS = tuple(field.name for field in fields(Submission))
+
+# Why the clock did not publish a draft; stands among what is kept of its form.
+PROBLEM = "publish_problem"
+
+# Lists that a form shows as boxes, each with a name of its own (``access.step_free``).
+_BOXES: Mapping[str, type[StrEnum]] = {"access": AccessFeature, "categories": Category}
+
+
+def submission_of(typed: Mapping[str, str]) -> Submission:
+    """What was posted; missing fields have their default, unknown ones are left out. Boxes that are ticked add up to lists."""
+    found = {name: typed[name] for name in FIELDS if name in typed}
+    for name, choices in _BOXES.items():
+        ticked = [one.value for one in choices if typed.get(f"{name}.{one.value}")]
+        if ticked:
+            found[name] = ",".join(ticked)
+    return Submission(**found)
+
+
+def values_of(submission: Submission) -> dict[str, str]:
+    """What a form shows for it."""
+    return asdict(submission)
+
+
+def values_of_event(event: Event | Details) -> dict[str, str]:
+    """What the edit form shows, also of a date that is computed only."""
+    ends = ""
+    if event.ends_at is not None and event.is_all_day:
+        ends = f"{all_day.last_day(event.ends_at, event.time_zone).isoformat()}T00:00"
+    elif event.ends_at is not None:
+        ends = _minutes(wall_time.local_of(event.ends_at, event.time_zone).isoformat())
+    return values_of(
+        Submission(
+            title=event.title,
+            starts=_minutes(event.starts_local),
+            ends=ends,
+            time_zone=event.time_zone,
+            description=event.description,
+            mode=event.mode.value,
+            venue_name=event.venue.name,
+            street=event.venue.street,
+            postal_code=event.venue.postal_code,
+            locality=event.venue.locality,
+            region=event.venue.region,
+            country=event.venue.country,
+            point=point_text(event.venue.latitude, event.venue.longitude),
+            online_url=event.online_url,
+            online_url_audience=event.online_url_audience.value,
+            capacity="" if event.capacity is None else str(event.capacity),
+            visibility=(event.own_visibility if isinstance(event, Event) else event.visibility).value,
+            all_day="yes" if event.is_all_day else "",
+            place_audience=event.place_audience.value,
+            online_url_from="" if event.online_url_from is None else str(event.online_url_from),
+            door_note=event.door_note,
+            door_audience=event.door_audience.value,
+            ticket_url=event.tickets.url,
+            price=event.tickets.price,
+            access=",".join(event.accessibility.features),
+            access_note=event.accessibility.note,
+            categories=",".join(event.categories),
+            tags=tags.joined(event.tags),
+            languages=languages.joined(event.languages),
+        )
+    )
+
+
+def pack(submission: Submission, more: Mapping[str, str]) -> str:
+    """A draft as text to keep; ``more`` are fields of the same form that are no event's."""
+    return msgspec.json.encode({**more, **asdict(submission)}).decode()
+
+
+def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
+    """The further fields of a draft that ``pack`` made."""
+    kept = msgspec.json.decode(text, type=dict[str, str])
+    return {name: kept[name] for name in names if name in kept}
+
+
+def beside(text: str) -> dict[str, str]:
+    """All further fields of a draft that ``pack`` made, but for what was said of it."""
+    kept = msgspec.json.decode(text or "{}", type=dict[str, str])
+    return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}
+
+
+def unpack(text: str) -> Submission:
+    """A draft that ``pack`` made; fields that have gone since are left out, new ones have their default."""
+    return submission_of(msgspec.json.decode(text, type=dict[str, str]))
+
+
+def _minutes(iso: str) -> str:
+    """``YYYY-MM-DDTHH:MM``, with seconds only where there are some."""
+    whole = iso[:19]
+    return whole[:16] if whole[16:] in {"", ":00"} else whole

@@ -1,0 +1,66 @@
+"""Who sees an event, as conditions for statements: what ``seeing`` says of one event, said of all of a list (invariant 3).
+
+Each takes the name under which a statement knows ``events``; names of tables come from our code, never from input.
+"""
+
+from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.moderation.labels import hides_event
+from openmeet.domain.moderation.visibility import is_of_blocked_host, is_withheld
+
+
+def is_listed(table: str) -> str:
+    """The condition under which an event stands in lists at all: published, not gone, and with a date."""
+    return f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null and {table}.starts_at is not null"
+
+
+def is_of_own_group(table: str) -> str:
+    """The condition under which an event is of a group that ``:user_id`` is in: its members see all of its events."""
+    inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
+    return (
+        f"{table}.group_id in (select og.id from groups og join group_members om on om.group_id = og.id"
+        f" where og.deleted_at is null and om.user_id = :user_id and om.role in ({inside}))"
+    )
+
+
+def is_public(table: str) -> str:
+    """The condition under which an event is public: its host chose so, and its group, if there is one, is public too."""
+    narrower = f"exists (select 1 from groups ng where ng.id = {table}.group_id and ng.visibility <> 'public')"
+    return f"{table}.visibility = 'public' and not {narrower}"
+
+
+def is_shut_out(table: str) -> str:
+    """The condition under which ``:user_id``, who answered, sees an event no more: private, of a group they are out of, or of
+    somebody who keeps them away.
+    """
+    return (
+        f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
+        f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = :user_id"
+        f" and sm.role in ('left', 'banned') and (sg.visibility = 'private' or {table}.visibility = 'private'))"
+        f" or {is_kept_from(table)})"
+    )
+
+
+def is_kept_from(table: str) -> str:
+    """The condition under which an event is private and its author keeps ``:user_id`` away, who does not run its group."""
+    of_private_group = f"exists (select 1 from groups kg where kg.id = {table}.group_id and kg.visibility = 'private')"
+    return (
+        f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from person_blocks kb"
+        f" where kb.user_id = {table}.author_id and kb.blocked_id = :user_id)"
+        f" and not exists (select 1 from group_members km where km.group_id = {table}.group_id"
+        f" and km.user_id = :user_id and km.role in ('owner', 'admin')))"
+    )
+
+
+def is_hidden(table: str) -> str:
+    """The condition under which nobody but its author sees an event: the account with its record is not active, or it is withheld
+    (``moderation.standing``): it, its series, its group, its author, their DID or that one's PDS; or a label hides it
+    (``moderation.labels``).
+    """
+    withheld = is_withheld(
+        *(f"{table}.{name}" for name in ("id", "series_id", "group_id", "record_did", "author_id")),
+        is_public=f"{table}.visibility = 'public'",
+    )
+    return (
+        f"(exists (select 1 from identities i where i.did = {table}.record_did"
+        f" and (i.status <> 'active' or {is_of_blocked_host('i.pds_url')})) or {withheld} or {hides_event(table)})"
+    )

@@ -1,0 +1,283 @@
+"""What people do with a group and their own place in it. Every action locks the group first: standings change one at a time."""
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
+from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import owe
+from openmeet.domain.groups import invitation_queries, notify, publication, queries, rules
+from openmeet.domain.groups.model import (
+    INSIDE,
+    MAX_ADDRESS,
+    Act,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupSlug,
+    GroupVisibility,
+    Keeping,
+    Membership,
+    Role,
+)
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.slugs import new_slug, words_of
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.model import Happening
+from openmeet.outbox.kinds import Debt
+
+_ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# What an address made from a name ends in (``site.slugs``): ten characters, five or eight in those made earlier.
+_RANDOM: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]+\Z")
+_RANDOM_LENGTHS: Final = frozenset({5, 8, 10})
+# Nobody chooses an address that ends as the earlier ones do, whatever their group is called.
+_MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
+# Words that stand in this place in addresses of pages.
+_TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
+
+
+class AlreadyMade(Refused):
+    """Made already by this very submission, with something else in it: the group with this ``slug``."""
+
+    def __init__(self, slug: GroupSlug) -> None:
+        super().__init__(
+            "This key has made a group already, with something else in it. Take a new key for another group.",
+            name="KeyReused",
+        )
+        self.slug = slug
+
+
+async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
+    """A new group that the caller owns. The same ``submission_key`` again returns the first one, as it is now.
+
+    Raises AlreadyMade where the key came with something else before.
+    """
+    group = Group(
+        id=GroupId(new_id(tx.now)),
+        slug=GroupSlug(new_slug(details.name, otherwise="group")),
+        details=details,
+        latitude="",
+        longitude="",
+        owner_id=caller.user_id,
+        keeping=Keeping(),
+        succession=None,
+        offer=None,
+        revision=1,
+        deleted_at=None,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    digest = hashlib.sha256(msgspec.json.encode(details)).digest()
+    if not await queries.insert(tx, group, submission=(submission_key, digest) if submission_key else None):
+        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        if found is None:
+            raise Conflict("This group is being made already. Try again.")
+        earlier, known = found
+        # Rows from before digests were kept have none.
+        if known is not None and known != digest:
+            raise AlreadyMade(earlier.slug)
+        return earlier
+    mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, Role.OWNER), joined_at=tx.now)
+    await queries.put_member(tx, mine)
+    await invitation_queries.log(
+        tx, group.id, caller.user_id, Act.CREATED, by=caller.user_id, before=None, after=Role.OWNER
+    )
+    await _tell_listeners(tx, group)
+    return group
+
+
+async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
+    """The group as this person may see it, and how they stand. Raises NotFound, for absent and hidden alike; Gone."""
+    group = await queries.by_slug(reader, slug)
+    mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
+    return rules.must_be_seen(group, mine.role if mine else None), mine
+
+
+async def lock_for(
+    tx: Transaction, caller: Caller, slug: GroupSlug, action: Action, *, expected_revision: int | None = None
+) -> tuple[Group, Role]:
+    """The group, locked, for somebody who may do this. Raises NotFound, Forbidden, PreconditionFailed."""
+    group, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_kept_here(group, action)
+    role = mine.role if mine else None
+    rules.must_be_allowed(role, action)
+    assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
+    if expected_revision is not None and group.revision != expected_revision:
+        raise PreconditionFailed("This group was changed since you opened it.")
+    return group, role
+
+
+async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
+    """``visible``, with the lock on the group, so that the standing is the newest."""
+    found = await queries.by_slug(tx, slug)
+    group = await queries.lock(tx, found.id) if found else None
+    mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
+    return rules.must_be_seen(group, mine.role if mine else None), mine
+
+
+async def edit(
+    tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
+) -> tuple[Group, Group]:
+    """Replace what the group says; before and after. A new name gives a new address, the old one leads there.
+
+    An address that was chosen stays as long as the group is public; then it gets one that nobody guesses.
+    Who sees its events may follow: ``attendance.group_hosting`` calls this and sees to that. Raises as ``lock_for``.
+    """
+    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    if before.details == details:
+        return before, before
+    if details.announces_events is not before.details.announces_events and caller.user_id != before.owner_id:
+        raise Forbidden("Only the owner of the group decides what the network learns of events for members.")
+    if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
+        raise Forbidden("Only the owner of the group decides whether the group itself is published.")
+    return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
+
+
+async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, is_read: bool = False) -> Group:
+    """Have a locked group say something else. ``is_read``: another app has made its record say so, which is owed nothing."""
+    details = wanted.details
+    after = replace(wanted, revision=before.revision + 1, updated_at=tx.now)
+    if _is_made(before.slug, before.details.name):
+        is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
+    else:
+        is_renamed = details.visibility is not GroupVisibility.PUBLIC
+    if is_renamed:
+        await queries.keep_slug(tx, before.slug, before.id)
+        after = replace(after, slug=GroupSlug(new_slug(details.name, otherwise="group")))
+    is_moved = (details.locality, details.country) != (before.details.locality, before.details.country)
+    if is_moved:
+        after = replace(after, latitude="", longitude="")
+    await save(tx, after, is_owed=not is_read)
+    await invitation_queries.log(
+        tx, after.id, by, Act.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
+    )
+    return after
+
+
+async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
+    """Give a public group an address of one's choice; the one before leads there. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    group, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP)
+    if group.details.visibility is not GroupVisibility.PUBLIC:
+        # A chosen word can be guessed, and that it is taken would tell of the group.
+        raise Refused("Only a public group has an address of its choice: others must not be guessed.", name="NotPublic")
+    address = GroupSlug(wanted.strip().lower())
+    if address == group.slug:
+        return group
+    if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _TAKEN_WORDS:
+        raise InvalidForm({"address": f"3 to {MAX_ADDRESS} letters a to z, digits and single hyphens between them."})
+    looks_made = _MADE_EARLIER.search(address) is not None or _is_made(address, group.details.name)
+    if looks_made or await queries.is_slug_taken(tx, address, by_others_than=group.id):
+        raise InvalidForm({"address": "This address is not free. Choose another."})
+    await queries.keep_slug(tx, group.slug, group.id)
+    after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
+    await save(tx, after)
+    await invitation_queries.log(tx, group.id, caller.user_id, Act.ADDRESS_CHANGED, by=caller.user_id, note=address)
+    return after
+
+
+async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
+    """The group is there for nobody any more. Its events stay with their hosts, and nobody sees more of them than before."""
+    group, _ = await lock_for(tx, caller, slug, Action.DELETE, expected_revision=expected_revision)
+    return await take_away(tx, group, by=caller.user_id)
+
+
+async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
+    """``delete`` for a locked group."""
+    gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
+    await save(tx, gone)
+    await publication.look_at_members(tx, group.id)
+    await invitation_queries.log(tx, group.id, by, Act.DELETED, by=by)
+    return gone
+
+
+async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "") -> Membership:
+    """The caller gets in, or asks to, by the group's policy; the same again changes nothing.
+
+    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not answered).
+    """
+    group, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_kept_here(group, Action.APPROVE)
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
+    before = mine.role if mine else None
+    after = rules.role_after_joining(group, before)
+    if mine is not None and after is mine.role:
+        return mine
+    said = rules.check_answer(group, answer)
+    if after is Role.PENDING:
+        standing = replace(
+            mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
+            answer=said,
+            requested_at=tx.now,
+            decided_by=None,
+            decided_at=None,
+        )
+        asked = await put(tx, standing, after, Act.ASKED, by=caller.user_id, before=before)
+        await notify.of_request(tx, group, asked)
+        return asked
+    standing = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
+    return await put(tx, replace(standing, joined_at=tx.now), after, Act.JOINED, by=caller.user_id, before=before)
+
+
+async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
+    """The caller is out, or takes their request back. Raises Refused for the owner, Forbidden for those who are not in."""
+    group, mine = await lock_visible(tx, caller, slug)
+    if mine is not None and mine.role is Role.LEFT:
+        return mine
+    rules.must_be_able_to_leave(mine.role if mine else None)
+    assert mine is not None  # noqa: S101  # who may leave has a standing
+    if group.is_read_only:
+        # There one is in by saying so: whoever leaves says so no more.
+        mine = replace(mine, sync_enabled=False)
+    return await put(tx, mine, Role.LEFT, Act.LEFT, by=caller.user_id, before=mine.role)
+
+
+async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
+    """Whether the caller hears of what happens in the group. Raises NotFound, Forbidden."""
+    _, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    assert mine is not None  # noqa: S101  # who is in has a standing
+    saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
+    await queries.put_member(tx, saved)
+    return saved
+
+
+async def put(
+    tx: Transaction, standing: Membership, after: Role, act: Act, *, by: UserId, before: Role | None, note: str = ""
+) -> Membership:
+    """Store a standing in a locked group, and the line of the log that goes with it. ``before``: None for a new one."""
+    saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
+    await queries.put_member(tx, saved)
+    await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
+    if after in INSIDE and before not in INSIDE:
+        # What they answered elsewhere to events of the group may have waited for this.
+        await owe(tx, Debt.WAITING_ANSWERS, saved.user_id, int(tx.now))
+    elif before in INSIDE and after not in INSIDE:
+        # They hold places at events that they see no more; others may wait for them.
+        await owe(tx, Debt.LEFT_GROUP, saved.user_id, int(tx.now))
+    subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
+    await happened(tx, Happening.MEMBERSHIP, [subject])
+    return saved
+
+
+async def save(tx: Transaction, group: Group, *, is_owed: bool = True) -> None:
+    """Store a locked group of the next revision; its record is owed unless it says so already, and who listens is told."""
+    await (queries.update if is_owed else queries.store)(tx, group)
+    await _tell_listeners(tx, group)
+
+
+async def _tell_listeners(tx: Transaction, group: Group) -> None:
+    await happened(tx, Happening.GROUP, [Different(group.id, (group.owner_id,), group.id)])
+
+
+def _is_made(slug: GroupSlug, name: str) -> bool:
+    """Whether the address was made from this name: a chosen one may end in a word of ten letters, too."""
+    words = words_of(name, otherwise="group")
+    random = slug.removeprefix(words)
+    return random != slug and len(random) - 1 in _RANDOM_LENGTHS and _RANDOM.fullmatch(random) is not None

@@ -1,0 +1,340 @@
+"""What those who run a group do about the standing of others: requests, roles, removal, invitations, follows."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import owe
+from groundwork.signing_key import SigningKey
+from openmeet.domain.groups import invitation_queries, notify, queries, rules
+from openmeet.domain.groups.actions import lock_for, put
+from openmeet.domain.groups.model import (
+    INSIDE,
+    INVITATION_DAYS,
+    INVITATION_LIFE,
+    INVITATION_MAIL,
+    MAX_FOLLOWED,
+    MAX_LINK_DAYS,
+    MAX_MAILS_A_DAY,
+    MAX_USES,
+    Act,
+    Group,
+    GroupSlug,
+    Invitation,
+    InvitationId,
+    Membership,
+    Role,
+)
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.actions import person_for_did
+from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.kinds import Debt
+
+_WORTHLESS: Final = "This invitation does not work any more."
+_BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Mails:
+    """What becomes of pasted addresses: those that get a mail, those that have one already, those that are none.
+
+    ``unread`` are words that no address stands with, as they were pasted: whoever they name gets nothing.
+    """
+
+    fresh: tuple[str, ...]
+    known: tuple[str, ...]
+    wrong: tuple[str, ...]
+    unread: tuple[str, ...]
+    left_today: int
+
+
+async def decide(
+    tx: Transaction, caller: Caller, slug: GroupSlug, people: Sequence[UserId], *, lets_in: bool
+) -> list[Membership]:
+    """Approve or decline requests, several at once; those that were decided meanwhile stay as they were decided.
+
+    Raises NotFound, Forbidden.
+    """
+    group, _ = await lock_for(tx, caller, slug, Action.APPROVE)
+    role, act = (Role.MEMBER, Act.APPROVED) if lets_in else (Role.DECLINED, Act.DECLINED)
+    decided = []
+    for user_id in dict.fromkeys(people):
+        asking = await queries.find_member(tx, group.id, user_id)
+        if asking is None or asking.role is not Role.PENDING:
+            continue
+        standing = replace(
+            asking,
+            decided_by=caller.user_id,
+            decided_at=tx.now,
+            joined_at=tx.now if lets_in else asking.joined_at,
+        )
+        saved = await put(tx, standing, role, act, by=caller.user_id, before=Role.PENDING)
+        await notify.of_decision(tx, group, saved)
+        decided.append(saved)
+    return decided
+
+
+async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
+    """Somebody is out, and may come back. Raises NotFound, Forbidden."""
+    theirs = await _below(tx, caller, slug, user_id, Action.REMOVE)
+    if theirs.role not in INSIDE:
+        raise NotFound("This person is not in the group.")
+    return await _decide(tx, caller, theirs, Role.LEFT, Act.REMOVED)
+
+
+async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
+    """Somebody is out, and stays out. Raises NotFound, Forbidden."""
+    theirs = await _below(tx, caller, slug, user_id, Action.BAN)
+    if theirs.role is Role.BANNED:
+        return theirs
+    return await _decide(tx, caller, theirs, Role.BANNED, Act.BANNED)
+
+
+async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
+    """Somebody may ask or join again. Raises NotFound, Forbidden."""
+    theirs = await _below(tx, caller, slug, user_id, Action.BAN)
+    if theirs.role is not Role.BANNED:
+        return theirs
+    return await _decide(tx, caller, theirs, Role.LEFT, Act.UNBANNED)
+
+
+async def change_role(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, wanted: Role) -> Membership:
+    """Give a member another role, below one's own. Raises NotFound, Forbidden, Refused (``NotARole``, ``OneOwner``)."""
+    group, mine = await lock_for(tx, caller, slug, Action.CHANGE_ROLE)
+    rules.must_be_grantable(mine, wanted)
+    theirs = await queries.find_member(tx, group.id, user_id)
+    if theirs is None or theirs.role not in INSIDE:
+        raise NotFound("This person is not in the group.")
+    if theirs.role is wanted:
+        return theirs
+    rules.must_rank_above(mine, theirs.role)
+    saved = await _decide(tx, caller, theirs, wanted, Act.ROLE_CHANGED)
+    await notify.of_role(tx, group, saved, theirs.role)
+    return saved
+
+
+async def invite_by_link(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES, days: int = INVITATION_DAYS
+) -> Invitation:
+    """A link that lets in whoever opens it and says yes, so many times. Raises NotFound, Forbidden, InvalidForm."""
+    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    problems = {}
+    if not 1 <= uses <= MAX_USES:
+        problems["uses"] = f"A link lets in 1 to {MAX_USES} people."
+    if not 1 <= days <= MAX_LINK_DAYS:
+        problems["days"] = f"A link works for 1 to {MAX_LINK_DAYS} days."
+    if problems:
+        raise InvalidForm(problems)
+    invitation = await _invite(tx, caller, group, email=None, uses=uses, life=days * DAY)
+    await invitation_queries.log(tx, group.id, caller.user_id, Act.LINK_MADE, by=caller.user_id)
+    return invitation
+
+
+async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
+    """What would be sent to the addresses in a text, and what would not; nothing is. Raises InvalidForm where there are none.
+
+    Whether somebody is in the group already is not said: an address is nobody's business. They get no mail.
+    """
+    found: dict[str, None] = {}
+    wrong: dict[str, None] = {}
+    for word in _BETWEEN_ADDRESSES.split(text):
+        if not word:
+            continue
+        try:
+            found[check_email(word.strip("<>\"'()"))] = None
+        except InvalidForm:
+            # What stands before an address in angle brackets is a name.
+            if "@" in word:
+                wrong[word] = None
+    unread = tuple(dict.fromkeys(_without_address(text)))
+    if not found and not wrong:
+        words = f" No address was found in “{unread[0][:40]}”." if unread else ""
+        raise InvalidForm({"emails": f"Paste the addresses of those you want to invite.{words}"})
+    known = await invitation_queries.written_to(reader, group.id, list(found))
+    sent = await invitation_queries.mails_since(reader, group.id, Instant(reader.now - DAY))
+    return Mails(
+        fresh=tuple(one for one in found if one not in known),
+        known=tuple(one for one in found if one in known),
+        wrong=tuple(wrong),
+        unread=unread,
+        left_today=max(0, MAX_MAILS_A_DAY - sent),
+    )
+
+
+def _without_address(text: str) -> Iterator[str]:
+    """Words between commas and ends of lines that name somebody without saying where to write to.
+
+    A name may stand before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as tables have it.
+    """
+    for line in re.split(r"[;\r\n]+", text):
+        parts = [part.strip() for part in line.split(",") if part.strip()]
+        for place, part in enumerate(parts):
+            behind = parts[place + 1 : place + 2]
+            is_name = any("<" in one for one in behind) or (place == 0 and any("@" in one for one in behind))
+            if "@" not in part and not is_name:
+                yield part
+
+
+async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Mails:
+    """A letter to each of these addresses with a link that works once; owed, and sent behind the request.
+
+    Who has one already, or said no to one, gets none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    """
+    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    mails = await check_mails(tx, group, text)
+    if mails.wrong:
+        raise InvalidForm({"emails": "These are no e-mail addresses: " + ", ".join(mails.wrong[:10]) + "."})
+    if len(mails.fresh) > mails.left_today:
+        raise TooMany(
+            f"A group sends at most {MAX_MAILS_A_DAY} invitations by mail a day; {mails.left_today} are left today."
+            " Pass on a link instead.",
+            after_seconds=24 * 3600,
+        )
+    for email in mails.fresh:
+        invitation = await _invite(tx, caller, group, email=email, uses=1, life=INVITATION_LIFE)
+        await owe_mail(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
+    if mails.fresh:
+        count = str(len(mails.fresh))
+        await invitation_queries.log(tx, group.id, caller.user_id, Act.INVITED, by=caller.user_id, note=count)
+    return mails
+
+
+async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id: InvitationId) -> None:
+    """The invitation lets nobody in any more. Raises NotFound, Forbidden."""
+    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    if not await invitation_queries.revoke_invitation(tx, group.id, invitation_id):
+        raise NotFound("There is no such invitation.")
+    await invitation_queries.log(tx, group.id, caller.user_id, Act.INVITATION_REVOKED, by=caller.user_id)
+
+
+def named_by(key: SigningKey, token: str) -> InvitationId:
+    """The invitation that a link stands for. Raises NotFound where it was made up."""
+    found = rules.invitation_in(key, token)
+    if found is None:
+        raise NotFound(_WORTHLESS)
+    return found
+
+
+async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
+    """An invitation that still lets somebody in, and where to. Raises NotFound."""
+    invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
+    group = await queries.by_id(reader, invitation.group_id) if invitation else None
+    if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
+        raise NotFound(_WORTHLESS)
+    return invitation, group
+
+
+async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
+    """The addressee of a mail says no: the group writes to this address no more. Raises NotFound."""
+    if not await invitation_queries.decline_invitation(tx, invitation_id):
+        raise NotFound(_WORTHLESS)
+
+
+async def stop_mails(tx: Transaction, invitation_id: InvitationId) -> None:
+    """The same by one click in a mail program, which may come twice, and after the invitation was taken back. Raises NotFound."""
+    if not await invitation_queries.stop_invitations(tx, invitation_id):
+        raise NotFound(_WORTHLESS)
+
+
+async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
+    """The invited person says yes and is in; who is in already stays as they are, and no use is taken.
+
+    Raises NotFound (used up, over, taken back, or its group is gone) and Refused (banned, not welcome).
+    """
+    invitation = await invitation_queries.invitation(tx, invitation_id)
+    group = await queries.lock(tx, invitation.group_id) if invitation else None
+    if invitation is None or group is None or group.deleted_at is not None:
+        raise NotFound(_WORTHLESS)
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
+    mine = await queries.find_member(tx, group.id, caller.user_id)
+    before = mine.role if mine else None
+    after = rules.role_after_accepting(before)
+    if mine is not None and after is before:
+        return group, mine
+    if not await invitation_queries.use_invitation(tx, invitation_id):
+        raise NotFound(_WORTHLESS)
+    standing = replace(
+        mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
+        joined_at=tx.now,
+        decided_by=invitation.invited_by,
+        decided_at=tx.now,
+    )
+    return group, await put(tx, standing, after, Act.ACCEPTED, by=caller.user_id, before=before)
+
+
+async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
+    """Public events of this DID appear in the group; its repository is read. Raises NotFound, Forbidden, InvalidForm, Refused."""
+    group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
+    try:
+        did = parse_did(text.strip())
+    except ValueError:
+        raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"}) from None
+    if did.split(":")[1] not in {"plc", "web"}:
+        raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"})
+    followed = await invitation_queries.followed(tx, group.id)
+    if did in followed:
+        return did
+    if len(followed) >= MAX_FOLLOWED:
+        raise Refused(f"A group follows at most {MAX_FOLLOWED} others.", name="FollowsEnough")
+    await invitation_queries.follow(tx, group.id, did, caller.user_id)
+    await person_for_did(tx, did)
+    await owe(tx, Debt.BACKFILL, did, int(tx.now))
+    await invitation_queries.log(tx, group.id, caller.user_id, Act.DID_FOLLOWED, by=caller.user_id, note=did)
+    return did
+
+
+async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
+    """Its events appear no more; once more changes nothing. Raises NotFound, Forbidden."""
+    group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
+    if await invitation_queries.unfollow(tx, group.id, did):
+        await invitation_queries.log(tx, group.id, caller.user_id, Act.DID_UNFOLLOWED, by=caller.user_id, note=did)
+
+
+async def forget_did(tx: Transaction, did: str) -> None:
+    """The account behind a DID is gone: no group follows it or names it as its next owner's."""
+    await invitation_queries.forget_did(tx, did)
+
+
+async def _below(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: Action) -> Membership:
+    """The standing of somebody about whom the caller may decide, in the group that is locked by it."""
+    group, mine = await lock_for(tx, caller, slug, action)
+    theirs = await queries.find_member(tx, group.id, user_id)
+    if theirs is None:
+        raise NotFound("This person is not in the group.")
+    if theirs.user_id == caller.user_id:
+        raise Refused("To get out yourself, leave the group.", name="NotYourself")
+    rules.must_rank_above(mine, theirs.role)
+    return theirs
+
+
+async def _decide(tx: Transaction, caller: Caller, theirs: Membership, after: Role, act: Act) -> Membership:
+    standing = replace(theirs, decided_by=caller.user_id, decided_at=tx.now)
+    return await put(tx, standing, after, act, by=caller.user_id, before=theirs.role)
+
+
+async def _invite(
+    tx: Transaction, caller: Caller, group: Group, *, email: str | None, uses: int, life: int
+) -> Invitation:
+    invitation = Invitation(
+        id=InvitationId(new_id(tx.now)),
+        group_id=group.id,
+        email=email,
+        invited_by=caller.user_id,
+        uses=uses,
+        uses_left=uses,
+        expires_at=Instant(tx.now + life),
+        revoked_at=None,
+        declined_at=None,
+        created_at=tx.now,
+    )
+    await invitation_queries.insert_invitation(tx, invitation)
+    return invitation

@@ -1,0 +1,95 @@
+"""The secret address by which a member's calendar program reads what the group shows to its members, and all SQL of it.
+
+The token is derived from the server's key and a serial, and only its hash is stored (invariant 8), as for one's own calendar. Whoever
+leaves, is removed or banned has no address from that moment on, and the one that they had opens nothing if they come back.
+"""
+
+import base64
+import hashlib
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.signing_key import SigningKey
+from openmeet.domain.groups import queries, rules
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.merge import hand_over_unique
+from openmeet.domain.users.model import UserId
+
+
+async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: UserId) -> str | None:
+    """The token that works for a member; None where there is none, empty where the key that made it is kept no more."""
+    row = await reader.fetch_one(
+        "select serial, token_hash from group_calendar_feeds"
+        " where group_id = :group_id and user_id = :user_id and token_hash is not null",
+        group_id=group_id,
+        user_id=user_id,
+    )
+    if row is None:
+        return None
+    token = key.fitting(
+        lambda one: _token(one, group_id, user_id, row["serial"]), lambda one: _hash(one) == row["token_hash"]
+    )
+    return token or ""
+
+
+async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
+    """A token for a member of a locked group; the one before, if there was one, opens nothing any more. Raises Forbidden."""
+    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    assert mine is not None  # noqa: S101  # who is not in the group may not
+    row = await tx.fetch_one(
+        """
+        insert into group_calendar_feeds (group_id, user_id, serial, token_hash, created_at)
+        values (:group_id, :user_id, 1, null, :now)
+            on conflict (group_id, user_id) do update set serial = group_calendar_feeds.serial + 1
+        returning serial
+        """,
+        group_id=group.id,
+        user_id=mine.user_id,
+        now=tx.now,
+    )
+    assert row is not None  # noqa: S101  # inserted or updated
+    token = _token(key, group.id, mine.user_id, row["serial"])
+    await tx.execute(
+        "update group_calendar_feeds set token_hash = :hash where group_id = :group_id and user_id = :user_id",
+        hash=_hash(token),
+        group_id=group.id,
+        user_id=mine.user_id,
+    )
+    return token
+
+
+async def close(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """No token opens the group's calendar for this person."""
+    await queries.close_calendar(tx, group_id, user_id)
+
+
+async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | None:
+    """Whose calendar of which group this token opens; None where it opens nothing, or its member sees the group no more."""
+    row = await reader.fetch_one(
+        "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=_hash(token)
+    )
+    if row is None:
+        return None
+    group = await queries.by_id(reader, GroupId(row["group_id"]))
+    mine = await queries.find_member(reader, GroupId(row["group_id"]), UserId(row["user_id"]))
+    if group is None or mine is None or mine.role not in INSIDE or not rules.may_see(group, mine.role):
+        return None
+    return group, mine
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Two people turned out to be one: addresses of the one who goes open nothing; those of the other stay."""
+    await tx.execute(
+        "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
+        user_id=from_user,
+    )
+    await hand_over_unique(tx, "group_calendar_feeds", "user_id", ("group_id",), from_user, to_user)
+
+
+def _token(key: SigningKey, group_id: GroupId, user_id: UserId, serial: int) -> str:
+    digest = key.digest(b"group calendar feed\x00" + f"{group_id}\n{user_id}\n{serial}".encode())
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,303 @@
+"""What a group is, and how somebody stands towards one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NewType
+
+from groundwork.clock import DAY, Instant
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.users.model import UserId
+
+GroupId = NewType("GroupId", str)
+GroupSlug = NewType("GroupSlug", str)
+MemberId = NewType("MemberId", str)
+InvitationId = NewType("InvitationId", str)
+AnnouncementId = NewType("AnnouncementId", str)
+
+MAX_NAME = 120
+MAX_DESCRIPTION = 20_000
+MAX_PLACE = 200
+MAX_QUESTION = 300
+MAX_ANSWER = 1_000
+MAX_KEY = 200
+
+# A link is passed on; two weeks are long enough to be found in a chat and short enough to be forgotten about.
+INVITATION_DAYS, MAX_LINK_DAYS = 14, 90
+INVITATION_LIFE = INVITATION_DAYS * DAY
+MAX_USES = 200
+# Kinds of e-mail.
+INVITATION_MAIL = "group_invitation"
+SUCCESSION_MAIL = "group_succession"
+LAST_CALL_MAIL = "group_last_call"
+# Letters to strangers in our name: what a group of people who know each other needs, and little to spammers.
+MAX_MAILS_A_DAY = 30
+MAX_ADDRESS = 48
+MAX_ANNOUNCEMENT = 5_000
+# Each is a mail to everybody who is in: more in a day is noise, or somebody else's hands.
+MAX_ANNOUNCEMENTS_A_DAY = 10
+MAX_FOLLOWED = 200
+
+# In days: how long an owner must have been away before the group may pass on, and how long they then have to say no.
+ABSENCE_DAYS, SHORTEST_ABSENCE, LONGEST_ABSENCE = 90, 60, 730
+WAIT_DAYS, SHORTEST_WAIT, LONGEST_WAIT = 14, 7, 90
+# The second letter to an owner goes out this long before the time is over.
+REMINDED_BEFORE = 3 * DAY
+
+
+class JoinPolicy(StrEnum):
+    """How people get in: by themselves, after a yes of those who run it, or by invitation only."""
+
+    OPEN = "open"
+    REQUEST = "request"
+    INVITE = "invite"
+
+
+class GroupVisibility(StrEnum):
+    """Who may see it. Unlisted: whoever has the address. Private: its members."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class PromotionLevel(StrEnum):
+    """How much of its events the network may get: nothing, name and time with a link, or everything."""
+
+    PRIVATE = "private"
+    MEMBERS = "members"
+    PUBLIC = "public"
+
+
+class Role(StrEnum):
+    """How a person stands. Who is ``PENDING`` asked to get in; ``DECLINED``, ``LEFT`` and ``BANNED`` are out."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+    PENDING = "pending"
+    DECLINED = "declined"
+    LEFT = "left"
+    BANNED = "banned"
+
+
+# Those who are in, the most trusted first.
+INSIDE = (Role.OWNER, Role.ADMIN, Role.MODERATOR, Role.MEMBER)
+# Whose membership somebody else has to decide about.
+RUNNING = (Role.OWNER, Role.ADMIN, Role.MODERATOR)
+
+
+class Act(StrEnum):
+    """What the log calls what was done."""
+
+    CREATED = "created"
+    JOINED = "joined"
+    ASKED = "asked"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    ACCEPTED = "accepted"
+    LEFT = "left"
+    REMOVED = "removed"
+    BANNED = "banned"
+    UNBANNED = "unbanned"
+    ROLE_CHANGED = "role_changed"
+    HANDED_OVER = "handed_over"
+    SUCCESSION_ASKED = "succession_asked"
+    SUCCESSION_STOPPED = "succession_stopped"
+    TAKEN_OVER = "taken_over"
+    TAKEN_BACK = "taken_back"
+    OWNERSHIP_OFFERED = "ownership_offered"
+    OFFER_ENDED = "offer_ended"
+    SUCCESSION_ARRANGED = "succession_arranged"
+    PASSED_ON = "passed_on"  # the owner's account is gone
+    EDITED = "edited"
+    ADDRESS_CHANGED = "address_changed"
+    LINK_MADE = "link_made"
+    INVITED = "invited"  # by mail
+    INVITATION_REVOKED = "invitation_revoked"
+    DID_FOLLOWED = "did_followed"
+    DID_UNFOLLOWED = "did_unfollowed"
+    ANNOUNCED = "announced"
+    ANNOUNCEMENT_REMOVED = "announcement_removed"
+    DELETED = "deleted"
+    ACCOUNT_OPENED = "account_opened"  # a repository of the group's own
+    SUCCEEDED = "succeeded"  # the network has another record that continues it
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDetails:
+    """What those who run a group decide about it, already checked by ``rules.check``.
+
+    ``announces_events``: the network may know of events for members only; its owner alone decides that.
+    """
+
+    name: str
+    time_zone: str
+    description: str = ""
+    locality: str = ""
+    country: str = ""
+    join_policy: JoinPolicy = JoinPolicy.OPEN
+    join_question: str = ""
+    visibility: GroupVisibility = GroupVisibility.PUBLIC
+    promotion_level: PromotionLevel = PromotionLevel.PUBLIC
+    sync_enabled: bool = False
+    announces_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Somebody is to take over from an owner who is not there. ``reminded_at``: when the owner got the second letter."""
+
+    successor_id: UserId
+    asked_at: Instant
+    reminded_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The owner wants somebody else to own the group; it is theirs when they say yes."""
+
+    heir_id: UserId
+    offered_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What the owner arranged for the time when they are not there. ``backup_admin_did``: how the network knows that person."""
+
+    backup_admin_id: UserId | None = None
+    backup_admin_did: str | None = None
+    absence_days: int = ABSENCE_DAYS
+    wait_days: int = WAIT_DAYS
+
+    @property
+    def absence(self) -> int:
+        """In microseconds."""
+        return self.absence_days * DAY
+
+    @property
+    def wait(self) -> int:
+        """In microseconds."""
+        return self.wait_days * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class OnNetwork:
+    """Where a group stands on the network. ``record_uri``: of its record, of its own or, where it is ``is_read_only``, of the one
+
+    that it was read from. ``account_id``: the holder of the repository that is the group's own: nobody signs in as them.
+    ``avatar_cid``: of a picture that another app has put into the record of a group made here; it stands until one is chosen
+    here. ``picture_revision``: that in which this was done last.
+    """
+
+    record_uri: str | None = None
+    account_id: UserId | None = None
+    is_read_only: bool = False
+    avatar_cid: str | None = None
+    picture_revision: int = 0
+
+
+NOWHERE: Final = OnNetwork()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a label on its owner, keeps it from everybody
+
+    but those who run it; computed, never stored.
+    """
+
+    id: GroupId
+    slug: GroupSlug
+    details: GroupDetails
+    latitude: str
+    longitude: str
+    owner_id: UserId
+    keeping: Keeping
+    succession: Succession | None
+    offer: Offer | None
+    revision: int
+    deleted_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+    is_hidden: bool = False
+    network: OnNetwork = NOWHERE
+    picture: Picture | None = None
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it is kept elsewhere, and only shown here."""
+        return self.network.is_read_only
+
+    @property
+    def place(self) -> str:
+        return ", ".join(part for part in (self.details.locality, self.details.country) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One person's standing in one group. ``answer``: what they said to the group's question.
+
+    ``sync_enabled``: they want it to be public that they are in. ``statement_uri``: the record in which they say so themselves.
+    ``network_role``: in a group that is kept elsewhere, the role that it gives them; here it allows nothing.
+    """
+
+    id: MemberId
+    group_id: GroupId
+    user_id: UserId
+    role: Role
+    answer: str
+    requested_at: Instant | None
+    joined_at: Instant | None
+    decided_by: UserId | None
+    decided_at: Instant | None
+    notifications_enabled: bool
+    revision: int
+    sync_enabled: bool = False
+    statement_uri: str | None = None
+    network_role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A door that opens ``uses`` times until ``expires_at``; by mail it opens once, unless the addressee says no."""
+
+    id: InvitationId
+    group_id: GroupId
+    email: str | None
+    invited_by: UserId
+    uses: int
+    uses_left: int
+    expires_at: Instant
+    revoked_at: Instant | None
+    declined_at: Instant | None
+    created_at: Instant
+
+    def is_open(self, now: Instant) -> bool:
+        return self.revoked_at is None and self.declined_at is None and self.uses_left > 0 and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One line of the log. ``note``: what it was about where that is no person, never an e-mail address."""
+
+    id: str
+    user_id: UserId
+    acted_by: UserId
+    act: Act
+    before: Role | None
+    after: Role | None
+    created_at: Instant
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What those who run a group tell everybody who is in it."""
+
+    id: AnnouncementId
+    group_id: GroupId
+    author_id: UserId
+    text: str
+    created_at: Instant
+    removed_at: Instant | None

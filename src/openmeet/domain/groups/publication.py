@@ -1,0 +1,48 @@
+"""Which records are owed when a group or somebody's standing in it changes. Called by whatever stores either.
+
+What becomes of them (publish, take back, nothing) the payer decides from the present. Nothing is promised about groups and people that
+nobody wanted on the network.
+"""
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.groups.model import Group, GroupId, Membership
+from openmeet.domain.groups.promotion import speaker_of
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind
+
+
+async def owe_group(tx: Transaction, group: Group) -> None:
+    """The group's own record."""
+    is_wanted = group.details.sync_enabled and not group.is_read_only
+    if is_wanted or await publications.promised_among(tx, Kind.GROUP, [group.id]):
+        await publications.owe(
+            tx, kind=Kind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
+        )
+
+
+async def owe_member(tx: Transaction, standing: Membership) -> None:
+    """What the member says of themselves, and what the group says of them once they have."""
+    if not (standing.sync_enabled or standing.statement_uri is not None):
+        return
+    user_id, revision = standing.user_id, standing.revision
+    await publications.owe(tx, kind=Kind.MEMBERSHIP, subject_id=standing.id, user_id=user_id, revision=revision)
+    row = await tx.fetch_one(
+        "select coalesce(account_id, owner_id) as speaker, is_read_only from groups where id = :id",
+        id=standing.group_id,
+    )
+    if row is not None and not row["is_read_only"]:
+        await publications.owe(
+            tx, kind=Kind.ACCEPTANCE, subject_id=standing.id, user_id=row["speaker"], revision=revision
+        )
+
+
+async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
+    """The group's record is elsewhere, or says more or less: what is said of who belongs to it is decided anew."""
+    rows = await tx.fetch(
+        "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
+        " order by id",
+        group_id=group_id,
+    )
+    ids = [row["id"] for row in rows]
+    await publications.look_again(tx, kind=Kind.MEMBERSHIP, subject_ids=ids, is_edit=True)
+    await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=ids, is_edit=True)

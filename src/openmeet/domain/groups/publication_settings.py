@@ -1,0 +1,131 @@
+"""What people decide about records of groups: a member about their own name, an owner about whose repository speaks for the group.
+
+Whether the group itself is published is one of its details (``GroupDetails.sync_enabled``), which its owner alone changes.
+"""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain.groups import invitation_queries, queries, record_queries, rules
+from openmeet.domain.groups.actions import lock_for, lock_visible, put
+from openmeet.domain.groups.model import INSIDE, Act, Group, GroupSlug, Membership, Role
+from openmeet.domain.groups.promotion import speaker_of
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import publication_moves, publications
+from openmeet.outbox.publications import Kind
+
+
+async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
+    """Whether everybody may read that the caller is in the group; no is the default. Raises NotFound, Forbidden.
+
+    A group that is kept elsewhere is asked by it: one is in when it has accepted the statement.
+    """
+    group, mine = await lock_visible(tx, caller, slug)
+    if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
+        return await _ask_elsewhere(tx, group, mine, caller.user_id)
+    if group.is_read_only and mine is not None and mine.role is Role.PENDING:
+        return await _ask_no_more(tx, group, mine)
+    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    assert mine is not None  # noqa: S101  # who may is in
+    if mine.sync_enabled is is_public:
+        return mine
+    saved = replace(mine, sync_enabled=is_public, revision=mine.revision + 1)
+    await queries.put_member(tx, saved)
+    if is_public:
+        # What they had taken back before they say yes to now.
+        await publications.try_again(tx, kind=Kind.MEMBERSHIP, subject_id=mine.id)
+    else:
+        await _take_back(tx, group, saved)
+    return saved
+
+
+async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
+    """The group gets a repository of its own, that we keep for it: from now on its records stand there, whoever owns it.
+
+    ``handle``: checked (``identities.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
+    """
+    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    if group.network.account_id is not None:
+        if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
+            raise Refused("This group has a repository of its own already.", name="HasRepository")
+        # The handle was taken: the same account, by another name.
+        await identities.agree(tx, group.network.account_id, handle=handle)
+        return group
+    holder = await users.create_shadow(tx, display_name=group.details.name)
+    after = replace(
+        group,
+        network=replace(group.network, account_id=holder),
+        revision=group.revision + 1,
+        updated_at=tx.now,
+    )
+    await change_speaker(tx, group, after)
+    await identities.agree(tx, holder, handle=handle)
+    await invitation_queries.log(tx, group.id, caller.user_id, Act.ACCOUNT_OPENED, by=caller.user_id, note=handle)
+    return after
+
+
+async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
+    """Store a group for which somebody else speaks from now on: its record stays where it is, and leads to the new one.
+
+    Everything else that was said for it is said anew from the new place.
+    """
+    old, new = speaker_of(before), speaker_of(after)
+    if old != new:
+        await _leave_record(tx, before, old)
+    await queries.update(tx, after)
+    if old != new:
+        await publication_moves.hand_to(tx, Kind.ACCEPTANCE, await record_queries.members_named(tx, after.id), new)
+        await publication_moves.hand_to(tx, Kind.GROUP_EVENT, await record_queries.events_listed(tx, after.id), new)
+
+
+async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
+    uri = await publication_moves.uri_of(tx, Kind.GROUP, group.id)
+    if uri is None:
+        return
+    cid = await record_queries.record_cid(tx, group.id)
+    await record_queries.note_former(tx, group.id, uri, cid or "")
+    await publication_moves.rename(
+        tx, Kind.GROUP, group.id, to=(Kind.FORMER_GROUP, uri), user_id=owner, revision=group.revision + 1
+    )
+
+
+async def _ask_elsewhere(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
+    if mine is not None and mine.role is Role.PENDING and mine.sync_enabled:
+        return mine
+    standing = mine or queries.new_membership(tx.now, group.id, user_id, Role.PENDING)
+    asking = replace(standing, sync_enabled=True, requested_at=tx.now, network_role=None)
+    before = None if mine is None else mine.role
+    saved = await put(tx, asking, Role.PENDING, Act.ASKED, by=user_id, before=before)
+    await publications.try_again(tx, kind=Kind.MEMBERSHIP, subject_id=saved.id)
+    return saved
+
+
+async def _ask_no_more(tx: Transaction, group: Group, mine: Membership) -> Membership:
+    saved = await put(tx, replace(mine, sync_enabled=False), Role.LEFT, Act.LEFT, by=mine.user_id, before=mine.role)
+    await _take_back(tx, group, saved)
+    return saved
+
+
+async def _take_back(tx: Transaction, group: Group, mine: Membership) -> None:
+    """Also what they said in another app; in a group that is kept elsewhere nobody is in without saying so."""
+    if mine.statement_uri is not None:
+        did = mine.statement_uri.split("/")[2]
+        await publications.owe_retraction(
+            tx,
+            kind=Kind.MEMBERSHIP,
+            subject_id=mine.id,
+            user_id=mine.user_id,
+            revision=mine.revision,
+            record=(did, mine.statement_uri),
+        )
+    if group.is_read_only and mine.role in INSIDE:
+        left = replace(mine, role=Role.LEFT, revision=mine.revision + 1)
+        await queries.put_member(tx, left)
+        await invitation_queries.log(
+            tx, group.id, mine.user_id, Act.LEFT, by=mine.user_id, before=mine.role, after=Role.LEFT
+        )

@@ -1,0 +1,415 @@
+"""All SQL of groups and of who belongs to them."""
+
+from collections.abc import Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.groups import publication
+from openmeet.domain.groups.model import (
+    INSIDE,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupSlug,
+    GroupVisibility,
+    JoinPolicy,
+    Keeping,
+    MemberId,
+    Membership,
+    Offer,
+    OnNetwork,
+    PromotionLevel,
+    Role,
+    Succession,
+)
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.moderation.labels import hides_person
+from openmeet.domain.moderation.visibility import is_blocked, is_withheld
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+
+_NAMES = (
+    "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
+    " visibility, promotion_level, sync_enabled, announces_events, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
+    " successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, revision, deleted_at,"
+    " created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, picture_width, picture_height,"
+    " record_avatar, picture_revision"
+)
+
+
+def is_hidden(table: str) -> str:
+    """The condition under which nobody but those who run it sees a group: it, or who owns it, is withheld (``moderation.standing``), or
+    a label hides what its owner has (``moderation.labels``);
+
+    one that is kept elsewhere also while the account that holds it is away, or blocked.
+    """
+    withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
+    return (
+        f"({withheld} or {hides_person(f'{table}.owner_id', f'{table}.id')} or {table}.is_read_only = 1 and exists (select 1 from identities hi where hi.user_id = {table}.owner_id"
+        f" and (hi.status <> 'active' or {is_blocked('hi.did')})))"
+    )
+
+
+def columns_of(table: str) -> str:
+    """What ``group_of`` reads, of ``groups`` under this name."""
+    stored = ", ".join(f"{table}.{name.strip()}" for name in _NAMES.split(","))
+    return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+
+
+COLUMNS = columns_of("g")
+
+MEMBER_COLUMNS = (
+    "id, group_id, user_id, role, answer, requested_at, joined_at, decided_by, decided_at, notifications_enabled,"
+    " revision, sync_enabled, external_id, network_role"
+)
+
+
+def group_of(row: Row) -> Group:
+    """The model value of a row that has ``COLUMNS``."""
+    return Group(
+        id=GroupId(row["id"]),
+        slug=GroupSlug(row["slug"]),
+        details=GroupDetails(
+            name=row["name"],
+            time_zone=row["time_zone"],
+            description=row["description"],
+            locality=row["locality"],
+            country=row["country"],
+            join_policy=JoinPolicy(row["join_policy"]),
+            join_question=row["join_question"],
+            visibility=GroupVisibility(row["visibility"]),
+            promotion_level=PromotionLevel(row["promotion_level"]),
+            sync_enabled=bool(row["sync_enabled"]),
+            announces_events=bool(row["announces_events"]),
+        ),
+        latitude=row["latitude"],
+        longitude=row["longitude"],
+        owner_id=UserId(row["owner_id"]),
+        keeping=Keeping(
+            None if row["backup_admin_id"] is None else UserId(row["backup_admin_id"]),
+            row["backup_admin_did"],
+            row["absence_days"],
+            row["wait_days"],
+        ),
+        succession=_succession_of(row),
+        offer=None if row["heir_id"] is None else Offer(UserId(row["heir_id"]), row["heir_offered_at"]),
+        revision=row["revision"],
+        deleted_at=row["deleted_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        is_hidden=bool(row["is_hidden"]),
+        network=OnNetwork(
+            row["external_id"],
+            None if row["account_id"] is None else UserId(row["account_id"]),
+            bool(row["is_read_only"]),
+            row["record_avatar"],
+            row["picture_revision"],
+        ),
+        picture=_picture_of(row),
+    )
+
+
+def _succession_of(row: Row) -> Succession | None:
+    if row["successor_id"] is None:
+        return None
+    return Succession(UserId(row["successor_id"]), row["succession_asked_at"], row["succession_reminded_at"])
+
+
+def _picture_of(row: Row) -> Picture | None:
+    if row["picture_key"] is None:
+        return None
+    return Picture(row["picture_key"], row["picture_alt"], row["picture_width"], row["picture_height"])
+
+
+def member_of(row: Row) -> Membership:
+    """The model value of a row that has ``MEMBER_COLUMNS``."""
+    return Membership(
+        id=MemberId(row["id"]),
+        group_id=GroupId(row["group_id"]),
+        user_id=UserId(row["user_id"]),
+        role=Role(row["role"]),
+        answer=row["answer"],
+        requested_at=row["requested_at"],
+        joined_at=row["joined_at"],
+        decided_by=None if row["decided_by"] is None else UserId(row["decided_by"]),
+        decided_at=row["decided_at"],
+        notifications_enabled=bool(row["notifications_enabled"]),
+        revision=row["revision"],
+        sync_enabled=bool(row["sync_enabled"]),
+        statement_uri=row["external_id"],
+        network_role=Role(row["network_role"]) if row["network_role"] else None,
+    )
+
+
+async def by_slug(reader: Reader, slug: GroupSlug) -> Group | None:
+    """The group at this address, or at one that it had before: then its ``slug`` is another. Its id is an address, too."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from groups g where g.slug = :slug or g.id = :slug or g.id = (select s.group_id from"
+        " group_slugs s where s.slug = :slug) order by case when g.slug = :slug then 0 when g.id = :slug then 2 else 1 end"
+        " limit 1",
+        slug=slug,
+    )
+    return group_of(row) if row else None
+
+
+async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.id = :id", id=group_id)
+    return group_of(row) if row else None
+
+
+async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> tuple[Group, bytes | None] | None:
+    """The group that this very form has made already, with the digest of what it was made of."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS}, g.submission_digest from groups g where g.created_by = :creator and g.submission_key = :key",
+        creator=creator,
+        key=submission_key,
+    )
+    return (group_of(row), row["submission_digest"]) if row else None
+
+
+async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
+    """The group, locked until the transaction ends: whoever changes a standing in it holds this lock."""
+    row = await tx.fetch_one(f"update groups set id = id where id = :id returning {columns_of('groups')}", id=group_id)
+    return group_of(row) if row else None
+
+
+async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes] | None) -> bool:
+    """False when this very submission (its key, and the digest of what it said) has made a group already."""
+    values = _values(group)
+    values |= {"created_by": group.owner_id, "created_at": group.created_at}
+    values["submission_key"], values["submission_digest"] = submission or (None, None)
+    made = await tx.execute(
+        f"insert into groups ({', '.join(values)}) values ({', '.join(f':{name}' for name in values)})"
+        " on conflict (created_by, submission_key) do nothing",
+        **values,
+    )
+    if made == 1:
+        await publication.owe_group(tx, group)
+    return made == 1
+
+
+async def update(tx: Transaction, group: Group) -> None:
+    """Write every column of a row that the caller has locked, and owe its record."""
+    await store(tx, group)
+    await publication.owe_group(tx, group)
+
+
+async def store(tx: Transaction, group: Group) -> None:
+    """``update`` with what the record says already: nothing is owed."""
+    values = _values(group)
+    sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
+    await tx.execute(f"update groups set {sets} where id = :id", **values)
+
+
+async def keep_slug(tx: Transaction, slug: GroupSlug, group_id: GroupId) -> None:
+    """An address that the group had: it leads to the group for good."""
+    await tx.execute(
+        "insert into group_slugs (slug, group_id, created_at) values (:slug, :group_id, :now)"
+        " on conflict (slug) do nothing",
+        slug=slug,
+        group_id=group_id,
+        now=tx.now,
+    )
+
+
+async def find_member(reader: Reader, group_id: GroupId, user_id: UserId) -> Membership | None:
+    row = await reader.fetch_one(
+        f"select {MEMBER_COLUMNS} from group_members where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
+    return member_of(row) if row else None
+
+
+async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> Role | None:
+    """How a person stands in a group that is not deleted; None for no standing, nobody, and no group."""
+    if group_id is None or user_id is None:
+        return None
+    return (await roles_in(reader, [group_id], user_id)).get(group_id)
+
+
+async def is_deleted(reader: Reader, group_id: GroupId) -> bool:
+    row = await reader.fetch_one("select deleted_at from groups where id = :id", id=group_id)
+    return row is None or row["deleted_at"] is not None
+
+
+async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, Role]:
+    """``role_in`` for several groups at once."""
+    if not group_ids:
+        return {}
+    rows = await reader.fetch(
+        "select m.group_id, m.role from group_members m join groups g on g.id = m.group_id"
+        " where m.user_id = :user_id and m.group_id in :group_ids and g.deleted_at is null order by m.group_id",
+        user_id=user_id,
+        group_ids=list(dict.fromkeys(group_ids)),
+    )
+    return {GroupId(row["group_id"]): Role(row["role"]) for row in rows}
+
+
+async def put_member(tx: Transaction, membership: Membership) -> None:
+    """Insert or replace one person's standing; the group is locked."""
+    await tx.execute(
+        f"""
+        insert into group_members ({MEMBER_COLUMNS}, created_at, updated_at)
+        values (:id, :group_id, :user_id, :role, :answer, :requested_at, :joined_at, :decided_by, :decided_at,
+                :notifications_enabled, :revision, :sync_enabled, :statement_uri, :network_role, :now, :now)
+            on conflict (group_id, user_id) do update
+           set role = excluded.role, answer = excluded.answer, requested_at = excluded.requested_at,
+               joined_at = excluded.joined_at, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
+               notifications_enabled = excluded.notifications_enabled, revision = excluded.revision,
+               sync_enabled = excluded.sync_enabled, external_id = excluded.external_id,
+               network_role = excluded.network_role, updated_at = excluded.updated_at
+        """,
+        id=membership.id,
+        group_id=membership.group_id,
+        user_id=membership.user_id,
+        role=membership.role.value,
+        answer=membership.answer,
+        requested_at=membership.requested_at,
+        joined_at=membership.joined_at,
+        decided_by=membership.decided_by,
+        decided_at=membership.decided_at,
+        notifications_enabled=int(membership.notifications_enabled),
+        revision=membership.revision,
+        sync_enabled=int(membership.sync_enabled),
+        statement_uri=membership.statement_uri,
+        network_role=membership.network_role.value if membership.network_role else "",
+        now=tx.now,
+    )
+    if membership.role not in INSIDE:
+        await close_calendar(tx, membership.group_id, membership.user_id)
+    await publication.owe_member(tx, membership)
+
+
+async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """The address by which a person reads the group's calendar opens nothing any more, whatever becomes of their standing."""
+    await tx.execute(
+        "update group_calendar_feeds set serial = serial + 1, token_hash = null"
+        " where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
+
+
+def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role) -> Membership:
+    """A standing that is not stored yet."""
+    return Membership(
+        MemberId(new_id(now)),
+        group_id,
+        user_id,
+        role,
+        "",
+        None,
+        None,
+        None,
+        None,
+        notifications_enabled=True,
+        revision=1,
+    )
+
+
+async def members(
+    reader: Reader, group_id: GroupId, roles: Sequence[Role], *, after: MemberId | None, limit: int
+) -> list[Membership]:
+    """People in these roles, in the order in which they first had a standing."""
+    clause = "" if after is None else "and id > :after"
+    values: dict[str, object] = {} if after is None else {"after": after}
+    rows = await reader.fetch(
+        f"select {MEMBER_COLUMNS} from group_members where group_id = :group_id and role in :roles {clause}"
+        " order by id limit :limit",
+        group_id=group_id,
+        roles=[role.value for role in roles],
+        limit=limit,
+        **values,
+    )
+    return [member_of(row) for row in rows]
+
+
+async def by_ids(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, Group]:
+    if not group_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from groups g where g.id in :ids order by g.id", ids=list(dict.fromkeys(group_ids))
+    )
+    return {one.id: one for one in map(group_of, rows)}
+
+
+async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, str]:
+    """What these groups are called; without those that were deleted."""
+    if not group_ids:
+        return {}
+    rows = await reader.fetch(
+        "select id, name from groups where id in :ids and deleted_at is null order by id", ids=list(group_ids)
+    )
+    return {GroupId(row["id"]): row["name"] for row in rows}
+
+
+async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: GroupId) -> bool:
+    """Whether a group has, or had, this address."""
+    row = await reader.fetch_one(
+        "select 1 as taken from groups where slug = :slug and id <> :id"
+        " union all select 1 from group_slugs where slug = :slug and group_id <> :id",
+        slug=slug,
+        id=by_others_than,
+    )
+    return row is not None
+
+
+async def counts(reader: Reader, group_id: GroupId) -> dict[Role, int]:
+    """How many people stand how."""
+    rows = await reader.fetch(
+        "select role, count(*) as people from group_members where group_id = :group_id group by role order by role",
+        group_id=group_id,
+    )
+    return {Role(row["role"]): int(row["people"]) for row in rows}
+
+
+def search_text(details: GroupDetails) -> str:
+    """What search looks at and lists are ordered by: name first, folded."""
+    return folded(f"{details.name}\n{details.locality}\n{details.description}")
+
+
+def _values(group: Group) -> dict[str, object]:
+    details, asked, offer, keeping = group.details, group.succession, group.offer, group.keeping
+    picture = group.picture
+    return {
+        "id": group.id,
+        "slug": group.slug,
+        "name": details.name,
+        "description": details.description,
+        "locality": details.locality,
+        "country": details.country,
+        "latitude": group.latitude,
+        "longitude": group.longitude,
+        "time_zone": details.time_zone,
+        "join_policy": details.join_policy.value,
+        "join_question": details.join_question,
+        "visibility": details.visibility.value,
+        "promotion_level": details.promotion_level.value,
+        "sync_enabled": int(details.sync_enabled),
+        "announces_events": int(details.announces_events),
+        "owner_id": group.owner_id,
+        "backup_admin_id": keeping.backup_admin_id,
+        "backup_admin_did": keeping.backup_admin_did,
+        "absence_days": keeping.absence_days,
+        "wait_days": keeping.wait_days,
+        "successor_id": asked.successor_id if asked else None,
+        "succession_asked_at": asked.asked_at if asked else None,
+        "succession_reminded_at": asked.reminded_at if asked else None,
+        "heir_id": offer.heir_id if offer else None,
+        "heir_offered_at": offer.offered_at if offer else None,
+        "search_text": search_text(details),
+        "revision": group.revision,
+        "deleted_at": group.deleted_at,
+        "updated_at": group.updated_at,
+        "external_id": group.network.record_uri,
+        "account_id": group.network.account_id,
+        "is_read_only": int(group.is_read_only),
+        "picture_key": picture.key if picture else None,
+        "picture_alt": picture.alt if picture else None,
+        "picture_width": picture.width if picture else None,
+        "picture_height": picture.height if picture else None,
+        "record_avatar": group.network.avatar_cid,
+        "picture_revision": group.network.picture_revision,
+    }

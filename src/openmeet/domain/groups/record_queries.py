@@ -1,0 +1,172 @@
+"""All SQL of where groups and memberships stand on the network, and what repositories say of them."""
+
+from collections.abc import Mapping, Sequence
+
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Transaction
+from openmeet.domain.groups.model import Group, GroupId, MemberId, Membership
+from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, member_of
+from openmeet.domain.users.model import UserId
+
+HELD_BY: Mapping[Engine, str] = {
+    engine: f"""
+    select id from groups
+     where is_read_only = 1 and external_id is not null and {authority_of(engine, "external_id")} = :did order by id
+"""
+    for engine in ENGINES
+}
+FORGET_RECORDS_OF: Mapping[Engine, str] = {
+    engine: f"""
+    update groups set external_id = null, external_cid = null
+     where is_read_only = 0 and external_id is not null and {authority_of(engine, "external_id")} = :did
+    returning id
+"""
+    for engine in ENGINES
+}
+FORGET_FORMER_OF: Mapping[Engine, str] = {
+    engine: f"delete from group_former_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+}
+
+
+async def by_record(reader: Reader, uri: str) -> Group | None:
+    """The group whose record this is, of whoever it is; None for what was a group's record only before."""
+    row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.external_id = :uri", uri=uri)
+    return group_of(row) if row else None
+
+
+async def by_any_record(reader: Reader, uri: str) -> Group | None:
+    """``by_record``, or the group that went on from this record."""
+    found = await by_record(reader, uri)
+    if found is not None:
+        return found
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from groups g where g.id = (select group_id from group_former_records where uri = :uri)",
+        uri=uri,
+    )
+    return group_of(row) if row else None
+
+
+async def set_record(tx: Transaction, group_id: GroupId, uri: str | None, cid: str | None) -> bool:
+    """Where the group's record stands; False where it stood there already."""
+    changed = await tx.execute(
+        "update groups set external_id = :uri, external_cid = :cid where id = :id"
+        " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
+        id=group_id,
+        uri=uri,
+        cid=cid,
+    )
+    return changed == 1
+
+
+async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, did: str | None) -> bool:
+    """Where the member says that they are in; False where they said so there already."""
+    changed = await tx.execute(
+        "update group_members set external_id = :uri, external_did = :did where id = :id"
+        " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
+        id=member_id,
+        uri=uri,
+        did=None if uri is None else did,
+    )
+    return changed == 1
+
+
+async def by_statement(reader: Reader, uri: str) -> Membership | None:
+    """The standing that this statement is about."""
+    row = await reader.fetch_one(f"select {MEMBER_COLUMNS} from group_members where external_id = :uri", uri=uri)
+    return member_of(row) if row else None
+
+
+async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str) -> None:
+    """The group's record was here until now, and goes on elsewhere."""
+    await tx.execute(
+        "insert into group_former_records (uri, group_id, cid, created_at) values (:uri, :group_id, :cid, :now)"
+        " on conflict (uri) do update set cid = excluded.cid, created_at = excluded.created_at",
+        uri=uri,
+        group_id=group_id,
+        cid=cid,
+        now=tx.now,
+    )
+
+
+async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
+    """(uri, cid) of the record that the group had before."""
+    row = await reader.fetch_one(
+        "select uri, cid from group_former_records where group_id = :id order by created_at desc, uri desc limit 1",
+        id=group_id,
+    )
+    return (row["uri"], row["cid"]) if row else None
+
+
+async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
+    """Every uri that the group's record had."""
+    rows = await reader.fetch(
+        "select uri from group_former_records where group_id = :id order by created_at, uri", id=group_id
+    )
+    return [row["uri"] for row in rows]
+
+
+async def group_of_former(reader: Reader, uri: str) -> GroupId | None:
+    """The group that went on from this record."""
+    row = await reader.fetch_one("select group_id from group_former_records where uri = :uri", uri=uri)
+    return GroupId(row["group_id"]) if row else None
+
+
+async def record_cid(reader: Reader, group_id: GroupId) -> str | None:
+    """The version of the group's record that we and its repository agreed on last."""
+    row = await reader.fetch_one("select external_cid from groups where id = :id", id=group_id)
+    return row["external_cid"] if row else None
+
+
+async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
+    """The group's record has another version."""
+    await tx.execute("update groups set external_cid = :cid where id = :id", id=group_id, cid=cid)
+
+
+async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
+    """Standings of those of whom the group says something, or may."""
+    rows = await reader.fetch(
+        "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null) order by id",
+        id=group_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def events_listed(reader: Reader, group_id: GroupId) -> list[str]:
+    """Events of the group."""
+    rows = await reader.fetch("select id from events where group_id = :id order by id", id=group_id)
+    return [row["id"] for row in rows]
+
+
+async def set_predecessor(tx: Transaction, group_id: GroupId, uri: str) -> None:
+    """The record that the group's record says it continues; whether that counts, is decided when it is asked."""
+    await tx.execute("update groups set predecessor_uri = :uri where id = :id", id=group_id, uri=uri or None)
+
+
+async def claiming_to_continue(reader: Reader, uri: str, *, limit: int) -> list[Group]:
+    """Groups read from the network whose record says that it continues this one."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from groups g where g.predecessor_uri = :uri and g.is_read_only = 1 order by g.id limit :limit",
+        uri=uri,
+        limit=limit,
+    )
+    return [group_of(row) for row in rows]
+
+
+async def held_by(reader: Reader, did: str) -> list[GroupId]:
+    """Groups read from this repository."""
+    return [GroupId(row["id"]) for row in await reader.fetch(HELD_BY[reader.engine], did=did)]
+
+
+async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
+    """The group whose own account this is."""
+    row = await reader.fetch_one("select id from groups where account_id = :holder", holder=holder)
+    return GroupId(row["id"]) if row else None
+
+
+async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
+    """A repository is gone with its account: no group stood there, and no member said anything there; the groups it spoke for."""
+    await tx.execute(FORGET_FORMER_OF[tx.engine], did=did)
+    await tx.execute(
+        "update group_members set external_id = null, external_did = null where external_did = :did", did=did
+    )
+    return sorted(GroupId(row["id"]) for row in await tx.fetch(FORGET_RECORDS_OF[tx.engine], did=did))

@@ -1,0 +1,123 @@
+"""Asking for an answer's confirmation, and confirming it."""
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import Attendance, Reply, Through, Wishes
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.response_details import particulars
+from openmeet.domain.attendance.rules import Standing, must_be_open
+from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.queries import by_id as event_by_id
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.seeing import may_see
+from openmeet.domain.failure_names import WORTHLESS_LINK
+from openmeet.domain.guest_rsvps import queries
+from openmeet.domain.guest_rsvps.model import (
+    GUEST_CONFIRMED_MAIL,
+    GUEST_MAIL,
+    LETTERS_PER_HOUR,
+    LINK_LIFE,
+    GuestAnswer,
+    GuestAnswerId,
+    Saying,
+)
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller, User
+from openmeet.domain.users.queries import by_email
+from openmeet.outbox.emails import owe_mail
+
+WORTHLESS = "This link does not work any more. Answer once more on the event’s page."
+
+
+async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joining]:
+    """The event that somebody without an account can answer. Raises NotFound, Refused."""
+    event = await by_slug(reader, slug)
+    if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
+        raise NotFound("There is no such event.")
+    joining = await joining_queries.of_event(reader, event)
+    if not joining.takes_guests or event.visibility is Visibility.PRIVATE:
+        raise Refused("This event takes answers of people with an account only.", name="NoGuests")
+    return event, joining
+
+
+async def ask(
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: Reply, wishes: Wishes
+) -> GuestAnswer:
+    """Owe the letter with the link; known and unknown addresses are treated alike.
+
+    ``email`` is one that ``sign_in.rules.check_email`` accepted. Raises NotFound, Refused (no guests, closed, over), InvalidForm
+    (what the host asks) and TooMany (this address was sent several).
+    """
+    event, joining = await open_to_guests(tx, slug)
+    act = OF_REPLY[reply]
+    must_be_open(event, joining, None, act, Standing(), tx.now)
+    particulars(event, joining, None, wishes, is_going=reply is Reply.GOING)
+    if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= LETTERS_PER_HOUR:
+        raise TooMany(
+            "Several letters went to this address already. Open the newest, or try again in an hour.",
+            after_seconds=3600,
+        )
+    asked = GuestAnswer(
+        GuestAnswerId(new_id(tx.now)),
+        event.id,
+        email,
+        display_name,
+        Saying(reply, wishes),
+        Instant(tx.now + LINK_LIFE),
+        None,
+    )
+    await queries.insert(tx, asked)
+    await owe_mail(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id)
+    return asked
+
+
+async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
+    """What a link is about. Raises NotFound where it is over, or its event gone."""
+    asked = await queries.find(reader, answer_id)
+    event = await event_by_id(reader, asked.event_id) if asked else None
+    if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
+        raise NotFound(WORTHLESS, name=WORTHLESS_LINK)
+    return asked, event
+
+
+async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:
+    """The answer is given, by the person or guest whose address it is; pressing the button again changes nothing.
+
+    The link proves the address as a code for signing in does, so it answers for whoever has an account with it.
+    """
+    asked, event = await waiting(tx, answer_id)
+    known = await by_email(tx, asked.email)
+    if known is None:
+        user_id = await guests.find_or_make(tx, email=asked.email, display_name=asked.display_name)
+        name = asked.display_name
+    else:
+        user_id, name = known.id, known.display_name
+    caller = Caller(user_id, name)
+    before = await answers.find(tx, event.id, user_id)
+    if asked.used_at is not None and before is not None:
+        return event, known, before
+    wishes = asked.saying.wishes
+    if known is None:
+        # Who has no account is nobody's to show, whatever the form of another client says.
+        wishes = Wishes(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
+    # A guest who comes has a letter of its own below; one who comes no more has the entry taken away like everybody.
+    is_single = known is not None or asked.saying.reply is Reply.DECLINED
+    saved = await attendance.answer(
+        tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
+    )
+    if known is None and asked.saying.reply is not Reply.DECLINED:
+        await owe_mail(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
+    await queries.use(tx, answer_id)
+    return event, known, saved
+
+
+async def forget_expired(db: Database) -> int:
+    """Links that have ended, with the addresses they were for."""
+    async with db.transaction() as tx:
+        return await queries.forget_expired(tx)

@@ -1,0 +1,175 @@
+"""Writing to those who answered, now or at a set time. Who sends holds the lock on the event's row."""
+
+from collections.abc import Iterable
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.fresh_id import new_id
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import Act, may
+from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_for_update
+from openmeet.domain.host_messages import queries
+from openmeet.domain.host_messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState, Recipients
+from openmeet.domain.host_messages.rules import check, plain_of, statuses_of
+from openmeet.domain.moderation import visibility as moderation
+from openmeet.domain.moderation.model import State
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.users.model import Caller, UserId
+
+# Messages that one round of the scheduler sends.
+ROUND = 50
+
+
+class AlreadyWritten(Refused):
+    """The key has made a message already, in other words, to others or for another time: neither answer would be what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This form has made another message already; it stands below. Send this once more to write a second one.",
+            name="KeyReused",
+        )
+
+
+async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
+    """The event, if the caller may write to those who answered. Raises NotFound, Forbidden."""
+    return await _checked(reader, caller, await by_slug(reader, slug))
+
+
+async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
+    """To how many people a message would go, by whom it is for."""
+    return {one: len((await recipients(reader, event, [one], writer)).reached) for one in Addressees}
+
+
+async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
+    """Each of them once, without the writer."""
+    answered = await attendance.people_who_said(reader, event.id, statuses_of(addressees))
+    people = [user_id for user_id in answered if user_id != writer]
+    reached = await notifications.reached(reader, people, Kind.HOST_MESSAGE)
+    return Recipients(tuple(reached), len(people) - len(reached))
+
+
+async def write(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    text: str,
+    addressees: Iterable[str],
+    *,
+    send_at: Instant | None = None,
+    submission_key: str | None = None,
+) -> Message:
+    """Send it, or have the clock do it. The same ``submission_key`` again returns the message made the first time.
+
+    Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``), AlreadyWritten.
+    """
+    addressees = list(addressees)
+    event = await _checked(tx, caller, await lock_by_slug(tx, slug))
+    if submission_key:
+        earlier = await queries.by_submission(tx, event.id, submission_key)
+        if earlier is not None and not _is_the_same(earlier, text, addressees, send_at):
+            raise AlreadyWritten
+        if earlier is not None:
+            return earlier
+    plain, whom = check(text, addressees, send_at, tx.now)
+    if event.is_held:
+        raise Refused("Nobody has seen this event yet.", name="NotPublished")
+    if await queries.written_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_A_DAY:
+        raise TooMany(f"An event sends at most {MAX_A_DAY} messages a day.", after_seconds=24 * 3600)
+    if send_at is None and not (await recipients(tx, event, whom, caller.user_id)).reached:
+        raise Refused("There is nobody whom this would reach.", name="Nobody")
+    one = Message(
+        id=MessageId(new_id(tx.now)),
+        event_id=event.id,
+        number=await queries.last_number(tx, event.id) + 1,
+        author_id=caller.user_id,
+        addressees=whom,
+        text=plain,
+        state=MessageState.SCHEDULED,
+        send_at=tx.now if send_at is None else send_at,
+        sent_at=None,
+        recipients=0,
+        created_at=tx.now,
+    )
+    await queries.insert(tx, one, submission_key)
+    if send_at is None:
+        await _send(tx, event, one)
+    return await queries.by_id(tx, one.id) or one
+
+
+async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> Message:
+    """A message that waits is not sent. Raises NotFound, Forbidden, Refused (``Sent``)."""
+    event = await _checked(tx, caller, await lock_by_slug(tx, slug))
+    one = await queries.by_id(tx, message_id)
+    if one is None or one.event_id != event.id:
+        raise NotFound("This event has no such message.")
+    if one.state is MessageState.SENT:
+        raise Refused("It was sent already.", name="Sent")
+    await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+    return await queries.by_id(tx, one.id) or one
+
+
+async def send_due(db: Database) -> int:
+    """One round of the scheduler: messages whose time has come, each in a transaction of its own; how many were sent."""
+    async with db.reader() as reader:
+        due = await queries.due(reader, ROUND)
+    sent = 0
+    for message_id in due:
+        async with db.transaction() as tx:
+            sent += await _send_due(tx, message_id)
+    return sent
+
+
+async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
+    known = await queries.by_id(tx, message_id)
+    event = await lock_for_update(tx, EventId(known.event_id)) if known else None
+    one = await queries.by_id(tx, message_id)
+    if one is None or event is None or one.state is not MessageState.SCHEDULED:
+        return False
+    if not await _holds(tx, event, one):
+        await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
+        return False
+    return await _send(tx, event, one)
+
+
+async def _holds(reader: Reader, event: Event, one: Message) -> bool:
+    """Whether what waited for its time is still to be said: the event takes place, people see it, and the writer still hosts it."""
+    if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
+        return False
+    decided = await moderation.of(reader, one.author_id)
+    is_blocked = decided is not None and decided.state is State.HIDDEN
+    return not is_blocked and may(await seeing.standing_of(reader, event, one.author_id), Act.MESSAGE)
+
+
+def _is_the_same(earlier: Message, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
+    """Whether the form asks for what it has made already; what went at once has no other time than that it was made at."""
+    at = earlier.created_at if send_at is None else send_at
+    return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
+
+
+async def _send(tx: Transaction, event: Event, one: Message) -> bool:
+    to = (await recipients(tx, event, one.addressees, one.author_id)).reached
+    if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
+        return False
+    await notifications.tell(
+        tx,
+        to,
+        Kind.HOST_MESSAGE,
+        event.id,
+        one.number,
+        Particulars(person_id=one.author_id, said=one.text),
+        starts_at=event.starts_at,
+    )
+    log.info("message.sent", event_id=event.id, message=one.id, recipients=len(to))
+    return True
+
+
+async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_allowed(reader, event, caller.user_id, Act.MESSAGE)
+    return event

@@ -1,0 +1,120 @@
+"""All SQL of messages."""
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.events.model import EventId
+from openmeet.domain.host_messages.model import Addressees, Message, MessageId, MessageState
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "id, event_id, number, author_id, addressees, text, state, send_at, sent_at, recipients, created_at"
+
+
+def _message_of(row: Row) -> Message:
+    return Message(
+        id=MessageId(row["id"]),
+        event_id=EventId(row["event_id"]),
+        number=row["number"],
+        author_id=UserId(row["author_id"]),
+        addressees=tuple(Addressees(one) for one in row["addressees"].split(",")),
+        text=row["text"],
+        state=MessageState(row["state"]),
+        send_at=row["send_at"],
+        sent_at=row["sent_at"],
+        recipients=row["recipients"],
+        created_at=row["created_at"],
+    )
+
+
+async def insert(tx: Transaction, one: Message, submission_key: str | None) -> None:
+    await tx.execute(
+        f"""
+        insert into event_messages ({_COLUMNS}, submission_key)
+        values (:id, :event_id, :number, :author_id, :addressees, :text, :state, :send_at, :sent_at, :recipients,
+                :created_at, :submission_key)
+        """,
+        id=one.id,
+        event_id=one.event_id,
+        number=one.number,
+        author_id=one.author_id,
+        addressees=",".join(one.addressees),
+        text=one.text,
+        state=one.state.value,
+        send_at=one.send_at,
+        sent_at=one.sent_at,
+        recipients=one.recipients,
+        created_at=one.created_at,
+        submission_key=submission_key,
+    )
+
+
+async def settle(tx: Transaction, message_id: MessageId, state: MessageState, recipients: int) -> bool:
+    """What became of a message that waited; False where that was decided before."""
+    return (
+        await tx.execute(
+            """
+            update event_messages set state = :state, recipients = :recipients,
+                   sent_at = case when cast(:is_sent as integer) = 1 then cast(:now as bigint) else null end
+             where id = :id and state = 'scheduled'
+            """,
+            id=message_id,
+            state=state.value,
+            recipients=recipients,
+            is_sent=int(state is MessageState.SENT),
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[Message]:
+    """Every message of an event, the newest first."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from event_messages where event_id = :event_id{page.clause('number', 'id')}",
+        event_id=event_id,
+        **page.values,
+    )
+    return [_message_of(row) for row in rows]
+
+
+async def by_id(reader: Reader, message_id: MessageId) -> Message | None:
+    row = await reader.fetch_one(f"select {_COLUMNS} from event_messages where id = :id", id=message_id)
+    return _message_of(row) if row else None
+
+
+async def by_submission(reader: Reader, event_id: EventId, key: str) -> Message | None:
+    """The message that this very form has made already."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from event_messages where event_id = :event_id and submission_key = :key",
+        event_id=event_id,
+        key=key,
+    )
+    return _message_of(row) if row else None
+
+
+async def last_number(reader: Reader, event_id: EventId) -> int:
+    """How many messages the event has; its row is locked, so nobody else takes the next number."""
+    row = await reader.fetch_one(
+        "select coalesce(max(number), 0) as last from event_messages where event_id = :event_id", event_id=event_id
+    )
+    return int(row["last"]) if row else 0
+
+
+async def written_since(reader: Reader, event_id: EventId, since: Instant) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as written from event_messages where event_id = :event_id and created_at > :since"
+        " and state <> 'called_off'",
+        event_id=event_id,
+        since=since,
+    )
+    return int(row["written"]) if row else 0
+
+
+async def due(reader: Reader, limit: int) -> list[MessageId]:
+    """Messages whose time has come, in that order."""
+    rows = await reader.fetch(
+        "select id from event_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
+        now=reader.now,
+        limit=limit,
+    )
+    return [MessageId(row["id"]) for row in rows]

@@ -1,0 +1,165 @@
+"""The address of a video call in an event of another program, and the lines of its text that say how to dial in.
+
+Such an address is a key: whoever has it is in the call. It is taken out of the text that everybody reads, and kept for people who go.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.icalendar.html_text import target_of
+
+# Properties that programs have for nothing else, in the order in which they are believed.
+OWN_PROPERTIES: Final = (
+    "X-GOOGLE-CONFERENCE",
+    "X-MICROSOFT-SKYPETEAMSMEETINGURL",
+    "X-MICROSOFT-ONLINEMEETINGCONFLINK",
+)
+# What stands in LOCATION instead of a place.
+NO_PLACE: Final = frozenset(
+    {"online", "virtual", "zoom", "zoom meeting", "google meet", "microsoft teams", "microsoft teams meeting", "webex"}
+)
+
+_KNOWN: Final = tuple(
+    (re.compile(host), re.compile(path))
+    for host, path in (
+        (r"meet\.google\.com", r"/[a-z]{3,4}-[a-z]{3,4}-[a-z]{3,4}"),
+        (r"(?:[a-z0-9-]+\.)*(?:zoom\.us|zoomgov\.com)", r"/(?:j|my|w|s)/.+"),
+        (r"teams\.microsoft\.com", r"/(?:l/meetup-join|meet)/.+"),
+        (r"teams\.live\.com", r"/meet/.+"),
+        (r"(?:[a-z0-9-]+\.)+webex\.com", r"/.+"),
+        (r"meet\.jit\.si", r"/.+"),
+        (r"(?:www\.)?whereby\.com", r"/.+"),
+        (r"(?:bbb|bigbluebutton)[a-z0-9.-]*", r"/(?:b/|rooms/).+"),
+        (r"[a-z0-9.-]+", r"(?:/index\.php)?/call/[a-z0-9]{6,}"),
+        (r"[a-z0-9.-]+", r"/rooms/[a-z0-9-]+/join"),
+    )
+)
+_ADDRESS = re.compile(r"https://[^\s<>\"`)\]]+")
+_FENCE = re.compile(r"[-:~_=*]{12,}")
+_BEGINNING = re.compile(
+    r"Join with Google Meet\b|This event has a video call\b|Microsoft Teams [Mm]eeting\b"
+    r"|.{0,200}\bis inviting you to a scheduled Zoom meeting\b|Join Zoom Meeting\b|Join Microsoft Teams Meeting\b"
+)
+# Lines of such a block, wherever they stand.
+_DETAIL = re.compile(
+    r"(?:(?:Meeting|Conference|Phone Conference|Webinar|Meeting-)\s?ID|PIN|Pass ?code|Password|Kenncode|Or dial|Dial.in|Join by phone"
+    r"|One tap mobile|Find your local number|More phone numbers|More joining options|Learn more about Meet|Join on your computer"
+    r"|Click here to join|Join the meeting|Join:|Join with|Need help\?|Meeting options|Please do not edit this section|Topic:|Time:"
+    r"|View your event at|For organizers)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``address`` of the call, ``text`` without what belongs to it, and ``cut``: the lines that were taken out."""
+
+    address: str
+    text: str
+    cut: tuple[str, ...]
+
+
+def is_call(address: str, own_hosts: Collection[str] = ()) -> bool:
+    """Whether an address is one of a call of a service that is known by its addresses, or a path at one of the operator's own hosts."""
+    parts = _parts(address)
+    if parts is None:
+        return False
+    is_own = parts[0] in own_hosts and len(parts[1]) > 1
+    return is_own or any(host.fullmatch(parts[0]) and path.fullmatch(parts[1]) for host, path in _KNOWN)
+
+
+def call_of(
+    own: Iterable[str],
+    conferences: Iterable[tuple[str, str]],
+    location: str,
+    url: str,
+    text: str,
+    own_hosts: Collection[str] = (),
+) -> Call | None:
+    """The call of an event. ``own``: values of ``OWN_PROPERTIES``; ``conferences``: of CONFERENCE, with their FEATURE (RFC 7986, 5.11).
+
+    ``url`` is mostly the page of the event, and ``text`` names many addresses: there only those count that are known to be calls.
+    ``own_hosts``: host names where the operator's own calls are (``OPENMEET_CALL_HOSTS``), in lower case.
+    """
+    by_feature = sorted(conferences, key=lambda one: 0 if "VIDEO" in one[0].upper() else 1)
+    sure = [*own, *(address for _, address in by_feature), location.strip()]
+    found = next((one for one in map(target_of, sure) if _parts(one) is not None), None)
+    if found is None:
+        written = _ADDRESS.findall(location) + _ADDRESS.findall(text)
+        others = [url.strip(), *(target_of(one.rstrip(".,;:!?")) for one in written)]
+        found = next((one for one in others if is_call(one, own_hosts)), None)
+    if found is None:
+        return None
+    kept, cut = without_call(text, found)
+    return Call(found, kept, cut)
+
+
+def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:
+    """The text without the block about a call, and without every other line with its address; what was taken out."""
+    lines = text.split("\n")
+    gone = _block(lines)
+    bare = address.partition("://")[2].partition("?")[0]
+    for number, line in enumerate(lines):
+        if bare and bare in _plain(line):
+            gone.add(number)
+    if gone:
+        gone |= _beside(lines, gone)
+    kept = "\n".join(line for number, line in enumerate(lines) if number not in gone)
+    cut = tuple(_plain(lines[number]).strip() for number in sorted(gone))
+    return re.sub(r"\n{3,}", "\n\n", kept).strip(), tuple(line for line in cut if line and not _FENCE.fullmatch(line))
+
+
+def _block(lines: Sequence[str]) -> set[int]:
+    """The lines between the first fence or beginning and its end; none without a beginning."""
+    plain = [_plain(line).strip() for line in lines]
+    begins = next((number for number, line in enumerate(plain) if _BEGINNING.match(line)), None)
+    if begins is None:
+        return set()
+    fences = [number for number, line in enumerate(plain) if line and _FENCE.fullmatch(line)]
+    before = [number for number in fences if number < begins and not any(plain[number + 1 : begins])]
+    if before:
+        end = next((number for number in fences if number > begins), len(lines) - 1)
+        return set(range(before[-1], end + 1))
+    if "Zoom" in plain[begins]:
+        return set(range(begins, len(lines)))
+    end = begins
+    while end + 1 < len(lines) and (plain[end + 1] or (end + 2 < len(lines) and _DETAIL.match(plain[end + 2]))):
+        end += 1
+    return set(range(begins, end + 1))
+
+
+def _beside(lines: Sequence[str], gone: set[int]) -> set[int]:
+    """Lines with details of a call that have nothing but such lines and empty ones between them and what is taken out."""
+    found: set[int] = set()
+    for numbers in (range(len(lines)), range(len(lines) - 1, -1, -1)):
+        is_beside = False
+        for number in numbers:
+            plain = _plain(lines[number]).strip()
+            if number in gone:
+                is_beside = True
+            elif plain and _DETAIL.match(plain) is None:
+                is_beside = False
+            elif plain and is_beside:
+                found.add(number)
+    return found
+
+
+def _plain(line: str) -> str:
+    return line.replace("\\", "").replace("**", "")
+
+
+def _parts(address: str) -> tuple[str, str] | None:
+    """Host and path of an address that may be one of a call: https, without a person's name in it."""
+    if not (address.startswith("https://") and is_web_address(address)):
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    if parts.username is not None or parts.password is not None:
+        return None
+    return (parts.hostname or "").lower(), parts.path

@@ -1,0 +1,137 @@
+"""An iCalendar file taken apart into its components, before any of them is understood.
+
+Done by hand and on bytes, because libraries decode before they unfold (RFC 5545, section 3.1: a character may be folded in
+its middle) and give up a whole file for one bad component. Every limit is checked before anything is kept.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from groundwork.errors import InvalidInput, TooLarge
+from openmeet.domain.icalendar.escaping import unescaped
+
+MAX_BYTES = 10_000_000
+MAX_COMPONENTS = 20_000
+# Of one component: an event with a line for each of a few thousand guests.
+MAX_COMPONENT_LINES = 5_000
+# As many as a file of this size has whose lines are as short as those of other programs.
+MAX_LINES = 400_000
+MAX_LINE = 200_000
+MAX_DEPTH = 5
+MAX_WARNINGS = 50
+
+_FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
+# The end of a line that goes on nowhere.
+_END = re.compile(rb"\r\n(?![ \t])|\r(?![\n \t])|\n(?![ \t])|\Z")
+# Section 3.1: a colon within the quotes of a parameter is part of it. What is possessive never steps back.
+_VALUE = re.compile(r'(?P<name>[^:;"]++)(?:;(?:[^:"]|"[^"]*+")*+)?+:(?P<value>.*+)', re.DOTALL)
+_UTF8_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class Component:
+    """``VEVENT`` and the like: its own lines, unfolded, and the components inside it."""
+
+    name: str
+    number: int
+    lines: list[str] = field(default_factory=list)
+    inside: list["Component"] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The component alone, as iCalendar text."""
+        return "\r\n".join([f"BEGIN:{self.name}", *self.lines, f"END:{self.name}", ""])
+
+    def value(self, name: str) -> str | None:
+        """The raw value of the first line with this property name."""
+        wanted = name.upper()
+        for line in self.lines:
+            match = _VALUE.fullmatch(line)
+            if match and match["name"].upper() == wanted:
+                return match["value"]
+        return None
+
+    def text_value(self, name: str) -> str | None:
+        """The same of a property that is a text, without its escapes."""
+        raw = self.value(name)
+        return None if raw is None else unescaped(raw)
+
+
+def read_components(data: bytes) -> tuple[list[Component], list[str]]:
+    """The calendars of a file with what is inside them, and warnings about what was mended.
+
+    Raises TooLarge, and InvalidInput for something that is no calendar at all.
+    """
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"A calendar file may have {MAX_BYTES // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
+    warnings: list[str] = []
+    calendars: list[Component] = []
+    open_: list[Component] = []
+    count, is_cut = 0, False
+    for line in _lines(data, warnings):
+        keyword, _, name = line.partition(":")
+        match keyword.upper():
+            case "BEGIN":
+                count += 1
+                if count > MAX_COMPONENTS:
+                    raise TooLarge(f"A calendar file may have {MAX_COMPONENTS:,} components.")
+                if len(open_) >= MAX_DEPTH:
+                    raise InvalidInput("file", "The components of this file are nested too deeply.")
+                component = Component(name.strip().upper(), count)
+                if open_:
+                    open_[-1].inside.append(component)
+                elif component.name == "VCALENDAR":
+                    calendars.append(component)
+                open_.append(component)
+            case "END":
+                _close(open_, name.strip().upper(), warnings)
+            case _ if open_ and line.strip():
+                if len(open_[-1].lines) < MAX_COMPONENT_LINES:
+                    open_[-1].lines.append(line)
+                elif not is_cut:
+                    is_cut = True
+                    _warn(warnings, f"Of one component only the first {MAX_COMPONENT_LINES:,} lines were read.")
+            case _:
+                pass
+    if open_:
+        _warn(warnings, f"The file ends in the middle of {open_[0].name}.")
+    if not calendars:
+        raise InvalidInput("file", "This is no calendar file: BEGIN:VCALENDAR is missing.")
+    return calendars, warnings
+
+
+def _close(open_: list[Component], name: str, warnings: list[str]) -> None:
+    names = [component.name for component in open_]
+    if name not in names:
+        _warn(warnings, f"END:{name[:40]} without its beginning was left out.")
+        return
+    while open_.pop().name != name:
+        _warn(warnings, f"{names[-1][:40]} was not ended before {name[:40]}.")
+
+
+def _warn(warnings: list[str], text: str) -> None:
+    """Nobody reads hundreds of them."""
+    if len(warnings) < MAX_WARNINGS:
+        warnings.append(text)
+
+
+def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
+    """Unfolded and decoded, one at a time: the lines of a file together take many times its size. Raises TooLarge."""
+    has_bad_bytes = False
+    start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
+    for number, end in enumerate(_END.finditer(data, start), 1):
+        if number > MAX_LINES:
+            raise TooLarge(f"A calendar file may have {MAX_LINES:,} lines. Send it in parts.")
+        line = _FOLD.sub(b"", data[start : end.start()])
+        start = end.end()
+        if len(line) > MAX_LINE:
+            _warn(warnings, f"Line {number} has {len(line):,} bytes and was left out.")
+            continue
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            if not has_bad_bytes:
+                _warn(warnings, "Some characters are not UTF-8; they were read as Windows-1252.")
+                has_bad_bytes = True
+            yield line.decode("cp1252", errors="replace")

@@ -1,0 +1,262 @@
+"""HTML that other programs put into descriptions, as Markdown: text, emphasis, lists and links; everything else is left out.
+
+``nh3`` cleans first; what remains is read in one loop, because nested tags of a hostile file must not become nested calls. What somebody
+wrote as text stays text: characters that mean something in Markdown are escaped.
+"""
+
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import nh3
+
+from openmeet.domain.events.web_address import is_web_address
+
+MAX_HTML = 60_000
+
+# A tag that programs write, at a word's end: "a < b" and "<ana@example.org>" are text.
+_KNOWN_TAG = re.compile(
+    r"<(?:/?(?:br|p|a|b|i|u|em|strong|span|div|ul|ol|li|table|tr|td|h[1-6]|html|body|pre|blockquote|hr)(?=[\s/>])|!doctype\b)",
+    re.IGNORECASE,
+)
+_TAGS = {
+    *("p", "br", "b", "strong", "i", "em", "u", "s", "a", "ul", "ol", "li", "blockquote", "pre", "code", "hr", "div"),
+    *("span", "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tfoot", "tr", "td", "th"),
+}
+_DROPPED_WITH_CONTENT = {"script", "style", "title", "head"}
+_BLOCKS = frozenset(
+    {"p", "div", "ul", "ol", "li", "blockquote", "pre", "hr", "table", "tr", *(f"h{n}" for n in range(1, 7))}
+)
+_MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`"}
+
+# A parser opens these again in every block; with attributes that differ there is no end of how many (HTML, 13.2.4.3).
+_FORMATTING = re.compile(
+    r"<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])[^<>]*>?", re.IGNORECASE
+)
+_SPECIAL = re.compile(r"[\\*_\[\]<`&]")
+_AT_START = re.compile(r"(?P<mark>[#>+\-=]|\d{1,9}(?=[.)]))")
+_ADDRESS = re.compile(r"https?://[^\s<>\"`]+")
+_SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
+_REDIRECTS = (
+    (re.compile(r"(?:www\.)?google\.[a-z.]+"), "/url", ("q", "url")),
+    (re.compile(r"[a-z0-9-]+\.safelinks\.protection\.outlook\.com"), "/", ("url",)),
+)
+_DEEPEST = 5
+_MOST_MARKS = 50
+
+
+def is_html(text: str) -> bool:
+    """Whether a text that could be either is HTML."""
+    return _KNOWN_TAG.search(text) is not None
+
+
+def markdown_of(html: str) -> str:
+    """The text of a document or fragment; of a long one its first 60,000 characters."""
+    clean = nh3.clean(
+        _FORMATTING.sub(r"<\1\2>", html[:MAX_HTML]),
+        tags=_TAGS,
+        clean_content_tags=_DROPPED_WITH_CONTENT,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+    writer = _Writer()
+    writer.feed(clean)
+    writer.close()
+    return writer.text()
+
+
+def target_of(address: str) -> str:
+    """Where a link leads that goes through Google's or Outlook's redirection; any other as it is."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    for host, path, names in _REDIRECTS:
+        if host.fullmatch(parts.hostname or "") and parts.path in {path, path.rstrip("/")}:
+            found = next((one for name in names for one in parse_qs(parts.query).get(name, [])), "")
+            return found if is_web_address(found) else address
+    return address
+
+
+@dataclass(slots=True)
+class _Mark:
+    """An emphasis or a link that is open; ``at``: where its text begins among the pieces."""
+
+    tag: str
+    at: int
+    href: str = ""
+
+
+class _Writer(HTMLParser):
+    """Blocks of Markdown, one after the other; a state that the parser feeds."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._blocks: list[tuple[str, bool]] = []
+        self._pieces: list[str] = []
+        self._marks: list[_Mark] = []
+        # Of each open list the number of its last entry; None for bullets.
+        self._lists: list[int | None] = []
+        self._too_deep = 0
+        self._quotes = 0
+        self._bullet = ""
+        self._heading = ""
+        self._is_pre = False
+        self._cells = 0
+
+    def text(self) -> str:
+        self._flush()
+        found = ""
+        for block, is_tight in self._blocks:
+            found += ("\n" if is_tight else "\n\n") + block if found else block
+        return found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _BLOCKS:
+            self._begin_block(tag)
+        elif tag == "br":
+            self._pieces.append("\n")
+        elif tag in {"td", "th"}:
+            if self._cells:
+                self._pieces.append(" – ")
+            self._cells += 1
+        elif tag == "a" and len(self._marks) < _MOST_MARKS:
+            self._marks.append(_Mark(tag, len(self._pieces), target_of(dict(attrs).get("href") or "")))
+        elif tag in _MARKS and len(self._marks) < _MOST_MARKS:
+            self._marks.append(_Mark(tag, len(self._pieces)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self._flush()
+            match tag:
+                case "ul" | "ol" if self._too_deep:
+                    self._too_deep -= 1
+                case "ul" | "ol" if self._lists:
+                    self._lists.pop()
+                case "blockquote":
+                    self._quotes = max(0, self._quotes - 1)
+                case "pre":
+                    self._is_pre = False
+                case _:
+                    self._heading = ""
+        elif any(one.tag == tag for one in self._marks):
+            while self._marks:
+                one = self._marks.pop()
+                self._close(one)
+                if one.tag == tag:
+                    break
+
+    def handle_data(self, data: str) -> None:
+        if self._is_pre:
+            self._pieces.append(data)
+            return
+        self._pieces.append(_escaped(_SPACE.sub(" ", data)))
+
+    def _begin_block(self, tag: str) -> None:
+        self._flush()
+        match tag:
+            case "ul" | "ol":
+                if len(self._lists) < _DEEPEST:
+                    self._lists.append(0 if tag == "ol" else None)
+                else:
+                    self._too_deep += 1
+            case "li":
+                self._bullet = self._next_bullet()
+            case "blockquote":
+                self._quotes = min(_DEEPEST, self._quotes + 1)
+            case "pre":
+                self._is_pre = True
+            case "tr":
+                self._cells = 0
+            case "hr":
+                self._blocks.append(("---", False))
+            case _ if tag.startswith("h"):
+                self._heading = "#" * int(tag[1:]) + " "
+            case _:
+                pass
+
+    def _next_bullet(self) -> str:
+        if not self._lists or self._lists[-1] is None:
+            return "- "
+        self._lists[-1] += 1
+        return f"{self._lists[-1]}. "
+
+    def _close(self, mark: _Mark) -> None:
+        inner = "".join(self._pieces[mark.at :])
+        core = inner.strip()
+        if not core:
+            return
+        before, after = inner[: len(inner) - len(inner.lstrip())], inner[len(inner.rstrip()) :]
+        self._pieces[mark.at :] = [
+            before,
+            _link(core, mark.href) if mark.tag == "a" else _marked(core, mark.tag),
+            after,
+        ]
+
+    def _flush(self) -> None:
+        """What was gathered becomes a block; marks that are open go on in the next one."""
+        for one in reversed(self._marks):
+            self._close(one)
+        text = "".join(self._pieces)
+        self._pieces = []
+        for one in self._marks:
+            one.at = 0
+        if self._is_pre:
+            text = text.strip("\n")
+            lines = ["```", *text.replace("```", "'''").split("\n"), "```"] if text.strip() else []
+        else:
+            lines = [_line(one) for one in text.strip().split("\n")] if text.strip() else []
+        if not lines:
+            return
+        depth = max(0, len(self._lists) - 1)
+        indent = "   " * depth
+        is_entry = bool(self._bullet)
+        first, rest = indent + self._bullet, indent + "   " * bool(self._lists)
+        quote = "> " * self._quotes
+        lines[0] = self._heading + lines[0]
+        shown = [quote + (rest if number else first if is_entry else rest) + line for number, line in enumerate(lines)]
+        self._blocks.append(("\n".join(one.rstrip() for one in shown), is_entry and self._was_entry()))
+        self._bullet = ""
+
+    def _was_entry(self) -> bool:
+        return bool(self._blocks) and re.match(r"(?:> )*\s*(?:-|\d+\.) ", self._blocks[-1][0]) is not None
+
+
+def _escaped(text: str) -> str:
+    """The text with what Markdown reads as marks taken as it is; addresses stay whole."""
+    found, end = "", 0
+    for address in _ADDRESS.finditer(text):
+        found += _SPECIAL.sub(r"\\\g<0>", text[end : address.start()]) + address[0]
+        end = address.end()
+    return found + _SPECIAL.sub(r"\\\g<0>", text[end:])
+
+
+def _line(text: str) -> str:
+    """One line, of which no beginning is a heading, a quote or an entry of a list that nobody meant."""
+    text = " ".join(text.split(" ")).strip()
+    match = _AT_START.match(text)
+    if match is None:
+        return text
+    return f"\\{text}" if not match["mark"].isdigit() else f"{match['mark']}\\{text[match.end() :]}"
+
+
+def _marked(core: str, tag: str) -> str:
+    mark = _MARKS[tag]
+    # Within code nothing is escaped; an emphasis that contains one of its kind would end there.
+    if tag == "code":
+        return "`" + core.replace("\\", "").replace("`", "'") + "`"
+    return core if core.startswith("*") or core.endswith("*") else f"{mark}{core}{mark}"
+
+
+def _link(core: str, href: str) -> str:
+    if not (is_web_address(href) or href.startswith("mailto:")):
+        return core
+    shown = core.replace("\n", " ")
+    plain = shown.replace("\\", "")
+    if plain.rstrip("/") in {href.rstrip("/"), href.removeprefix("mailto:")} or _ADDRESS.fullmatch(plain):
+        return href.removeprefix("mailto:")
+    if "](" in shown:
+        return shown
+    return f"[{shown}]({href.replace(' ', '%20').replace('(', '%28').replace(')', '%29')})"

@@ -1,0 +1,180 @@
+"""The dates of a read calendar: rules expanded, changes to single dates and to "this and following" laid over them.
+
+Bounded while they are expanded, by ``Bounds``: never is anything computed to be cut afterwards but a few thousand dates.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+from groundwork.clock import Instant
+from openmeet.domain.icalendar.model import ReadEvent
+from openmeet.domain.icalendar.stray_dates import gathered, name_in
+from openmeet.recurrence import expansion
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.expand import Steps
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# Dates of a window that are kept.
+MOST = 10_000
+# Of them those by the rule of one event: four a day for more than a year.
+MOST_OF_ONE = 2_000
+# Steps of all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year and two months, and some room.
+MOST_STEPS = 300_000
+_MICROSECOND = timedelta(microseconds=1)
+# How far from its place in the rule a single date may have been moved and still be found in a window.
+_MOVED = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One date. ``event`` says what it is; ``original`` is set where it is a change to a date of a series."""
+
+    event: ReadEvent
+    starts_at: Instant
+    ends_at: Instant
+    zone_name: str
+    original: Instant | None = None
+
+
+@dataclass(slots=True)
+class Bounds:
+    """What all calendars of a file together may have and cost. ``is_whole``: nothing had to be left out so far.
+
+    ``until``: where there are enough dates, the end of what is still wanted.
+    """
+
+    most: int = MOST
+    steps: Steps = field(default_factory=lambda: Steps(most=MOST_STEPS))
+    is_whole: bool = True
+    kept: list[Instance] = field(default_factory=list)
+    until: Instant | None = None
+
+    def keep(self, one: Instance) -> None:
+        """The first ``most`` are kept, and now and then as many more."""
+        self.kept.append(one)
+        if len(self.kept) >= 2 * self.most:
+            self.cut()
+
+    def cut(self) -> None:
+        """Put them in order, and drop those behind the first ``most``."""
+        self.kept.sort(key=lambda one: (one.starts_at, one.event.number))
+        if len(self.kept) > self.most:
+            self.is_whole = False
+            del self.kept[self.most :]
+            self.until = Instant(self.kept[-1].starts_at + 1)
+
+    def end(self, end: Instant) -> Instant:
+        """Where a window ends for whoever has yet to be expanded: behind the last date that is still wanted."""
+        return end if self.until is None else min(end, self.until)
+
+
+def instances(
+    events: Iterable[ReadEvent], start: Instant, end: Instant, bounds: Bounds | None = None
+) -> list[Instance]:
+    """The dates that overlap ``[start, end)``, in order; those of other calendars that share ``bounds`` are among them."""
+    bounds = bounds or Bounds()
+    by_uid: dict[str, list[ReadEvent]] = {}
+    for event in events:
+        by_uid.setdefault(event.uid, []).append(event)
+    for group in by_uid.values():
+        try:
+            for one in _of_one(group, start, bounds.end(end), bounds):
+                bounds.keep(one)
+        except RuleRefused:
+            # All steps are taken.
+            bounds.is_whole = False
+            break
+    bounds.cut()
+    return bounds.kept
+
+
+def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
+    """One event per UID, the newest that is no change to another; changes without their series are one of these dates."""
+    by_uid: dict[str, list[ReadEvent]] = {}
+    for event in events:
+        by_uid.setdefault(event.uid, []).append(event)
+    return [_master(group) for group in by_uid.values()]
+
+
+def _master(group: Sequence[ReadEvent]) -> ReadEvent:
+    whole = [event for event in group if event.overrides is None]
+    stray = None if whole else gathered(group)
+    return stray or max(whole or group, key=lambda event: event.sequence)
+
+
+def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bounds) -> Iterator[Instance]:
+    """Raises RuleRefused where ``bounds`` have no steps left."""
+    whole = [event for event in group if event.overrides is None]
+    singles: dict[Instant, ReadEvent] = {}
+    ranges: list[tuple[Instant, ReadEvent]] = []
+    master = max(whole, key=lambda event: event.sequence) if whole else None
+    for event in sorted(group, key=lambda event: event.sequence):
+        if event.overrides is None:
+            continue
+        original = instant_of(event.overrides.original, _zone(event))
+        if master is not None and event.overrides.is_day:
+            original = instant_of(name_in(master.pattern, event), _zone(master))
+        if event.overrides.and_following:
+            ranges.append((original, event))
+        else:
+            singles[original] = event
+    ranges.sort(key=lambda pair: pair[0])
+    found = [_single(event, original) for original, event in (*singles.items(), *(() if master else ranges))]
+    yield from (one for one in found if _overlaps(one, start, end))
+    if master is None:
+        return
+    reach = _span(_MOVED) if ranges else _span(master.length or timedelta(0))
+    behind = Instant(end + (reach if ranges else 0))
+    by_rule = expansion.walk(master.pattern, Instant(start - reach), behind, bounds.steps)
+    for one in islice(by_rule, MOST_OF_ONE):
+        if one.at not in singles:
+            dated = _dated(master, one, ranges)
+            if _overlaps(dated, start, end):
+                yield dated
+    bounds.is_whole = bounds.is_whole and next(by_rule, None) is None
+
+
+def _overlaps(one: Instance, start: Instant, end: Instant) -> bool:
+    return one.starts_at < end and (one.ends_at > start or one.starts_at >= start)
+
+
+def _dated(master: ReadEvent, one: expansion.Occurrence, ranges: Sequence[tuple[Instant, ReadEvent]]) -> Instance:
+    """A date by the rule, shifted by the last "this and following" at or before it (RFC 5545, section 3.2.13)."""
+    number = bisect_right(ranges, one.at, key=_named_at)
+    if not number:
+        return _instance(master, one.at, _zone(master), None)
+    original, event = ranges[number - 1]
+    shift = event.pattern.start - _wall(original, event)
+    at = instant_of(_wall(one.at, event) + shift, _zone(event))
+    return _instance(event, at, _zone(event), original if one.at == original else None)
+
+
+def _named_at(one: tuple[Instant, ReadEvent]) -> Instant:
+    return one[0]
+
+
+def _single(event: ReadEvent, original: Instant) -> Instance:
+    return _instance(event, instant_of(event.pattern.start, _zone(event)), _zone(event), original)
+
+
+def _instance(event: ReadEvent, at: Instant, zone: str, original: Instant | None) -> Instance:
+    length = event.length or timedelta(0)
+    # A day is a day, however many hours the clocks give it.
+    is_days = event.pattern.is_all_day
+    ends = instant_of(_wall(at, event) + length, zone) if is_days else Instant(at + _span(length))
+    return Instance(event, at, ends, zone, original)
+
+
+def _wall(at: Instant, event: ReadEvent) -> datetime:
+    return local_of(at, _zone(event)).replace(tzinfo=None)
+
+
+def _zone(event: ReadEvent) -> str:
+    return event.pattern.zone_name or "UTC"
+
+
+def _span(length: timedelta) -> int:
+    return length // _MICROSECOND

@@ -1,0 +1,391 @@
+"""From an iCalendar file to values: one component at a time, so that one bad event costs no other.
+
+Sources: RFC 5545, 7986 (NAME, COLOR …), 6868; the dialects of Google, Outlook and Apple. ``icalendar`` reads properties and
+their escapes; what a time means, and which rule is taken, is decided here.
+"""
+
+import hashlib
+import re
+import warnings
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+from icalendar import Event
+from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.prop import vBroken, vDDDLists
+
+from openmeet.domain.events.model import Mode, Status
+from openmeet.domain.icalendar.call_links import OWN_PROPERTIES, call_of
+from openmeet.domain.icalendar.components import Component, read_components
+from openmeet.domain.icalendar.html_text import is_html, markdown_of
+from openmeet.domain.icalendar.model import Named, ReadCalendar, ReadEvent
+from openmeet.domain.icalendar.structured_place import place_in
+from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
+from openmeet.domain.icalendar.zones import bare_zone, known_zone, zone_for, zones_of
+from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.expansion import check_occurs
+from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
+from openmeet.recurrence.rule import Rule, parse_rule
+from openmeet.recurrence.wall_time import instant_of, is_zone
+
+MAX_TEXT = 20_000
+MAX_LENGTH = timedelta(days=366)
+# What is said about one event, and how many dates of one property are looked at before ``pattern`` counts those that differ.
+MAX_DOUBTS = 20
+_MAX_VALUES = 10 * MAX_DATES
+
+_GEO_URI = re.compile(r"geo:(-?[0-9.]+),(-?[0-9.]+)")
+_IMAGE = re.compile(r"<img(?=[\s/>])", re.IGNORECASE)
+_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class _Left(Exception):  # it says what happens, not that something went wrong
+    """An event that is left out, with the sentence why."""
+
+
+def read_calendars(data: bytes, call_hosts: Collection[str] = ()) -> list[ReadCalendar]:
+    """Every calendar of a file. ``call_hosts``: as ``call_links.call_of`` takes them. Raises TooLarge, and InvalidInput for something that is no calendar."""
+    components, mended = read_components(data)
+    with warnings.catch_warnings():
+        # The library's guess at a zone is not used.
+        warnings.simplefilter("ignore", GloballyUniqueTZIDGuessed)
+        calendars = [_calendar(component, call_hosts) for component in components]
+    calendars[0].warnings[:0] = mended
+    return calendars
+
+
+def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar:
+    calendar = ReadCalendar(
+        name=_text(component, "X-WR-CALNAME") or _text(component, "NAME"),
+        description=_text(component, "X-WR-CALDESC") or _text(component, "DESCRIPTION"),
+        color=_text(component, "X-APPLE-CALENDAR-COLOR") or _text(component, "COLOR"),
+        method=(_text(component, "METHOD") or "").upper() or None,
+    )
+    calendar.zone_name = known_zone(_text(component, "X-WR-TIMEZONE") or _text(component, "TIMEZONE-ID") or "")
+    calendar.zones, calendar.guessed_zones = zones_of(component, calendar.warnings)
+    for inside in component.inside:
+        if inside.name == "VEVENT":
+            try:
+                calendar.events.append(_event(inside, calendar, call_hosts))
+            except _Left as left:
+                calendar.warnings.append(f"Component {inside.number} was left out: {left}")
+        elif inside.name != "VTIMEZONE":
+            calendar.others.append((inside.number, inside.name))
+    return calendar
+
+
+def _text(component: Component, name: str) -> str | None:
+    text = component.text_value(name)
+    return None if text is None else _clean(text, one_line=True)
+
+
+def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[str]) -> ReadEvent:
+    try:
+        event = Event.from_ical(component.text)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise _Left(f"it cannot be read ({error}).") from None
+    if not isinstance(event, Event):
+        raise _Left("it is not what it says to be.")
+    doubts = [f"{name or 'A line'} cannot be read: {why}." for name, why in event.errors[:MAX_DOUBTS]]
+    start, zone_name, is_floating, is_all_day = _start(event, calendar)
+    rule = _rule(event, doubts)
+    made = _pattern(event, start, zone_name, rule, calendar, doubts, is_all_day=is_all_day)
+    summary = _clean(str(_first(event, "SUMMARY") or ""), one_line=True)
+    description, html = _description(event)
+    location = _clean(str(_first(event, "LOCATION") or ""))
+    url = _clean(str(_first(event, "URL") or ""), one_line=True)
+    call = call_of(_own_calls(event), _conferences(event), location, url, description, call_hosts)
+    if call is not None:
+        description = call.text
+    uid = _clean(str(_first(event, "UID") or ""), one_line=True)
+    status = str(_first(event, "STATUS") or "").upper()
+    if len(description) > MAX_TEXT:
+        doubts.append(f"The description was cut after {MAX_TEXT:,} characters.")
+    doubts += _left_out(event, html)
+    return ReadEvent(
+        number=component.number,
+        uid=uid or _derived_uid(component),
+        has_own_uid=bool(uid),
+        pattern=made,
+        is_floating=is_floating,
+        unknown_zone=_unknown_zone(event, calendar),
+        length=_length(event, made, calendar, doubts),
+        overrides=_override(event, zone_name, calendar),
+        summary=summary[:MAX_TEXT],
+        description=description[:MAX_TEXT],
+        location=location[:MAX_TEXT],
+        venue=place_in(component),
+        mode=_mode(event),
+        coordinates=_coordinates(event),
+        url=url[:MAX_TEXT],
+        call_url="" if call is None else call.address,
+        call_lines=() if call is None else call.cut,
+        is_cancelled=status == "CANCELLED",
+        is_tentative=status == "TENTATIVE",
+        standing=_standing(event),
+        comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
+        sequence=_sequence(event),
+        categories=_categories(event),
+        warnings=tuple(doubts),
+    )
+
+
+def _description(event: Event) -> tuple[str, str]:
+    """What is said about the event, as Markdown, and the HTML that it came from, if there was any.
+
+    The first that is not empty: RFC 9073 (6.5) text/html, the HTML that DESCRIPTION refers to, DESCRIPTION itself (Google and Nextcloud put
+    HTML into it), and Outlook's X-ALT-DESC where there is no other.
+    """
+    plain = _first(event, "DESCRIPTION")
+    styled = next((one for one in _all(event, "STYLED-DESCRIPTION") if _is_html_type(one)), None)
+    alternate = str(plain.params.get("ALTREP", "")) if hasattr(plain, "params") else ""
+    head, _, encoded = alternate.partition(",")
+    data = unquote(encoded) if head.lower().startswith("data:text/html") and "base64" not in head.lower() else ""
+    text = _clean(str(plain or ""))
+    last = next((one for one in _all(event, "X-ALT-DESC") if _is_html_type(one)), None) if not text else None
+    for html in (str(styled or ""), data, text if is_html(text) else "", str(last or "")):
+        found = _clean(markdown_of(html)) if html.strip() else ""
+        if found:
+            return found, html
+    return text, ""
+
+
+def _is_html_type(value: Any) -> bool:
+    return hasattr(value, "params") and str(value.params.get("FMTTYPE", "")).lower() == "text/html"
+
+
+def _own_calls(event: Event) -> list[str]:
+    return [str(value).strip() for name in OWN_PROPERTIES for value in _all(event, name)]
+
+
+def _conferences(event: Event) -> list[tuple[str, str]]:
+    """FEATURE and address of each CONFERENCE."""
+    return [
+        (str(value.params.get("FEATURE", "")) if hasattr(value, "params") else "", str(value).strip())
+        for value in _all(event, "CONFERENCE")
+    ]
+
+
+def _left_out(event: Event, html: str) -> list[str]:
+    """What the event has and nobody takes over: pictures, files, guests."""
+    return [
+        f"{count} {one if count == 1 else several} left out."
+        for count, one, several in (
+            (len(_IMAGE.findall(html)), "picture in its text was", "pictures in its text were"),
+            (len(_all(event, "ATTACH")), "attachment was", "attachments were"),
+            (len(_all(event, "ATTENDEE")), "guest on its list was", "guests on its list were"),
+        )
+        if count
+    ]
+
+
+def _first(event: Event, name: str) -> Any:
+    values = _all(event, name)
+    return values[0] if values else None
+
+
+def _all(event: Event, name: str) -> list[Any]:
+    """The values of a property that could be read; the others are said among the errors."""
+    value = event.get(name)
+    values = [] if value is None else value if isinstance(value, list) else [value]
+    return [one for one in values if not isinstance(one, vBroken)]
+
+
+def _raw(value: Any) -> str:
+    return bytes(value.to_ical()).decode()
+
+
+def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, bool, bool]:
+    """Wall-clock time, zone, whether the file left the zone open, whether it is a whole day."""
+    value = _first(event, "DTSTART")
+    if value is None:
+        raise _Left("its start (DTSTART) cannot be read." if event.get("DTSTART") else "it has no start (DTSTART).")
+    raw = _raw(value)
+    is_all_day = "T" not in raw
+    zone_name, is_floating = _zone(value, calendar)
+    own = str(_first(event, DAY_ZONE) or "").strip()
+    if is_all_day and is_zone(own):
+        zone_name = own
+    try:
+        return parse_date(raw, zone_name), zone_name, is_floating, is_all_day
+    except RuleRefused as refused:
+        raise _Left(refused.why) from None
+
+
+def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
+    """The zone of the start, where it is no known place; empty where it is, where there is none, and for whole days."""
+    value = _first(event, "DTSTART")
+    tzid = bare_zone(str(value.params.get("TZID") or ""))
+    if not tzid or "T" not in _raw(value):
+        return ""
+    return tzid[:60] if zone_for(tzid, calendar.zones) is None or tzid in calendar.guessed_zones else ""
+
+
+def _zone(value: Any, calendar: ReadCalendar) -> tuple[str | None, bool]:
+    raw, tzid = _raw(value), value.params.get("TZID")
+    if raw.endswith("Z"):
+        return "UTC", False
+    if tzid is None:
+        return calendar.zone_name, "T" in raw
+    found = zone_for(str(tzid), calendar.zones)
+    if found is None:
+        return calendar.zone_name, "T" in raw
+    return found, False
+
+
+def _rule(event: Event, doubts: list[str]) -> Rule | None:
+    rules = _all(event, "RRULE")
+    if not rules:
+        return None
+    if len(rules) > 1:
+        doubts.append("It has several rules; the first is taken.")
+    try:
+        return parse_rule(_raw(rules[0]))
+    except RuleRefused as refused:
+        doubts.append(f"Its rule is not taken ({refused.code.value}): {refused.why} It is read as a single date.")
+        return None
+
+
+def _pattern(
+    event: Event,
+    start: datetime,
+    zone_name: str | None,
+    rule: Rule | None,
+    calendar: ReadCalendar,
+    doubts: list[str],
+    *,
+    is_all_day: bool,
+) -> Pattern:
+    left_out = _dates(event, "EXDATE", start, zone_name, calendar, doubts)
+    added = _dates(event, "RDATE", start, zone_name, calendar, doubts)
+    try:
+        made = pattern(start, zone_name, rule, left_out=left_out, added=added, is_all_day=is_all_day)
+        check_occurs(made)
+    except RuleRefused as refused:
+        doubts.append(f"Its rule is not taken ({refused.code.value}): {refused.why} It is read as a single date.")
+        return pattern(start, zone_name, is_all_day=is_all_day)
+    return made
+
+
+def _dates(
+    event: Event, name: str, start: datetime, zone_name: str | None, calendar: ReadCalendar, doubts: list[str]
+) -> list[datetime]:
+    """Values of EXDATE or RDATE as wall-clock time of the event's zone; a whole day stands for that day's start."""
+    found = []
+    for value in _all(event, name):
+        if not isinstance(value, vDDDLists):
+            continue  # said among the errors
+        own, _ = _zone(value, calendar) if value.params.get("TZID") else (zone_name, False)
+        for piece in _raw(value).split(","):
+            text = piece.partition("/")[0]  # of a period only the start
+            try:
+                at = parse_date(text, own)
+            except RuleRefused as refused:
+                if refused.code is Code.BAD_DATE and len(doubts) < MAX_DOUBTS:
+                    doubts.append(f"{name}: {refused.why}")
+                continue
+            if "T" not in text:
+                at = at.replace(hour=start.hour, minute=start.minute, second=start.second)
+            elif own != zone_name:
+                at = parse_date(_utc_text(at, own), zone_name)
+            found.append(at)
+            if len(found) > _MAX_VALUES:
+                return found
+    return found
+
+
+def _utc_text(local: datetime, zone_name: str | None) -> str:
+    moment = instant_of(local, zone_name or "UTC")
+    return (datetime(1970, 1, 1) + timedelta(microseconds=moment)).strftime("%Y%m%dT%H%M%SZ")  # noqa: DTZ001
+
+
+def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Named | None:
+    value = _first(event, "RECURRENCE-ID")
+    if value is None or not hasattr(value, "params"):
+        return None
+    own, _ = _zone(value, calendar)
+    try:
+        original = parse_date(_raw(value), own)
+    except RuleRefused:
+        raise _Left("the date that it changes (RECURRENCE-ID) cannot be read.") from None
+    if own != zone_name and "T" in _raw(value):
+        original = parse_date(_utc_text(original, own), zone_name)
+    and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"
+    return Named(original, and_following=and_following, is_day="T" not in _raw(value))
+
+
+def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[str]) -> timedelta | None:
+    end, duration = _first(event, "DTEND"), _first(event, "DURATION")
+    length: timedelta | None = None
+    if end is not None and hasattr(end, "params"):
+        raw = _raw(end)
+        own, _ = _zone(end, calendar) if "T" in raw else (made.zone_name, False)
+        try:
+            until = parse_date(raw, own)
+        except RuleRefused as refused:
+            doubts.append(f"DTEND: {refused.why}")
+        else:
+            if made.is_all_day or "T" not in raw:
+                length = until - made.start
+            else:
+                span = instant_of(until, own or "UTC") - instant_of(made.start, made.zone_name or "UTC")
+                length = timedelta(microseconds=span)
+    elif duration is not None and isinstance(getattr(duration, "dt", None), timedelta):
+        length = duration.dt
+    if length is not None and not timedelta(0) <= length <= MAX_LENGTH:
+        doubts.append("Its end lies before its start, or more than a year behind it, and was left out.")
+        length = None
+    if length is None and made.is_all_day:
+        return timedelta(days=1)
+    return length
+
+
+def _coordinates(event: Event) -> tuple[float, float] | None:
+    geo = _first(event, "GEO")
+    if geo is not None and hasattr(geo, "latitude"):
+        found = (float(geo.latitude), float(geo.longitude))
+    else:
+        match = _GEO_URI.match(str(_first(event, "X-APPLE-STRUCTURED-LOCATION") or ""))
+        if match is None:
+            return None
+        try:
+            found = (float(match[1]), float(match[2]))
+        except ValueError:
+            return None
+    return found if -90 <= found[0] <= 90 and -180 <= found[1] <= 180 else None
+
+
+def _mode(event: Event) -> Mode | None:
+    said = str(_first(event, MODE) or "").strip()
+    return Mode(said) if said in set(Mode) else None
+
+
+def _standing(event: Event) -> Status | None:
+    said = str(_first(event, STANDING) or "").strip()
+    return Status(said) if said in {Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED} else None
+
+
+def _sequence(event: Event) -> int:
+    value = _first(event, "SEQUENCE")
+    return max(0, int(value)) if isinstance(value, int) else 0
+
+
+def _categories(event: Event) -> tuple[str, ...]:
+    names = [str(name) for value in _all(event, "CATEGORIES") for name in getattr(value, "cats", [])]
+    return tuple(dict.fromkeys(_clean(name, one_line=True)[:100] for name in names if name.strip()))[:20]
+
+
+def _clean(text: str, *, one_line: bool = False) -> str:
+    """Without control characters; line breaks that somebody escaped into a title become spaces."""
+    text = _UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return " ".join(text.split()) if one_line else text.strip()
+
+
+def _derived_uid(component: Component) -> str:
+    """The same for the same content, so that a second import makes no double."""
+    told = sorted(
+        line for line in component.lines if not line.upper().startswith(("DTSTAMP", "LAST-MODIFIED", "CREATED"))
+    )
+    return "derived-" + hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]

@@ -1,0 +1,212 @@
+"""Calendar files that other programs can read: folded, escaped, with the zones they need.
+
+Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. ``icalendar`` folds, ``escaping`` escapes. METHOD is PUBLISH, or CANCEL for what does
+not take place: never REQUEST, because answers to it would reach nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from icalendar import Calendar, Event
+from icalendar.parser import Contentline
+from icalendar.prop import vRecur, vText, vUri
+
+from groundwork.clock import Instant, to_datetime
+from openmeet.domain.events.model import NOWHERE, Mode, Status, Venue
+from openmeet.domain.icalendar.escaping import Text, texts
+from openmeet.domain.icalendar.structured_place import written_place
+from openmeet.domain.icalendar.time_zones import vtimezone
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until_instant
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+PRODUCT: Final = "-//OpenMeet//Calendar//EN"
+# How people meet, in our words: no property of iCalendar says it.
+MODE: Final = "X-OPENMEET-MODE"
+# Planned, moved, put off: STATUS has one word for two of them, and none for the third.
+STANDING: Final = "X-OPENMEET-STATUS"
+# A whole day has no zone in a file; ours have one, in which the day begins.
+DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
+PUBLISH, CANCEL = "PUBLISH", "CANCEL"
+
+# How often programs are asked to look again: as often as dates move in practice, and no burden when they all do.
+REFRESH: Final = "PT1H"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAddress:
+    """Of a file that is subscribed to: the page about it, and where it comes from, unless that address is a secret. Whole addresses."""
+
+    page: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenEvent:
+    """One VEVENT. ``uid`` is the same for a series and for changes to its dates; ``changes`` names the date by the rule.
+
+    ``venue`` is the place in its parts, as far as the file's readers may know it; ``location`` the same in one line.
+    ``comment`` is the reason of a cancelled one. ``length`` of whole days counts days. ``sequence`` rises with every change of time or place.
+    """
+
+    uid: str
+    pattern: Pattern
+    length: timedelta | None
+    summary: str
+    stamped_at: Instant
+    changes: datetime | None = None
+    description: str = ""
+    location: str = ""
+    venue: Venue = NOWHERE
+    mode: Mode = Mode.IN_PERSON
+    coordinates: tuple[float, float] | None = None
+    url: str = ""
+    is_cancelled: bool = False
+    is_tentative: bool = False
+    standing: Status | None = None
+    comment: str = ""
+    sequence: int = 0
+    categories: tuple[str, ...] = ()
+
+
+def write_calendar(
+    events: Iterable[WrittenEvent],
+    *,
+    name: str,
+    method: str = PUBLISH,
+    properties: Mapping[str, str] | None = None,
+    feed: FeedAddress | None = None,
+) -> bytes:
+    """The whole file, lines of 75 octets with CRLF. ``properties`` are further ones of the calendar, unescaped.
+
+    ``feed``: of a file that is subscribed to. It then says how often to look again (RFC 7986, section 5.7; the older X-PUBLISHED-TTL is
+    Outlook's) and where it comes from (5.8, 5.5).
+    """
+    written = list(events)
+    calendar = Calendar()
+    calendar.add("version", "2.0")
+    calendar.add("prodid", PRODUCT)
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", method)
+    for key, value in {"X-WR-CALNAME": name, "NAME": name, **(properties or {})}.items():
+        calendar.add(key, Text(value))
+    if feed is not None:
+        calendar.add("refresh-interval", vText(REFRESH), parameters={"VALUE": "DURATION"})
+        calendar.add("x-published-ttl", vText(REFRESH))
+        calendar.add("url", vUri(feed.page))
+        if feed.source:
+            calendar.add("source", vUri(feed.source), parameters={"VALUE": "URI"})
+    head = calendar.to_ical(sorted=False).removesuffix(b"END:VCALENDAR\r\n")
+    zones = [
+        Contentline(line).to_ical()  # type: ignore[no-untyped-call]
+        for zone_name, (first, last) in sorted(_zones(written).items())
+        for line in vtimezone(zone_name, first, last)
+    ]
+    return b"".join(
+        [head, *(line + b"\r\n" for line in zones), *(_event(event) for event in written), b"END:VCALENDAR\r\n"]
+    )
+
+
+def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
+    """Zones that are named in the file, with the years in which they are needed."""
+    found: dict[str, tuple[int, int]] = {}
+    for event in events:
+        pattern = event.pattern
+        if _is_utc(pattern) or pattern.is_all_day or pattern.zone_name is None:
+            continue
+        years = [pattern.start.year, *(at.year for at in (*pattern.left_out, *pattern.added))]
+        first, last = found.get(pattern.zone_name, (years[0], years[0]))
+        found[pattern.zone_name] = (min(first, *years), max(last, *years))
+    return found
+
+
+def _is_utc(pattern: Pattern) -> bool:
+    return pattern.zone_name == "UTC"
+
+
+def _event(event: WrittenEvent) -> bytes:
+    pattern = event.pattern
+    made = Event()
+    made.add("uid", Text(event.uid))
+    made.add("dtstamp", to_datetime(event.stamped_at).replace(microsecond=0))
+    _add_times(made, "dtstart", pattern, [pattern.start])
+    if event.length is not None and pattern.is_all_day:
+        _add_times(made, "dtend", pattern, [pattern.start + event.length])
+    elif event.length is not None:
+        made.add("duration", event.length)
+    if event.changes is not None:
+        _add_times(made, "recurrence-id", pattern, [event.changes])
+    elif pattern.rule is not None:
+        made.add("rrule", vRecur.from_ical(format_rule(_with_utc_end(_with_plain_end(pattern.rule, pattern), pattern))))
+    _add_times(made, "exdate", pattern, pattern.left_out)
+    _add_times(made, "rdate", pattern, pattern.added)
+    made.add("summary", Text(event.summary))
+    for name, text in (
+        ("description", event.description),
+        ("location", event.location),
+        ("comment", event.comment),
+    ):
+        if text:
+            made.add(name, Text(text))
+    if event.url:
+        made.add("url", event.url)
+    if event.coordinates is not None:
+        made.add("geo", event.coordinates)
+    if event.categories:
+        made.add("categories", texts(event.categories))
+    if event.mode is not Mode.IN_PERSON:
+        # Of what is held online, too, only the link would say so (CONFERENCE), and that is not for every reader.
+        made.add(MODE, event.mode.value)
+    place = written_place(event.venue)
+    if place is not None:
+        made.add_component(place)
+    made.add("status", "CANCELLED" if event.is_cancelled else "TENTATIVE" if event.is_tentative else "CONFIRMED")
+    if event.standing is not None:
+        made.add(STANDING, event.standing.value)
+    if pattern.is_all_day and pattern.zone_name is not None:
+        made.add(DAY_ZONE, pattern.zone_name)
+    made.add("sequence", event.sequence)
+    return bytes(made.to_ical(sorted=False))
+
+
+def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
+    """Wall-clock times as the pattern means them: dates, UTC, with the zone's name, or floating."""
+    if not times:
+        return
+    values: list[date] = list(times)
+    parameters: dict[str, str] = {}
+    if pattern.is_all_day:
+        values = [at.date() for at in times]
+        parameters["VALUE"] = "DATE"
+    elif _is_utc(pattern):
+        values = [at.replace(tzinfo=UTC) for at in times]
+    elif pattern.zone_name is not None:
+        parameters["TZID"] = pattern.zone_name
+    several = name in {"exdate", "rdate"}
+    made.add(name, values if several else values[0], parameters=parameters)
+
+
+def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
+    """COUNT becomes UNTIL where the rule does not name the start: others would count one date more."""
+    if rule.count is None or expansion.starts_by_rule(pattern):
+        return rule
+    return replace(
+        rule, count=None, until=Until(expansion.originals_with_count(pattern)[-1], is_date=pattern.is_all_day)
+    )
+
+
+def _with_utc_end(rule: Rule, pattern: Pattern) -> Rule:
+    """UNTIL is an instant where the start has a zone (RFC 5545, section 3.3.10), and of the start's kind else."""
+    until = rule.until
+    if until is None or pattern.zone_name is None:
+        return rule
+    if pattern.is_all_day:
+        at = until.at if until.is_date or not until.is_utc else local_of(instant_of(until.at, "UTC"), pattern.zone_name)
+        return replace(rule, until=until_date(at.date()))
+    if until.is_utc:
+        return rule
+    last = until.at + timedelta(days=1, seconds=-1) if until.is_date else until.at
+    return replace(rule, until=until_instant(to_datetime(instant_of(last, pattern.zone_name))))

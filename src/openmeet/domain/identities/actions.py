@@ -1,0 +1,128 @@
+"""Whose DID this is, and what a person says about publishing."""
+
+from collections.abc import Collection
+
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction, TransactionConflict
+from groundwork.errors import Conflict
+from groundwork.outbox.owe import owe, owe_many
+from openmeet.domain.identities import queries, recovery_key_queries, session_queries
+from openmeet.domain.identities.model import IdentityKind, NewSession
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publication_recalls, publications
+from openmeet.outbox.kinds import Debt
+
+
+async def person_for_did(tx: Transaction, did: Did) -> UserId:
+    """The person behind a DID; a shadow account where nobody has claimed it."""
+    return (await who_wrote(tx, did))[0]
+
+
+async def who_wrote(tx: Transaction, did: Did) -> tuple[UserId, bool]:
+    """``person_for_did``, and whether they sign in here with it."""
+    return (await who_wrote_each(tx, [did]))[did]
+
+
+async def who_wrote_each(tx: Transaction, dids: Collection[Did]) -> dict[str, tuple[UserId, bool]]:
+    """``who_wrote`` for several DIDs."""
+    people = await queries.of_people_with(tx, dids)
+    known = {
+        did: (one.user_id, one.can_write) for did in dids if did in people for one in people[did] if one.did == did
+    }
+    return known | {did: (user_id, False) for did, user_id in (await _meet(tx, set(dids) - known.keys())).items()}
+
+
+async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
+    """Shadow accounts for DIDs that nobody knew."""
+    if not dids:
+        return {}
+    met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
+    if await queries.insert_shadows(tx, met) != met.keys():
+        # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
+        raise TransactionConflict("somebody else has just met this DID")
+    # Who this is (handle, PDS, status) is asked outside of the transaction.
+    await owe_many(tx, Debt.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
+    return met
+
+
+async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
+    """Somebody proved that they hold this DID: the same person as before, or the shadow's owner, or a new one."""
+    known = await queries.find(tx, did)
+    if known is None:
+        user_id = await users.create_person(tx, display_name=handle)
+        made = await queries.insert(
+            tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=True
+        )
+        if made is None:
+            raise TransactionConflict("somebody else has just met this DID")
+    else:
+        user_id = known.user_id
+        if known.kind is IdentityKind.SHADOW:
+            await users.claim_shadow(tx, user_id, display_name=handle)
+        await queries.connect(
+            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
+        )
+    await publications.wake_all_of(tx, user_id)
+    return user_id
+
+
+async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_url: str) -> None:
+    """Somebody who is signed in proved that they hold a DID that nobody here has, or that is theirs already.
+
+    Records go on going where they went before. Raises Conflict where it is somebody else's: claiming decides about that.
+    """
+    known = await queries.find(tx, did)
+    if known is None:
+        is_first = not any(one.can_write for one in await queries.of_user(tx, user_id))
+        made = await queries.insert(
+            tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=is_first
+        )
+        if made is None:
+            raise TransactionConflict("somebody else has just met this DID")
+    elif known.user_id == user_id:
+        await queries.connect(
+            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
+        )
+    else:
+        raise Conflict("This account belongs to somebody else here.")
+    await publications.wake_all_of(tx, user_id)
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """The account behind a DID was deleted: the DID is forgotten, and a shadow's name with it; a person stays."""
+    known = await queries.find(tx, did)
+    if known is not None:
+        await queries.delete(tx, did, known.user_id)
+        await users.blank_shadow(tx, known.user_id)
+
+
+async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
+    """The person said yes: what is public of theirs becomes due, and a repository is owed where they have none."""
+    revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
+    await publication_recalls.allow_all_of(tx, user_id)
+    if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
+        await publications.wake_all_of(tx, user_id)
+    else:
+        await owe(tx, Debt.CUSTODIAL_ACCOUNT, user_id, revision)
+
+
+async def withdraw(tx: Transaction, user_id: UserId) -> None:
+    """The person says no (again): nothing new is published, and what was is taken back."""
+    before = await queries.consent(tx, user_id)
+    await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
+    await publication_recalls.recall_all_of(tx, user_id)
+
+
+async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
+    """The custodial account exists: its DID is the person's, its session is kept, what waited for it is due."""
+    await queries.note_account_made(tx, user_id, did)
+    await recovery_key_queries.note_used(tx, user_id, did)
+    made = await queries.insert(
+        tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url, is_default=True
+    )
+    if made is None:
+        # Its first frames were faster than the PDS's answer and made a shadow of it: it is this person's.
+        await queries.take_over(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
+    await session_queries.put(tx, session)
+    await publications.wake_all_of(tx, user_id)

@@ -1,0 +1,85 @@
+"""What we ask people to let us do in their repository, and what they granted.
+
+Signing in asks for the calendar alone. The rest is asked for when it is first used; who refuses it goes on without it.
+Source of the scopes: atproto permissions specification.
+"""
+
+from enum import StrEnum
+
+from at_protocol.lexicon.authority import own_name
+from at_protocol.oauth.grant import read_grant
+from at_protocol.oauth.permissions import ATPROTO, EVERY_WRITING, BlobPermission, RepoPermission
+from openmeet.domain.identities.model import SealedSession, SessionKind
+
+_EVENT = "community.lexicon.calendar.event"
+_RSVP = "community.lexicon.calendar.rsvp"
+
+
+class Feature(StrEnum):
+    """What is asked for together."""
+
+    CALENDAR = "calendar"
+    SERIES = "series"
+    GROUPS = "groups"
+    MEMBERSHIPS = "memberships"
+
+
+class Standing(StrEnum):
+    """How a person stands to a feature: they let us, were never asked, or said no."""
+
+    GRANTED = "granted"
+    NOT_ASKED = "not_asked"
+    REFUSED = "refused"
+
+
+COLLECTIONS: dict[Feature, tuple[str, ...]] = {
+    Feature.CALENDAR: (_EVENT, _RSVP),
+    Feature.SERIES: (own_name("series"),),
+    # Who speaks for a group says of its members and events, too: asked for together, with the group.
+    Feature.GROUPS: (own_name("group"), own_name("groupAcceptance"), own_name("groupEvent")),
+    Feature.MEMBERSHIPS: (own_name("groupMembership"),),
+}
+
+SCOPES: dict[Feature, tuple[str, ...]] = {
+    feature: tuple(RepoPermission((each,)).scope() for each in collections)
+    for feature, collections in COLLECTIONS.items()
+}
+SCOPES[Feature.CALENDAR] += (BlobPermission(("image/*",)).scope(),)
+
+
+def scope_for(*features: Feature) -> str:
+    """What to ask for, as the ``scope`` of a request; the calendar is always in it."""
+    wanted = dict.fromkeys((Feature.CALENDAR, *features))
+    return " ".join([ATPROTO, *(scope for feature in Feature if feature in wanted for scope in SCOPES[feature])])
+
+
+EVERY_SCOPE = scope_for(*Feature)
+
+
+def standing(session: SealedSession, feature: Feature) -> Standing:
+    """Whether records of a feature may be written with a session. One by password may do everything."""
+    if session.kind is SessionKind.PASSWORD:
+        return Standing.GRANTED
+    if feature in features_in(session.scope):
+        return Standing.GRANTED
+    return Standing.REFUSED if feature in features_in(session.asked_scope) else Standing.NOT_ASKED
+
+
+def features_in(scope: str) -> list[Feature]:
+    """What a scope lets be written, in the order of asking."""
+    grant = read_grant(scope)
+    return [
+        feature
+        for feature, collections in COLLECTIONS.items()
+        if all(grant.may_write(each, writing) for each in collections for writing in EVERY_WRITING)
+    ]
+
+
+def refused_features(session: SealedSession) -> list[Feature]:
+    """What the person was asked for and said no to."""
+    return [feature for feature in Feature if standing(session, feature) is Standing.REFUSED]
+
+
+def granted_features(session: SealedSession) -> list[Feature]:
+    """What the person let us do, in the order of asking."""
+    return [feature for feature in Feature if standing(session, feature) is Standing.GRANTED]

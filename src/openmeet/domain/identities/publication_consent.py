@@ -1,0 +1,188 @@
+"""What a person wants of their records beside the one yes: which are written, what a no and waiting look like, who may write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import PreconditionFailed
+from groundwork.fresh_id import new_id
+from openmeet.domain.users.merge import hand_over, hand_over_unique
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publications
+
+
+class DeclinedAs(StrEnum):
+    """What stands in the repository of somebody who does not go."""
+
+    NOT_GOING = "notgoing"
+    NOTHING = "nothing"
+
+
+class WaitingAs(StrEnum):
+    """What stands there while an answer waits for a place or for the host."""
+
+    NOTHING = "nothing"
+    INTERESTED = "interested"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """``lets_co_hosts_publish``: who hosts an event beside them writes its record, too; each time is noted."""
+
+    writes_events: bool = True
+    writes_answers: bool = True
+    declined_as: DeclinedAs = DeclinedAs.NOT_GOING
+    waiting_as: WaitingAs = WaitingAs.NOTHING
+    lets_co_hosts_publish: bool = False
+    revision: int = 0
+
+
+USUAL: Final = Preferences()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A co-host changed what stands in somebody's repository. ``co_host_id`` is None for one who left this site."""
+
+    event_id: str
+    co_host_id: UserId | None
+    revision: int
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class UseShown:
+    """The same as people read it: who, in which event, when."""
+
+    name: str
+    title: str
+    slug: str
+    at: Instant
+
+
+_COLUMNS = "writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish, revision"
+
+FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
+
+# The guard is the statement's own: of two who changed the same revision the second is told.
+PUT = """
+    insert into record_preferences (user_id, writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish,
+                                    revision, updated_at)
+    values (:user_id, :writes_events, :writes_answers, :declined_as, :waiting_as, :lets_co_hosts_publish, 1, :now)
+        on conflict (user_id) do update
+       set writes_events = excluded.writes_events, writes_answers = excluded.writes_answers,
+           declined_as = excluded.declined_as, waiting_as = excluded.waiting_as,
+           lets_co_hosts_publish = excluded.lets_co_hosts_publish, revision = record_preferences.revision + 1,
+           updated_at = excluded.updated_at
+     where cast(:expected as bigint) is null or record_preferences.revision = :expected
+    returning revision
+"""
+
+NOTE_USE = """
+    insert into co_host_publications (id, author_id, co_host_id, event_id, revision, created_at)
+    values (:id, :author_id, :co_host_id, :event_id, :revision, :now)
+"""
+
+USES = """
+    select event_id, co_host_id, revision, created_at from co_host_publications
+     where author_id = :author_id order by created_at desc, id desc limit :limit
+"""
+
+
+USES_SHOWN = """
+    select u.display_name as name, e.title, e.slug, c.created_at
+      from co_host_publications c join events e on e.id = c.event_id left join users u on u.id = c.co_host_id
+     where c.author_id = :author_id order by c.created_at desc, c.id desc limit :limit
+"""
+
+
+async def of_user(reader: Reader, user_id: UserId) -> Preferences:
+    """What they want; what is usual where they never said."""
+    row = await reader.fetch_one(FIND, user_id=user_id)
+    if row is None:
+        return USUAL
+    return Preferences(
+        writes_events=bool(row["writes_events"]),
+        writes_answers=bool(row["writes_answers"]),
+        declined_as=DeclinedAs(row["declined_as"]),
+        waiting_as=WaitingAs(row["waiting_as"]),
+        lets_co_hosts_publish=bool(row["lets_co_hosts_publish"]),
+        revision=row["revision"],
+    )
+
+
+async def change(
+    tx: Transaction, user_id: UserId, wanted: Preferences, *, expected_revision: int | None = None
+) -> Preferences:
+    """Replace them; what is decided about the person's records is decided anew. Raises PreconditionFailed."""
+    row = await tx.fetch_one(
+        PUT,
+        user_id=user_id,
+        writes_events=int(wanted.writes_events),
+        writes_answers=int(wanted.writes_answers),
+        declined_as=wanted.declined_as,
+        waiting_as=wanted.waiting_as,
+        lets_co_hosts_publish=int(wanted.lets_co_hosts_publish),
+        expected=expected_revision or None,
+        now=tx.now,
+    )
+    if row is None or (expected_revision == 0 and row["revision"] != 1):
+        raise PreconditionFailed("These settings were changed since you opened them.")
+    await publications.look_again_at_all_of(tx, user_id)
+    return await of_user(tx, user_id)
+
+
+async def use(tx: Transaction, author_id: UserId, co_host_id: UserId, event_id: str, revision: int) -> bool:
+    """Whether a co-host's edit is written into the author's repository; noted where it is."""
+    return await use_for(tx, author_id, co_host_id, [(event_id, revision)])
+
+
+async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisions: Sequence[tuple[str, int]]) -> bool:
+    """``use`` for several events of one author: (event, revision)."""
+    if not (await of_user(tx, author_id)).lets_co_hosts_publish:
+        return False
+    await tx.execute_many(
+        NOTE_USE,
+        [
+            {
+                "id": new_id(tx.now),
+                "author_id": author_id,
+                "co_host_id": co_host_id,
+                "event_id": event_id,
+                "revision": revision,
+                "now": tx.now,
+            }
+            for event_id, revision in revisions
+        ],
+    )
+    return True
+
+
+async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Use]:
+    """Who wrote into this person's repository as a co-host, the newest first."""
+    rows = await reader.fetch(USES, author_id=author_id, limit=limit)
+    return [
+        Use(
+            row["event_id"],
+            None if row["co_host_id"] is None else UserId(row["co_host_id"]),
+            row["revision"],
+            Instant(row["created_at"]),
+        )
+        for row in rows
+    ]
+
+
+async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[UseShown]:
+    """The same with the names that people read."""
+    rows = await reader.fetch(USES_SHOWN, author_id=author_id, limit=limit)
+    return [UseShown(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows]
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Two rows of people are one person: what the one who stays chose is kept."""
+    await hand_over_unique(tx, "record_preferences", "user_id", (), from_user, to_user)
+    await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
+    await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)

@@ -1,0 +1,322 @@
+"""All SQL of identities, consents and custodial accounts."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.identities import recovery_key_queries
+from openmeet.domain.identities.model import NOT_ASKED, Consent, CustodialAccount, Identity, IdentityKind
+from openmeet.domain.users.model import UserId
+
+COLUMNS = "did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at"
+
+FIND = f"select {COLUMNS} from identities where did = :did"
+
+OF_USER = f"select {COLUMNS} from identities where user_id = :user_id order by is_default desc, created_at, did"
+
+OF_USERS = (
+    f"select {COLUMNS} from identities where user_id in :user_ids order by user_id, is_default desc, created_at, did"
+)
+
+OF_PEOPLE_WITH = f"""
+    select {COLUMNS} from identities
+     where user_id in (select user_id from identities where did in :dids)
+     order by user_id, is_default desc, created_at, did
+"""
+
+BY_HANDLE = f"select {COLUMNS} from identities where handle = :handle order by did"
+
+INSERT = f"""
+    insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,
+                            created_at, updated_at)
+    values (:did, :user_id, :kind, :handle, '', :pds_url, 'active', :is_default, null, :now, :now)
+        on conflict (did) do nothing
+    returning {COLUMNS}
+"""
+
+INSERT_SHADOWS = """
+    insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,
+                            created_at, updated_at)
+    select given.did, given.user_id, 'shadow', '', '', '', 'active', 1, null, cast(:now as bigint), cast(:now as bigint)
+      from each(did text, user_id text) as given where 1 = 1
+        on conflict (did) do nothing
+    returning did
+"""
+
+CONNECT = """
+    update identities
+       set kind = case when kind = 'custodial' then 'custodial' else :kind end, handle = :handle, pds_url = :pds_url,
+           is_default = :is_default, updated_at = :now
+     where did = :did
+"""
+
+TAKE_OVER = """
+    update identities
+       set user_id = :user_id, kind = :kind, handle = :handle, pds_url = :pds_url, is_default = 1, updated_at = :now
+     where did = :did and kind = 'shadow'
+"""
+
+NOTE_PROVEN = "update identities set handle = :handle, pds_url = :pds_url, updated_at = :now where did = :did"
+
+CLAIM = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'shadow'"
+
+UPDATE_FROM_NETWORK = """
+    update identities
+       set handle = :handle, pds_url = :pds_url, status = :status,
+           display_name = coalesce(cast(:display_name as text), display_name), checked_at = :now, updated_at = :now
+     where did = :did
+"""
+
+# The account stays the person's; it is theirs alone from now on.
+RELEASE = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'custodial'"
+
+MAKE_DEFAULT = """
+    update identities set is_default = case when did = :did then 1 else 0 end, updated_at = :now
+     where user_id = :user_id and exists (select 1 from identities mine
+                                           where mine.did = :did and mine.user_id = :user_id and mine.kind <> 'shadow')
+"""
+
+DELETE_SESSION = "delete from repository_sessions where did = :did"
+DELETE_ACCOUNT = "delete from custodial_accounts where did = :did"
+DELETE = "delete from identities where did = :did"
+
+# Nobody is asked for a second yes who still has another repository.
+FORGET_CONSENT = """
+    update consents set publishing = 0, handle = '', answered_at = null, revision = revision + 1
+     where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
+"""
+
+CONSENT = "select publishing, asked_at, answered_at, handle, revision from consents where user_id = :user_id"
+
+ANSWER = """
+    insert into consents (user_id, publishing, asked_at, answered_at, handle, revision)
+    values (:user_id, :publishing, :now, :now, :handle, 1)
+        on conflict (user_id) do update
+       set publishing = excluded.publishing, answered_at = excluded.answered_at, handle = excluded.handle,
+           revision = consents.revision + 1
+    returning revision
+"""
+
+ACCOUNT = "select user_id, handle, email, sealed_password, did from custodial_accounts where user_id = :user_id"
+
+PUT_ACCOUNT = """
+    insert into custodial_accounts (user_id, handle, email, sealed_password, did, created_at)
+    values (:user_id, :handle, :email, :sealed_password, null, :now)
+        on conflict (user_id) do update
+       set handle = excluded.handle, email = excluded.email, sealed_password = excluded.sealed_password
+     where custodial_accounts.did is null
+"""
+
+ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
+
+# People whose account is gone: nobody can sign in as them any more, by an address or by a DID.
+DEPARTED = (
+    "select u.id from users u where u.kind = 'person' and u.email is null"
+    " and not exists (select 1 from identities i where i.user_id = u.id)"
+)
+
+
+async def find(reader: Reader, did: str) -> Identity | None:
+    row = await reader.fetch_one(FIND, did=did)
+    return None if row is None else _identity(row)
+
+
+async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
+    """A person's DIDs, the one for new records first."""
+    return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
+
+
+async def of_person_with(reader: Reader, did: str) -> list[Identity]:
+    """All DIDs of the person who has this one; empty where nobody has."""
+    return (await of_people_with(reader, [did])).get(did, [])
+
+
+async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, list[Identity]]:
+    """The same for several; those whom nobody has are missing."""
+    if not dids:
+        return {}
+    rows = await reader.fetch(OF_PEOPLE_WITH, dids=sorted(dids))
+    of_user: dict[UserId, list[Identity]] = {}
+    for one in map(_identity, rows):
+        of_user.setdefault(one.user_id, []).append(one)
+    return {one.did: found for found in of_user.values() for one in found if one.did in dids}
+
+
+async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
+    """The same for several people in one statement."""
+    found: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
+    if found:
+        for row in await reader.fetch(OF_USERS, user_ids=user_ids):
+            found[UserId(row["user_id"])].append(_identity(row))
+    return found
+
+
+async def by_handle(reader: Reader, handle: str) -> list[Identity]:
+    return [_identity(row) for row in await reader.fetch(BY_HANDLE, handle=handle)]
+
+
+async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
+    """Who has signed in here and has one of these handles, as their server says and as they say."""
+    if not handles:
+        return []
+    rows = await reader.fetch(
+        "select distinct i.user_id from identities i join users u on u.id = i.user_id and u.kind = 'person'"
+        " where i.handle in :handles order by i.user_id",
+        handles=list(handles),
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def insert(
+    tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
+) -> Identity | None:
+    """None when somebody has this DID already."""
+    row = await tx.fetch_one(
+        INSERT,
+        did=did,
+        user_id=user_id,
+        kind=kind.value,
+        handle=handle,
+        pds_url=pds_url,
+        is_default=int(is_default),
+        now=tx.now,
+    )
+    return None if row is None else _identity(row)
+
+
+async def insert_shadows(tx: Transaction, owners: Mapping[str, UserId]) -> set[str]:
+    """DIDs that were met for the first time, in their order; without those that somebody has already."""
+    rows = [{"did": did, "user_id": user_id} for did, user_id in sorted(owners.items())]
+    return {row["did"] for row in await for_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
+
+
+async def connect(
+    tx: Transaction, did: str, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
+) -> None:
+    await tx.execute(
+        CONNECT, did=did, kind=kind.value, handle=handle, pds_url=pds_url, is_default=int(is_default), now=tx.now
+    )
+
+
+async def take_over(
+    tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str
+) -> None:
+    """A DID met on the network turns out to be this person's."""
+    await tx.execute(TAKE_OVER, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
+
+
+async def note_proven(tx: Transaction, did: str, *, handle: str, pds_url: str) -> None:
+    """Somebody proved that they hold this DID; whose it is here is decided elsewhere."""
+    await tx.execute(NOTE_PROVEN, did=did, handle=handle, pds_url=pds_url, now=tx.now)
+
+
+async def claim(tx: Transaction, did: str) -> None:
+    """A DID met on the network is one that its person signs in with, from now on."""
+    await tx.execute(CLAIM, did=did, now=tx.now)
+
+
+async def update_from_network(
+    tx: Transaction, did: str, *, handle: str, pds_url: str, status: str, display_name: str | None = None
+) -> None:
+    """``display_name``: None leaves the one that is known."""
+    await tx.execute(
+        UPDATE_FROM_NETWORK,
+        did=did,
+        handle=handle,
+        pds_url=pds_url,
+        status=status,
+        display_name=display_name,
+        now=tx.now,
+    )
+
+
+async def release_custodial(tx: Transaction, did: str) -> None:
+    """We keep it no more, and forget its password; its recovery key waits for its person."""
+    await tx.execute(RELEASE, did=did, now=tx.now)
+    await tx.execute(DELETE_ACCOUNT, did=did)
+    await recovery_key_queries.note_taken_over(tx, did)
+
+
+async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
+    """New records of a person go to this DID of theirs. False when it is none they can write with."""
+    return await tx.execute(MAKE_DEFAULT, user_id=user_id, did=did, now=tx.now) > 0
+
+
+async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
+    """Forget a DID with its session and its recovery key; a consent that was about it alone ends with it."""
+    await recovery_key_queries.erase_of(tx, did)
+    for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
+        await tx.execute(statement, did=did)
+    await tx.execute(FORGET_CONSENT, user_id=user_id)
+
+
+async def consent(reader: Reader, user_id: UserId) -> Consent:
+    row = await reader.fetch_one(CONSENT, user_id=user_id)
+    if row is None:
+        return NOT_ASKED
+    return Consent(
+        bool(row["publishing"]), _instant(row["asked_at"]), _instant(row["answered_at"]), row["handle"], row["revision"]
+    )
+
+
+async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:
+    """Returns the revision of the consent."""
+    row = await tx.fetch_one(ANSWER, user_id=user_id, publishing=int(publishing), handle=handle, now=tx.now)
+    return 0 if row is None else int(row["revision"])
+
+
+async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount | None:
+    row = await reader.fetch_one(ACCOUNT, user_id=user_id)
+    if row is None:
+        return None
+    return CustodialAccount(
+        UserId(row["user_id"]),
+        row["handle"],
+        row["email"],
+        bytes(row["sealed_password"]),
+        None if row["did"] is None else Did(row["did"]),
+    )
+
+
+async def put_custodial_account(
+    tx: Transaction, user_id: UserId, *, handle: str, email: str, sealed_password: bytes
+) -> None:
+    """Fix what the PDS will be asked for; an account that exists is not touched."""
+    await tx.execute(
+        PUT_ACCOUNT, user_id=user_id, handle=handle, email=email, sealed_password=sealed_password, now=tx.now
+    )
+
+
+async def note_account_made(tx: Transaction, user_id: UserId, did: str) -> bool:
+    return await tx.execute(ACCOUNT_MADE, user_id=user_id, did=did) == 1
+
+
+def _identity(row: Row) -> Identity:
+    return Identity(
+        Did(row["did"]),
+        UserId(row["user_id"]),
+        IdentityKind(row["kind"]),
+        row["handle"],
+        row["display_name"],
+        row["pds_url"],
+        row["status"],
+        bool(row["is_default"]),
+        Instant(row["created_at"]),
+    )
+
+
+def _instant(value: int | None) -> Instant | None:
+    return None if value is None else Instant(value)
+
+
+async def count_shadows(reader: Reader) -> tuple[int, int]:
+    """How many people are known by their DID alone, and how many who were once have come."""
+    row = await reader.fetch_one(
+        """
+        select (select count(*) from identities where kind = 'shadow') as unclaimed,
+               (select count(*) from users where claimed_at is not null) as claimed
+        """
+    )
+    return (0, 0) if row is None else (int(row["unclaimed"]), int(row["claimed"]))

@@ -1,0 +1,90 @@
+"""All SQL of recovery keys: made for an account that is about to be made, its own once that is, the person's once they took it over."""
+
+from dataclasses import dataclass, field
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.users.model import UserId
+
+INSERT = """
+    insert into recovery_keys (public_key, user_id, did, sealed, taken_over_at, created_at)
+    values (:public_key, :user_id, null, :sealed, null, :now)
+"""
+
+WAITING = """
+    select public_key, did, sealed, taken_over_at from recovery_keys
+     where user_id = :user_id and taken_over_at is not null
+     order by taken_over_at, public_key limit 1
+"""
+
+NOTE_TAKEN_OVER = "update recovery_keys set taken_over_at = :now where did = :did and taken_over_at is null"
+
+ERASE_WAITING = """
+    delete from recovery_keys
+     where user_id = :user_id and public_key = :public_key and taken_over_at is not null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingKey:
+    """The key of an account that was taken over, which its person has not kept yet. ``public_key`` is a did:key."""
+
+    public_key: str
+    did: Did
+    sealed: bytes = field(repr=False)
+    taken_over_at: Instant
+
+
+async def replace_unused(tx: Transaction, user_id: UserId, public_key: str, sealed: bytes) -> None:
+    """The key that a person's account will be made with; one for an account that was not made is gone."""
+    await tx.execute("delete from recovery_keys where user_id = :user_id and did is null", user_id=user_id)
+    await tx.execute(INSERT, public_key=public_key, user_id=user_id, sealed=sealed, now=tx.now)
+
+
+async def unused(reader: Reader, user_id: UserId) -> str | None:
+    """The public part of that key."""
+    row = await reader.fetch_one(
+        "select public_key from recovery_keys where user_id = :user_id and did is null", user_id=user_id
+    )
+    return None if row is None else str(row["public_key"])
+
+
+async def note_used(tx: Transaction, user_id: UserId, did: str) -> None:
+    """The account was made with it."""
+    await tx.execute(
+        "update recovery_keys set did = :did where user_id = :user_id and did is null", user_id=user_id, did=did
+    )
+
+
+async def is_there(reader: Reader, did: str) -> bool:
+    """Whether we have the key of an account, taken over or not."""
+    return await reader.fetch_one("select 1 as found from recovery_keys where did = :did", did=did) is not None
+
+
+async def note_taken_over(tx: Transaction, did: str) -> None:
+    """From now on it is shown to the person, and its time runs."""
+    await tx.execute(NOTE_TAKEN_OVER, did=did, now=tx.now)
+
+
+async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
+    """The key that a person has to keep; the oldest, where there are several."""
+    row = await reader.fetch_one(WAITING, user_id=user_id)
+    if row is None:
+        return None
+    return WaitingKey(row["public_key"], Did(row["did"]), bytes(row["sealed"]), Instant(row["taken_over_at"]))
+
+
+async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bool:
+    """False where there is none (any more)."""
+    return await tx.execute(ERASE_WAITING, user_id=user_id, public_key=public_key) > 0
+
+
+async def erase_of(tx: Transaction, did: str) -> None:
+    """The account is gone, or let go."""
+    await tx.execute("delete from recovery_keys where did = :did", did=did)
+
+
+async def erase_waiting_since(tx: Transaction, before: Instant) -> int:
+    """Those that were not kept in time; how many."""
+    return await tx.execute("delete from recovery_keys where taken_over_at < :before", before=before)

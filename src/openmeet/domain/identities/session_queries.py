@@ -1,0 +1,200 @@
+"""All SQL of repository sessions: one row per DID, its version, and the lease of whoever refreshes it."""
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.identities.model import NewSession, SealedSession, SessionKind
+
+COLUMNS = """did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope, access_ends_at, version,
+    needs_login, refreshed_at"""
+
+# The first version is the instant: a session that ended and one made later for the same DID never share one.
+PUT = """
+    insert into repository_sessions (did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope,
+                                     access_ends_at, version, needs_login, lease, leased_until, refreshed_at, updated_at)
+    values (:did, :kind, :pds_url, :sealed, :issuer, :client_id, :client_key_id, :scope, :asked_scope,
+            :access_ends_at, :now, 0, '', null, :now, :now)
+        on conflict (did) do update
+       set kind = excluded.kind, pds_url = excluded.pds_url, sealed = excluded.sealed, issuer = excluded.issuer,
+           client_id = excluded.client_id, client_key_id = excluded.client_key_id, scope = excluded.scope,
+           asked_scope = excluded.asked_scope, access_ends_at = excluded.access_ends_at,
+           version = case when excluded.version > repository_sessions.version then excluded.version
+                          else repository_sessions.version + 1 end,
+           needs_login = 0, lease = '', leased_until = null, refreshed_at = excluded.refreshed_at,
+           updated_at = excluded.updated_at
+"""
+
+FIND = f"select {COLUMNS} from repository_sessions where did = :did"
+
+# A session is used for the person who opened it: its DID may be somebody else's by now, and the session theirs.
+FIND_OF = f"""
+    select {COLUMNS} from repository_sessions
+     where did = :did and exists (select 1 from identities i where i.did = :did and i.user_id = :user_id)
+"""
+
+OF_USER = f"""
+    select {COLUMNS} from repository_sessions
+     where did in (select did from identities where user_id = :user_id) order by did
+"""
+
+# The accounts that we keep sign in again by themselves: signing out there is nobody's to choose.
+_AT_SERVERS = """exists (
+        select 1 from identities si join repository_sessions ss on ss.did = si.did
+         where si.user_id = {person} and si.kind = 'connected' and ss.needs_login = 0)"""
+
+LEASE = """
+    update repository_sessions set lease = :lease, leased_until = :until
+     where did = :did and version = :version and needs_login = 0 and (leased_until is null or leased_until <= :now)
+"""
+
+RELEASE = """
+    update repository_sessions set lease = '', leased_until = null where did = :did and version = :version and lease = :lease
+"""
+
+REPLACE = """
+    update repository_sessions
+       set sealed = :sealed, scope = :scope, access_ends_at = :access_ends_at, version = version + 1, lease = '',
+           leased_until = null, refreshed_at = :now, updated_at = :now
+     where did = :did and version = :version and lease = :lease
+"""
+
+NEEDS_LOGIN = """
+    update repository_sessions set needs_login = 1, lease = '', leased_until = null, updated_at = :now
+     where did = :did and version = :version
+"""
+
+# People who publish, and records that are still owed somewhere: for both the tokens must work when they are needed. An account that
+# we keep signs in again by itself.
+TO_KEEP_ALIVE = """
+    select s.did from repository_sessions s join identities i on i.did = s.did
+     where i.kind = 'connected' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'
+       and (exists (select 1 from consents c where c.user_id = i.user_id and c.publishing = 1)
+            or exists (select 1 from publications p
+                        where p.did = s.did and p.state in ('waiting', 'due', 'sending', 'retrying', 'retracting')))
+     order by s.updated_at, s.did limit :limit
+"""
+
+NOTE_TRIED = "update repository_sessions set updated_at = :now where did in :dids and needs_login = 0"
+
+FORGET_OVER = """
+    delete from repository_sessions
+     where (needs_login = 1 and updated_at <= :over_before) or (kind = 'oauth' and refreshed_at <= :unused_before)
+"""
+
+DELETE = "delete from repository_sessions where did = :did"
+
+
+def is_at_servers(person: str) -> str:
+    """The condition under which this person (a column, a parameter) has a session of ours open at the server of an account of theirs."""
+    return _AT_SERVERS.format(person=person)
+
+
+async def put(tx: Transaction, new: NewSession) -> None:
+    """A fresh sign-in replaces whatever there was."""
+    await tx.execute(
+        PUT,
+        did=new.did,
+        kind=new.kind.value,
+        pds_url=new.pds_url,
+        sealed=new.sealed,
+        issuer=new.issuer,
+        client_id=new.client_id,
+        client_key_id=new.client_key_id,
+        scope=new.scope,
+        asked_scope=new.asked_scope,
+        access_ends_at=new.access_ends_at,
+        now=tx.now,
+    )
+
+
+async def find(reader: Reader, did: str) -> SealedSession | None:
+    row = await reader.fetch_one(FIND, did=did)
+    return None if row is None else session_of(row)
+
+
+async def find_of(reader: Reader, did: str, user_id: str) -> SealedSession | None:
+    """The session of a DID, as long as that is this person's."""
+    row = await reader.fetch_one(FIND_OF, did=did, user_id=user_id)
+    return None if row is None else session_of(row)
+
+
+async def of_user(reader: Reader, user_id: str) -> list[SealedSession]:
+    """The sessions of all DIDs of a person."""
+    return [session_of(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
+
+
+async def take_lease(tx: Transaction, before: SealedSession, lease: str, *, until: Instant) -> bool:
+    """Be the one who refreshes this version. False: somebody else is at it, or has been."""
+    return (await tx.execute(LEASE, did=before.did, version=before.version, lease=lease, until=until, now=tx.now)) == 1
+
+
+async def release(tx: Transaction, before: SealedSession, lease: str) -> None:
+    """Nothing came of it: the next may try."""
+    await tx.execute(RELEASE, did=before.did, version=before.version, lease=lease)
+
+
+async def replace(
+    tx: Transaction,
+    before: SealedSession,
+    lease: str,
+    *,
+    sealed: bytes,
+    scope: str,
+    access_ends_at: Instant | None,
+) -> bool:
+    """Compare and set: False when the lease has passed on or the session was replaced, whose tokens are the living ones."""
+    changed = await tx.execute(
+        REPLACE,
+        did=before.did,
+        version=before.version,
+        lease=lease,
+        sealed=sealed,
+        scope=scope,
+        access_ends_at=access_ends_at,
+        now=tx.now,
+    )
+    return changed == 1
+
+
+async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
+    """The session is over. False when it has been refreshed or replaced since."""
+    return await tx.execute(NEEDS_LOGIN, did=before.did, version=before.version, now=tx.now) == 1
+
+
+async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) -> list[str]:
+    """DIDs whose sessions are needed and were not refreshed since; the longest left alone first.
+
+    They go behind all others, also where refreshing fails: sessions at servers that are away hold up nobody else's.
+    """
+    dids = [row["did"] for row in await tx.fetch(TO_KEEP_ALIVE, before=before, limit=limit)]
+    if dids:
+        await tx.execute(NOTE_TRIED, dids=dids, now=tx.now)
+    return dids
+
+
+async def forget_over(tx: Transaction, *, over_before: Instant, unused_before: Instant) -> int:
+    return await tx.execute(FORGET_OVER, over_before=over_before, unused_before=unused_before)
+
+
+async def delete(tx: Transaction, did: str) -> None:
+    await tx.execute(DELETE, did=did)
+
+
+def session_of(row: Row) -> SealedSession:
+    """A row of ``COLUMNS`` as a value."""
+    ends = row["access_ends_at"]
+    return SealedSession(
+        Did(row["did"]),
+        SessionKind(row["kind"]),
+        row["pds_url"],
+        bytes(row["sealed"]),
+        row["issuer"],
+        row["client_id"],
+        row["client_key_id"],
+        row["scope"],
+        row["asked_scope"],
+        None if ends is None else Instant(ends),
+        row["version"],
+        bool(row["needs_login"]),
+        Instant(row["refreshed_at"]),
+    )

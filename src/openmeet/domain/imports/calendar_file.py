@@ -1,0 +1,249 @@
+"""A calendar file as events that can be brought in: one per UID, with its rule and the dates that differ. Pure, bounded."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from openmeet.domain.events.map_points import coordinate_of, point_text
+from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, MAX_TITLE, Mode
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.tags import joined
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.icalendar.call_links import NO_PLACE
+from openmeet.domain.icalendar.instances import masters
+from openmeet.domain.icalendar.model import ReadEvent
+from openmeet.domain.icalendar.properties import topics_in
+from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.icalendar.stray_dates import name_in, newest_of
+from openmeet.domain.imports.continuing import continued, rest_of
+from openmeet.domain.imports.model import MOST_EVENTS, Change, Found, Understood
+from openmeet.i18n.formatting import day
+from openmeet.i18n.markdown import one_line
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.pattern import Pattern, format_dates
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# Of one series, dates that differ, and changes to "this and following" dates; and what is said about a file.
+MOST_CHANGES = 1_000
+MOST_RANGES = 50
+MOST_WARNINGS = 100
+
+
+# How much of what was taken out of a text is shown.
+_SHOWN_LINES = 8
+_SHOWN_LINE = 100
+
+
+def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> Understood:
+    """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge.
+
+    ``is_chosen``: somebody said so having seen what there is; then it is that of unknown zones, too, whatever offset these name.
+    ``call_hosts``: as ``calendars.call_links.call_of`` takes them.
+    """
+    calendars = read_calendars(data, call_hosts)
+    events = [
+        _in_zone(event, zone) if is_chosen and (event.unknown_zone or event.is_floating) else event
+        for calendar in calendars
+        for event in calendar.events
+    ]
+    by_uid: dict[str, list[ReadEvent]] = {}
+    for event in events:
+        by_uid.setdefault(event.uid, []).append(event)
+    chosen = masters(events)
+    warnings = [warning for calendar in calendars for warning in calendar.warnings]
+    others = ((number, name) for calendar in calendars for number, name in calendar.others)
+    warnings += [
+        f"{name[:40]} ({number}) is no event and was left out." for number, name in islice(others, MOST_WARNINGS)
+    ]
+    if len(chosen) > MOST_EVENTS:
+        warnings.insert(
+            0, f"It has {len(chosen):,} events; the first {MOST_EVENTS} are taken. Bring in the rest in parts."
+        )
+    return Understood(
+        next((calendar.name for calendar in calendars if calendar.name), ""),
+        tuple(_found(master, by_uid[master.uid], zone) for master in chosen[:MOST_EVENTS]),
+        tuple(warnings[:MOST_WARNINGS]),
+    )
+
+
+def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
+    """The same wall-clock times in another zone."""
+    return replace(event, pattern=replace(event.pattern, zone_name=zone))
+
+
+def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
+    pattern = master.pattern
+    repeats = bool(pattern.rule or pattern.added) and master.overrides is None
+    length = master.length
+    changes, doubts = _changes(master, group, zone) if repeats else ((), ())
+    return Found(
+        uid=master.uid,
+        typed=submission_of(master, zone),
+        when=describe(pattern) if repeats else _when(master),
+        rule="" if pattern.rule is None or not repeats else str(pattern.rule),
+        left_out=format_dates(pattern.left_out, is_all_day=pattern.is_all_day) if repeats else "",
+        added=format_dates(pattern.added, is_all_day=pattern.is_all_day) if repeats else "",
+        minutes=None if length is None else round(length / timedelta(minutes=1)),
+        is_cancelled=master.is_cancelled,
+        reason=_reason(master),
+        changes=changes,
+        warnings=(*_doubts_about_zones(group, zone), *doubts, *_about_call(group), *master.warnings),
+        standing=master.standing,
+        has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
+    )
+
+
+def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
+    """That the address of a call is for those who go, and what of the text went with it; each once."""
+    links = dict.fromkeys(event.call_url for event in group if event.call_url)
+    cut = list(dict.fromkeys(line for event in group for line in event.call_lines))
+    for link in links:
+        yield f"Only people who are going see the link to the call: {link}"
+    if cut:
+        shown = " · ".join(line[:_SHOWN_LINE] for line in cut[:_SHOWN_LINES])
+        more = f" and {len(cut) - _SHOWN_LINES} more" if len(cut) > _SHOWN_LINES else ""
+        yield f"Taken out of the text with it: {shown}{more}"
+
+
+def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
+    """Each unknown zone once, with the one in whose place its times are read."""
+    unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
+    for name, taken in unknown.items():
+        words = taken.replace("_", " ")
+        yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
+
+
+def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """By their dates, and what cannot be said of them. Where the file has no series but its dates, only what sets one apart from the rest.
+
+    A file names dates as the series has them at first (RFC 5545, section 3.8.4.4); behind "this and following" dates at another time, ours
+    are named by that.
+    """
+    is_stray = all(event.overrides is not None for event in group)
+    usual = submission_of(master, zone)
+    named = {name_in(master.pattern, event): event for event in newest_of(group)}
+    found: list[Change] = []
+    doubts: list[str] = []
+    shift, current = timedelta(0), master.pattern
+    ranges = 0
+    for original, event in sorted(named.items()):
+        assert event.overrides is not None  # noqa: S101  # chosen by it
+        name = original + shift
+        typed = submission_of(event, zone)
+        if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
+            continue
+        # What follows a stray date nobody has said.
+        and_following = event.overrides.and_following and not is_stray
+        ranges += and_following
+        if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
+            doubts.append(
+                f"More of its dates differ than we can take: those from {day(name)} on are as the series has them."
+            )
+            break
+        found.append(
+            Change(
+                name.isoformat(timespec="seconds"),
+                typed,
+                event.is_cancelled,
+                and_following,
+                _reason(event),
+                event.standing,
+            )
+        )
+        rest = rest_of(current, name) if and_following else None
+        if rest is None:
+            continue
+        starts = _start_in(master.pattern, event, zone)
+        made = continued(rest, name, starts, event.length)
+        if made is None or event.pattern.is_all_day is not master.pattern.is_all_day:
+            current = rest
+            doubts.append(
+                f"From {day(name)} on it takes place at another time, which its rule cannot say: that date is moved alone, and those"
+                " behind it stay as they were. Change the rule afterwards."
+            )
+            continue
+        shift, current = starts - original, made.pattern
+    return tuple(found), tuple(doubts)
+
+
+def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
+    """When a change begins, on the clock of its series."""
+    starts = event.pattern.start
+    own, theirs = event.pattern.zone_name or zone, series.zone_name or zone
+    if own == theirs or series.is_all_day or event.pattern.is_all_day:
+        return starts
+    return local_of(instant_of(starts, own), theirs).replace(tzinfo=None, fold=0)
+
+
+def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:
+    return (
+        event.standing is None
+        and event.pattern.start == original
+        and event.length == master.length
+        and replace(typed, starts="", ends="") == replace(usual, starts="", ends="")
+    )
+
+
+def _reason(event: ReadEvent) -> str:
+    return event.comment[:MAX_REASON] if event.is_cancelled else ""
+
+
+def submission_of(event: ReadEvent, zone: str) -> Submission:
+    """An event as its form would have it typed."""
+    pattern = event.pattern
+    starts, length = pattern.start, event.length
+    ends = ""
+    if pattern.is_all_day:
+        # The form names the last day, a file the day behind it.
+        last = starts + max(length or timedelta(days=1), timedelta(days=1)) - timedelta(days=1)
+        ends = last.isoformat(timespec="minutes")
+    elif length is not None:
+        ends = (starts + length).isoformat(timespec="minutes")
+    categories, tags = topics_in(event.categories)
+    return Submission(
+        title=one_line(event.summary)[:MAX_TITLE],
+        starts=starts.isoformat(timespec="minutes"),
+        ends=ends,
+        time_zone=pattern.zone_name or zone,
+        description=event.description[:MAX_DESCRIPTION],
+        point=_point(event),
+        all_day="yes" if pattern.is_all_day else "",
+        categories=",".join(categories),
+        tags=joined(tags),
+        **_place(event),
+    )
+
+
+def _place(event: ReadEvent) -> dict[str, str]:
+    """Where, and how people meet: in its parts, or as the one line in which other programs say it."""
+    # A call's address in the place's line is the way in, not the place.
+    place = one_line(event.location.replace(event.call_url, " ") if event.call_url else event.location).strip(
+        " ,;|-–()"
+    )
+    is_link = is_web_address(place)
+    link = event.call_url or (place if is_link else "")
+    venue = event.venue
+    is_nowhere = is_link or not place or place.lower() in NO_PLACE
+    is_online = bool(link) or place.lower() in NO_PLACE
+    has_place = venue is not None or not is_nowhere
+    usual = (Mode.HYBRID if has_place else Mode.ONLINE) if is_online else Mode.IN_PERSON
+    found = {"mode": (event.mode or usual).value, "online_url": link}
+    if venue is not None:
+        parts = {name: getattr(venue, name) for name in ("street", "postal_code", "locality", "region", "country")}
+        return found | {"venue_name": venue.name} | parts
+    if is_nowhere:
+        return found
+    # What a file says in one line too long for a name goes on beside it.
+    return found | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
+
+
+def _point(event: ReadEvent) -> str:
+    if event.coordinates is None:
+        return ""
+    north, east = event.coordinates
+    return point_text(coordinate_of(north, 90) or "", coordinate_of(east, 180) or "")
+
+
+def _when(event: ReadEvent) -> str:
+    return describe(event.pattern)

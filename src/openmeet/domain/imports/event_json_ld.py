@@ -1,0 +1,212 @@
+"""An event out of somebody else's page: what it says about itself in JSON-LD (schema.org ``Event``). Pure, bounded.
+
+Pages are read as text and never run. Of several events on one page each is offered; everything else on it is passed over.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import parse_json
+from openmeet.domain.events.map_points import coordinate_of, point_text
+from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.imports.model import MOST_EVENTS, Found, Understood
+from openmeet.i18n.markdown import one_line
+from openmeet.i18n.names import known_code
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
+
+MAX_PAGE = 3_000_000
+_MAX_SCRIPTS = 50
+_MAX_TITLE_PIECES = 50
+# Up to the next bracket only: a page of opening brackets is read once, not once for each of them.
+_TAG = re.compile(r"<[^<>]*>")
+_BREAK = re.compile(r"<\s{0,9}(br|/p|/li|/h[1-6])[^<>]*>", re.IGNORECASE)
+
+
+def understand_page(data: bytes, url: str, own_zone: str) -> Understood:
+    """The events that a page tells of. Raises InvalidInput (``url``) where it tells of none."""
+    scripts = _Scripts()
+    scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))
+    found: list[Found] = []
+    warnings: list[str] = []
+    for pieces in scripts.found:
+        try:
+            value = parse_json("".join(pieces).strip().encode())
+        except InvalidInput as wrong:
+            warnings.append(f"A part of the page that describes events cannot be read: {wrong.why}")
+            continue
+        for node in _events(value, 0):
+            if len(found) < MOST_EVENTS:
+                found.append(_found(node, url, own_zone))
+    if not found:
+        raise InvalidInput("url", "This page does not describe an event in a way that programs can read.")
+    return Understood(one_line("".join(scripts.title))[:MAX_TITLE], tuple(found), tuple(warnings))
+
+
+class _Scripts(HTMLParser):
+    """The title of a page, and its scripts of JSON-LD."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        # In pieces: text that is added to text is copied each time.
+        self.found: list[list[str]] = []
+        self.title: list[str] = []
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        kind = (dict(attrs).get("type") or "").partition(";")[0].strip().lower()
+        if tag == "script" and kind == "application/ld+json" and len(self.found) < _MAX_SCRIPTS:
+            self.found.append([])
+            self._inside = "script"
+        elif tag == "title" and not self.title:
+            self._inside = "title"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.found[-1].append(data)
+        elif self._inside == "title" and len(self.title) < _MAX_TITLE_PIECES:
+            self.title.append(data[:MAX_TITLE])
+
+
+def _events(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+    if depth > 8:
+        return
+    if isinstance(value, list):
+        for one in value:
+            yield from _events(one, depth + 1)
+    elif isinstance(value, Mapping):
+        kinds = value.get("@type")
+        names = kinds if isinstance(kinds, list) else [kinds]
+        if any(isinstance(name, str) and name.rpartition("/")[2].endswith("Event") for name in names):
+            yield value
+            return
+        for name in ("@graph", "mainEntity", "itemListElement", "item", "event", "events"):
+            yield from _events(value.get(name), depth + 1)
+
+
+def _found(node: Mapping[str, Any], url: str, own_zone: str) -> Found:
+    doubts: list[str] = []
+    starts, is_day, named = _moment(node.get("startDate"), own_zone)
+    ends, ends_is_day, _ = _moment(node.get("endDate"), named)
+    if starts is None:
+        doubts.append("It does not say when it starts.")
+    places = node.get("location")
+    places = places if isinstance(places, list) else [places]
+    online = next((_text(one.get("url")) for one in places if _is(one, "VirtualLocation")), "")
+    venue = next((one for one in places if isinstance(one, str) or _is(one, "Place", "PostalAddress")), None)
+    address = _text(node.get("url"))
+    status = _text(node.get("eventStatus")).rpartition("/")[2]
+    typed = Submission(
+        title=one_line(_text(node.get("name")))[:MAX_TITLE],
+        starts="" if starts is None else starts.isoformat(timespec="minutes"),
+        ends=_ends(starts, ends, is_day=is_day, ends_is_day=ends_is_day, doubts=doubts),
+        time_zone=named,
+        description=_plain(_text(node.get("description")))[:MAX_DESCRIPTION],
+        online_url=online if is_web_address(online) else "",
+        all_day="yes" if is_day and starts is not None else "",
+        **_venue(venue),
+    )
+    mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
+    typed = _with(typed, mode=mode.value)
+    when = "To be announced" if starts is None else f"{typed.starts.replace('T', ' ')} ({named})"
+    return Found(
+        uid=f"page:{_text(node.get('@id')) or address or url}#{typed.starts}"[:1000],
+        typed=typed,
+        when=when,
+        is_cancelled=status == "EventCancelled",
+        warnings=tuple(doubts),
+    )
+
+
+def _with(typed: Submission, **more: str) -> Submission:
+    return Submission(**{**{name: getattr(typed, name) for name in Submission.__dataclass_fields__}, **more})
+
+
+def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_is_day: bool, doubts: list[str]) -> str:
+    if starts is None or ends is None:
+        return ""
+    if ends < starts or ends - starts > timedelta(days=366):
+        doubts.append("Its end lies before its start, or a year behind it, and was left out.")
+        return ""
+    return "" if ends_is_day and not is_day else ends.isoformat(timespec="minutes")
+
+
+def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
+    """Wall-clock time, whether it is a day, and its zone: the person's where the offset is theirs on that day."""
+    text = _text(value).strip()
+    try:
+        if len(text) == len("2027-03-02"):
+            day = date.fromisoformat(text)
+            return datetime(day.year, day.month, day.day), True, own_zone  # noqa: DTZ001  # wall time is naive here
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None, False, own_zone
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        return None, False, own_zone
+    if moment.tzinfo is None:
+        return moment.replace(second=0, microsecond=0), False, own_zone
+    local = moment.astimezone(zone(own_zone))
+    if local.utcoffset() == moment.utcoffset():
+        return local.replace(tzinfo=None, second=0, microsecond=0), False, own_zone
+    offset = moment.utcoffset() or timedelta(0)
+    minutes = round(offset / timedelta(minutes=1))
+    named = "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return moment.replace(tzinfo=None, second=0, microsecond=0), False, named
+
+
+def _venue(place: object) -> dict[str, str]:
+    if isinstance(place, str):
+        return {"venue_name": one_line(place)[:MAX_PLACE_PART]}
+    if not isinstance(place, Mapping):
+        return {}
+    address = place.get("address", place if _is(place, "PostalAddress") else {})
+    found = {"venue_name": "" if _is(place, "PostalAddress") else _text(place.get("name"))}
+    if isinstance(address, str):
+        found["street"] = address
+    elif isinstance(address, Mapping):
+        country = address.get("addressCountry")
+        country = country.get("name") if isinstance(country, Mapping) else country
+        found |= {
+            "street": _text(address.get("streetAddress")),
+            "postal_code": _text(address.get("postalCode")),
+            "locality": _text(address.get("addressLocality")),
+            "region": _text(address.get("addressRegion")),
+            "country": _text(country) if known_code(one_line(_text(country))) else "",
+        }
+    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in found.items()} | {"point": _point(place.get("geo"))}
+
+
+def _point(geo: object) -> str:
+    """Of GeoCoordinates, numbers or text; empty where they are no place on a map."""
+    if not isinstance(geo, Mapping):
+        return ""
+    latitude, longitude = coordinate_of(geo.get("latitude"), 90), coordinate_of(geo.get("longitude"), 180)
+    return "" if latitude is None or longitude is None else point_text(latitude, longitude)
+
+
+def _is(value: object, *kinds: str) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    said = value.get("@type")
+    names = said if isinstance(said, list) else [said]
+    return any(isinstance(name, str) and name.rpartition("/")[2] in kinds for name in names)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value.replace("\x00", "") if isinstance(value, str) else ""
+
+
+def _plain(text: str) -> str:
+    """A description without markup: what stood in lines stays in lines."""
+    return _TAG.sub("", _BREAK.sub("\n", text)).replace("\r\n", "\n").strip()

@@ -1,0 +1,240 @@
+"""Bringing in events: drafts, or series that only their host sees, each in a transaction of its own; known ones are passed over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.events import drafts
+from openmeet.domain.events.model import Details, Visibility
+from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.series_dates import let_date_stand
+from openmeet.domain.imports import queries, updates
+from openmeet.domain.imports.calendar_file import understand
+from openmeet.domain.imports.continuing import continued, rest_of
+from openmeet.domain.imports.duplicates import lookalikes
+from openmeet.domain.imports.event_json_ld import understand_page
+from openmeet.domain.imports.last_import import said_in
+from openmeet.domain.imports.model import (
+    ZONE,
+    Change,
+    Found,
+    Import,
+    ImportId,
+    Medium,
+    Outcome,
+    Reading,
+    Standing,
+    Understood,
+)
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import cancel_dates, date_queries, materialize
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.dates import length_in, original_of, template_in
+from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.series.plan import plan_all, plan_following, plan_one
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.recurrence.pattern import parse_dates, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import is_zone, local_of
+
+
+async def understood(workers: ChargedPool, arrived: Import, reading: Reading) -> Understood:
+    """What it says, read in another process, in the zone that was chosen for it, or else that of ``reading``.
+
+    Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
+    """
+    chosen = arrived.columns.get(ZONE, "")
+    zone = chosen or reading.zone
+    if arrived.medium is Medium.PAGE:
+        return await workers.run(partial(understand_page, arrived.content, arrived.source, zone))
+    return await workers.run(
+        partial(understand, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
+    )
+
+
+async def standings(reader: Reader, user_id: UserId, events: Sequence[Found], host: str) -> Mapping[str, Standing]:
+    """Which of these are new, by UID. A UID of ours leads to the person's own event or series, if it is still there."""
+    uids = [event.uid for event in events]
+    known = await queries.known_uids(reader, user_id, uids)
+    ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
+    own = {ours[one] for one in await queries.own_ids(reader, user_id, list(ours))}
+    return {uid: Standing.OWN if uid in own else Standing.KNOWN if uid in known else Standing.NEW for uid in uids}
+
+
+async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
+    """The time zone of those of its events that name none, or none that is known. Raises InvalidForm (``time_zone``)."""
+    if not is_zone(zone):
+        raise InvalidForm({ZONE: "Write a time zone like Europe/Berlin."})
+    await queries.choose_columns(tx, arrived.id, {ZONE: zone})
+
+
+async def bring_in(
+    db: Database,
+    workers: ChargedPool,
+    caller: Caller,
+    import_id: ImportId,
+    chosen: frozenset[str] | None,
+    reading: Reading,
+    host: str,
+    *,
+    taken: frozenset[str] = frozenset(),
+) -> Outcome:
+    """Bring in the events of an import, or the chosen ones by UID. Again, or twice at once: nothing changes.
+
+    ``taken``: known ones, by UID, of which what the file says otherwise now is taken.
+
+    What looks like an event of the caller's is brought in only where it was chosen.
+
+    Raises NotFound (no such import, or forgotten).
+    """
+    async with db.reader() as reader:
+        arrived = await queries.find(reader, caller.user_id, import_id)
+    if arrived is None:
+        raise NotFound("There is no such import any more.")
+    if arrived.outcome is not None:
+        return Outcome(**arrived.outcome)
+    whole = await understood(workers, arrived, reading)
+    wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
+    async with db.reader() as reader:
+        known = await standings(reader, caller.user_id, wanted, host)
+        alike = await lookalikes(reader, caller.user_id, wanted) if chosen is None else {}
+        differing = await updates.updates_of(reader, caller.user_id, [one for one in whole.events if one.uid in taken])
+    outcome = Outcome()
+    for event in whole.events:
+        if event.uid in differing:
+            try:
+                async with db.transaction() as tx:
+                    await updates.take(tx, caller, event, differing[event.uid])
+                outcome.updated.append(differing[event.uid].path)
+            except Failure as failure:
+                outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
+    for event in wanted:
+        if known[event.uid] is not Standing.NEW:
+            outcome.known += event.uid not in differing
+            continue
+        if event.uid in alike:
+            other = "you have one" if alike[event.uid].path else "the file has one before it"
+            outcome.left_out.append(f"{event.typed.title}: {other} that looks like it. Choose it to have both.")
+            continue
+        try:
+            async with db.transaction() as tx:
+                path = await _event(tx, caller, event)
+                is_first = await queries.note_event(tx, caller.user_id, event.uid, path, said_in(event))
+                if not is_first:
+                    raise _Known  # noqa: TRY301  # what was made in this transaction must not stay
+            outcome.made.append(path)
+        except _Known:
+            outcome.known += 1
+        except Failure as failure:
+            outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
+    async with db.transaction() as tx:
+        await queries.finish(tx, import_id, asdict(outcome))
+    return outcome
+
+
+class _Known(Exception):  # no failure: somebody else was faster
+    pass
+
+
+async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
+    """The path of what was made of it."""
+    if not found.repeats:
+        called_off = found.reason if found.is_cancelled else None
+        event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, standing=found.standing)
+        return f"/events/{event.slug}"
+    made = await _series(tx, caller, found)
+    return f"/series/{made.slug}"
+
+
+async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
+    # Nobody but its host sees it before they say otherwise.
+    details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
+    zone = details.time_zone
+    made = pattern(
+        datetime.fromisoformat(details.starts_local),
+        zone,
+        parse_rule(found.rule) if found.rule else None,
+        left_out=parse_dates(found.left_out, zone),
+        added=parse_dates(found.added, zone),
+        is_all_day=details.is_all_day,
+    )
+    length = None if found.minutes is None else timedelta(minutes=found.minutes)
+    whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=Policy.NONE)
+    part = whole
+    # By the ids of the parts; None of what takes place.
+    of_whole = found.reason if found.is_cancelled else None
+    reasons = {whole.id: of_whole}
+    for change in found.changes:
+        part = await _change(tx, part, change)
+        if change.and_following and change.is_cancelled:
+            reasons[part.id] = change.reason
+        else:
+            reasons.setdefault(part.id, of_whole)
+    # Last: a series that is called off makes no dates any more, and these would be lost with what sets them apart.
+    for part_id, reason in reasons.items():
+        if reason is not None:
+            locked = await series_queries.lock(tx, part_id)
+            assert locked is not None  # noqa: S101  # made above
+            await cancel_dates.cancel(tx, locked, reason, tells=False)
+    return whole
+
+
+async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
+    """One date that differs, or is off; or everything from there on. The series that later changes are about."""
+    locked = await series_queries.lock(tx, whole.id)
+    assert locked is not None  # noqa: S101  # made in this transaction
+    if change.and_following:
+        return await _following(tx, locked, change)
+    try:
+        event = await materialize.vivify(tx, locked, change.original)
+    except NotFound:
+        # An exception to a date that the rule does not name is an exception to nothing.
+        return whole
+    if change.is_cancelled:
+        await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
+        return whole
+    details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
+    stored = await date_queries.stored(tx, locked.id)
+    held = next(one for one in stored if one.event.id == event.id)
+    await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
+    if change.standing is not None:
+        date = await lock_for_update(tx, event.id)
+        assert date is not None  # noqa: S101  # stored above
+        await let_date_stand(tx, date, change.standing)
+    return whole
+
+
+async def _following(tx: Transaction, whole: Series, change: Change) -> Series:
+    """The series goes on as the file says, as another one behind a split; where its rule cannot say the times, that date alone is moved."""
+    name = original_of(change.original)
+    rest = rest_of(whole.timing.pattern, name)
+    if rest is None:
+        return whole
+    details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
+    length = length_in(details)
+    starts = local_of(details.starts_at, whole.zone_name).replace(tzinfo=None)
+    is_alike = details.is_all_day is whole.timing.pattern.is_all_day
+    made = continued(rest, name, starts, length) if is_alike else None
+    timing = made or Timing(rest, length if is_alike else whole.timing.length)
+    stored = await date_queries.stored(tx, whole.id)
+    template = template_in(details)
+    if rest is whole.timing.pattern:
+        plan = plan_all(whole, template, timing, stored, tx.now)
+    else:
+        plan = plan_following(whole, change.original, template, timing, stored, tx.now)
+    behind = await series.apply(tx, whole, plan, tells=False)
+    if made is None:
+        await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
+    return behind
+
+
+def _checked(typed: Submission) -> Details:
+    try:
+        return check(typed)
+    except InvalidForm as wrong:
+        raise InvalidInput("file", " ".join(wrong.problems.values())) from None

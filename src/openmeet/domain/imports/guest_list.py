@@ -1,0 +1,151 @@
+"""A list of people as Luma, Meetup and Eventbrite export it, or anybody's: columns found by their names, or as chosen. Pure.
+
+Luma names its columns ``api_id, name, first_name, last_name, email, …, approval_status``; Eventbrite ``Order #, First Name, Last Name,
+Email, …, Attendee Status``; Meetup ``Name, User ID, Title, Event Host, RSVP, …`` with tabs and without addresses: people who have
+none stand on the list by their names, and get no mail. An address that stands twice is one person, and so is a name without one.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+
+from groundwork.errors import InvalidForm, InvalidInput, TooLarge
+from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, People, Row
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users.model import MAX_NAME
+from openmeet.i18n.markdown import one_line
+
+MAX_FIELD = 10_000
+_MAX_COLUMNS = 200
+
+_NAMES: Mapping[Column, tuple[str, ...]] = {
+    Column.EMAIL: ("email", "email address", "e-mail", "e-mail address", "attendee email", "mail", "guest email"),
+    Column.NAME: ("name", "full name", "attendee name", "guest name", "member name", "display name"),
+    Column.FIRST_NAME: ("first name", "given name", "attendee first name", "firstname"),
+    Column.LAST_NAME: ("last name", "surname", "family name", "attendee last name", "attendee surname", "lastname"),
+    Column.STATUS: ("approval status", "attendee status", "rsvp", "status", "registration status"),
+    Column.NOTE: ("ticket name", "ticket type", "title", "note", "notes"),
+}
+# What Luma, Eventbrite, Meetup and people write of who does not come, beside words that contain what ``means_no`` names.
+_NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"})
+_WORD = re.compile(r"[\s_]+")
+
+
+def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> People:
+    """The people of a list. ``chosen``: column by its meaning, in place of what was found. Raises InvalidInput, TooLarge."""
+    if len(data) > MAX_CSV:
+        raise TooLarge(f"A list may have {MAX_CSV // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
+    warnings: list[str] = []
+    table = _table(_decoded(data, warnings))
+    try:
+        header = tuple(one_line(name)[:200] for name in next(table, []))[:_MAX_COLUMNS]
+    except csv.Error:
+        header = ()
+    if len([name for name in header if name]) < 1 or len(data) == 0:
+        raise InvalidInput("file", "This is no list of people: its first line should name the columns.")
+    columns = _columns(header, chosen)
+    if Column.EMAIL not in columns:
+        warnings.append(
+            "No column with e-mail addresses was found: people are put on the list by their names, and get no mail."
+            " If there is one, choose it below."
+        )
+    rows = tuple(_rows(table, header, columns, warnings))
+    return People(_service(header), header, columns, rows, tuple(warnings))
+
+
+def means_no(status: str) -> bool:
+    """Whether somebody with this status at the other place does not come, so that nobody means to invite them unless they are chosen."""
+    plain = _WORD.sub(" ", status.lower()).strip(" .")
+    return plain in _NO or any(
+        word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
+    )
+
+
+def _decoded(data: bytes, warnings: list[str]) -> str:
+    for encoding in ("utf-16",) if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else ("utf-8-sig",):
+        try:
+            return data.decode(encoding).replace("\x00", "")
+        except UnicodeDecodeError:
+            warnings.append("Some characters are not UTF-8; they were read as Windows-1252.")
+    return data.decode("cp1252", errors="replace").replace("\x00", "")
+
+
+def _table(text: str) -> Iterator[list[str]]:
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    csv.field_size_limit(MAX_FIELD * 10)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+
+def _columns(header: tuple[str, ...], chosen: Mapping[str, str] | None) -> dict[Column, str]:
+    found: dict[Column, str] = {}
+    plain = {_WORD.sub(" ", name.lower()).strip(): name for name in reversed(header) if name}
+    for column, names in _NAMES.items():
+        if chosen and column.value in chosen:
+            if chosen[column.value] in header and chosen[column.value]:
+                found[column] = chosen[column.value]
+        else:
+            known = next((plain[name] for name in names if name in plain), "")
+            if known:
+                found[column] = known
+    return found
+
+
+def _service(header: tuple[str, ...]) -> str:
+    names = {_WORD.sub(" ", name.lower()).strip() for name in header}
+    if {"api id", "approval status"} <= names:
+        return "Luma"
+    if "order #" in names or {"attendee #", "ticket type"} <= names:
+        return "Eventbrite"
+    if (
+        "rsvped on" in names
+        or {"joined group on", "user id"} <= names
+        or {"member id", "last visited group on"} <= names
+    ):
+        return "Meetup"
+    return ""
+
+
+def _rows(
+    table: Iterator[list[str]], header: tuple[str, ...], columns: Mapping[Column, str], warnings: list[str]
+) -> Iterator[Row]:
+    places = {column: header.index(name) for column, name in columns.items()}
+    seen: set[str] = set()
+    line = 1
+    while True:
+        line += 1
+        try:
+            cells = next(table, None)
+        except csv.Error as wrong:
+            warnings.append(f"Line {line} cannot be read ({wrong}); nothing behind it was.")
+            return
+        if cells is None:
+            return
+        if not any(cell.strip() for cell in cells):
+            continue
+        if line > MOST_PEOPLE + 1:
+            warnings.append(f"Only the first {MOST_PEOPLE:,} lines were read.")
+            return
+        yield _row(line, cells, places, seen)
+
+
+def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[str]) -> Row:
+    said = {
+        column: one_line(cells[place])[:MAX_FIELD] if place < len(cells) else "" for column, place in places.items()
+    }
+    both = " ".join(filter(None, (said.get(Column.FIRST_NAME, ""), said.get(Column.LAST_NAME, ""))))
+    name = (said.get(Column.NAME, "") or both)[:MAX_NAME]
+    email, problem = said.get(Column.EMAIL, ""), ""
+    try:
+        email = check_email(email) if email else ""
+    except (InvalidForm, InvalidInput):
+        problem = "is no e-mail address"
+    # An address has an @, which keeps it apart from names.
+    known_by = email or name
+    if not known_by:
+        problem = problem or "has no e-mail address and no name"
+    elif not problem and known_by in seen:
+        problem = "stands in the list twice"
+    seen.add(known_by)
+    return Row(line, name, email[:320], said.get(Column.STATUS, "")[:100], said.get(Column.NOTE, "")[:200], problem)

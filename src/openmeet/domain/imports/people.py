@@ -1,0 +1,236 @@
+"""Lists of people of an event or a group: put on by a file, invited once by a letter that its host has read, in by their own yes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
+from groundwork.fresh_id import new_id
+from groundwork.signing_key import SigningKey
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import imported
+from openmeet.domain.attendance import queries as attendances
+from openmeet.domain.attendance.imported import Given
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.actions import lock_hosted
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.queries import by_id as event_by_id
+from openmeet.domain.groups import administration, invitation_queries
+from openmeet.domain.groups.actions import lock_for
+from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
+from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.guest_list import means_no, understand_list
+from openmeet.domain.imports.model import MAX_MESSAGE, Import, ImportId, People, Person, PersonId, Row, Stage, What
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.emails import owe_mail
+
+ARRIVAL_MAIL = "arrival_invitation"
+
+# A list is a room full of people, not a town: what one invitation reaches at once.
+MOST_INVITED = 1_000
+
+_TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whose list it is: an event or a group that the caller may invite to."""
+
+    what: What
+    id: str
+    slug: str
+    title: str
+
+    @property
+    def path(self) -> str:
+        return f"/events/{self.slug}" if self.what is What.GUESTS else f"/groups/{self.slug}"
+
+
+async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> Target:
+    """The event or group, for somebody who may invite to it. Raises NotFound, Forbidden, Refused."""
+    if what is What.MEMBERS:
+        group, _ = await lock_for(tx, caller, GroupSlug(slug), Action.INVITE)
+        return Target(what, group.id, group.slug, group.details.name)
+    event = await lock_hosted(tx, caller, EventSlug(slug), None)
+    return Target(what, event.id, event.slug, event.title)
+
+
+async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> Target:
+    """``target_of`` by what an import remembers."""
+    if what is What.MEMBERS:
+        group = await group_by_id(tx, GroupId(target_id))
+        slug = "" if group is None else group.slug
+    else:
+        event = await event_by_id(tx, EventId(target_id))
+        slug = "" if event is None else event.slug
+    return await target_of(tx, caller, what, slug)
+
+
+async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[list[Row], int]:
+    """Usable rows whose people are not on the list yet, by address or else by name, and how many are on it."""
+    addresses = [row.email for row in people.usable if row.email]
+    known = await queries.listed(reader, arrived.what, arrived.target, addresses)
+    names = await queries.listed_names(reader, arrived.what, arrived.target, [row.name for row in people.named])
+    fresh = [row for row in people.usable if (row.email not in known if row.email else row.name not in names)]
+    return fresh, len(known) + len(names)
+
+
+async def understood_list(workers: ChargedPool, arrived: Import) -> People:
+    """What a list says with the columns that were chosen for it, read in another process.
+
+    Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
+    """
+    return await workers.run(partial(understand_list, arrived.content, dict(arrived.columns)))
+
+
+async def keep(
+    db: Database,
+    workers: ChargedPool,
+    caller: Caller,
+    import_id: ImportId,
+    chosen: Mapping[int, bool] = MappingProxyType({}),
+) -> tuple[Target, int, int]:
+    """Put the people of an import on the list: the list, how many are new, how many were on it. Nobody is told.
+
+    ``chosen``: by its line whether a row is meant; of any other its status decides (``guest_list.means_no``).
+
+    Raises NotFound, Conflict (other columns were chosen meanwhile), and what ``understood_list`` raises.
+    """
+    async with db.reader() as reader:
+        shown = await queries.find(reader, caller.user_id, import_id)
+    if shown is None or shown.what is What.EVENTS:
+        raise NotFound("There is no such import any more.")
+    # The file of a list that was imported already is gone.
+    people = await understood_list(workers, shown) if shown.outcome is None else None
+    async with db.transaction() as tx:
+        arrived = await queries.lock(tx, caller.user_id, import_id)
+        if arrived is None or arrived.what is What.EVENTS:
+            raise NotFound("There is no such import any more.")
+        target = await target_by_id(tx, caller, arrived.what, arrived.target)
+        if arrived.outcome is not None:
+            return target, int(arrived.outcome["new"]), int(arrived.outcome["known"])
+        if people is None or arrived.columns != shown.columns:
+            raise Conflict("Other columns were chosen for this list meanwhile. Look at it again.")
+        fresh, known = await new_rows(tx, arrived, people)
+        rows = [row for row in fresh if chosen.get(row.line, not means_no(row.status))]
+        await queries.keep_people(tx, arrived.what, arrived.target, [row for row in rows if row.email], caller.user_id)
+        await queries.keep_names(tx, arrived.what, arrived.target, [row for row in rows if not row.email])
+        await queries.finish(tx, import_id, {"new": len(rows), "known": known})
+    return target, len(rows), known
+
+
+async def invite(
+    tx: Transaction, caller: Caller, what: What, slug: str, *, message: str, expected: int
+) -> tuple[Target, int]:
+    """Owe one letter to everybody on the list who has none yet. ``expected``: how many the host was shown.
+
+    Raises PreconditionFailed where there are others now, InvalidForm (``message``), Refused (``NobodyToInvite``), TooMany.
+    """
+    target = await target_of(tx, caller, what, slug)
+    text = message.replace("\r\n", "\n").strip()
+    if len(text) > MAX_MESSAGE:
+        raise InvalidForm({"message": f"At most {MAX_MESSAGE} characters; this has {len(text)}."})
+    waiting = await queries.waiting(tx, what, target.id, MOST_INVITED + 1)
+    if not waiting:
+        raise Refused("Nobody on the list waits for an invitation.", name="NobodyToInvite")
+    if len(waiting) > MOST_INVITED:
+        raise TooMany(f"One invitation goes to at most {MOST_INVITED:,} people.", after_seconds=24 * 3600)
+    if len(waiting) != expected:
+        raise PreconditionFailed(f"There are {len(waiting)} people to invite now, not {expected}. Look again.")
+    await queries.invite(tx, [one.id for one in waiting], text, caller.user_id)
+    for one in waiting:
+        await owe_mail(tx, kind=ARRIVAL_MAIL, person=one.id, subject_id=one.id)
+    return target, len(waiting)
+
+
+async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
+    """Somebody who was invited says yes, as themselves: the path of what they are in now.
+
+    Raises NotFound (no such invitation, or what it was for is gone), Refused (full, over, banned).
+    """
+    person = await queries.person(tx, person_id)
+    if person is None or person.stage in {Stage.KEPT, Stage.DECLINED}:
+        raise NotFound("This invitation does not work any more.")
+    if person.stage is Stage.ACCEPTED:
+        raise Refused("This invitation has been used already.", name="InvitationUsed")
+    path = await _into_group(tx, caller, person) if person.what is What.MEMBERS else await _to_event(tx, caller, person)
+    await queries.set_stage(tx, person.id, Stage.ACCEPTED)
+    return path
+
+
+async def decline(tx: Transaction, person_id: PersonId) -> None:
+    """They say no, or want no more of it; who has said so is never invited to this again."""
+    person = await queries.person(tx, person_id)
+    if person is None or person.stage is Stage.KEPT:
+        raise NotFound("This invitation does not work any more.")
+    if person.stage is Stage.INVITED:
+        await queries.set_stage(tx, person.id, Stage.DECLINED)
+
+
+async def shown(reader: Reader, person_id: PersonId) -> tuple[Person, Event | None, Group | None]:
+    """What an invitation is to. Raises NotFound."""
+    person = await queries.person(reader, person_id)
+    if person is None or person.stage is Stage.KEPT:
+        raise NotFound("This invitation does not work any more.")
+    event = await event_by_id(reader, EventId(person.target)) if person.what is What.GUESTS else None
+    group = await group_by_id(reader, GroupId(person.target)) if person.what is What.MEMBERS else None
+    is_gone = (event is None or event.is_gone or event.is_draft) and (group is None or group.deleted_at is not None)
+    if is_gone:
+        raise NotFound("What this invitation was for is not there any more.")
+    return person, event, group
+
+
+def token_of(key: SigningKey, person_id: PersonId) -> str:
+    """What the link of an invitation carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
+    proof = key.digest(b"arrival invitation\x00" + person_id.encode()).hex()
+    return f"{person_id}.{proof[:32]}"
+
+
+def person_in(key: SigningKey, token: str) -> PersonId:
+    """Whose invitation a link is. Raises NotFound for what was made up."""
+    found = _TOKEN.fullmatch(token)
+    if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
+        raise NotFound("This invitation does not work any more.")
+    return PersonId(found[1])
+
+
+async def _into_group(tx: Transaction, caller: Caller, person: Person) -> str:
+    group = await group_by_id(tx, GroupId(person.target))
+    if group is None or group.deleted_at is not None:
+        raise NotFound("This group is not there any more.")
+    door = Invitation(
+        id=InvitationId(new_id(tx.now)),
+        group_id=group.id,
+        email=person.email,
+        invited_by=person.invited_by,
+        uses=1,
+        uses_left=1,
+        expires_at=Instant(tx.now + INVITATION_LIFE),
+        revoked_at=None,
+        declined_at=None,
+        created_at=tx.now,
+    )
+    await invitation_queries.insert_invitation(tx, door)
+    await administration.accept(tx, caller, door.id)
+    return f"/groups/{group.slug}"
+
+
+async def _to_event(tx: Transaction, caller: Caller, person: Person) -> str:
+    event = await event_by_id(tx, EventId(person.target))
+    if event is None or event.is_gone or event.is_draft:
+        raise NotFound("This event is not there any more.")
+    mine = await attendances.find(tx, event.id, caller.user_id)
+    if mine is not None and mine.status is AttendanceStatus.REJECTED:
+        raise Forbidden("The host has decided otherwise.")
+    if mine is None:
+        # A private event is there for those who are invited.
+        await imported.put(tx, [Given(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
+    await attendance.answer(tx, caller, event.slug, Reply.GOING)
+    return f"/events/{event.slug}"

@@ -1,0 +1,331 @@
+"""All SQL of imports, of what became of events that arrived, and of people on lists."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Row as DatabaseRow
+from groundwork.fresh_id import new_id
+from openmeet.domain.imports.last_import import Said
+from openmeet.domain.imports.model import KEPT, Import, ImportId, Medium, Person, PersonId, Row, Stage, What
+from openmeet.domain.users.model import UserId
+
+_AT_ONCE = 500
+
+
+async def insert(
+    tx: Transaction, user_id: UserId, what: What, medium: Medium, *, target: str, source: str, content: bytes
+) -> ImportId:
+    import_id = ImportId(new_id(tx.now))
+    await tx.execute(
+        """
+        insert into imports (id, user_id, what, medium, target, source, content, columns, outcome, created_at, expires_at)
+        values (:id, :user_id, :what, :medium, :target, :source, :content, '{}', null, :now, :expires_at)
+        """,
+        id=import_id,
+        user_id=user_id,
+        what=what.value,
+        medium=medium.value,
+        target=target,
+        source=source,
+        content=content,
+        now=tx.now,
+        expires_at=tx.now + KEPT,
+    )
+    return import_id
+
+
+async def find(reader: Reader, user_id: UserId, import_id: ImportId) -> Import | None:
+    row = await reader.fetch_one(
+        "select id, user_id, what, medium, target, source, content, columns, outcome, created_at from imports"
+        " where id = :id and user_id = :user_id and expires_at > :now",
+        id=import_id,
+        user_id=user_id,
+        now=reader.now,
+    )
+    if row is None:
+        return None
+    return Import(
+        ImportId(row["id"]),
+        UserId(row["user_id"]),
+        What(row["what"]),
+        Medium(row["medium"]),
+        row["target"],
+        row["source"],
+        row["content"],
+        msgspec.json.decode(row["columns"]),
+        None if row["outcome"] is None else msgspec.json.decode(row["outcome"]),
+        row["created_at"],
+    )
+
+
+async def lock(tx: Transaction, user_id: UserId, import_id: ImportId) -> Import | None:
+    """The import, locked: two clicks on one button are one import."""
+    await tx.execute("update imports set id = id where id = :id and user_id = :user_id", id=import_id, user_id=user_id)
+    return await find(tx, user_id, import_id)
+
+
+async def choose_columns(tx: Transaction, import_id: ImportId, columns: Mapping[str, str]) -> None:
+    await tx.execute(
+        "update imports set columns = :columns where id = :id",
+        columns=msgspec.json.encode(columns).decode(),
+        id=import_id,
+    )
+
+
+async def finish(tx: Transaction, import_id: ImportId, outcome: Mapping[str, Any]) -> None:
+    """It was brought in; what it came as is not needed any more."""
+    await tx.execute(
+        "update imports set outcome = :outcome, content = :empty where id = :id",
+        outcome=msgspec.json.encode(outcome).decode(),
+        empty=b"",
+        id=import_id,
+    )
+
+
+async def forget_old(tx: Transaction) -> int:
+    return await tx.execute("delete from imports where expires_at <= :now", now=tx.now)
+
+
+async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
+    """Those of these that the person brought in before."""
+    found: set[str] = set()
+    for start in range(0, len(uids), _AT_ONCE):
+        rows = await reader.fetch(
+            "select uid from imported_events where user_id = :user_id and uid in :uids order by uid",
+            user_id=user_id,
+            uids=list(uids[start : start + _AT_ONCE]),
+        )
+        found |= {row["uid"] for row in rows}
+    return frozenset(found)
+
+
+async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
+    """The paths of those among these that the person imported before, by UID."""
+    found: dict[str, str] = {}
+    for start in range(0, len(uids), _AT_ONCE):
+        rows = await reader.fetch(
+            "select uid, made from imported_events where user_id = :user_id and uid in :uids order by uid",
+            user_id=user_id,
+            uids=list(uids[start : start + _AT_ONCE]),
+        )
+        found |= {row["uid"]: row["made"] for row in rows}
+    return found
+
+
+async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozenset[str]:
+    """Those of these that are events or series of the person, here and not deleted."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        some = list(ids[start : start + _AT_ONCE])
+        rows = await reader.fetch(
+            "select id from events where author_id = :user_id and id in :ids and deleted_at is null"
+            " union all select id from event_series where user_id = :user_id and id in :ids and deleted_at is null"
+            " order by 1",
+            user_id=user_id,
+            ids=some,
+        )
+        found |= {row["id"] for row in rows}
+    return frozenset(found)
+
+
+async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant]) -> list[tuple[str, str, Instant]]:
+    """Slug, title and start of events and drafts that start at one of these, and that the person made or hosts beside their author."""
+    found: list[tuple[str, str, Instant]] = []
+    for first in range(0, len(starts), _AT_ONCE):
+        rows = await reader.fetch(
+            "select slug, title, starts_at from events e where starts_at in :starts"
+            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 from event_hosts h"
+            " where h.event_id = e.id and h.user_id = :user_id and h.state = 'accepted')) order by starts_at, id",
+            user_id=user_id,
+            starts=list(starts[first : first + _AT_ONCE]),
+        )
+        found += [(row["slug"], row["title"], Instant(row["starts_at"])) for row in rows]
+    return found
+
+
+async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, Said]:
+    """By UID: what a file said of events when they were imported last, as far as that was kept."""
+    found: dict[str, Said] = {}
+    for start in range(0, len(uids), _AT_ONCE):
+        rows = await reader.fetch(
+            "select uid, said from imported_events where user_id = :user_id and uid in :uids and said <> '' order by uid",
+            user_id=user_id,
+            uids=list(uids[start : start + _AT_ONCE]),
+        )
+        found |= {row["uid"]: msgspec.json.decode(row["said"], type=Said) for row in rows}
+    return found
+
+
+async def note_said(tx: Transaction, user_id: UserId, uid: str, said: Said) -> None:
+    """What the file says of an event whose changes are taken."""
+    await tx.execute(
+        "update imported_events set said = :said where user_id = :user_id and uid = :uid",
+        user_id=user_id,
+        uid=uid,
+        said=msgspec.json.encode(said).decode(),
+    )
+
+
+async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: Said) -> bool:
+    """False where this UID was brought in meanwhile."""
+    noted = await tx.execute(
+        "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :said, :now)"
+        " on conflict (user_id, uid) do nothing",
+        user_id=user_id,
+        uid=uid,
+        made=made,
+        said=msgspec.json.encode(said).decode(),
+        now=tx.now,
+    )
+    return noted == 1
+
+
+async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[Row], by: UserId) -> None:
+    """Put people on a list; who is on it stays as they are."""
+    await tx.execute_many(
+        """
+        insert into imported_people (id, what, target, email, name, status, stage, message, invited_by, created_at)
+        values (:id, :what, :target, :email, :name, :status, 'kept', '', :by, :now)
+            on conflict (what, target, email) do nothing
+        """,
+        [
+            {
+                "id": new_id(tx.now),
+                "what": what.value,
+                "target": target,
+                "email": row.email,
+                "name": row.name,
+                "status": row.status,
+                "by": by,
+                "now": tx.now,
+            }
+            for row in rows
+        ],
+    )
+
+
+async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Row]) -> None:
+    """Put people on a list of whom nothing is known but the name."""
+    await tx.execute_many(
+        "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
+        " on conflict (what, target, name) do nothing",
+        [{"what": what.value, "target": target, "name": row.name, "status": row.status, "now": tx.now} for row in rows],
+    )
+
+
+async def listed_names(reader: Reader, what: What, target: str, names: Sequence[str]) -> frozenset[str]:
+    """Those of these names that are on the list already."""
+    found: set[str] = set()
+    for start in range(0, len(names), _AT_ONCE):
+        rows = await reader.fetch(
+            "select name from imported_names where what = :what and target = :target and name in :names order by name",
+            what=what.value,
+            target=target,
+            names=list(names[start : start + _AT_ONCE]),
+        )
+        found |= {row["name"] for row in rows}
+    return frozenset(found)
+
+
+async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[list[str], int]:
+    """People of a list who are known by name alone, in order; and how many there are."""
+    rows = await reader.fetch(
+        "select name from imported_names where what = :what and target = :target order by name limit :limit",
+        what=what.value,
+        target=target,
+        limit=limit,
+    )
+    row = await reader.fetch_one(
+        "select count(*) as found from imported_names where what = :what and target = :target",
+        what=what.value,
+        target=target,
+    )
+    return [one["name"] for one in rows], int(row["found"]) if row else 0
+
+
+async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
+    """Those of these addresses that are on the list already."""
+    found: set[str] = set()
+    for start in range(0, len(emails), _AT_ONCE):
+        rows = await reader.fetch(
+            "select email from imported_people where what = :what and target = :target and email in :emails order by email",
+            what=what.value,
+            target=target,
+            emails=list(emails[start : start + _AT_ONCE]),
+        )
+        found |= {row["email"] for row in rows}
+    return frozenset(found)
+
+
+async def stages(reader: Reader, what: What, target: str) -> dict[Stage, int]:
+    """How many people of a list are how far."""
+    rows = await reader.fetch(
+        "select stage, count(*) as found from imported_people where what = :what and target = :target"
+        " group by stage order by stage",
+        what=what.value,
+        target=target,
+    )
+    return {Stage(row["stage"]): int(row["found"]) for row in rows}
+
+
+async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[Person]:
+    """People who were not invited yet, in the order of the list."""
+    rows = await reader.fetch(
+        f"select {_PERSON} from imported_people where what = :what and target = :target and stage = 'kept'"
+        " order by id limit :limit",
+        what=what.value,
+        target=target,
+        limit=limit,
+    )
+    return [_person(row) for row in rows]
+
+
+async def invite(tx: Transaction, ids: Sequence[PersonId], message: str, by: UserId) -> None:
+    await tx.execute_many(
+        "update imported_people set stage = 'invited', message = :message, invited_by = :by, invited_at = :now"
+        " where id = :id and stage = 'kept'",
+        [{"id": one, "message": message, "by": by, "now": tx.now} for one in ids],
+    )
+
+
+async def person(reader: Reader, person_id: PersonId) -> Person | None:
+    row = await reader.fetch_one(f"select {_PERSON} from imported_people where id = :id", id=person_id)
+    return _person(row) if row else None
+
+
+async def set_stage(tx: Transaction, person_id: PersonId, stage: Stage) -> None:
+    await tx.execute("update imported_people set stage = :stage where id = :id", stage=stage.value, id=person_id)
+
+
+_PERSON = "id, what, target, email, name, status, stage, message, invited_by, invited_at"
+
+
+def _person(row: DatabaseRow) -> Person:
+    return Person(
+        PersonId(row["id"]),
+        What(row["what"]),
+        row["target"],
+        row["email"],
+        row["name"],
+        row["status"],
+        Stage(row["stage"]),
+        row["message"],
+        UserId(row["invited_by"]),
+        None if row["invited_at"] is None else Instant(row["invited_at"]),
+    )
+
+
+async def titles(reader: Reader, user_id: UserId, slugs: Sequence[str]) -> dict[str, str]:
+    """What somebody's own events and series are called, by slug; those that are gone are left out."""
+    rows = await reader.fetch(
+        "select slug, title from events where author_id = :user_id and slug in :slugs and deleted_at is null"
+        " union all select slug, name from event_series where user_id = :user_id and slug in :slugs and deleted_at is null"
+        " order by 1",
+        user_id=user_id,
+        slugs=list(slugs),
+    )
+    return {row["slug"]: row["title"] for row in rows}

@@ -1,0 +1,258 @@
+"""Changed imports: how a file differs from the events imported from it before, and taking its differences.
+
+Only what changed in the file since it was imported last counts (``said``); what the host changed here since stays, and where both did,
+that is said. Of what was imported before that was kept, whatever differs counts. What a file does not say (no text, no place, no
+topics) takes nothing away. Nothing is changed before a yes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import draft_queries, drafts, owner_queries
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.differing import REPEATED, details_in
+from openmeet.domain.events.model import Details, Event, EventSlug, Mode
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.events.submissions import beside, unpack, values_of, values_of_event
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.last_import import FIELDS, PLACE, TIMES, Said, changed_fields, edited_here, said_in
+from openmeet.domain.imports.model import Change, Found
+from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.dates import details_of, template_in
+from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus, Timing
+from openmeet.domain.series.plan import plan_all, plan_one
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.recurrence.pattern import format_dates, parse_dates, pattern
+from openmeet.recurrence.rule import parse_rule
+
+_SERIES_FIELDS: Final = ("rule", "left_out", "added")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One difference: the field's name in the API, how it is here and in the file.
+
+    ``is_edited_here``: it was changed here, too, since the file was imported.
+    """
+
+    field: str
+    before: str
+    after: str
+    is_edited_here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How the file differs from one event imported before. ``path`` is the address of that event.
+
+    ``changes``: single dates of a series that differ. ``becomes_cancelled``: the file calls it off. ``base``: what it said before.
+    """
+
+    path: str
+    fields: tuple[FieldChange, ...] = ()
+    changes: tuple[Change, ...] = ()
+    becomes_cancelled: bool = False
+    base: Said | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.fields or self.changes or self.becomes_cancelled)
+
+
+async def updates_of(reader: Reader, user_id: UserId, events: Sequence[Found]) -> dict[str, Update]:
+    """By UID: the events that the person imported before, still owns, and that differ now.
+
+    A series that was split here is none: which part the file means cannot be told.
+    """
+    made = await queries.made_of(reader, user_id, [event.uid for event in events])
+    slugs = [path.rpartition("/")[2] for path in made.values()]
+    singles = {f"/events/{one.slug}": one for one in await owner_queries.own_by_slugs(reader, user_id, slugs)}
+    whole = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}
+    bases = await queries.said_of(reader, user_id, list(made))
+    typed = await draft_queries.fields_of(reader, [one.id for one in singles.values() if one.is_draft])
+    dates = await date_queries.named_in(
+        reader,
+        {
+            whole[made[one.uid]].id: [change.original for change in one.changes]
+            for one in events
+            if made.get(one.uid) in whole
+        },
+    )
+    found: dict[str, Update] = {}
+    for one in events:
+        path = made.get(one.uid, "")
+        if path in singles and not one.repeats:
+            event = singles[path]
+            update = _of_event(path, event, typed.get(event.id, ""), one, bases.get(one.uid))
+        elif path in whole and one.repeats:
+            update = _of_series(path, whole[path], dates.get(whole[path].id, {}), one, bases.get(one.uid))
+        else:
+            continue
+        if not update.is_empty:
+            found[one.uid] = update
+    return found
+
+
+async def take(tx: Transaction, caller: Caller, found: Found, update: Update) -> None:
+    """Make it say what changed in the file. Raises Failure of any kind where that may not be."""
+    await queries.note_said(tx, caller.user_id, found.uid, said_in(found))
+    changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
+    slug = update.path.rpartition("/")[2]
+    if update.path.startswith("/series/"):
+        locked = await series_queries.lock_by_slug(tx, SeriesSlug(slug))
+        if locked is None or locked.deleted_at is not None or locked.owner_id != caller.user_id:
+            raise NotFound("There is no such series any more.")
+        await _take_series(tx, replace(locked, changed_by=caller.user_id), found, update)
+        return
+    event = await event_queries.by_slug(tx, EventSlug(slug))
+    if event is None or event.is_gone or event.author_id != caller.user_id:
+        raise NotFound("There is no such event any more.")
+    if event.is_draft:
+        text = await draft_queries.fields(tx, event.id)
+        await drafts.keep(tx, caller, event.slug, _merged(unpack(text), found.typed, changed), beside(text))
+        return
+    if update.fields:
+        await event_hosting.revise(tx, caller, event.slug, _details(details_in(event), found.typed, changed))
+    if update.becomes_cancelled:
+        await event_hosting.cancel(tx, caller, event.slug, found.reason)
+
+
+async def _take_series(tx: Transaction, series: Series, found: Found, update: Update) -> None:
+    start = series.timing.pattern.start
+    base = update.base
+    # Times, rule and extra dates belong together: all of them are the file's, or none.
+    keeps_schedule = base is not None and base.has_same_schedule(found)
+    changed = _changed_of_series(found, base)
+    details = _details(details_of(series.template, series.timing, start), found.typed, changed)
+    zone = details.time_zone
+    made = pattern(
+        datetime.fromisoformat(details.starts_local),
+        zone,
+        parse_rule(found.rule) if found.rule else None,
+        left_out=parse_dates(found.left_out, zone),
+        added=parse_dates(found.added, zone),
+        is_all_day=details.is_all_day,
+    )
+    length = None if found.minutes is None else timedelta(minutes=found.minutes)
+    if update.fields:
+        stored = await date_queries.stored(tx, series.id)
+        timing = series.timing if keeps_schedule else Timing(made, length)
+        plan = plan_all(series, template_in(details), timing, stored, tx.now)
+        series = replace(await actions.apply(tx, series, plan), changed_by=series.changed_by)
+    for change in update.changes:
+        await _take_date(tx, series, change, None if base is None else base.of_date(change))
+    if update.becomes_cancelled:
+        again = await series_queries.lock(tx, series.id)
+        if again is not None:
+            await cancel_dates.cancel(tx, replace(again, changed_by=series.changed_by), found.reason)
+
+
+async def _take_date(tx: Transaction, series: Series, change: Change, base: dict[str, str] | None) -> None:
+    try:
+        event = await materialize.vivify(tx, series, change.original)
+    except NotFound:
+        return  # an exception to a date that the rule does not name is one to nothing
+    if change.is_cancelled:
+        await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
+        return
+    held = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
+    await actions.apply(
+        tx,
+        series,
+        plan_one(series, held, _details(details_in(held.event), change.typed, changed_fields(change.typed, base))),
+    )
+
+
+def _of_event(path: str, event: Event, text: str, found: Found, base: Said | None) -> Update:
+    before = unpack(text) if event.is_draft and text else Submission(**values_of_event(event))
+    cancels = found.is_cancelled and not event.is_cancelled and not event.is_draft
+    cancels = cancels and not (base is not None and base.is_cancelled)
+    said = None if base is None else base.fields
+    fields = _differences(before, found.typed, changed_fields(found.typed, said), said)
+    return Update(path, fields, becomes_cancelled=cancels, base=base)
+
+
+def _of_series(path: str, series: Series, dates: Mapping[str, Event], found: Found, base: Said | None) -> Update:
+    timing = series.timing
+    before = Submission(**values_of_event(details_of(series.template, timing, timing.pattern.start)))
+    fields = _differences(before, found.typed, _changed_of_series(found, base), None if base is None else base.fields)
+    here = {
+        "rule": "" if timing.pattern.rule is None else str(timing.pattern.rule),
+        "left_out": format_dates(timing.pattern.left_out, is_all_day=timing.pattern.is_all_day),
+        "added": format_dates(timing.pattern.added, is_all_day=timing.pattern.is_all_day),
+    }
+    if base is None or not base.has_same_schedule(found):
+        fields += tuple(
+            FieldChange(
+                name,
+                here[name],
+                getattr(found, name),
+                is_edited_here=base is not None and here[name] != getattr(base, name),
+            )
+            for name in _SERIES_FIELDS
+            if here[name] != getattr(found, name)
+        )
+    changes = tuple(
+        change
+        for change in found.changes
+        if not change.and_following
+        and not (base is not None and base.has_date(change))
+        and _differs(dates.get(change.original), before, change, None if base is None else base.of_date(change))
+    )
+    is_off = series.status is SeriesStatus.CANCELLED or (base is not None and base.is_cancelled)
+    return Update(path, fields, changes, becomes_cancelled=found.is_cancelled and not is_off, base=base)
+
+
+def _differs(date: Event | None, usual: Submission, change: Change, base: dict[str, str] | None) -> bool:
+    """Whether one date of a file is otherwise here; one that is not stored is as the series is."""
+    if date is not None and (date.is_gone or date.is_cancelled):
+        return False
+    if change.is_cancelled:
+        return True
+    here = usual if date is None else Submission(**values_of_event(date))
+    return bool(_differences(here, change.typed, changed_fields(change.typed, base), base))
+
+
+def _changed_of_series(found: Found, base: Said | None) -> frozenset[str]:
+    """The fields that are taken of a series: the times with its rule."""
+    if base is None:
+        return frozenset(FIELDS)
+    changed = changed_fields(found.typed, base.fields)
+    return changed if base.has_same_schedule(found) else changed | frozenset(TIMES)
+
+
+def _differences(
+    before: Submission, typed: Submission, changed: frozenset[str], base: dict[str, str] | None
+) -> tuple[FieldChange, ...]:
+    old, new = values_of(before), values_of(_merged(before, typed, changed))
+    differing = [name for name in FIELDS if old[name] != new[name]]
+    edited = edited_here(base, old) if differing else frozenset()
+    return tuple(FieldChange(name, old[name], new[name], name in edited) for name in differing)
+
+
+def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Submission:
+    """What is here, with the changed fields of the file in its place; what it leaves open stays."""
+    said = values_of(typed)
+    taken = {name: said[name] for name in ("title", *TIMES)}
+    taken |= {name: said[name] for name in ("description", "online_url", "categories", "tags") if said[name]}
+    if any(said[name] for name in PLACE):
+        taken |= {name: said[name] for name in PLACE if said[name] or name != "point"}
+    if said["online_url"] or any(said[name] for name in PLACE) or typed.mode != Mode.IN_PERSON.value:
+        taken["mode"] = typed.mode
+    return replace(now, **{name: value for name, value in taken.items() if name in changed})
+
+
+def _details(now: Details, typed: Submission, changed: frozenset[str]) -> Details:
+    """The same, checked; what no file says stays as it is. Raises InvalidInput (``file``)."""
+    try:
+        wanted = check(_merged(Submission(**values_of_event(now)), typed, changed))
+    except InvalidForm as wrong:
+        raise InvalidInput("file", " ".join(wrong.problems.values())) from None
+    unsaid = {name: getattr(now, name) for name in REPEATED if name in {"links", "picture", "place_audience"}}
+    return replace(wanted, **unsaid)

@@ -1,0 +1,136 @@
+"""What an old event says, as an event's details: every field fits, and what did not is told. Pure."""
+
+from datetime import timedelta
+
+from groundwork.clock import SECOND, Instant
+from openmeet.domain.events.model import (
+    MAX_CAPACITY,
+    MAX_DESCRIPTION,
+    MAX_PLACE_PART,
+    MAX_TITLE,
+    NOWHERE,
+    Details,
+    Mode,
+    Venue,
+    Visibility,
+)
+from openmeet.domain.events.rules import LONGEST
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldEvent, OldGroup
+from openmeet.i18n.markdown import one_line
+from openmeet.recurrence.wall_time import local_of
+
+UNTITLED = "(untitled)"
+_MODES = {"in-person": Mode.IN_PERSON, "online": Mode.ONLINE, "hybrid": Mode.HYBRID}
+_VISIBILITIES = {
+    "public": Visibility.PUBLIC,
+    "authenticated": Visibility.UNLISTED,
+    "unlisted": Visibility.UNLISTED,
+    "private": Visibility.PRIVATE,
+}
+_NARROWER = {
+    Visibility.PUBLIC: {one: one for one in Visibility},
+    Visibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
+    Visibility.PRIVATE: dict.fromkeys(Visibility, Visibility.PRIVATE),
+}
+# Never published: for its host alone.
+_DRAFTS = {"draft", "pending"}
+CANCELLED = "cancelled"
+
+
+def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
+    """The details of an event that has a start."""
+    subject = f"event {event.id}"
+    assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
+    starts_at = Instant(event.starts_at - event.starts_at % SECOND)
+    title = one_line(event.name)
+    if not title:
+        odd.append(Odd(Oddity.NO_TITLE, subject))
+    description = event.description.replace("\r\n", "\n").strip()
+    online_url = event.online_url
+    if online_url and not is_web_address(online_url):
+        odd.append(Odd(Oddity.BAD_LINK, subject, online_url[:60]))
+        description = f"{description}\n\n{one_line(online_url)}".strip()
+        online_url = ""
+    if len(title) > MAX_TITLE or len(description) > MAX_DESCRIPTION:
+        odd.append(Odd(Oddity.CUT, subject))
+    return Details(
+        title=title[:MAX_TITLE] or UNTITLED,
+        starts_local=local_of(starts_at, zone).replace(tzinfo=None).isoformat(timespec="seconds"),
+        time_zone=zone,
+        starts_at=starts_at,
+        ends_at=_end(event, starts_at, odd),
+        description=description[:MAX_DESCRIPTION],
+        mode=_MODES.get(event.kind, Mode.ONLINE if online_url and not event.location else Mode.IN_PERSON),
+        venue=_venue(event),
+        online_url=online_url,
+        capacity=_capacity(event, odd),
+        visibility=visibility_of(event, old, odd),
+    )
+
+
+def length_of(details: Details) -> timedelta | None:
+    """How long it takes, as a series repeats it."""
+    if details.ends_at is None:
+        return None
+    return timedelta(microseconds=details.ends_at - details.starts_at)
+
+
+def is_cancelled(event: OldEvent) -> bool:
+    return event.status == CANCELLED
+
+
+def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
+    """Who may see it; where that is not clear, fewer people rather than more."""
+    subject = f"event {event.id}"
+    if event.status in _DRAFTS:
+        odd.append(Odd(Oddity.DRAFT, subject))
+        return Visibility.PRIVATE
+    if event.group_id is not None and event.group_id not in old.groups:
+        odd.append(Odd(Oddity.NO_GROUP, subject))
+        return Visibility.PRIVATE
+    known = _VISIBILITIES.get(event.visibility or "")
+    if known is None:
+        odd.append(Odd(Oddity.NO_VISIBILITY, subject))
+        known = Visibility.UNLISTED
+    group = None if event.group_id is None else old.groups[event.group_id]
+    # A later date of a series says what its template says: the group's own narrowness is in it.
+    return known if group is None else _NARROWER[group_visibility(group)][known]
+
+
+def group_visibility(group: OldGroup) -> Visibility:
+    """Who may see a group; unlisted where it does not say."""
+    return _VISIBILITIES.get(group.visibility or "", Visibility.UNLISTED)
+
+
+def _end(event: OldEvent, starts_at: Instant, odd: list[Odd]) -> Instant | None:
+    if event.ends_at is None:
+        return None
+    length = timedelta(microseconds=event.ends_at - starts_at)
+    if not timedelta(0) <= length <= LONGEST:
+        odd.append(Odd(Oddity.ENDS_BEFORE_START, f"event {event.id}"))
+        return None
+    return Instant(event.ends_at - event.ends_at % SECOND)
+
+
+def _venue(event: OldEvent) -> Venue:
+    place = one_line(event.location)
+    if not place and not event.latitude:
+        return NOWHERE
+    return Venue(
+        name=place[:MAX_PLACE_PART],
+        # One old field held what is longer than one of ours.
+        street=place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
+        latitude=event.latitude if event.longitude else "",
+        longitude=event.longitude if event.latitude else "",
+    )
+
+
+def _capacity(event: OldEvent, odd: list[Odd]) -> int | None:
+    # None and 0 both meant that there is no limit.
+    if not event.capacity:
+        return None
+    if not 1 <= event.capacity <= MAX_CAPACITY:
+        odd.append(Odd(Oddity.BAD_CAPACITY, f"event {event.id}", str(event.capacity)))
+        return None
+    return event.capacity

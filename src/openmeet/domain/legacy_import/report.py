@@ -1,0 +1,96 @@
+"""What an analysis found and what a run did, for people and for programs."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from openmeet.domain.legacy_import.model import WORDS, Odd
+from openmeet.domain.legacy_import.plan import Part, Plan
+from openmeet.recurrence.describe import describe
+
+# Of one kind of oddity so many are shown to people; programs get all.
+SHOWN = 5
+
+COUNTS: Mapping[str, str] = {
+    "people": "people",
+    "groups": "groups",
+    "members": "memberships",
+    "series": "series",
+    "splitSeries": "of them split off another",
+    "dates": "dates of series that are stored",
+    "modifiedDates": "of them changed on purpose",
+    "cancelledEvents": "events and dates that are cancelled",
+    "singleEvents": "events that stand alone",
+    "followers": "followers, who had answered the recurring event",
+    "answers": "answers",
+    "rooms": "chat rooms",
+}
+
+
+def lines_of(plan: Plan) -> Iterator[str]:
+    """The plan for people: what will be there, then what is odd."""
+    yield f"A database of the older model, {plan.shape.words}."
+    counts = plan.counts()
+    yield "It becomes:"
+    yield from (f"  {counts[name]:8,}  {words}" for name, words in COUNTS.items())
+    yield from (f"  {counts[name]:8,}  answers: {name.partition(':')[2]}" for name in counts if ":" in name)
+    if not plan.odd:
+        yield "Nothing is odd."
+        return
+    yield f"{len(plan.odd):,} things are odd; none of them stops it:"
+    for what, count in Counter(odd.what for odd in plan.odd).most_common():
+        yield f"  {count:,} × {what.value}: {WORDS[what]}"
+        same = [odd for odd in plan.odd if odd.what is what]
+        yield from (f"      {odd.subject}{f' ({odd.detail})' if odd.detail else ''}" for odd in same[:SHOWN])
+        if count > SHOWN:
+            yield f"      … and {count - SHOWN:,} more; --json names all"
+
+
+def json_of(plan: Plan) -> dict[str, Any]:
+    """The plan for programs."""
+    return {
+        "shape": {
+            "hasRecurrence": plan.shape.has_recurrence,
+            "hasSplitPoints": plan.shape.has_split_points,
+        },
+        "counts": dict(plan.counts()),
+        "series": [_series(part) for part in plan.parts],
+        "odd": [_odd(odd) for odd in plan.odd],
+    }
+
+
+def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Counts that are not what they should be: expected, found."""
+    names = [*expected, *(name for name in found if name not in expected)]
+    return {
+        name: (expected.get(name, 0), found.get(name, 0))
+        for name in names
+        if expected.get(name, 0) != found.get(name, 0)
+    }
+
+
+def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
+    """Expected beside found, for people."""
+    yield "Counted afterwards, in the database:"
+    for name in [*expected, *(name for name in found if name not in expected)]:
+        ours, theirs = expected.get(name, 0), found.get(name, 0)
+        mark = "ok" if ours == theirs else f"EXPECTED {ours:,}"
+        yield f"  {theirs:8,}  {COUNTS.get(name, name)}  {mark}"
+
+
+def _series(part: Part) -> dict[str, Any]:
+    return {
+        "event": part.old.id,
+        "slug": part.old.slug,
+        "title": part.template.title,
+        "sentence": describe(part.timing.pattern),
+        "timeZone": part.timing.pattern.zone_name,
+        "splitFromEvent": part.after,
+        "dates": len(part.dates),
+        "modifiedDates": sum(bool(one.overridden) for one in part.dates),
+        "followers": len(part.followers),
+    }
+
+
+def _odd(odd: Odd) -> dict[str, Any]:
+    return {"what": odd.what.value, "subject": odd.subject, "detail": odd.detail, "sentence": odd.sentence}

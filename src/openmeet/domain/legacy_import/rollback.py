@@ -1,0 +1,137 @@
+"""Taking a run back: everything that it brought in goes, in the reverse order, as long as nobody has built upon it.
+
+Refused, with counts, where people have signed in, answered or edited since: their work is not thrown away. It is resumable as bringing
+in is, because each transaction forgets the rows that it has taken back.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from groundwork.database.transaction import Database, ForeignKeyViolated, Reader, Transaction
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.attendance import imported as attendance
+from openmeet.domain.events import imported as events
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups import membership_queries as groups
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import.queries import Kind, Run, State
+from openmeet.domain.series import brought as series
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users import brought as users
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publications
+
+Tell = Callable[[str, int, int], None]
+Erase = Callable[[Transaction, Sequence[str]], Awaitable[None]]
+
+_AT_ONCE = 200
+_SERIES_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What was done since, on top of what was brought in."""
+
+    people: int
+    events: int
+    answers: int
+    new_events: int
+    published: int
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.people or self.events or self.answers or self.new_events or self.published)
+
+    @property
+    def words(self) -> str:
+        said = (
+            (self.people, "people have signed in or edited their profile"),
+            (self.events, "events were edited"),
+            (self.answers, "answers were given or changed"),
+            (self.new_events, "events were made in its groups"),
+            (self.published, "events were published"),
+        )
+        return "; ".join(f"{count} {what}" for count, what in said if count)
+
+
+async def since(reader: Reader, run: Run) -> Since:
+    """What a rollback would destroy that the run did not make."""
+    return Since(
+        await queries.were_here(reader, run.id),
+        await queries.changed_events(reader, run.id),
+        await queries.foreign_answers(reader, run.id),
+        await queries.foreign_events(reader, run.id),
+        await queries.published_events(reader, run.id),
+    )
+
+
+async def roll_back(db: Database, source: str, tell: Tell) -> int:
+    """Take the run of this source back; how many people stay, because something here is theirs.
+
+    Raises NotFound (no such run) and Refused (``BuiltUpon``).
+    """
+    async with db.reader() as reader:
+        run = await queries.run_of(reader, source)
+        if run is None:
+            raise NotFound(f"Nothing was brought in from {source}.")
+        built = await since(reader, run)
+    if not built.is_nothing:
+        raise Refused(f"It cannot be taken back any more: since then {built.words}.", name="BuiltUpon")
+    await _all(db, run, Kind.ANSWER, attendance.erase, tell)
+    await _all(db, run, Kind.EVENT, _erase_events, tell)
+    await _all(db, run, Kind.SERIES, _erase_series, tell, at_once=_SERIES_AT_ONCE)
+    await _all(db, run, Kind.MEMBER, groups.erase_members, tell)
+    await _all(db, run, Kind.GROUP, _erase_groups, tell)
+    staying = await _people(db, run, tell)
+    async with db.transaction() as tx:
+        await queries.set_state(tx, run.id, State.ROLLED_BACK)
+    return staying
+
+
+async def _all(db: Database, run: Run, kind: Kind, erase: Erase, tell: Tell, *, at_once: int = _AT_ONCE) -> None:
+    async with db.reader() as reader:
+        total = len(await queries.known(reader, run.id, kind))
+    done = 0
+    while True:
+        async with db.transaction() as tx:
+            some = await queries.last(tx, run.id, kind, at_once)
+            if not some:
+                return
+            await erase(tx, some)
+            await queries.forget(tx, run.id, kind, some)
+        done += len(some)
+        tell(f"taking back: {kind.value}", done, total)
+
+
+async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
+    await publications.forget_unsent(tx, kind=publications.Kind.EVENT, subject_ids=ids)
+    await events.erase(tx, [EventId(one) for one in ids])
+
+
+async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
+    named = [SeriesId(one) for one in ids]
+    # The dates that the series made itself since.
+    await _erase_events(tx, await series.dates_of(tx, named))
+    await publications.forget_unsent(tx, kind=publications.Kind.SERIES, subject_ids=ids)
+    await series.erase(tx, named)
+
+
+async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:
+    await groups.erase(tx, [GroupId(one) for one in ids])
+
+
+async def _people(db: Database, run: Run, tell: Tell) -> int:
+    async with db.reader() as reader:
+        found = list((await queries.known(reader, run.id, Kind.USER)).values())
+    staying = 0
+    for number, user_id in enumerate(found, 1):
+        try:
+            async with db.transaction() as tx:
+                await users.erase(tx, UserId(user_id))
+                await queries.forget(tx, run.id, Kind.USER, [user_id])
+        except ForeignKeyViolated:
+            # They follow, or belong to, something that this run did not bring in.
+            staying += 1
+        tell("taking back: people", number, len(found))
+    return staying

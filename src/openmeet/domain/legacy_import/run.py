@@ -1,0 +1,254 @@
+"""Bringing in a plan: people, groups, series with their dates, single events, each with its answers; resumable at any row.
+
+Every transaction writes some rows together with the note of which old row each of them was, so an interrupted run goes on where it
+stopped, and running it again changes nothing. Nobody is told of anything.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.attendance import imported as attendance
+from openmeet.domain.attendance.imported import Given
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import imported as brought_events
+from openmeet.domain.events.by_record import find as find_by_record
+from openmeet.domain.events.imported import Before
+from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.identities.actions import person_for_did
+from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import.groups import bring_groups
+from openmeet.domain.legacy_import.model import OldEvent, OldUser
+from openmeet.domain.legacy_import.plan import Answer, Part, Plan, Single
+from openmeet.domain.legacy_import.queries import Kind, Run, State
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import brought as brought_series
+from openmeet.domain.series import materialize
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Policy, SeriesId, SeriesStatus
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import MAX_NAME, UserId, UserKind
+from openmeet.i18n.markdown import one_line
+
+T = TypeVar("T")
+
+# (what, how many are done, of how many)
+Tell = Callable[[str, int, int], None]
+
+# Rows per transaction: far below the two seconds that one may take, on a slow disk as well.
+_USERS = 200
+_DATES = 25
+_ANSWERS = 500
+
+
+async def bring_in(db: Database, source: str, zone: str, plan: Plan, tell: Tell) -> Run:
+    """Do what the plan says, or the rest of it. Raises UniqueViolated where the same source is brought in at the same time."""
+    async with db.transaction() as tx:
+        await queries.begin(tx, source, zone, plan.counts())
+        run = await queries.run_of(tx, source)
+        assert run is not None  # noqa: S101  # begun a line above
+    await _bring_users(db, run, plan, tell)
+    async with db.reader() as reader:
+        people = await queries.known(reader, run.id, Kind.USER, Kind.KNOWN)
+    groups = await bring_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, tell)
+    bringer = _Bringer(db, run.id, {old: UserId(new) for old, new in people.items()}, groups, plan)
+    await bringer.parts(tell)
+    await bringer.singles(tell)
+    async with db.transaction() as tx:
+        await queries.set_state(tx, run.id, State.DONE)
+    return run
+
+
+async def _bring_users(db: Database, run: Run, plan: Plan, tell: Tell) -> None:
+    async with db.reader() as reader:
+        done = await queries.known(reader, run.id, Kind.USER, Kind.KNOWN)
+    waiting = [user for user in plan.users if user.id not in done]
+    count = len(plan.users) - len(waiting)
+    for some in _chunks(waiting, _USERS):
+        async with db.transaction() as tx:
+            for user in some:
+                kind, user_id = await _user(tx, user)
+                await queries.note(tx, run.id, kind, [(user.id, user_id)])
+        count += len(some)
+        tell("people", count, len(plan.users))
+
+
+async def _user(tx: Transaction, user: OldUser) -> tuple[Kind, UserId]:
+    """The person of an old row, who may be here already by address or DID."""
+    did = _did(user)
+    if user.is_shadow and did is not None:
+        # Of a repository that others may know as well: whoever it is here, it is no row of this run alone.
+        return Kind.KNOWN, await person_for_did(tx, did)
+    user_id = UserId(new_id(tx.now))
+    name = one_line(user.name)[:MAX_NAME]
+    if user.is_deleted or user.is_shadow:
+        await users.insert(tx, user_id, UserKind.SHADOW, display_name="" if user.is_deleted else name, email=None)
+        return Kind.USER, user_id
+    if user.email is None and did is not None:
+        return Kind.KNOWN, await person_for_did(tx, did)
+    if await users.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
+        return Kind.USER, user_id
+    here = await users.by_email(tx, user.email or "")
+    assert here is not None  # noqa: S101  # the conflict is with them
+    return Kind.KNOWN, here.id
+
+
+def _did(user: OldUser) -> Did | None:
+    try:
+        return parse_did(user.did) if user.did else None
+    except ValueError:
+        return None
+
+
+class _Bringer:
+    """What every series and event needs to know: who became who, and which group is which."""
+
+    def __init__(
+        self, db: Database, run_id: str, people: dict[int, UserId], groups: dict[int, str], plan: Plan
+    ) -> None:
+        self._db = db
+        self._run_id = run_id
+        self._people = people
+        self._groups = groups
+        self._plan = plan
+        self._heads = {part.old.id for part in plan.parts}
+
+    async def parts(self, tell: Tell) -> None:
+        """Every series, the older half of a split before the newer one."""
+        async with self._db.reader() as reader:
+            done = await queries.known(reader, self._run_id, Kind.SERIES)
+        for number, part in enumerate(self._plan.parts, 1):
+            if part.old.id not in done:
+                done[part.old.id] = await self._series(part, done)
+            await self._events(part.dates, SeriesId(done[part.old.id]))
+            await self._window(SeriesId(done[part.old.id]))
+            tell("series", number, len(self._plan.parts))
+
+    async def singles(self, tell: Tell) -> None:
+        """Every event that stands alone."""
+        count = 0
+        for some in _chunks(self._plan.singles, _DATES):
+            await self._events(some, None)
+            count += len(some)
+            tell("single events", count, len(self._plan.singles))
+
+    async def _series(self, part: Part, done: dict[int, str]) -> str:
+        async with self._db.transaction() as tx:
+            owner = self._people[part.old.user_id or 0]
+            made = await series.insert(tx, owner, part.template, part.timing, Policy.NONE)
+            if part.is_cancelled:
+                made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
+            await brought_series.note(
+                tx,
+                made.id,
+                slug=part.old.slug or None,
+                split_from=None if part.after is None else SeriesId(done[part.after]),
+                group_id=self._groups.get(part.old.group_id or 0),
+                matrix_room_id=part.old.matrix_room_id,
+                created_at=part.old.created_at,
+                external_id=part.old.source_id,
+                external_source=part.old.source_type,
+            )
+            await brought_series.follow_all(tx, made.id, [self._people[one] for one in part.followers])
+            await queries.note(tx, self._run_id, Kind.SERIES, [(part.old.id, made.id)])
+            return made.id
+
+    async def _window(self, series_id: SeriesId) -> None:
+        """Store the near dates now and in silence: the scheduler would announce every one of them as new."""
+        async with self._db.transaction() as tx:
+            made = await series_queries.lock(tx, series_id)
+            if made is not None and made.stored_until == 0:
+                await materialize.store_window(tx, made)
+
+    async def _events(self, dates: Sequence[Single], series_id: SeriesId | None) -> None:
+        async with self._db.reader() as reader:
+            known = {
+                old: EventId(new)
+                for old, new in (await queries.known(reader, self._run_id, Kind.EVENT, Kind.KNOWN_EVENT)).items()
+            }
+        for some in _chunks([one for one in dates if one.old.id not in known], _DATES):
+            async with self._db.transaction() as tx:
+                taken = await brought_events.taken_slugs(tx, [one.old.slug for one in some if one.old.slug])
+                for one in some:
+                    kind, event_id = await self._event(tx, one, series_id, taken)
+                    known[one.old.id] = event_id
+                    taken |= {one.old.slug}
+                    await queries.note(tx, self._run_id, kind, [(one.old.id, event_id)])
+        await self._answers([(known[one.old.id], answer) for one in dates for answer in one.answers])
+
+    async def _event(
+        self, tx: Transaction, one: Single, series_id: SeriesId | None, taken: frozenset[str]
+    ) -> tuple[Kind, EventId]:
+        old = one.old
+        record = _record(old)
+        if record is not None:
+            here = await find_by_record(tx, record[0])
+            if here is not None:
+                return Kind.KNOWN_EVENT, here.id
+        place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
+        event = await events.bring_in(
+            tx,
+            self._people[old.user_id or 0],
+            one.details,
+            slug=EventSlug(old.slug) if old.slug and old.slug not in taken else None,
+            place=place,
+            group=await self._group(tx, old),
+            is_cancelled=one.is_cancelled,
+        )
+        assert event is not None  # noqa: S101  # the names of dates are unique in a plan
+        await brought_events.note(
+            tx,
+            event.id,
+            Before(
+                created_at=old.created_at,
+                # The room of a head is the series'.
+                matrix_room_id=None if old.id in self._heads else old.matrix_room_id,
+                external_id=old.source_id,
+                external_source=old.source_type,
+                record=record,
+            ),
+        )
+        return Kind.EVENT, event.id
+
+    async def _group(self, tx: Transaction, old: OldEvent) -> GroupOfEvent | None:
+        group_id = self._groups.get(old.group_id or 0)
+        group = None if group_id is None else await group_by_id(tx, GroupId(group_id))
+        if group is None:
+            return None
+        return GroupOfEvent(
+            group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
+        )
+
+    async def _answers(self, given: Sequence[tuple[EventId, Answer]]) -> None:
+        async with self._db.reader() as reader:
+            known = await queries.known_of(reader, self._run_id, Kind.ANSWER, [answer.old.id for _, answer in given])
+        waiting = [(event_id, answer) for event_id, answer in given if answer.old.id not in known]
+        for some in _chunks(waiting, _ANSWERS):
+            async with self._db.transaction() as tx:
+                ids = await attendance.put(tx, [self._given(event_id, answer) for event_id, answer in some])
+                pairs = [(answer.old.id, new) for (_, answer), new in zip(some, ids, strict=True) if new is not None]
+                await queries.note(tx, self._run_id, Kind.ANSWER, pairs)
+
+    def _given(self, event_id: EventId, answer: Answer) -> Given:
+        person = self._people[answer.old.user_id]
+        return Given(event_id, person, answer.status, answer.old.created_at or Instant(0))
+
+
+def _record(old: OldEvent) -> tuple[str, str] | None:
+    uri = old.source_id or ""
+    if not uri.startswith("at://did:"):
+        return None
+    return uri, uri.removeprefix("at://").split("/")[0]
+
+
+def _chunks(some: Sequence[T], size: int) -> Iterator[list[T]]:
+    rest = iter(some)
+    while chunk := list(islice(rest, size)):
+        yield chunk

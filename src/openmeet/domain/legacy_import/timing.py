@@ -1,0 +1,219 @@
+"""When an old recurring event meets, as a pattern: its rule translated, its zone chosen, its exceptions named. Pure.
+
+The older rules are objects with the names of RFC 5545 in small letters, with weekdays as words, numbers from Monday or objects,
+and with the frequency as a word or as the number of the library that made them. What cannot be read is refused with a code, as
+any rule is; nothing is guessed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput
+from openmeet.domain.legacy_import.model import Odd, Oddity, OldEvent
+from openmeet.domain.legacy_import.read import moment_of, plain
+from openmeet.recurrence import expansion
+from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
+from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
+
+# As the library counts that wrote some of these rules.
+_FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
+_LISTS: Final = {
+    "bymonth": "BYMONTH",
+    "bymonthday": "BYMONTHDAY",
+    "byyearday": "BYYEARDAY",
+    "byweekno": "BYWEEKNO",
+    "byhour": "BYHOUR",
+    "byminute": "BYMINUTE",
+    "bysecond": "BYSECOND",
+    "bysetpos": "BYSETPOS",
+}
+_DAYS: Final = {"byday", "byweekday"}
+_WEEK_STARTS: Final = {"wkst"}
+# Said by the event itself, or of no meaning to a rule.
+_BESIDE: Final = {"dtstart", "tzid", "timezone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A pattern, and what was odd on the way to it."""
+
+    pattern: Pattern
+    oddities: tuple[Odd, ...]
+
+
+def zone_of(event: OldEvent, otherwise: str) -> tuple[str, Oddity | None]:
+    """The zone of an event that says one, or the given one."""
+    if event.zone is None:
+        return otherwise, Oddity.NO_ZONE
+    return (event.zone, None) if is_zone(event.zone) else (otherwise, Oddity.UNKNOWN_ZONE)
+
+
+def local_start(event: OldEvent, zone: str) -> datetime:
+    """Its start on the clock; of an event that has one."""
+    assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
+    return local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0)
+
+
+def timing_of(event: OldEvent, zone: str) -> Said:
+    """The pattern of a recurring event: rule, exceptions, its own start. A refused rule leaves the start alone."""
+    subject = f"event {event.id}"
+    start = local_start(event, zone)
+    odd: list[Odd] = []
+    rule: Rule | None = None
+    if event.rule is None:
+        odd.append(Odd(Oddity.NO_RULE, subject))
+    else:
+        try:
+            rule = _rule(event, odd)
+            expansion.check_occurs(pattern(start, zone, rule))
+        except RuleRefused as refused:
+            odd.append(Odd(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {refused.why}"))
+            rule = None
+    whole = pattern(start, zone, rule)
+    left_out = _left_out(event, whole, odd)
+    return Said(replace(whole, left_out=left_out), tuple(odd))
+
+
+def ended_before(whole: Pattern, at: datetime) -> Pattern | None:
+    """What of a pattern lies before a moment; None where nothing does. ``at`` need not be a date of it."""
+    if whole.start >= at:
+        return None
+    left_out = tuple(one for one in whole.left_out if one < at)
+    added = tuple(one for one in whole.added if one < at)
+    rule = whole.rule
+    if rule is not None and not _ends_before(whole, at):
+        rule = replace(rule, count=None, until=Until(at - timedelta(seconds=1)))
+    return replace(whole, rule=rule, left_out=left_out, added=added)
+
+
+def _ends_before(whole: Pattern, at: datetime) -> bool:
+    last = expansion.last_of(replace(whole, left_out=(), added=()))
+    return last is not None and last.original < at
+
+
+def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
+    assert event.rule is not None  # noqa: S101  # asked for events with one
+    if isinstance(event.rule, str):
+        rule = parse_rule(event.rule.rpartition("RRULE:")[2].split("\n")[0].strip())
+        count, until = rule.count, rule.until
+    else:
+        rule, count, until = _translated(event.rule)
+    count = event.count or count
+    until = until if event.until is None else _until(event.until)
+    if count is not None and until is not None:
+        odd.append(Odd(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
+        count = None
+    # Numbers of columns go the way of numbers in rules: they are checked by the one parser.
+    return parse_rule(str(replace(rule, count=count, until=until)))
+
+
+def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | None]:
+    """The rule without its end, and how it ends."""
+    said = {plain(name): value for name, value in given.items() if value not in (None, "", [], {})}
+    parts = [f"FREQ={_frequency(said.pop('freq', said.pop('frequency', None)))}"]
+    interval = said.pop("interval", None)
+    if interval is not None:
+        parts.append(f"INTERVAL={interval}")
+    count, until = said.pop("count", None), said.pop("until", None)
+    for name, value in said.items():
+        if name in _LISTS:
+            parts.append(f"{_LISTS[name]}={','.join(map(str, _several(value)))}")
+        elif name in _DAYS:
+            parts.append(f"BYDAY={','.join(map(_day, _several(value)))}")
+        elif name in _WEEK_STARTS:
+            parts.append(f"WKST={_day(value)}")
+        elif name not in _BESIDE:
+            raise RuleRefused(Code.UNKNOWN_PART, name[:30], f"A rule has no part {name[:30]!r}.")
+    return parse_rule(";".join(parts)), _count(count), _until_given(until)
+
+
+def _count(count: object) -> int | None:
+    if count is not None and (isinstance(count, bool) or not str(count).isdecimal()):
+        raise RuleRefused(Code.BAD_COUNT, "COUNT", f"COUNT={str(count)[:20]} is no number.")
+    return None if count is None else int(str(count))
+
+
+def _until_given(until: object) -> Until | None:
+    try:
+        at = moment_of(until, "until")
+    except InvalidInput as wrong:
+        raise RuleRefused(Code.BAD_UNTIL, "UNTIL", wrong.why) from None
+    if at is None:
+        return None
+    if isinstance(until, str) and len(until.strip()) <= len("2025-04-08"):
+        return Until(local_of(at, "UTC").replace(tzinfo=None), is_date=True)
+    return _until(at)
+
+
+def _until(at: Instant) -> Until:
+    return Until(local_of(at, "UTC").replace(tzinfo=None, microsecond=0), is_utc=True)
+
+
+def _frequency(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(_FREQUENCIES):
+        return _FREQUENCIES[value]
+    if value is None:
+        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+    return str(value)
+
+
+def _several(value: object) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return value.split(",") if isinstance(value, str) else [value]
+
+
+def _day(value: object) -> str:
+    """``TU``, ``2TU``; 1 (Tuesday, counted from Monday); ``{"weekday": 1, "n": 2}``."""
+    match value:
+        case str():
+            return value.strip().upper()
+        case int() if not isinstance(value, bool) and 0 <= value < len(DAYS):
+            return DAYS[value]
+        case {"weekday": int() as day, **rest} if 0 <= day < len(DAYS):
+            return f"{rest.get('n') or ''}{DAYS[day]}"
+        case _:
+            raise RuleRefused(Code.BAD_BYDAY, "BYDAY", f"{str(value)[:20]!r} is no weekday.")
+
+
+def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:
+    """The dates by the rule that its exceptions name; an exception may be a day or a moment."""
+    found: set[datetime] = set()
+    for text in event.exceptions:
+        named = _date_named(text, whole)
+        if named is None or len(found) >= MAX_DATES:
+            odd.append(Odd(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
+        else:
+            found.add(named)
+    return tuple(sorted(found))
+
+
+def _date_named(text: str, whole: Pattern) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        return None
+    zone = whole.zone_name or "UTC"
+    if moment.tzinfo is not None:
+        local = moment.astimezone(UTC)
+        at = instant_of(local.replace(tzinfo=None), "UTC")
+        moment = local_of(at, zone).replace(tzinfo=None, microsecond=0)
+    return date_near(whole, moment)
+
+
+def date_near(whole: Pattern, local: datetime) -> datetime | None:
+    """The date of a pattern that a wall-clock time names: that very time, else the only date of the same day."""
+    if expansion.is_date_of(whole, local):
+        return local
+    zone = whole.zone_name or "UTC"
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin, end = instant_of(day - timedelta(days=1), zone), instant_of(day + timedelta(days=2), zone)
+    same = [one.original for one in expansion.between(whole, begin, end) if one.original.date() == local.date()]
+    return same[0] if len(same) == 1 else None

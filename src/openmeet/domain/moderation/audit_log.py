@@ -1,0 +1,100 @@
+"""The audit log: a line per act, in the act's own transaction. The database refuses to change or remove a line (triggers).
+
+It names people by their ids, not by rows that a merge or an erasure would have to change: what was done stays as it was done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.moderation.model import Act, ActId, Entry, Subject, Thing
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "id, at, actor_id, act, thing, subject, before_state, after_state, reason, undoes"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to be written."""
+
+    act: Act
+    subject: Subject
+    before: str = ""
+    after: str = ""
+    reason: str = ""
+    undoes: ActId | None = None
+
+
+async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[Line]) -> list[ActId]:
+    """Write lines; raises UniqueViolated where one takes back what was taken back already."""
+    rows = [
+        {
+            "id": new_id(tx.now),
+            "at": tx.now,
+            "actor_id": actor_id,
+            "act": line.act.value,
+            "thing": line.subject.thing.value,
+            "subject": line.subject.id,
+            "before": line.before,
+            "after": line.after,
+            "reason": line.reason,
+            "undoes": line.undoes,
+        }
+        for line in lines
+    ]
+    await tx.execute_many(
+        f"insert into moderation_log ({_COLUMNS}) values"
+        " (:id, :at, :actor_id, :act, :thing, :subject, :before, :after, :reason, :undoes)",
+        rows,
+    )
+    return [ActId(str(row["id"])) for row in rows]
+
+
+async def find(reader: Reader, act_id: ActId) -> Entry | None:
+    row = await reader.fetch_one(f"select {_COLUMNS} from moderation_log where id = :id", id=act_id)
+    return _entry(row) if row else None
+
+
+async def newest(
+    reader: Reader, *, subject: str | None = None, before: tuple[Instant, str] | None = None, limit: int
+) -> list[Entry]:
+    """The newest first; of one subject alone where one is named."""
+    clauses = ["1 = 1"]
+    values: dict[str, object] = {"limit": limit}
+    if subject is not None:
+        clauses.append("subject = :subject")
+        values["subject"] = subject
+    if before is not None:
+        clauses.append("(at, id) < (:before_at, :before_id)")
+        values |= {"before_at": before[0], "before_id": before[1]}
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from moderation_log where {' and '.join(clauses)} order by at desc, id desc limit :limit",
+        **values,
+    )
+    return [_entry(row) for row in rows]
+
+
+async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
+    """Those of these lines that were taken back."""
+    if not act_ids:
+        return set()
+    rows = await reader.fetch(
+        "select undoes from moderation_log where undoes in :ids order by undoes", ids=list(act_ids)
+    )
+    return {ActId(row["undoes"]) for row in rows}
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        id=ActId(row["id"]),
+        at=Instant(row["at"]),
+        actor_id=None if row["actor_id"] is None else UserId(row["actor_id"]),
+        act=Act(row["act"]),
+        subject=Subject(Thing(row["thing"]), row["subject"]),
+        before=row["before_state"],
+        after=row["after_state"],
+        reason=row["reason"],
+        undoes=None if row["undoes"] is None else ActId(row["undoes"]),
+    )

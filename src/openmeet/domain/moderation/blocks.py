@@ -1,0 +1,233 @@
+"""Whom people keep away from themselves: blocks, which hold both ways where it makes sense, and mutes, which nobody notices.
+
+Who is blocked by somebody cannot answer to what is theirs, join their groups, see what of theirs is not public, or reach them by news.
+Neither finds the other's things in lists. A mute takes what a person or a group does out of one's own lists and news.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.model import UserId
+
+EventName = TypeVar("EventName", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Somebody or something that a person keeps away."""
+
+    subject: Subject
+    name: str
+    since: Instant
+
+
+def are_apart(one: str, other: str) -> str:
+    """The condition under which either of two people (columns, parameters) keeps the other away."""
+    return (
+        f"exists (select 1 from person_blocks k where (k.user_id = {one} and k.blocked_id = {other})"
+        f" or (k.user_id = {other} and k.blocked_id = {one}))"
+    )
+
+
+def is_out_of_lists(person: str, *muted: str) -> str:
+    """The condition under which ``:viewer`` finds nothing of this person (a column), or of the muted ones, in lists."""
+    return (
+        f"({are_apart(':viewer', person)}"
+        f" or exists (select 1 from mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
+    )
+
+
+async def has_blocked(reader: Reader, person: UserId, other: UserId | None) -> bool:
+    """Whether this person keeps the other away."""
+    if other is None:
+        return False
+    row = await reader.fetch_one(
+        "select 1 as found from person_blocks where user_id = :person and blocked_id = :other",
+        person=person,
+        other=other,
+    )
+    return row is not None
+
+
+async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId | None) -> set[UserId]:
+    """Those of these people who keep the viewer away."""
+    if viewer is None or not people:
+        return set()
+    rows = await reader.fetch(
+        "select user_id from person_blocks where blocked_id = :viewer and user_id in :people order by user_id",
+        viewer=viewer,
+        people=sorted(set(people)),
+    )
+    return {UserId(row["user_id"]) for row in rows}
+
+
+async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
+    """Whether either keeps the other away: neither writes to the other, and neither is asked by the other to do something together."""
+    row = await reader.fetch_one(
+        f"select 1 as found from users u where u.id = :person and {are_apart('u.id', ':other')}",
+        person=person,
+        other=other,
+    )
+    return row is not None
+
+
+async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool:
+    """The same of whoever has this address here, if anybody does: asked when a letter is written, so that nobody learns who that is."""
+    row = await reader.fetch_one(
+        f"select 1 as found from users u where u.email = :email and {are_apart('u.id', ':person')}",
+        email=email,
+        person=person,
+    )
+    return row is not None
+
+
+async def must_not_be_apart(reader: Reader, person: UserId, other: UserId, *, refusal: str) -> None:
+    """Refused (``NotWelcome``) where either keeps the other away: the sentence does not say why."""
+    if await apart(reader, person, other):
+        raise Refused(refusal, name="NotWelcome")
+
+
+async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refusal: str) -> None:
+    """Refused (``NotWelcome``) for whom ``is_unwelcome``: the sentence does not say why."""
+    row = await reader.fetch_one(
+        f"select 1 as found from users u where u.id = :caller and {is_unwelcome(':host', 'u.id')}",
+        host=host,
+        caller=caller,
+    )
+    if row is not None:
+        raise Refused(refusal, name="NotWelcome")
+
+
+def is_unwelcome(host: str, other: str) -> str:
+    """The condition under which the host keeps somebody away (columns), or a moderator has blocked them or a DID of theirs."""
+    return (
+        f"(exists (select 1 from person_blocks k where k.user_id = {host} and k.blocked_id = {other})"
+        f" or {is_blocked(other)}"
+        f" or exists (select 1 from identities b where b.user_id = {other} and {is_blocked('b.did')}))"
+    )
+
+
+def is_unwilling(person: str) -> str:
+    """The condition under which this person (a column) wants to hear nothing of one of ``:sources``, persons and groups; or is kept away
+    by one.
+    """
+    return (
+        f"(exists (select 1 from person_blocks k where (k.user_id = {person} and k.blocked_id in :sources)"
+        f" or (k.blocked_id = {person} and k.user_id in :sources))"
+        f" or exists (select 1 from mutes q where q.user_id = {person} and q.subject in :sources))"
+    )
+
+
+async def unwelcome_among(
+    reader: Reader, pairs: Mapping[tuple[EventName, UserId], UserId]
+) -> set[tuple[EventName, UserId]]:
+    """Those of these pairs of a subject and a person whom the subject's host (the value) keeps away, or a moderator has blocked."""
+    rows = [
+        {"subject_id": subject_id, "host_id": host, "other_id": other}
+        for (subject_id, other), host in sorted(pairs.items())
+    ]
+    found = await for_each(reader, _UNWELCOME_AMONG, rows)
+    wanted = {(row["subject_id"], row["other_id"]) for row in found}
+    return {pair for pair in pairs if pair in wanted}
+
+
+async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]]) -> set[tuple[UserId, str]]:
+    """Those of these pairs of a person and a source, a person or a group, of whom the first wants to hear nothing, or is kept away."""
+    rows = [{"person_id": person, "source": source} for person, source in sorted(pairs)]
+    return {(UserId(row["person_id"]), row["source"]) for row in await for_each(reader, _UNWILLING_AMONG, rows)}
+
+
+_UNWILLING_AMONG = f"""
+    select given.person_id, given.source from each(person_id text, source text) as given
+     where {are_apart("given.person_id", "given.source")}
+        or exists (select 1 from mutes q where q.user_id = given.person_id and q.subject = given.source)
+"""
+
+_UNWELCOME_AMONG = f"""
+    select given.subject_id, given.other_id from each(subject_id text, host_id text, other_id text) as given
+     where {is_unwelcome("given.host_id", "given.other_id")}
+"""
+
+
+async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_known: bool = True) -> bool:
+    """False when it was so already. ``is_known``: the person knew their name, and may go on reading it."""
+    made = await tx.execute(
+        "insert into person_blocks (user_id, blocked_id, is_known, created_at)"
+        " values (:user_id, :blocked_id, :is_known, :now) on conflict (user_id, blocked_id) do nothing",
+        user_id=user_id,
+        blocked_id=blocked_id,
+        is_known=int(is_known),
+        now=tx.now,
+    )
+    return made == 1
+
+
+async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
+    gone = await tx.execute(
+        "delete from person_blocks where user_id = :user_id and blocked_id = :blocked_id",
+        user_id=user_id,
+        blocked_id=blocked_id,
+    )
+    return gone == 1
+
+
+async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
+    """False when it was so already. ``is_known``: see ``block``."""
+    made = await tx.execute(
+        "insert into mutes (user_id, thing, subject, is_known, created_at)"
+        " values (:user_id, :thing, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
+        is_known=int(is_known),
+        user_id=user_id,
+        thing=subject.thing.value,
+        subject=subject.id,
+        now=tx.now,
+    )
+    return made == 1
+
+
+async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
+    gone = await tx.execute(
+        "delete from mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
+    )
+    return gone == 1
+
+
+async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Kept]:
+    """Whom a person keeps away, the newest first. There are as many as they made."""
+    rows = await reader.fetch(
+        f"""
+        select b.blocked_id, u.display_name, b.created_at
+          from person_blocks b join users u on u.id = b.blocked_id
+         where b.user_id = :user_id{page.clause("b.created_at", "b.blocked_id")}
+        """,
+        user_id=user_id,
+        **page.values,
+    )
+    return [
+        Kept(Subject(Thing.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"])) for row in rows
+    ]
+
+
+async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Sequence[tuple[Subject, Instant]]:
+    """What a person wants to hear nothing of, the newest first."""
+    rows = await reader.fetch(
+        f"select thing, subject, created_at from mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
+        user_id=user_id,
+        **page.values,
+    )
+    return [(Subject(Thing(row["thing"]), row["subject"]), Instant(row["created_at"])) for row in rows]
+
+
+async def is_muted(reader: Reader, user_id: UserId, subject: str) -> bool:
+    row = await reader.fetch_one(
+        "select 1 as found from mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
+    )
+    return row is not None

@@ -1,0 +1,251 @@
+"""Labels of the labellers that this site chose: which hold, what they hide, how far each labeller was read. SQL.
+
+What a label hides is one condition (``hides_event``, ``hides_person``), which stands beside ``standing.is_withheld`` of events, series and
+groups, and beside ``standing.is_blocked`` of answers. A
+moderator's trust in the event, the person or the DID is stronger than any label.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.users.model import UserId
+
+# Every other value only warns: moderators read it.
+HIDING: Final = frozenset({"!hide", "!takedown", "spam"})
+
+# So many expired ones, or of a labeller that is forgotten, go in one transaction.
+_AT_ONCE: Final = 500
+
+_PUT = """
+    insert into labels (source, subject, value, cid, negated, hides, labelled_at, expires_at, heard_at)
+    values (:source, :subject, :value, :cid, :negated, :hides, :labelled_at, :expires_at, :now)
+        on conflict (subject, source, value, cid) do update
+       set negated = excluded.negated, labelled_at = excluded.labelled_at, expires_at = excluded.expires_at,
+           heard_at = excluded.heard_at
+     where excluded.labelled_at > labels.labelled_at
+        or (excluded.labelled_at = labels.labelled_at and excluded.negated > labels.negated)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What one labeller says about a DID, or a record by its uri; ``cid`` (empty: all) is the version that it is about."""
+
+    source: str
+    subject: str
+    value: str
+    cid: str
+    is_negated: bool
+    labelled_at: Instant
+    expires_at: Instant | None
+
+    @property
+    def hides(self) -> bool:
+        return self.value in HIDING
+
+
+def _holds(label: str) -> str:
+    return f"{label}.hides = 1 and {label}.negated = 0"
+
+
+def _is_trusted(*subjects: str) -> str:
+    return f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) and lt.state = 'trusted')"
+
+
+def hides_person(person: str, *things: str) -> str:
+    """The condition under which a label hides what is this person's (a column): one of their DIDs has it.
+
+    ``things``: columns that name what is asked about; one that a moderator trusts is shown.
+    """
+    return (
+        f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} and {_holds('l')}"
+        f" and not {_is_trusted('li.did')}) and not {_is_trusted(person, *things)})"
+    )
+
+
+def hides_event(table: str) -> str:
+    """The condition under which a label hides an event: its record has it, this version or all, or who hosts it."""
+    on_record = (
+        f"exists (select 1 from labels l where l.subject = {table}.record_uri and {_holds('l')}"
+        f" and l.cid in ('', coalesce({table}.record_cid, '')))"
+    )
+    trusted = _is_trusted(*(f"{table}.{name}" for name in ("id", "record_did", "author_id")))
+    return f"(({on_record} or {hides_person(f'{table}.author_id')}) and not {trusted})"
+
+
+async def put(tx: Transaction, label: Label) -> bool:
+    """Keep a label or its negation; False where what is known is as new. A label that expired says nothing."""
+    expires_at = label.expires_at
+    if expires_at is not None and expires_at <= tx.now and not label.is_negated:
+        # It replaces an older one that holds, and holds no longer itself.
+        label, expires_at = _negated(label), None
+    changed = await tx.execute(
+        _PUT,
+        source=label.source,
+        subject=label.subject,
+        value=label.value,
+        cid=label.cid,
+        negated=int(label.is_negated),
+        hides=int(label.hides),
+        labelled_at=label.labelled_at,
+        expires_at=None if label.is_negated else expires_at,
+        now=tx.now,
+    )
+    if label.is_negated and not label.cid:
+        # Taken back for every version, also for those that were named.
+        changed += await tx.execute(
+            "update labels set negated = 1, expires_at = null, labelled_at = :labelled_at, heard_at = :now"
+            " where subject = :subject and source = :source and value = :value and cid <> '' and negated = 0"
+            " and labelled_at <= :labelled_at",
+            source=label.source,
+            subject=label.subject,
+            value=label.value,
+            labelled_at=label.labelled_at,
+            now=tx.now,
+        )
+    return changed > 0
+
+
+def _negated(label: Label) -> Label:
+    return replace(label, is_negated=True, expires_at=None)
+
+
+async def expire(tx: Transaction) -> list[str]:
+    """What has expired holds no more; of which subjects, up to a few hundred at once. It stays, so that nothing older comes back."""
+    rows = await tx.fetch(
+        "select source, subject, value, cid from labels where expires_at <= :now and negated = 0"
+        " order by expires_at limit :limit",
+        now=tx.now,
+        limit=_AT_ONCE,
+    )
+    await tx.execute_many(
+        "update labels set negated = 1, expires_at = null"
+        " where source = :source and subject = :subject and value = :value and cid = :cid",
+        [dict(row) for row in rows],
+    )
+    return sorted({row["subject"] for row in rows})
+
+
+async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Label]]:
+    """The labels that hold, by subject: DIDs and uris of records."""
+    found: dict[str, list[Label]] = {}
+    if not subjects:
+        return found
+    rows = await reader.fetch(
+        "select source, subject, value, cid, negated, labelled_at, expires_at from labels"
+        " where subject in :subjects and negated = 0 order by subject, value, source, cid",
+        subjects=sorted(set(subjects)),
+    )
+    for row in rows:
+        expires_at = None if row["expires_at"] is None else Instant(row["expires_at"])
+        found.setdefault(row["subject"], []).append(
+            Label(
+                row["source"],
+                row["subject"],
+                row["value"],
+                row["cid"],
+                bool(row["negated"]),
+                Instant(row["labelled_at"]),
+                expires_at,
+            )
+        )
+    return found
+
+
+async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[Label]:
+    """The labels that may hide a record, or what this person hosts; for whoever it belongs to, to read why."""
+    rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
+    subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])
+    return [one for said in (await about(reader, subjects)).values() for one in said if one.hides]
+
+
+@dataclass(frozen=True, slots=True)
+class Labeller:
+    """How a labeller that this site reads stands. ``heard_at``: when it last said something that is kept; None: never."""
+
+    did: str
+    state: str
+    reason: str
+    cursor: int
+    changed_at: Instant
+    heard_at: Instant | None
+
+
+async def labellers(reader: Reader) -> list[Labeller]:
+    """Those that are read, in order of their DIDs."""
+    rows = await reader.fetch(
+        "select did, state, reason, cursor, changed_at,"
+        " (select max(heard_at) from labels where source = did) as heard_at from labellers order by did"
+    )
+    return [
+        Labeller(
+            row["did"],
+            row["state"],
+            row["reason"],
+            int(row["cursor"]),
+            Instant(row["changed_at"]),
+            None if row["heard_at"] is None else Instant(row["heard_at"]),
+        )
+        for row in rows
+    ]
+
+
+async def add_labeller(tx: Transaction, did: str) -> int:
+    """Follow a labeller; the number to go on after, 0 for the beginning of what it remembers."""
+    await tx.execute(
+        "insert into labellers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"
+        " on conflict (did) do nothing",
+        did=did,
+        now=tx.now,
+    )
+    row = await tx.fetch_one("select cursor from labellers where did = :did", did=did)
+    return 0 if row is None else int(row["cursor"])
+
+
+async def advance(tx: Transaction, did: str, cursor: int) -> None:
+    """What a labeller said up to here is kept."""
+    await tx.execute(
+        "update labellers set cursor = :cursor, state = 'following', reason = '',"
+        " changed_at = case when state = 'following' then changed_at else :now end"
+        " where did = :did and cursor < :cursor",
+        did=did,
+        cursor=cursor,
+        now=tx.now,
+    )
+
+
+async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
+    """A labeller is read (``following``), cannot be (``failing``), or waits for a person (``stopped``); ``changed_at``: since when."""
+    await tx.execute(
+        "update labellers set state = :state, reason = :reason,"
+        " changed_at = case when state = :state then changed_at else :now end where did = :did",
+        did=did,
+        state=state,
+        reason=reason[:500],
+        now=tx.now,
+    )
+
+
+async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
+    """Whom the settings name no more, each to be forgotten; one that is named again meanwhile is read from the beginning."""
+    rows = await tx.fetch("select did from labellers order by did")
+    gone = [row["did"] for row in rows if row["did"] not in chosen]
+    await tx.execute_many("update labellers set cursor = 0 where did = :did", [{"did": did} for did in gone])
+    return gone
+
+
+async def forget_some(tx: Transaction, did: str) -> bool:
+    """Some hundreds of a labeller's labels are gone, how far it was read with the last of them; False when nothing is left."""
+    deleted = await tx.execute(
+        "delete from labels where source = :did and (subject, value, cid) in"
+        " (select subject, value, cid from labels where source = :did limit :limit)",
+        did=did,
+        limit=_AT_ONCE,
+    )
+    if deleted == _AT_ONCE:
+        return True
+    await tx.execute("delete from labellers where did = :did", did=did)
+    return False

@@ -1,0 +1,89 @@
+"""What waits before it is shown: the site's own numbers, changed at run time, each change a line of the log."""
+
+from dataclasses import fields, replace
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, PreconditionFailed
+from openmeet.domain.moderation import audit_log
+from openmeet.domain.moderation.audit_log import Line
+from openmeet.domain.moderation.model import Act, ActId, Policy, Subject, Thing
+from openmeet.domain.users.model import UserId
+
+_NUMBERS = {
+    "new_account_days": (1, 365),
+    "new_author_minutes": (0, 10_080),
+    "most_events_of_author": (1, 100_000),
+    "most_authors_of_host": (1, 100_000),
+    "most_events_of_host": (1, 1_000_000),
+    "most_new_hosts": (1, 100_000),
+}
+NAMES = ("holds_first_events", *_NUMBERS)
+# The policy is one thing, of the whole site.
+SUBJECT = Subject(Thing.HOST, "this site")
+
+
+async def current(reader: Reader) -> Policy:
+    """The defaults where nobody has changed anything."""
+    row = await reader.fetch_one(f"select {', '.join(NAMES)}, revision from moderation_policy where id = 1")
+    if row is None:
+        return Policy()
+    numbers = {name: row[name] for name in _NUMBERS}
+    return Policy(holds_first_events=bool(row["holds_first_events"]), **numbers, revision=row["revision"])
+
+
+def check(wanted: Policy) -> Policy:
+    """Raises InvalidForm, with the numbers that cannot be."""
+    problems = {
+        name: f"A whole number from {least} to {most}."
+        for name, (least, most) in _NUMBERS.items()
+        if not least <= getattr(wanted, name) <= most
+    }
+    if problems:
+        raise InvalidForm(problems)
+    return wanted
+
+
+async def change(
+    tx: Transaction,
+    wanted: Policy,
+    *,
+    by: UserId | None,
+    expected_revision: int | None = None,
+    undoes: ActId | None = None,
+) -> Policy:
+    """Keep another policy; the same changes nothing. PreconditionFailed when it was changed since ``expected_revision``."""
+    before = await current(tx)
+    if expected_revision is not None and before.revision != expected_revision:
+        raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
+    after = replace(check(wanted), revision=before.revision + 1)
+    if replace(after, revision=before.revision) == before:
+        return before
+    names = ", ".join(NAMES)
+    marks = ", ".join(f":{name}" for name in NAMES)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in NAMES)
+    made = await tx.execute(
+        f"""
+        insert into moderation_policy (id, {names}, revision) values (1, {marks}, :revision)
+            on conflict (id) do update set {sets}, revision = excluded.revision
+         where moderation_policy.revision = :before
+        """,
+        **{name: int(getattr(after, name)) for name in NAMES},
+        revision=after.revision,
+        before=before.revision,
+    )
+    if not made:
+        raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
+    await audit_log.add(tx, by, [Line(Act.CHANGE_POLICY, SUBJECT, words_of(before), words_of(after), undoes=undoes)])
+    return after
+
+
+def parsed(words: str) -> Policy:
+    """The policy that a line of the log names."""
+    said = dict(part.split("=") for part in words.split())
+    numbers = {name: int(said[name]) for name in _NUMBERS}
+    return Policy(holds_first_events=said["holds_first_events"] == "1", **numbers)
+
+
+def words_of(policy: Policy) -> str:
+    """The policy as a line of the log names it."""
+    return " ".join(f"{one.name}={int(getattr(policy, one.name))}" for one in fields(policy) if one.name in NAMES)

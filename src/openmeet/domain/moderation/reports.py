@@ -1,0 +1,134 @@
+"""What people report: one open report per person and thing, which a constraint holds. SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.moderation.model import ActId, Outcome, Reason, Report, ReportId, Subject, Thing
+from openmeet.domain.paging import Page
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_at, outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Open reports about one thing: how many, since when."""
+
+    subject: Subject
+    number: int
+    since: Instant
+
+
+async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: Reason, words: str) -> Report:
+    """A report; said again while it is open, it is changed and stays one."""
+    row = await tx.fetch_one(
+        f"""
+        insert into reports ({_COLUMNS}, closed_by_act)
+        values (:id, :reporter_id, :thing, :subject, :reason, :words, :now, null, null, null)
+            on conflict (reporter_id, thing, subject) where closed_at is null
+            do update set reason = excluded.reason, words = excluded.words
+        returning {_COLUMNS}
+        """,
+        id=new_id(tx.now),
+        reporter_id=reporter_id,
+        thing=subject.thing.value,
+        subject=subject.id,
+        reason=reason.value,
+        words=words,
+        now=tx.now,
+    )
+    assert row is not None  # noqa: S101  # an insert that updates where it cannot insert returns a row
+    return _report(row)
+
+
+async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[Bundle]:
+    """Things with open reports, those that wait longest first."""
+    clause = "" if after is None else "having (min(created_at), subject) > (:after_since, :after_subject)"
+    values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
+    rows = await reader.fetch(
+        f"""
+        select thing, subject, count(*) as number, min(created_at) as since from reports
+         where closed_at is null group by thing, subject {clause} order by 4, 2 limit :limit
+        """,
+        limit=limit,
+        **values,
+    )
+    return [Bundle(Subject(Thing(row["thing"]), row["subject"]), int(row["number"]), row["since"]) for row in rows]
+
+
+async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[Report]:
+    """Open reports about these things, the oldest first."""
+    if not subjects:
+        return []
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from reports where closed_at is null and subject in :subjects order by created_at, id limit :limit",
+        subjects=list(subjects),
+        limit=limit,
+    )
+    return [_report(row) for row in rows]
+
+
+async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[Report]:
+    """What somebody reported, the newest first."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from reports where reporter_id = :reporter_id{page.clause('created_at', 'id')}",
+        reporter_id=reporter_id,
+        **page.values,
+    )
+    return [_report(row) for row in rows]
+
+
+async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> Report | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from reports where reporter_id = :reporter_id and subject = :subject and closed_at is null",
+        reporter_id=reporter_id,
+        subject=subject,
+    )
+    return _report(row) if row else None
+
+
+async def close(tx: Transaction, subject: str, outcome: Outcome, act_id: ActId) -> int:
+    """Everything open about a thing is closed by this act; how many."""
+    return await tx.execute(
+        "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :act_id"
+        " where subject = :subject and closed_at is null",
+        now=tx.now,
+        outcome=outcome.value,
+        act_id=act_id,
+        subject=subject,
+    )
+
+
+async def reopen(tx: Transaction, act_id: ActId) -> int:
+    """What this act closed is open again, unless its reporter has said it anew since; how many."""
+    return await tx.execute(
+        """
+        update reports set closed_at = null, outcome = null, closed_by_act = null
+         where closed_by_act = :act_id and not exists (
+               select 1 from reports o where o.reporter_id = reports.reporter_id and o.thing = reports.thing
+                  and o.subject = reports.subject and o.closed_at is null)
+        """,
+        act_id=act_id,
+    )
+
+
+async def count_open(reader: Reader) -> int:
+    """Things with open reports."""
+    row = await reader.fetch_one("select count(distinct subject) as number from reports where closed_at is null")
+    return int(row["number"]) if row else 0
+
+
+def _report(row: Row) -> Report:
+    return Report(
+        id=ReportId(row["id"]),
+        reporter_id=UserId(row["reporter_id"]),
+        subject=Subject(Thing(row["thing"]), row["subject"]),
+        reason=Reason(row["reason"]),
+        words=row["words"],
+        created_at=Instant(row["created_at"]),
+        closed_at=row["closed_at"],
+        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+    )

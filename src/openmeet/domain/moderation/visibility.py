@@ -1,0 +1,159 @@
+"""How things stand: the condition that leaves out what is withheld, and the SQL of the one row per subject.
+
+``is_withheld`` is asked where rooms decide what exists for whom (``events.queries.is_hidden``, and what series and groups have
+like it); nothing else in the product asks it.
+"""
+
+from collections.abc import Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.moderation.model import Standing, State, Subject, Thing
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "subject, thing, state, reason, decided_by, since"
+
+
+def is_withheld(*subjects: str, is_public: str) -> str:
+    """The condition under which one of these columns names something that is shown to nobody but those whose it is.
+
+    Who waits for their first public event hides nothing else: ``is_public`` is the condition that it is one.
+    """
+    return (
+        f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state <> 'trusted'"
+        f" and (w.state <> 'first_event' or {is_public}))"
+    )
+
+
+def awaits_first(person: str) -> str:
+    """The condition under which public events of this person (a column) wait for a moderator."""
+    return (
+        f"exists (select 1 from moderation_states w where w.subject = {person} and w.thing = 'person'"
+        " and w.state = 'first_event')"
+    )
+
+
+def is_of_blocked_host(host: str) -> str:
+    """The condition under which the PDS with this origin is blocked."""
+    return f"exists (select 1 from moderation_states b where b.subject = {host} and b.thing = 'host' and b.state = 'hidden')"
+
+
+def is_blocked(*subjects: str) -> str:
+    """The condition under which a moderator has blocked the person or the DID that one of these columns names."""
+    return (
+        f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state = 'hidden')"
+    )
+
+
+async def of(reader: Reader, subject: str) -> Standing | None:
+    """None: nobody ever decided about it."""
+    found = await of_each(reader, [subject])
+    return found.get(subject)
+
+
+async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, Standing]:
+    """The same for several."""
+    if not subjects:
+        return {}
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from moderation_states where subject in :subjects order by subject",
+        subjects=sorted(set(subjects)),
+    )
+    return {row["subject"]: standing_of(row) for row in rows}
+
+
+async def listed(
+    reader: Reader, states: Sequence[State], *, after: tuple[Instant, str] | None, limit: int
+) -> list[Standing]:
+    """Subjects that stand so, the oldest first."""
+    clause = "" if after is None else "and (since, subject) > (:after_since, :after_subject)"
+    values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from moderation_states where state in :states {clause} order by since, subject limit :limit",
+        states=[state.value for state in states],
+        limit=limit,
+        **values,
+    )
+    return [standing_of(row) for row in rows]
+
+
+async def change(
+    tx: Transaction, subject: Subject, before: State, after: State, *, reason: str, by: UserId | None
+) -> bool:
+    """Compare and set: False when the subject does not stand as before, since somebody else has just decided."""
+    if after is State.SHOWN:
+        changed = await tx.execute(
+            "delete from moderation_states where subject = :subject and state = :before",
+            subject=subject.id,
+            before=before.value,
+        )
+        return changed == 1
+    values = {**_values(tx, subject, after), "reason": reason, "by": by}
+    if before is State.SHOWN:
+        changed = await tx.execute(
+            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+            " values (:subject, :thing, :state, :reason, :by, :now) on conflict (subject) do nothing",
+            **values,
+        )
+    else:
+        changed = await tx.execute(
+            "update moderation_states set state = :state, reason = :reason, decided_by = :by, since = :now"
+            " where subject = :subject and thing = :thing and state = :before",
+            **values,
+            before=before.value,
+        )
+    return changed == 1
+
+
+async def hold(tx: Transaction, subjects: Sequence[Subject], state: State) -> None:
+    """Let subjects wait that nobody has decided about."""
+    await tx.execute_many(
+        """
+        insert into moderation_states (subject, thing, state, reason, decided_by, since)
+        values (:subject, :thing, :state, '', null, :now)
+            on conflict (subject) do nothing
+        """,
+        [_values(tx, subject, state) for subject in subjects],
+    )
+
+
+async def release(tx: Transaction, subjects: Sequence[str], state: State) -> int:
+    """Show subjects that still stand so; how many."""
+    if not subjects:
+        return 0
+    return await tx.execute(
+        "delete from moderation_states where subject in :subjects and state = :state",
+        subjects=list(subjects),
+        state=state.value,
+    )
+
+
+async def keep_waiting(tx: Transaction, subjects: Sequence[str]) -> None:
+    """Those who waited for time wait for a moderator from now on."""
+    if subjects:
+        await tx.execute(
+            "update moderation_states set state = 'burst' where subject in :subjects and state = 'arrival'",
+            subjects=list(subjects),
+        )
+
+
+async def count(reader: Reader, states: Sequence[State]) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as number from moderation_states where state in :states",
+        states=[state.value for state in states],
+    )
+    return int(row["number"]) if row else 0
+
+
+def standing_of(row: Row) -> Standing:
+    return Standing(
+        Subject(Thing(row["thing"]), row["subject"]),
+        State(row["state"]),
+        row["reason"],
+        None if row["decided_by"] is None else UserId(row["decided_by"]),
+        Instant(row["since"]),
+    )
+
+
+def _values(tx: Transaction, subject: Subject, state: State) -> dict[str, object]:
+    return {"subject": subject.id, "thing": subject.thing.value, "state": state.value, "now": tx.now}

@@ -1,0 +1,1 @@
+"""What a moderator's decision changes in events, series, groups and accounts."""

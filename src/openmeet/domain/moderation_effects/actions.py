@@ -1,0 +1,137 @@
+"""An act of a moderator with what follows from it: news to those whose it is, places that become free, records looked at again."""
+
+from collections.abc import Sequence
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import group_hosting, turning_away
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups import people
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import GroupId, Role
+from openmeet.domain.moderation import actions, rules
+from openmeet.domain.moderation.actions import Step
+from openmeet.domain.moderation.model import ActId, State, Subject, Thing
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.notify import tell
+from openmeet.domain.safety import subjects
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import publications
+
+# So many newcomers are decided about in one transaction.
+AT_ONCE = 200
+
+_WAITING = (State.FIRST_EVENT, State.ARRIVAL, State.BURST)
+
+
+async def decide(tx: Transaction, moderator: Caller, subject: Subject, after: State, reason: str) -> Step:
+    """Let a subject stand so. ``reason`` is told to those whose it is. Raises NotFound, Refused, Conflict, InvalidForm."""
+    await _must_be_there(tx, subject)
+    is_told = after is State.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
+    step = await actions.decide(tx, moderator.user_id, subject, after, rules.check_reason(reason, is_told=is_told))
+    await _follow(tx, [step])
+    return step
+
+
+async def decide_waiting(tx: Transaction, moderator: Caller, after: State, *, host: str, reason: str) -> int:
+    """Show or block newcomers who wait for a moderator, on one host or on all (empty); how many, up to ``AT_ONCE``."""
+    rows = await tx.fetch(
+        """
+        select w.subject from moderation_states w left join network_authors n on n.did = w.subject
+         where w.state = 'burst' and w.thing = 'did' and (:host = '' or n.host = :host)
+         order by w.since, w.subject limit :limit
+        """,
+        host=host,
+        limit=AT_ONCE,
+    )
+    waiting = [Subject(Thing.DID, row["subject"]) for row in rows]
+    steps = await actions.decide_all(tx, moderator.user_id, waiting, State.BURST, after, reason)
+    await _follow(tx, steps)
+    return len(steps)
+
+
+async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
+    """Take an act back, with what follows from that. Raises NotFound, Refused, Conflict."""
+    step = await actions.undo(tx, moderator.user_id, act_id, "")
+    if step is not None:
+        await _follow(tx, [step])
+
+
+async def _must_be_there(reader: Reader, subject: Subject) -> None:
+    """A DID or host may be decided about before anything of it was seen; everything else must be there."""
+    if subject.thing in {Thing.DID, Thing.HOST}:
+        return
+    if not (await subjects.described(reader, [subject]))[subject.id].is_there:
+        raise NotFound("There is no such thing.")
+
+
+async def _follow(tx: Transaction, steps: Sequence[Step]) -> None:
+    for step in steps:
+        match step.subject.thing:
+            case Thing.EVENT:
+                await _tell_host(tx, EventId(step.subject.id), step)
+            case Thing.SERIES:
+                await _tell_host_of_series(tx, step)
+            case Thing.PERSON:
+                await _follow_person(tx, UserId(step.subject.id), step)
+            case Thing.DID:
+                owner = (await subjects.described(tx, [step.subject]))[step.subject.id].owner
+                if owner is not None:
+                    await _follow_person(tx, owner, step)
+            case Thing.GROUP:
+                await _tell_group(tx, GroupId(step.subject.id), step)
+            case Thing.HOST:
+                continue
+
+
+async def _follow_person(tx: Transaction, person: UserId, step: Step) -> None:
+    if step.after is State.HIDDEN:
+        await turning_away.turn_away(tx, person)
+    if step.before is State.FIRST_EVENT and step.after is not State.HIDDEN:
+        await publications.wake_all_of(tx, person)
+        row = await tx.fetch_one(
+            "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
+            " and deleted_at is null order by created_at desc, id desc limit 1",
+            person=person,
+        )
+        if row is not None:
+            await _tell_host(tx, EventId(row["id"]), step)
+
+
+async def _tell_host(tx: Transaction, event_id: EventId, step: Step) -> None:
+    """Its author hears what a moderator decided and why; whoever asked to be told of the event hears that it is different."""
+    event = await events.lock_for_update(tx, event_id)
+    if event is None or event.is_gone:
+        return
+    await tell_listeners(tx, [event])
+    if step.after is not State.HIDDEN:
+        await publications.wake_all_of(tx, event.author_id)
+    if step.before in _WAITING and step.before is not State.FIRST_EVENT:
+        # What came from the network and waited: nobody here had been told that it does.
+        return
+    about = Particulars(answer="hidden" if step.after is State.HIDDEN else "shown", said=step.reason)
+    await tell(tx, [event.author_id], Kind.MODERATED, event.id, int(tx.now), about, starts_at=event.starts_at)
+
+
+async def _tell_group(tx: Transaction, group_id: GroupId, step: Step) -> None:
+    """Those who run it hear what was decided and why; what of its events was to be published while it was hidden is, once it is shown."""
+    group = await groups.lock(tx, group_id)
+    if group is None or group.deleted_at is not None:
+        return
+    if step.after is not State.HIDDEN:
+        await group_hosting.look_at_records(tx, group.id)
+    about = Particulars(answer="hidden" if step.after is State.HIDDEN else "shown", said=step.reason, group_id=group.id)
+    running = await people.ids_in_roles(tx, group.id, (Role.OWNER, Role.ADMIN), who_listen=False)
+    await tell(tx, running, Kind.GROUP_MODERATED, group.id, int(tx.now), about)
+
+
+async def _tell_host_of_series(tx: Transaction, step: Step) -> None:
+    """By the news about its next date: those have a page."""
+    held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
+    coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
+    if coming:
+        await _tell_host(tx, coming[0].id, step)

@@ -1,0 +1,201 @@
+"""Which news go into which mail: the SQL of ``news_mails``.
+
+At most one mail per person and subject is open, a constraint says so; what happens while it waits joins it. The payer closes it
+when it is first paid: from then on its contents are fixed, so that a second attempt says the same, and later news open another.
+Who adds news holds the lock on the subject's row, so two of them never wait for each other.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.for_each import write_each
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.fresh_id import new_ids
+from openmeet.domain.notifications import preferences
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
+from openmeet.domain.notifications.preferences import AT_ONCE
+from openmeet.domain.notifications.queries import COLUMNS, notification_of
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.emails import owe_mails
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """News that are to be mailed to one person not later than ``due_at``. ``is_bundled``: ``subject`` is another than theirs."""
+
+    user_id: UserId
+    subject: str
+    due_at: Instant
+    is_bundled: bool = False
+
+
+_FIND_OPEN = """
+    select id, user_id, subject from news_mails where closed_at is null and user_id in :user_ids order by id
+"""
+
+# Writing what is there already takes the lock on either engine, and answers with what is true now.
+_LOCK_OPEN = """
+    update news_mails set due_at = due_at where id in :ids and closed_at is null returning id, user_id, due_at
+"""
+
+_OPEN = """
+    insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
+    select given.id, given.user_id, given.subject, given.due_at, null, cast(:now as bigint)
+      from each(id text, user_id text, subject text, due_at bigint) as given where 1 = 1
+        on conflict (user_id, subject) where closed_at is null do nothing
+"""
+
+# With how each of them is told, because others wait for the subject's row: on PostgreSQL every statement is a way to go and back.
+# SQLite has one writer, which holds all.
+_HELD = (
+    "(select id, user_id, due_at from news_mails"
+    " where closed_at is null and user_id in :user_ids and subject = :subject order by user_id{lock})"
+)
+_WITH_HELD = {
+    (engine, has_sources): preferences.statement(
+        has_sources=has_sources,
+        columns=", m.id as mail_id, m.due_at as mail_due_at",
+        joined=f" left join {_HELD.format(lock=lock)} m on m.user_id = u.id",
+    )
+    for engine, lock in (("sqlite", ""), ("postgresql", " for no key update"))
+    for has_sources in (False, True)
+}
+
+
+async def addressees_and_mails(
+    tx: Transaction, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str], subject: str
+) -> list[tuple[Addressee, str | None, Instant | None]]:
+    """``preferences.addressees`` for a few people, each with the open mail to them about this subject, and when that is due.
+
+    It stays open until the transaction ends.
+    """
+    if not user_ids:
+        return []
+    rows = await tx.fetch(
+        _WITH_HELD[tx.engine, bool(sources)],
+        user_ids=sorted(set(user_ids)),
+        topic=topic.value,
+        subject=subject,
+        **({"sources": sorted(sources)} if sources else {}),
+    )
+    return [
+        (preferences.addressee_of(own, topic), own[0]["mail_id"], own[0]["mail_due_at"])
+        for own in preferences.by_person(rows)
+    ]
+
+
+async def for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+    """The open mail for each of these news, one per person: that about their subject, or another that is owed from now on.
+
+    What cannot wait takes along what waited. The mails are locked, and the news are not in them yet.
+    """
+    found: dict[UserId, str] = {}
+    for start in range(0, len(news), AT_ONCE):
+        found |= await _for_news(tx, news[start : start + AT_ONCE])
+    return found
+
+
+async def _for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+    known = await _lock_open(tx, news)
+    late = {
+        one.user_id: known[one.user_id][0]
+        for one in news
+        if one.user_id in known and known[one.user_id][1] > one.due_at
+    }
+    await tx.execute_many(
+        "update news_mails set closed_at = :now where id = :id", [{"id": one, "now": tx.now} for one in late.values()]
+    )
+    opening = {one.user_id: one for one in news if one.user_id not in known or one.user_id in late}
+    ids = new_ids(tx.now, len(opening))
+    fresh = {user_id: (mail_id, one) for mail_id, (user_id, one) in zip(ids, opening.items(), strict=True)}
+    await write_each(
+        tx,
+        _OPEN,
+        [
+            {"id": mail_id, "user_id": user_id, "subject": one.subject, "due_at": one.due_at}
+            for user_id, (mail_id, one) in fresh.items()
+        ],
+        now=tx.now,
+    )
+    mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
+    now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}
+    # Whoever does not hold the lock on the subject may have opened one in the same moment: then it is that one.
+    others = [one for user_id, (mail_id, one) in fresh.items() if now_open.get(user_id) != mail_id]
+    if others:
+        mail_of |= await _for_news(tx, others)
+    await tx.execute_many(
+        "update notifications set mail_id = :mail_id where mail_id = :late",
+        [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
+    )
+    await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
+    await owe_mails(
+        tx,
+        NEWS_MAIL,
+        [(user_id, mail_id, one.due_at) for user_id, (mail_id, one) in fresh.items() if one not in others],
+    )
+    return mail_of
+
+
+async def _lock_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, tuple[str, Instant]]:
+    """The open mail of each person about their subject, and when it is due."""
+    ids = list((await _find_open(tx, news)).values())
+    rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
+    return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
+
+
+async def _find_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+    about = {one.user_id: one.subject for one in news}
+    found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
+    return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}
+
+
+async def owe_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
+    """(person, day, when it is sent): the digest of that day, which says what waits for it then.
+
+    Who was sent that already, and wants it at a later hour or has travelled west since, gets another one.
+    """
+    await owe_mails(tx, DIGEST_MAIL, digests, renews=True)
+
+
+async def close(tx: Transaction, mail_id: str) -> list[Notification]:
+    """What the mail says, from now on for good; empty when it went into another."""
+    await tx.execute(
+        "update news_mails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
+    )
+    return await in_mail(tx, mail_id)
+
+
+async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
+    """What the digest of a day says, from now on for good. ``revision``: of the debt, see ``owe_digests``."""
+    mail_id = f"{day} {revision} {user_id}"
+    is_first = await tx.execute(
+        """
+        insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
+        values (:id, :user_id, '', :now, :now, :now) on conflict (id) do nothing
+        """,
+        id=mail_id,
+        user_id=user_id,
+        now=tx.now,
+    )
+    if is_first:
+        await tx.execute(
+            "update notifications set mail_id = :mail_id, is_for_digest = 0"
+            " where user_id = :user_id and is_for_digest = 1",
+            mail_id=mail_id,
+            user_id=user_id,
+        )
+    return await in_mail(tx, mail_id)
+
+
+async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
+    """The news of a mail, oldest first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from notifications where mail_id = :mail_id order by created_at, id", mail_id=mail_id
+    )
+    return [notification_of(row) for row in rows]
+
+
+async def forget_closed(tx: Transaction, before: Instant) -> int:
+    """Drop what was sent long ago; the news stay."""
+    return await tx.execute("delete from news_mails where closed_at < :before", before=before)

@@ -1,0 +1,219 @@
+"""Telling people: on their page, by mail, in a digest, as each has chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.together import Write
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.moderation.blocks import unwilling_among
+from openmeet.domain.notifications import emails, preferences, queries, rules
+from openmeet.domain.notifications.emails import Waiting
+from openmeet.domain.notifications.model import (
+    NOTHING_MORE,
+    TOPICS,
+    Addressee,
+    Channel,
+    Hours,
+    Kind,
+    Particulars,
+    Topic,
+)
+from openmeet.domain.users.model import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``.
+
+    ``sources``: persons and groups that they come from, beside those that the particulars name: who blocks or mutes one of them, or is
+    blocked by one, is not told.
+    """
+
+    to: Sequence[UserId]
+    subject_id: str
+    revision: int
+    particulars: Particulars = NOTHING_MORE
+    starts_at: Instant | None = None
+    bundle: str = ""
+    sources: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One person who is told, and by which kind of mail."""
+
+    addressee: Addressee
+    channel: Channel | None
+    telling: Telling
+
+    @property
+    def about(self) -> tuple[UserId, str, int]:
+        return self.addressee.user_id, self.telling.subject_id, self.telling.revision
+
+
+async def tell(
+    tx: Transaction,
+    to: Sequence[UserId],
+    kind: Kind,
+    subject_id: str,
+    revision: int,
+    particulars: Particulars = NOTHING_MORE,
+    *,
+    starts_at: Instant | None = None,
+    bundle: str = "",
+    sources: Sequence[str] = (),
+) -> None:
+    """Tell each of these people once about this revision of the subject; the same call again tells nobody.
+
+    ``starts_at``: when the event starts (of a moved one, the earlier of the two): what is near is mailed at once. The caller
+    holds the lock on the subject's row. ``bundle``: what the mail is about in which these news wait, where that is not the subject.
+    ``sources``: see ``Telling``.
+    """
+    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at, bundle, sources)])
+
+
+async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
+    """Several tellings, in hardly more statements than one. A person is told of one subject at most, however often."""
+    if not any(one.to for one in tellings):
+        return
+    addressees = await _addressees(tx, kind, tellings)
+    told: list[_Told] = []
+    for one, willing in zip(tellings, addressees, strict=True):
+        is_mailed = rules.is_mailed(kind, one.particulars)
+        for addressee in willing:
+            channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
+            if Channel.IN_APP in addressee.channels or channel:
+                told.append(_Told(addressee, channel, one))
+    known = await queries.told(tx, kind, [one.about for one in told])
+    fresh = [one for one in told if one.about not in known]
+    mail_of = await emails.for_news(tx, _waiting(kind, fresh, tx.now))
+    await queries.insert(
+        tx,
+        kind,
+        [
+            queries.News(
+                *one.about,
+                one.telling.particulars,
+                Channel.IN_APP in one.addressee.channels,
+                mail_of.get(one.addressee.user_id),
+                is_for_digest=one.channel is Channel.DIGEST,
+            )
+            for one in fresh
+        ],
+    )
+    digests = dict.fromkeys(one.addressee for one in fresh if one.channel is Channel.DIGEST)
+    await emails.owe_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
+
+
+async def _addressees(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> list[list[Addressee]]:
+    """Whom each of them reaches, without those who keep its sources away."""
+    people = [user_id for one in tellings for user_id in one.to]
+    sources = [rules.sources_of(kind, one.particulars, one.sources) for one in tellings]
+    are_alike = all(some == sources[0] for some in sources)
+    asked_at_once = sources[0] if are_alike else ()
+    known = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind], asked_at_once)}
+    pairs = [
+        set() if are_alike else {(user_id, source) for user_id in one.to if user_id in known for source in some}
+        for one, some in zip(tellings, sources, strict=True)
+    ]
+    unwilling = await unwilling_among(tx, {pair for some in pairs for pair in some})
+    without = [{user_id for user_id, _ in some & unwilling} for some in pairs]
+    return [
+        [known[user_id] for user_id in dict.fromkeys(one.to) if user_id in known and user_id not in some]
+        for one, some in zip(tellings, without, strict=True)
+    ]
+
+
+def _waiting(kind: Kind, told: Sequence[_Told], now: Instant) -> list[Waiting]:
+    """What is to be mailed to each person, once, and when the first of it has to be."""
+    waiting: dict[UserId, Waiting] = {}
+    for one in told:
+        if one.channel is not Channel.EMAIL:
+            continue
+        is_urgent = _is_urgent(kind, one.telling, now)
+        due_at = rules.mail_due_at(one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind))
+        user_id, subject = one.addressee.user_id, one.telling.bundle or one.telling.subject_id
+        if user_id not in waiting or due_at < waiting[user_id].due_at:
+            waiting[user_id] = Waiting(user_id, subject, due_at, is_bundled=bool(one.telling.bundle))
+    return list(waiting.values())
+
+
+async def telling(
+    tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int, particulars: Particulars
+) -> Sequence[Write] | None:
+    """``tell``, to be written together with what these few are told of; None where there is more to it than that.
+
+    Of news that are not urgent, which join the mail that waits.
+    """
+    writes: list[Write] = []
+    sources = rules.sources_of(kind, particulars, ())
+    for one, open_id, leaves_at in await emails.addressees_and_mails(tx, to, TOPICS[kind], sources, subject_id):
+        channel = rules.channel_of_mail(one) if rules.is_mailed(kind, particulars) else None
+        mail_id = None
+        if channel is not None:
+            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False)
+            if channel is not Channel.EMAIL or open_id is None or leaves_at is None or leaves_at > due_at:
+                return None
+            mail_id = open_id
+        is_shown = Channel.IN_APP in one.channels
+        if is_shown or mail_id is not None:
+            news = queries.News(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
+            writes.append(queries.inserting(tx, kind, news))
+    return writes
+
+
+async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+    """Forget the newest news of this kind about a subject; False where there are none, or the person may have read them.
+
+    The caller holds the lock on the subject's row. A mail that is left without news is not sent.
+    """
+    return await queries.take_back(tx, user_id, kind, subject_id)
+
+
+async def reached(reader: Reader, people: Sequence[UserId], kind: Kind) -> list[UserId]:
+    """Those of these people whom news of this kind would reach, on their page or by mail, in their order."""
+    reachable = {
+        one.user_id
+        for one in await preferences.addressees(reader, people, TOPICS[kind])
+        if Channel.IN_APP in one.channels or rules.channel_of_mail(one)
+    }
+    return [one for one in people if one in reachable]
+
+
+async def mark_all_read(tx: Transaction, user_id: UserId) -> None:
+    """The person has seen the list."""
+    await queries.mark_read(tx, user_id)
+
+
+async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[Topic, frozenset[Channel]]) -> None:
+    """Hear of these topics through these channels; topics that are not named stay as they are."""
+    await preferences.put(
+        tx,
+        user_id,
+        {(topic, channel): channel in channels for topic, channels in chosen.items() for channel in Channel},
+    )
+
+
+async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
+    """When mail may come; what waits already keeps its time."""
+    await preferences.put_hours(tx, user_id, hours)
+
+
+async def stop_mail(tx: Transaction, user_id: UserId, topic: Topic) -> None:
+    """No more mail about a topic, neither at once nor in a digest; the page still tells."""
+    await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
+
+
+def _channel(kind: Kind, one: Telling, addressee: Addressee, now: Instant) -> Channel | None:
+    """How it is mailed to them: at once, too, where their digest would come too late."""
+    channel = rules.channel_of_mail(addressee)
+    if channel is Channel.DIGEST:
+        _, digest_at = rules.next_digest(addressee.hours, now)
+        if rules.is_too_late_in(digest_at, kind, one.starts_at, urgent=_is_urgent(kind, one, now)):
+            return Channel.EMAIL
+    return channel
+
+
+def _is_urgent(kind: Kind, one: Telling, now: Instant) -> bool:
+    return rules.is_urgent(kind, one.particulars, one.starts_at, now)

@@ -1,0 +1,134 @@
+"""What people chose to hear of, where and when: the SQL of preferences and hours. What nobody chose is a default."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import time
+from itertools import groupby
+from operator import itemgetter
+
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.moderation.blocks import is_unwilling
+from openmeet.domain.notifications.model import DIGEST_HOUR, Addressee, Channel, Hours, Topic, defaults_of
+from openmeet.domain.users.model import UserId
+
+# How many people one statement is about: engines limit the number of parameters.
+AT_ONCE = 1000
+
+_HOURS = """
+    select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
+           h.digest_hour
+      from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id
+"""
+
+# The same, once for each channel about which somebody chose something, or once.
+_ADDRESSEES = """
+    select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
+           h.digest_hour, p.channel, p.is_on, u.kind{columns}
+      from users u left join notification_hours h on h.user_id = u.id left join guests g on g.user_id = u.id
+      left join notification_preferences p on p.user_id = u.id and p.topic = :topic{joined}
+     where u.id in :user_ids and (u.kind = 'person' or g.email is not null){willing} order by u.id, p.channel
+"""
+_WILLING = f" and not {is_unwilling('u.id')}"
+
+
+def statement(*, has_sources: bool, columns: str = "", joined: str = "") -> str:
+    """Asks how people (``user_ids``) are told about a ``topic``, without those who keep one of the ``sources`` away."""
+    return _ADDRESSEES.format(columns=columns, joined=joined, willing=_WILLING if has_sources else "")
+
+
+_STATEMENTS = {has_sources: statement(has_sources=has_sources) for has_sources in (False, True)}
+
+
+async def addressees(
+    reader: Reader, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str] = ()
+) -> list[Addressee]:
+    """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
+
+    Guests who gave an address are. ``sources``: persons and groups from whom it comes; who keeps one away is told nothing.
+    """
+    found: list[Addressee] = []
+    values = {"sources": sorted(sources)} if sources else {}
+    ordered = sorted(set(user_ids))
+    for start in range(0, len(ordered), AT_ONCE):
+        some = ordered[start : start + AT_ONCE]
+        rows = await reader.fetch(_STATEMENTS[bool(sources)], user_ids=some, topic=topic.value, **values)
+        found += [addressee_of(own, topic) for own in by_person(rows)]
+    return found
+
+
+def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The rows of ``statement``, of each person together."""
+    return (list(own) for _, own in groupby(rows, key=itemgetter("id")))
+
+
+def addressee_of(own: Sequence[Row], topic: Topic) -> Addressee:
+    """The model value of one person's rows."""
+    chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
+    channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
+    first = own[0]
+    if first["kind"] != "person":
+        # Nobody signs in as a guest: mail is all that reaches them.
+        channels -= {Channel.IN_APP}
+    return Addressee(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
+
+
+async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Channel]]:
+    """Everything one person hears of, by topic."""
+    rows = await reader.fetch(
+        "select topic, channel, is_on from notification_preferences where user_id = :user_id order by topic, channel",
+        user_id=user_id,
+    )
+    chosen = {(row["topic"], row["channel"]): bool(row["is_on"]) for row in rows}
+    return {
+        topic: frozenset(
+            channel for channel in Channel if chosen.get((topic.value, channel.value), defaults_of(topic)[channel])
+        )
+        for topic in Topic
+    }
+
+
+async def hours(reader: Reader, user_id: UserId) -> Hours | None:
+    """When a person wants mail; None when there is no such person."""
+    rows = await reader.fetch(_HOURS, user_ids=[user_id])
+    return _hours_of(rows[0]) if rows else None
+
+
+async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[Topic, Channel], bool]) -> None:
+    await tx.execute_many(
+        """
+        insert into notification_preferences (user_id, topic, channel, is_on, updated_at)
+        values (:user_id, :topic, :channel, :is_on, :now)
+            on conflict (user_id, topic, channel) do update set is_on = excluded.is_on, updated_at = excluded.updated_at
+        """,
+        [
+            {"user_id": user_id, "topic": topic.value, "channel": channel.value, "is_on": int(is_on), "now": tx.now}
+            for (topic, channel), is_on in sorted(chosen.items())
+        ],
+    )
+
+
+async def put_hours(tx: Transaction, user_id: UserId, wanted: Hours) -> None:
+    start, end = (one.isoformat("minutes") for one in wanted.quiet) if wanted.quiet else (None, None)
+    await tx.execute(
+        """
+        insert into notification_hours (user_id, time_zone, quiet_from, quiet_until, digest_hour, updated_at)
+        values (:user_id, :time_zone, :quiet_from, :quiet_until, :digest_hour, :now)
+            on conflict (user_id) do update
+           set time_zone = excluded.time_zone, quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
+               digest_hour = excluded.digest_hour, updated_at = excluded.updated_at
+        """,
+        user_id=user_id,
+        time_zone=wanted.time_zone,
+        quiet_from=start,
+        quiet_until=end,
+        digest_hour=wanted.digest_hour,
+        now=tx.now,
+    )
+
+
+def _hours_of(row: Row) -> Hours:
+    zone = row["time_zone"] or row["own_zone"] or "UTC"
+    quiet = None
+    if row["quiet_from"] is not None:
+        quiet = (time.fromisoformat(row["quiet_from"]), time.fromisoformat(row["quiet_until"]))
+    return Hours(zone, quiet, DIGEST_HOUR if row["digest_hour"] is None else row["digest_hour"])

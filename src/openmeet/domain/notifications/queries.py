@@ -1,0 +1,164 @@
+"""The SQL of news themselves; ``preferences``, ``mails`` and ``links`` have that of their tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.for_each import write_each
+from groundwork.database.together import Write
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.fresh_id import new_id, new_ids
+from openmeet.domain.notifications.model import Kind, Notification, NotificationId, Particulars
+from openmeet.domain.notifications.preferences import AT_ONCE
+from openmeet.domain.users.model import UserId
+
+_INTO = """
+    insert into notifications (id, user_id, kind, subject_id, subject_revision, particulars, is_shown, is_for_digest,
+                               created_at, read_at, mail_id)
+"""
+_ONCE = "on conflict (user_id, kind, subject_id, subject_revision) do nothing"
+_INSERT = f"""
+    {_INTO}
+    values (:id, :user_id, :kind, :subject_id, :revision, :particulars, :is_shown, :is_for_digest, :now, null, :mail_id)
+    {_ONCE}
+"""
+_INSERT_EACH = f"""
+    {_INTO}
+    select given.id, given.user_id, cast(:kind as text), given.subject_id, given.revision, given.particulars, given.is_shown,
+           given.is_for_digest, cast(:now as bigint), null, given.mail_id
+      from each(id text, user_id text, subject_id text, revision bigint, particulars text, is_shown bigint,
+                is_for_digest bigint, mail_id text) as given where 1 = 1
+    {_ONCE}
+"""
+
+_TOLD = """
+    select user_id, subject_id, subject_revision from notifications
+     where kind = :kind and user_id in :user_ids and subject_id in :subject_ids order by id
+"""
+
+COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
+
+
+def notification_of(row: Row) -> Notification:
+    """The model value of a row that has ``COLUMNS``."""
+    return Notification(
+        NotificationId(row["id"]),
+        UserId(row["user_id"]),
+        Kind(row["kind"]),
+        row["subject_id"],
+        row["created_at"],
+        row["read_at"],
+        msgspec.json.decode(row["particulars"], type=Particulars),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one person is told about one revision of a subject. ``is_shown``: their page shows it.
+
+    ``mail_id``: the mail that it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
+    """
+
+    user_id: UserId
+    subject_id: str
+    revision: int
+    particulars: Particulars
+    is_shown: bool
+    mail_id: str | None = None
+    is_for_digest: bool = False
+
+
+async def told(tx: Transaction, kind: Kind, about: Sequence[tuple[UserId, str, int]]) -> set[tuple[UserId, str, int]]:
+    """Those of these (person, subject, revision) of which the person was told before. Each subject's row is locked."""
+    found: set[tuple[UserId, str, int]] = set()
+    for start in range(0, len(about), AT_ONCE):
+        some = about[start : start + AT_ONCE]
+        rows = await tx.fetch(
+            _TOLD,
+            kind=kind.value,
+            user_ids=[user_id for user_id, _, _ in some],
+            subject_ids=sorted({subject_id for _, subject_id, _ in some}),
+        )
+        found |= {(UserId(row["user_id"]), row["subject_id"], row["subject_revision"]) for row in rows}
+    return found
+
+
+async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> None:
+    """Tell each person; who was told already is not told again."""
+    written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
+    ids = new_ids(tx.now, len(news))
+    rows = [_values(new, one, written[one.particulars]) for new, one in zip(ids, news, strict=True)]
+    await write_each(tx, _INSERT_EACH, rows, kind=kind.value, now=tx.now)
+
+
+def inserting(tx: Transaction, kind: Kind, news: News) -> Write:
+    """``insert`` of one, as a part of what is written together."""
+    values = _values(new_id(tx.now), news, msgspec.json.encode(news.particulars).decode())
+    return Write(_INSERT, {**values, "kind": kind.value, "now": tx.now})
+
+
+def _values(new: str, one: News, particulars: str) -> dict[str, object]:
+    return {
+        "id": new,
+        "user_id": one.user_id,
+        "subject_id": one.subject_id,
+        "revision": one.revision,
+        "particulars": particulars,
+        "is_shown": int(one.is_shown),
+        "is_for_digest": int(one.is_for_digest),
+        "mail_id": one.mail_id,
+    }
+
+
+async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+    """Delete the newest of these news if they were neither read on the page nor mailed."""
+    taken = await tx.execute(
+        """
+        delete from notifications
+         where id = (select n.id from notifications n
+                      where n.user_id = :user_id and n.kind = :kind and n.subject_id = :subject_id
+                      order by n.subject_revision desc limit 1)
+           and read_at is null
+           and (mail_id is null or exists (select 1 from news_mails m
+                                            where m.id = notifications.mail_id and m.closed_at is null))
+        """,
+        user_id=user_id,
+        kind=kind.value,
+        subject_id=subject_id,
+    )
+    return taken == 1
+
+
+async def count_unread(reader: Reader, user_id: UserId) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as unread from notifications where user_id = :user_id and read_at is null and is_shown = 1",
+        user_id=user_id,
+    )
+    return int(row["unread"]) if row else 0
+
+
+async def newest(
+    reader: Reader, user_id: UserId, limit: int, before: tuple[Instant, str] | None = None
+) -> list[Notification]:
+    """What the person's page shows, newest first; ``before``: moment and id of the news where the page before ended."""
+    rows = await reader.fetch(
+        f"""
+        select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1
+           {"" if before is None else "and (created_at, id) < (cast(:created_at as bigint), :id)"}
+         order by created_at desc, id desc limit :limit
+        """,
+        user_id=user_id,
+        limit=limit,
+        **({} if before is None else {"created_at": before[0], "id": before[1]}),
+    )
+    return [notification_of(row) for row in rows]
+
+
+async def mark_read(tx: Transaction, user_id: UserId) -> int:
+    return await tx.execute(
+        "update notifications set read_at = :now where user_id = :user_id and read_at is null",
+        user_id=user_id,
+        now=tx.now,
+    )

@@ -1,0 +1,163 @@
+"""Which news are mailed, how soon, and what a person may choose. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import time, timedelta
+
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from groundwork.errors import InvalidForm
+from openmeet.domain.notifications.model import Addressee, Channel, Hours, Kind, Particulars
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# News of one person about one subject within this time become one mail.
+BUNDLED_FOR = 30 * MINUTE
+
+# The least that a reminder in a digest comes before the start.
+REMINDED_BEFORE = 2 * HOUR
+
+# What is this near cannot wait for a bundle or the end of a night.
+NEAR = DAY
+
+_HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+# What somebody wants or does; whoever keeps them away is not told. What concerns one's own answers, roles and groups is always told.
+_OF_SOMEBODY = frozenset(
+    {
+        Kind.NEW_ANSWER,
+        Kind.HOST_MESSAGE,
+        Kind.GROUP_EVENT,
+        Kind.ANNOUNCEMENT,
+        Kind.JOIN_REQUEST,
+        Kind.INVITED,
+        Kind.SERIES_OFFERED,
+        Kind.MENTION,
+        Kind.GROUP_MENTION,
+        Kind.SEARCH_FIND,
+        Kind.HOST_EVENT,
+    }
+)
+
+
+def sources_of(kind: Kind, particulars: Particulars, others: Sequence[str]) -> set[str]:
+    """The persons and groups from whom such news come, where one may want to hear nothing of them."""
+    if kind not in _OF_SOMEBODY:
+        return set()
+    named = (particulars.person_id, particulars.group_id)
+    return {*others, *(source for source in named if source is not None)}
+
+
+def is_mailed(kind: Kind, particulars: Particulars) -> bool:
+    """Whether the news are worth a mail: a corrected description is not, another time or place is."""
+    return kind is not Kind.EVENT_CHANGED or particulars.is_move
+
+
+def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, now: Instant) -> bool:
+    """Whether somebody could travel in vain, or stay at home in vain: it is off, or on again, it moved, or it starts within a
+    day; or lose a place.
+
+    Answers to a host never are, and a reminder has all of that day to arrive.
+    """
+    match kind:
+        case (
+            Kind.NEW_ANSWER
+            | Kind.REMINDER
+            | Kind.NEW_DATE
+            | Kind.SERIES_OFFERED
+            | Kind.GROUP_EVENT
+            | Kind.FOREIGN_ANSWERS
+            | Kind.RECORD_DELETED
+            | Kind.MODERATED
+            | Kind.SEARCH_FIND
+            | Kind.HOST_EVENT
+        ):
+            return False
+        # An offer runs out: half an hour of it is worth more than a bundle. So is that it is none any more.
+        case Kind.SEAT_OFFERED | Kind.SEAT_WITHDRAWN:
+            return True
+        case Kind.EVENT_CANCELLED | Kind.EVENT_REINSTATED | Kind.EVENT_DELETED:
+            return True
+        case Kind.EVENT_CHANGED if particulars.is_move:
+            return True
+        case _:
+            return starts_at is not None and now <= starts_at < now + NEAR
+
+
+def channel_of_mail(addressee: Addressee) -> Channel | None:
+    """How mail goes to them: at once, in the digest, or not at all. At once wins, because nothing is sent twice."""
+    if not addressee.has_address:
+        return None
+    return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
+
+
+def is_too_late_in(digest_at: Instant, kind: Kind, starts_at: Instant | None, *, urgent: bool) -> bool:
+    """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's.
+
+    A reminder of what begins at about that hour would be read when one ought to be there.
+    """
+    if kind is Kind.SEAT_OFFERED:
+        return True
+    if kind is Kind.REMINDER:
+        return starts_at is not None and starts_at - REMINDED_BEFORE <= digest_at
+    return urgent and starts_at is not None and starts_at <= digest_at
+
+
+def waits_for(kind: Kind) -> int:
+    """How long such news wait for more of their sort, in microseconds: what a host sends now leaves now, but wakes nobody."""
+    return 0 if kind is Kind.HOST_MESSAGE else BUNDLED_FOR
+
+
+def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
+    """When the mail with these news leaves; ``waits`` in microseconds."""
+    return now if urgent else after_quiet(hours, Instant(now + waits))
+
+
+def after_quiet(hours: Hours, at: Instant) -> Instant:
+    """The instant itself, or the end of the quiet hours that it falls into."""
+    if hours.quiet is None:
+        return at
+    start, end = hours.quiet
+    local = local_of(at, hours.time_zone).replace(tzinfo=None)
+    clock = local.time()
+    is_quiet = start <= clock < end if start < end else clock >= start or clock < end
+    if start == end or not is_quiet:
+        return at
+    ends_on = local.date() + timedelta(days=1) if clock >= end else local.date()
+    # Where the clocks were put back meanwhile the end may lie before: then it is over.
+    return max(at, instant_of(local.combine(ends_on, end), hours.time_zone))
+
+
+def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
+    """The day (``YYYY-MM-DD`` on their clock) and the instant of the digest that collects what happens now."""
+    local = local_of(now, hours.time_zone).replace(tzinfo=None)
+    today = local.replace(hour=hours.digest_hour, minute=0, second=0, microsecond=0)
+    for day in (today, today + timedelta(days=1)):
+        at = instant_of(day, hours.time_zone)
+        if at > now:
+            return day.date().isoformat(), at
+    raise AssertionError  # the hour of tomorrow lies ahead in every zone
+
+
+def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Hours:
+    """Quiet hours (``HH:MM``, both or neither), zone and digest hour as typed; InvalidForm lists what is wrong."""
+    problems: dict[str, str] = {}
+    zone = typed.get("time_zone", "")
+    if zone not in known_zones:
+        problems["time_zone"] = "Choose a time zone from the list."
+    clocks: dict[str, time] = {}
+    for name in ("quiet_from", "quiet_until"):
+        text = typed.get(name, "").strip()
+        if match := _HOUR_AND_MINUTE.fullmatch(text):
+            clocks[name] = time(int(match[1]), int(match[2]))
+        elif text:
+            problems[name] = "Write a time like 22:00."
+    if len(clocks) == 1 and not problems:
+        missing = "quiet_until" if "quiet_from" in clocks else "quiet_from"
+        problems[missing] = "Fill in both times, or neither."
+    hour = typed.get("digest_hour", "")
+    if not (hour.isascii() and hour.isdecimal() and int(hour) < 24):
+        problems["digest_hour"] = "Choose an hour from the list."
+    if problems:
+        raise InvalidForm(problems)
+    quiet = (clocks["quiet_from"], clocks["quiet_until"]) if clocks else None
+    return Hours(zone, quiet, int(hour))

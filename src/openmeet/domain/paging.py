@@ -1,0 +1,85 @@
+"""Lists by pages: the part of a statement that reads one, and the cursor that leads on.
+
+A page begins behind a row that is named by a number (mostly the moment at which it was made) and its id, so that rows that come
+or go between two requests shift nothing. The cursor is opaque to clients.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
+from groundwork.errors import InvalidInput
+
+DEFAULT_LIMIT: Final = 30
+MAX_LIMIT: Final = 100
+
+_MARK = re.compile(r"([0-9]{1,18})\.([!-~]{1,1000})")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``after``: the number and the id of the last row before it. ``limit`` None: everything."""
+
+    limit: int | None
+    after: tuple[int, str] | None = None
+
+    def clause(self, number: str, row_id: str, *, newest_first: bool = True) -> str:
+        """What stands behind the conditions of a statement: a condition more, the order, and one row more than the page has."""
+        compared = f" and ({number}, {row_id}) {'<' if newest_first else '>'} (:page_number, :page_id)"
+        way = " desc" if newest_first else ""
+        return (
+            f"{compared if self.after else ''} order by {number}{way}, {row_id}{way}"
+            f"{' limit :page_limit' if self.limit is not None else ''}"
+        )
+
+    @property
+    def values(self) -> dict[str, int | str]:
+        """The parameters of ``clause``."""
+        found: dict[str, int | str] = {}
+        if self.after is not None:
+            found |= {"page_number": self.after[0], "page_id": self.after[1]}
+        if self.limit is not None:
+            found["page_limit"] = self.limit + 1
+        return found
+
+    def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
+        """The rows of the page, of what ``clause`` read, and the cursor; None on the last page."""
+        if self.limit is None or len(found) <= self.limit:
+            return list(found), None
+        page = list(found[: self.limit])
+        number, row_id = mark(page[-1])
+        return page, packed(f"{number}.{row_id}")
+
+
+WHOLE: Final = Page(None)
+
+
+def page_of(limit: str, cursor: str) -> Page:
+    """The page that these parameters name, as a query string has them. InvalidInput names ``limit`` or ``cursor``."""
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    if not cursor:
+        return Page(int(limit))
+    found = unpacked(_MARK, cursor)
+    return Page(int(limit), (int(found[1]), found[2]))
+
+
+def packed(text: str) -> str:
+    """A cursor that says this."""
+    return base64url.encode(text.encode())
+
+
+def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
+    """What a cursor says, by the form that it has. Raises InvalidInput (``InvalidCursor``) for one that was not made here."""
+    try:
+        found = form.fullmatch(base64url.decode(cursor).decode("ascii"))
+    except (Malformed, UnicodeDecodeError):
+        found = None
+    if found is None:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return found

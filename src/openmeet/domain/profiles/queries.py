@@ -1,0 +1,171 @@
+"""What everybody may see of a host, and all SQL of following people."""
+
+from collections.abc import Callable, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events.first_dates import is_first_of_series
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
+from openmeet.domain.groups.model import INSIDE, Group
+from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS
+from openmeet.domain.groups.queries import group_of
+from openmeet.domain.groups.queries import is_hidden as is_group_hidden
+from openmeet.domain.identities.queries import DEPARTED
+from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.users.model import User, UserId
+from openmeet.domain.users.queries import COLUMNS, user_of
+
+
+def _is_hosted_by(person: str, table: str = "e") -> str:
+    """The condition under which a person (a column, a parameter) hosts an event that everybody may see, alone or with others.
+
+    As a stranger finds it, whoever asks.
+    """
+    beside = f"select h.event_id from event_hosts h where h.user_id = {person} and h.state = 'accepted'"
+    return (
+        f"({table}.author_id = {person} or {table}.id in ({beside}))"
+        f" and {is_listed(table)} and {is_public(table)} and not {is_hidden(table)}"
+    )
+
+
+def seen_of_host(user_id: UserId) -> tuple[Callable[[str], str], dict[str, object]]:
+    """The condition, of a table, under which everybody sees an event that a person hosts, and its values."""
+    return lambda table: _is_hosted_by(":user_id", table), {"user_id": user_id}
+
+
+def _is_coming(table: str) -> str:
+    return f"{_is_hosted_by(':user_id', table)} and {table}.over_at > :now"
+
+
+async def host(reader: Reader, user_id: UserId) -> User | None:
+    """Somebody who signed in here and hosts, or has hosted, something that everybody may see; None for all others alike."""
+    return next(iter(await hosts_among(reader, [user_id])), None)
+
+
+async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
+    """Those of these people whom ``host`` would find, in order of their ids."""
+    if not user_ids:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from users u where u.id in :user_ids and u.kind = 'person'"
+        f" and exists (select 1 from events e where {_is_hosted_by('u.id')}) order by u.id",
+        user_ids=list(user_ids),
+    )
+    return [user_of(row) for row in rows]
+
+
+async def coming(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """What they host that is not over, by start."""
+    return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
+
+
+async def coming_once(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """The same, of each series the next date alone."""
+    first = is_first_of_series("e", _is_coming, by="over_at")
+    which = f"e.over_at > :now and {first} order by e.starts_at, e.id"
+    return await _hosted(reader, user_id, which, limit, now=reader.now)
+
+
+async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """What they have hosted, the latest first."""
+    return await _hosted(reader, user_id, "e.over_at <= :now order by e.starts_at desc, e.id", limit, now=reader.now)
+
+
+async def since(
+    reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
+) -> list[Event]:
+    """What they host and have hosted from then on, by start: what a calendar keeps. ``besides``: series whose dates are left out."""
+    which = "e.over_at > :start order by e.starts_at, e.id"
+    if not besides:
+        return await _hosted(reader, user_id, which, limit, start=start)
+    which = f"(e.series_id is null or e.series_id not in :besides) and {which}"
+    return await _hosted(reader, user_id, which, limit, start=start, besides=list(besides))
+
+
+async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **values: object) -> list[Event]:
+    rows = await reader.fetch(
+        f"select {columns_of('e')} from events e where {_is_hosted_by(':user_id')} and {which} limit :limit",
+        user_id=user_id,
+        limit=limit,
+        **values,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def public_groups(reader: Reader, user_id: UserId, limit: int) -> list[Group]:
+    """Groups that everybody sees and that they are in, by name; whether they want that said the caller asks."""
+    rows = await reader.fetch(
+        f"""
+        select {GROUP_COLUMNS} from groups g join group_members m on m.group_id = g.id
+         where m.user_id = :user_id and m.role in :inside and g.deleted_at is null and g.visibility = 'public'
+           and not {is_group_hidden("g")}
+         order by g.search_text, g.id limit :limit
+        """,
+        user_id=user_id,
+        inside=[role.value for role in INSIDE],
+        limit=limit,
+    )
+    return [group_of(row) for row in rows]
+
+
+async def follow(tx: Transaction, user_id: UserId, followed: UserId) -> None:
+    await tx.execute(
+        "insert into person_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)"
+        " on conflict (user_id, followed_id) do nothing",
+        user_id=user_id,
+        followed=followed,
+        now=tx.now,
+    )
+
+
+async def unfollow(tx: Transaction, user_id: UserId, followed: UserId) -> bool:
+    gone = await tx.execute(
+        "delete from person_followers where user_id = :user_id and followed_id = :followed",
+        user_id=user_id,
+        followed=followed,
+    )
+    return gone == 1
+
+
+async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> bool:
+    row = await reader.fetch_one(
+        "select 1 as found from person_followers where user_id = :user_id and followed_id = :followed",
+        user_id=user_id,
+        followed=followed,
+    )
+    return row is not None
+
+
+async def followed_by(reader: Reader, user_id: UserId) -> list[UserId]:
+    """Whom somebody follows, the newest first."""
+    rows = await reader.fetch(
+        "select followed_id from person_followers where user_id = :user_id order by created_at desc, followed_id",
+        user_id=user_id,
+    )
+    return [UserId(row["followed_id"]) for row in rows]
+
+
+async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, after: str, limit: int) -> list[UserId]:
+    """Who followed one of these before ``since``, in order of their ids, behind ``after``; not where either keeps the other away."""
+    rows = await reader.fetch(
+        f"""
+        select distinct f.user_id from person_followers f
+         where f.followed_id in :followed and f.created_at < :since and f.user_id > :after
+           and not {are_apart("f.user_id", "f.followed_id")}
+         order by f.user_id limit :limit
+        """,
+        followed=list(followed),
+        since=since,
+        after=after,
+        limit=limit,
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def drop_departed(tx: Transaction) -> int:
+    """Whom people followed whom nobody can sign in as any more, and who followed them."""
+    return await tx.execute(
+        f"delete from person_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
+    )

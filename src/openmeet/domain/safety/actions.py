@@ -1,0 +1,65 @@
+"""Reporting, keeping away, and not hearing of: what each means in the rooms it touches."""
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.attendance import turning_away
+from openmeet.domain.moderation import blocks, reports, rules
+from openmeet.domain.moderation.model import Reason, Report, Subject, Thing
+from openmeet.domain.safety import knowing, subjects
+from openmeet.domain.safety.subjects import Meant
+from openmeet.domain.series import follower_queries
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import Caller, UserId
+
+
+async def report(tx: Transaction, caller: Caller, thing: Thing, address: str, reason: Reason, words: str) -> Report:
+    """Tell the moderators; said again while it is open, it is changed. Raises NotFound, Refused (``OwnThing``)."""
+    meant = await subjects.by_address(tx, thing, address, caller.user_id)
+    if meant.owner == caller.user_id:
+        raise Refused("This is yours: change it, or take it away.", name="OwnThing")
+    return await reports.put(tx, caller.user_id, meant.subject, reason, words)
+
+
+async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
+    """Keep somebody away: their answers to the caller's coming events end, and what is not public is theirs to see no more.
+
+    They stay in groups of the caller until they are removed there. False when it was so already. Raises NotFound, Refused (``Oneself``).
+    """
+    if other == caller.user_id:
+        raise Refused("You cannot keep yourself away.", name="Oneself")
+    if await users.by_id(tx, other) is None:
+        raise NotFound("There is no such person.")
+    is_known = await knowing.may_know(tx, caller.user_id, other)
+    if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
+        return False
+    await follower_queries.go_to_none_of(tx, caller.user_id, other)
+    await turning_away.turn_away(tx, other, host=caller.user_id, actor_id=caller.user_id)
+    return True
+
+
+async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
+    """They may answer again; nothing comes back by itself. Raises NotFound."""
+    if not await blocks.unblock(tx, caller.user_id, other):
+        raise NotFound("You do not keep this person away.")
+
+
+async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
+    """Hear nothing of a person or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
+    rules.must_be_mutable(subject)
+    if subject.id == caller.user_id:
+        raise Refused("You cannot mute yourself.", name="Oneself")
+    meant = (await subjects.described(tx, [subject]))[subject.id]
+    is_known = subject.thing is not Thing.PERSON or await knowing.may_know(tx, caller.user_id, UserId(subject.id))
+    if not meant.is_there:
+        raise NotFound("There is no such person or group.")
+    if subject.thing is Thing.GROUP:
+        # A hidden group is as absent as any other.
+        await subjects.by_address(tx, Thing.GROUP, meant.path.rpartition("/")[2], caller.user_id)
+    await blocks.mute(tx, caller.user_id, subject, is_known=is_known)
+    return meant
+
+
+async def unmute(tx: Transaction, caller: Caller, subject: Subject) -> None:
+    """Raises NotFound."""
+    if not await blocks.unmute(tx, caller.user_id, subject.id):
+        raise NotFound("You have not muted this.")

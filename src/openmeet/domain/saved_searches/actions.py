@@ -1,0 +1,52 @@
+"""Keeping a search, and letting it go."""
+
+from collections.abc import Mapping
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound, Refused
+from groundwork.fresh_id import new_id
+from openmeet.domain.saved_searches import matching, queries
+from openmeet.domain.saved_searches.model import MAX_SEARCHES, SavedSearch, SearchId
+from openmeet.domain.search import query
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import Caller
+
+
+async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> SavedSearch:
+    """Tell the caller of what comes and fits; the same search again is switched on.
+
+    Raises InvalidForm for what is no search, Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
+    """
+    wanted = query.wanted_of(typed, caller.user_id)
+    if wanted.of_groups_of is not None:
+        raise Refused(
+            "Groups tell you of their events by themselves. Search all events to keep a search.", name="OfGroups"
+        )
+    keys = matching.keys_of(wanted)
+    if not keys:
+        raise Refused("Look for words, a topic or a place: nearly every event would fit this.", name="TooWide")
+    asked = query.asked_again(typed)
+    # Two tabs at the same moment: the second finds what the first has made.
+    await users.lock(tx, caller.user_id)
+    known = await queries.by_asked(tx, caller.user_id, asked)
+    if known is not None:
+        return await switch(tx, caller, known.id, is_on=True)
+    if len(await queries.of_person(tx, caller.user_id)) >= MAX_SEARCHES:
+        raise Refused(f"You keep {MAX_SEARCHES} searches already. Remove one first.", name="TooManySearches")
+    one = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, asked, is_on=True, created_at=tx.now)
+    await queries.insert(tx, one, keys)
+    return one
+
+
+async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on: bool) -> SavedSearch:
+    """Hear of what fits, or keep the search in silence. Raises NotFound."""
+    found = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
+    if found is None:
+        raise NotFound("You keep no such search.")
+    return found
+
+
+async def remove(tx: Transaction, caller: Caller, search_id: SearchId) -> None:
+    """Raises NotFound."""
+    if not await queries.delete(tx, caller.user_id, search_id):
+        raise NotFound("You keep no such search.")

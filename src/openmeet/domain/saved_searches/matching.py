@@ -1,0 +1,101 @@
+"""Whether an event fits a search, and by what the searches that it could fit are found. Pure.
+
+Of what a search asks for, one thing is its *key*: the rarest, as far as that can be guessed; of a place, each cell of the grid that it
+touches. An event has all keys of the searches that it fits, and some hundreds besides, because beginnings of words count: few enough
+to look each up. What fits is said over the same words, cells and numbers that ``finding`` has its engines ask, and a
+test compares both.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from groundwork.database.words import has_beginning, topic_word, wanted_words
+from groundwork.points import HALF, NARROW, WIDE, Spot, cells, chord, spot
+from openmeet.domain.events.model import Mode, Origin
+from openmeet.domain.search.search import NARROWLY, Source, Wanted
+from openmeet.i18n.markdown import folded
+
+# Of these lengths are the beginnings of words that are keys: a longer beginning is cut to the next.
+_LENGTHS: Final = (12, 8, 5, 3, 2, 1)
+# Beginnings that are this short tell little.
+_TELLING: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What searches look at. ``words``: the column ``search_words``; ``starts_local`` in ISO form, where it takes place."""
+
+    words: str
+    mode: Mode
+    origin: Origin
+    starts_local: str
+    spot: Spot | None
+
+
+def keys_of(wanted: Wanted) -> tuple[str, ...]:
+    """Some of these are among ``keys_in`` of whatever fits; empty where nothing that is asked for tells much."""
+    forms = sorted(wanted_words(folded(" ".join(wanted.words))), key=len)
+    word = _beginning(forms[-1]) if forms else ""
+    if len(word) >= _TELLING:
+        return (word,)
+    if wanted.near is not None:
+        here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(wanted.near.within_km * 1_000)
+        width = NARROW if wanted.near.within_km <= NARROWLY else WIDE
+        return tuple(_cell(cell, width) for cell in cells(here, line, width))
+    if wanted.topics:
+        # A tag says more than a language, a language more than a category.
+        order = ("tag", "access", "language", "category")
+        return (topic_word(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
+    return (word,) if word else ()
+
+
+def keys_in(facts: Facts) -> list[str]:
+    """Every key that a search for such an event can have."""
+    found: dict[str, None] = {}
+    for word in facts.words.split():
+        if "=" in word:
+            found[word] = None
+            continue
+        found |= dict.fromkeys(word[:length] for length in _LENGTHS if length <= len(word))
+    if facts.spot is not None:
+        for width in (NARROW, WIDE):
+            found[_cell(tuple((axis + HALF) // width for axis in facts.spot), width)] = None
+    return list(found)
+
+
+def fits(wanted: Wanted, facts: Facts) -> bool:
+    """As ``finding.coming`` would find it, for whoever may see it."""
+    forms = wanted_words(folded(" ".join(wanted.words)))
+    return (
+        bool(forms or not wanted.words)
+        and all(has_beginning(facts.words, form) for form in forms)
+        and all(f" {topic_word(topic)} " in facts.words for topic in wanted.topics)
+        and (wanted.mode is None or facts.mode in {wanted.mode, Mode.HYBRID})
+        and (wanted.source is Source.ALL or (wanted.source is Source.OPENMEET) is (facts.origin is Origin.HERE))
+        and _is_on_its_days(wanted, facts.starts_local)
+        and _is_near(wanted, facts.spot)
+    )
+
+
+def _is_on_its_days(wanted: Wanted, starts_local: str) -> bool:
+    if wanted.first is not None and starts_local < wanted.first.isoformat():
+        return False
+    return wanted.last is None or starts_local < (wanted.last + timedelta(days=1)).isoformat()
+
+
+def _is_near(wanted: Wanted, place: Spot | None) -> bool:
+    if wanted.near is None:
+        return True
+    if place is None:
+        return False
+    here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(wanted.near.within_km * 1_000)
+    return sum((one - other) ** 2 for one, other in zip(place, here, strict=True)) <= line * line
+
+
+def _beginning(form: str) -> str:
+    return next(form[:length] for length in _LENGTHS if length <= len(form))
+
+
+def _cell(cell: tuple[int, ...], width: int) -> str:
+    return f"{'h' if width == NARROW else 'g'}=" + "_".join(map(str, cell))

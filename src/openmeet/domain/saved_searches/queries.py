@@ -1,0 +1,248 @@
+"""All SQL of kept searches and of events that they have yet to be compared with."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.events.model import Event, EventId, Mode, Origin
+from openmeet.domain.identities.queries import DEPARTED
+from openmeet.domain.saved_searches.matching import Facts
+from openmeet.domain.saved_searches.model import Look, SavedSearch, SearchId
+from openmeet.domain.users.model import UserId
+
+_COLUMNS = "id, user_id, asked, is_on, created_at"
+
+# Engines limit the number of parameters.
+KEYS_AT_ONCE: Final = 10_000
+
+# Events that no search will ever find: over, or none any more.
+_WORTHLESS = """
+    delete from new_events where event_id in (
+      select n.event_id from new_events n join events e on e.id = n.event_id
+       where n.look_at <= :now
+         and (coalesce(e.over_at, 0) <= :now or e.deleted_at is not null or e.removed_at is not null
+              or e.status = 'cancelled' or e.visibility <> 'public' or e.is_held = 1
+              or not exists (select 1 from saved_searches where is_on = 1)
+                 and not exists (select 1 from person_followers))
+       order by n.event_id limit :limit)
+"""
+
+# Who hosts or has answered knows of it, and so does who was told of it for another reason.
+_LOOKING = """
+    select s.id, s.user_id, s.asked, s.is_on, s.created_at from saved_searches s
+     where s.id in (select k.search_id from saved_search_keys k where k.key in :keys and k.search_id > :after)
+       and s.is_on = 1 and s.created_at < :since and s.user_id <> :author
+       and not exists (select 1 from saved_search_finds f where f.search_id = s.id and f.subject = :subject)
+       and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = s.user_id)
+       and not exists (select 1 from event_hosts h where h.event_id = :event_id and h.user_id = s.user_id)
+       and not exists (select 1 from notifications t where t.user_id = s.user_id and t.subject_id = :event_id
+                                                      and t.kind in ('host_event', 'group_event', 'mention'))
+     order by s.id limit :limit
+"""
+
+
+def _search_of(row: Row) -> SavedSearch:
+    return SavedSearch(SearchId(row["id"]), UserId(row["user_id"]), row["asked"], bool(row["is_on"]), row["created_at"])
+
+
+async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool:
+    """False where the person keeps this very search already."""
+    made = await tx.execute(
+        "insert into saved_searches (id, user_id, asked, is_on, created_at)"
+        " values (:id, :user_id, :asked, 1, :now) on conflict (user_id, asked) do nothing",
+        id=one.id,
+        user_id=one.user_id,
+        asked=one.asked,
+        now=one.created_at,
+    )
+    if made:
+        await tx.execute_many(
+            "insert into saved_search_keys (search_id, key) values (:search_id, :key)",
+            [{"search_id": one.id, "key": key} for key in keys],
+        )
+    return made == 1
+
+
+async def of_person(reader: Reader, user_id: UserId) -> list[SavedSearch]:
+    """The newest first. There are ``MAX_SEARCHES`` at most."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from saved_searches where user_id = :user_id order by created_at desc, id desc",
+        user_id=user_id,
+    )
+    return [_search_of(row) for row in rows]
+
+
+async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from saved_searches where user_id = :user_id and asked = :asked",
+        user_id=user_id,
+        asked=asked,
+    )
+    return _search_of(row) if row else None
+
+
+async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on: bool) -> SavedSearch | None:
+    """None where this person keeps no such search. What came while it was off is no news afterwards: it begins anew."""
+    row = await tx.fetch_one(
+        f"""
+        update saved_searches set created_at = case when is_on = :is_on then created_at else :now end, is_on = :is_on
+         where id = :id and user_id = :user_id returning {_COLUMNS}
+        """,
+        id=search_id,
+        user_id=user_id,
+        is_on=int(is_on),
+        now=tx.now,
+    )
+    return _search_of(row) if row else None
+
+
+async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
+    gone = await tx.execute(
+        "delete from saved_searches where id = :id and user_id = :user_id", id=search_id, user_id=user_id
+    )
+    return gone == 1
+
+
+async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
+    """Of these, what the person still keeps and wants to hear of."""
+    if not search_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from saved_searches where user_id = :user_id and is_on = 1 and id in :ids order by id",
+        user_id=user_id,
+        ids=sorted(search_ids),
+    )
+    return {row["id"]: _search_of(row) for row in rows}
+
+
+async def drop_worthless(tx: Transaction, limit: int) -> int:
+    """Of the events that are due, those of which nobody will be told."""
+    return await tx.execute(_WORTHLESS, now=tx.now, limit=limit)
+
+
+async def due(reader: Reader, limit: int) -> list[EventId]:
+    """Events that are to be looked at now, the longest waiting first."""
+    rows = await reader.fetch(
+        "select event_id from new_events where look_at <= :now order by look_at, event_id limit :limit",
+        now=reader.now,
+        limit=limit,
+    )
+    return [EventId(row["event_id"]) for row in rows]
+
+
+async def look(tx: Transaction, event_id: EventId) -> tuple[Look, Facts, Facts | None] | None:
+    """What is to be looked at, as it is and, where it is not new, as it was; the event's row is locked.
+
+    None where somebody else has just done it.
+    """
+    row = await tx.fetch_one(
+        """
+        select n.since, n.after_search, n.after_person, e.search_words, e.mode, e.origin, e.starts_local,
+               e.place_x, e.place_y, e.place_z, n.was_words, n.was_mode, n.was_starts_local, n.was_x, n.was_y, n.was_z
+          from new_events n join events e on e.id = n.event_id where n.event_id = :id and n.look_at <= :now
+        """,
+        id=event_id,
+        now=tx.now,
+    )
+    if row is None:
+        return None
+    place = None if row["place_x"] is None else (row["place_x"], row["place_y"], row["place_z"])
+    origin = Origin(row["origin"])
+    facts = Facts(row["search_words"], Mode(row["mode"]), origin, row["starts_local"] or "", place)
+    was = None
+    if row["was_words"] is not None:
+        place = None if row["was_x"] is None else (row["was_x"], row["was_y"], row["was_z"])
+        was = Facts(row["was_words"], Mode(row["was_mode"]), origin, row["was_starts_local"] or "", place)
+    return Look(event_id, Instant(row["since"]), row["after_search"], row["after_person"]), facts, was
+
+
+async def looking(
+    reader: Reader, one: Look, event: Event, subject: str, keys: Sequence[str], limit: int
+) -> list[SavedSearch]:
+    """Searches behind ``one.after``, kept before the event was there, that share a key with it; of those who do not know of it."""
+    found: dict[str, SavedSearch] = {}
+    # The longest text has some fifty thousand: a handful of statements.
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        rows = await reader.fetch(
+            _LOOKING,
+            keys=list(keys[start : start + KEYS_AT_ONCE]),
+            after=one.after,
+            since=one.since,
+            author=event.author_id,
+            subject=subject,
+            event_id=event.id,
+            limit=limit,
+        )
+        found |= {row["id"]: _search_of(row) for row in rows}
+    return [found[search_id] for search_id in sorted(found)][:limit]
+
+
+async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
+    """Their people have been told of this event, or of a date of this series."""
+    await tx.execute_many(
+        "insert into saved_search_finds (search_id, subject, told_at) values (:search_id, :subject, :now)"
+        " on conflict (search_id, subject) do nothing",
+        [{"search_id": one.id, "subject": subject, "now": tx.now} for one in found],
+    )
+
+
+async def go_on(tx: Transaction, event_id: EventId, after: SearchId) -> None:
+    """The searches up to this one are done."""
+    await tx.execute("update new_events set after_search = :after where event_id = :id", id=event_id, after=after)
+
+
+async def go_on_with_people(tx: Transaction, event_id: EventId, after: UserId | None) -> None:
+    """Those who follow its hosts are told up to this one; None: all of them."""
+    await tx.execute("update new_events set after_person = :after where event_id = :id", id=event_id, after=after)
+
+
+async def who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
+    """Those of these people who neither host it, nor have answered, nor were told by a group."""
+    if not people:
+        return []
+    rows = await reader.fetch(
+        """
+        select u.id from users u where u.id in :people and u.id <> :author
+           and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = u.id)
+           and not exists (select 1 from event_hosts h where h.event_id = :event_id and h.user_id = u.id)
+           and not exists (select 1 from notifications t where t.user_id = u.id and t.subject_id = :event_id
+                                                          and t.kind in ('group_event', 'mention'))
+         order by u.id
+        """,
+        people=list(people),
+        author=event.author_id,
+        event_id=event.id,
+    )
+    return [UserId(row["id"]) for row in rows]
+
+
+async def is_first_of_series(reader: Reader, event: Event) -> bool:
+    """Whether no other date of its series was made before it, or with it for an earlier day."""
+    place = event.place_in_series
+    if place is None:
+        return True
+    row = await reader.fetch_one(
+        """
+        select 1 as found from events o where o.series_id = :series_id and o.id <> :id
+           and (o.created_at < :created_at or (o.created_at = :created_at and o.starts_at < :starts_at)) limit 1
+        """,
+        series_id=place.series_id,
+        id=event.id,
+        created_at=event.created_at,
+        starts_at=event.starts_at,
+    )
+    return row is None
+
+
+async def put_off(tx: Transaction, event_id: EventId, until: Instant) -> None:
+    await tx.execute("update new_events set look_at = :until where event_id = :id", id=event_id, until=until)
+
+
+async def drop(tx: Transaction, event_id: EventId) -> None:
+    await tx.execute("delete from new_events where event_id = :id", id=event_id)
+
+
+async def drop_departed(tx: Transaction) -> int:
+    """What people looked for whom nobody can sign in as any more."""
+    return await tx.execute(f"delete from saved_searches where user_id in ({DEPARTED})")

@@ -1,0 +1,130 @@
+"""Lists of events across rooms. Every list has an order and a keyset cursor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.co_host_queries import HOSTED_BESIDE
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
+from openmeet.domain.events.visibility import is_hidden, is_shut_out
+from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.users.model import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of a list ended: the last event's start and id, and which part of a search's answer it stood in."""
+
+    starts_at: Instant
+    event_id: str
+    part: int = 0
+
+
+class Mine(StrEnum):
+    """Lists of one's own events; ``UPCOMING`` is hosting and going together, the others are the tabs of "my events"."""
+
+    UPCOMING = "upcoming"
+    GOING = "going"
+    HOSTING = "hosting"
+    DRAFTS = "drafts"
+    WAITING = "waiting"
+    PAST = "past"
+
+
+async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
+    """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
+    clauses = [_AMONG_MINE, _belongs_to(which), *_SHOWN_AS_MINE]
+    values: dict[str, object] = {"user_id": user_id, "limit": limit}
+    if which is not Mine.DRAFTS:
+        values["now"] = reader.now
+    key, down = f"coalesce(e.starts_at, {UNDATED})", which is Mine.PAST
+    if after is not None:
+        clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
+        values |= {"after_start": after.starts_at, "after_id": after.event_id}
+    direction = " desc" if down else ""
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")}
+          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where {" and ".join(clauses)}
+         order by {key}{direction}, e.id{direction} limit :limit
+        """,
+        **values,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
+    """How many events each list of ``mine`` has; one event may stand in two."""
+    sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
+    row = await reader.fetch_one(
+        f"""
+        select {sums}
+          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where {_AMONG_MINE} and {" and ".join(_SHOWN_AS_MINE)}
+        """,
+        user_id=user_id,
+        now=reader.now,
+    )
+    return {which: int(row[which.value]) if row else 0 for which in Mine}
+
+
+async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
+    if not event_ids:
+        return {}
+    wanted = list(dict.fromkeys(event_ids))
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where id in :wanted order by id",
+        wanted=list(wanted),
+    )
+    return {event.id: event for event in map(event_of, rows)}
+
+
+# Found by indexes of the person: said with "or" of one row and its neighbour, it would be asked of every event there is.
+_AMONG_MINE = f"""e.id in (
+            select o.id from events o where o.author_id = :user_id
+             union {HOSTED_BESIDE}
+             union select m.event_id from attendances m where m.user_id = :user_id)"""
+_HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
+_SHOWN_AS_MINE = (
+    "e.deleted_at is null",
+    "e.removed_at is null",
+    f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
+    # Who keeps the host away, or is kept away, is not asked by them either.
+    f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
+)
+
+
+def _belongs_to(which: Mine) -> str:
+    """The condition under which an event (``e``, with the person's answer ``a``) stands in this list."""
+    answered = "a.status in ('attending', 'attended', 'interested')"
+    waiting = "a.status in ('waitlisted', 'pending', 'invited')"
+    coming_up = "(e.over_at is null or e.over_at > :now)"
+    match which:
+        case Mine.UPCOMING:
+            return f"({_HOSTING} and e.is_draft = 0 or {answered}) and {coming_up}"
+        case Mine.HOSTING:
+            return f"{_HOSTING} and {coming_up} and e.is_draft = 0"
+        case Mine.DRAFTS:
+            return f"{_HOSTING} and e.is_draft = 1"
+        case Mine.GOING:
+            return f"{answered} and {coming_up}"
+        case Mine.WAITING:
+            return f"{waiting} and {coming_up}"
+        case Mine.PAST:
+            return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now and e.is_draft = 0"
+        case _:
+            assert_never(which)
+
+
+# After every date that an event can have (the year 2200), and within a signed 64-bit integer.
+UNDATED = 9_000_000_000_000_000_000
+
+
+def position_of(event: Event, part: int = 0) -> Position:
+    """The cursor behind this event."""
+    return Position(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)

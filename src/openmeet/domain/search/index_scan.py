@@ -1,0 +1,243 @@
+"""How the events that a search asks for are met in the order of their starts, in few steps however many events there are.
+
+What many events have is met soon by walking along the index of starts; what few have is looked up in the index of words and
+sorted. So the next few hundred events are walked, and again while that should do. What they leave open is looked up: among the events
+of a week, of two months, of more than a year, and so on. A stretch is eight times as long as the one before, or as long as what
+that one had lets expect, so that it has few times as many events that fit as the page wants, whether one of a hundred has what is
+looked for or one of a million. Where few events are left, they are walked again.
+
+Every part of the answer is earlier than the next, so that none has to be sorted with another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Row
+from openmeet.domain.events.queries import columns_of
+from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Seen, Term, looked_up, worth_looking_up
+
+# Events that are walked at once, and how often they are where that should do.
+_SOME: Final = 500
+_WALKS: Final = 4
+# Grains that are looked up first, how many times as many the next stretch has at most, and how many that may be.
+_FIRST: Final = 4
+_GROWTH: Final = 8
+_MOST: Final = 32 * GRAINS_OF_PERIOD
+
+# What the index of starts (``events_coming``) and that of long events have.
+_LISTED: Final = ("e.visibility = 'public'", "e.is_held = 0", "e.removed_at is null", "e.deleted_at is null")
+
+# A start that no index is to be used for, where another index is the right one.
+_UNSORTED: Final = "e.starts_at + 0"
+
+Low = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for: all terms, all clauses, starting in ``[since, until)``. Without ``since``: not over yet.
+
+    ``is_listed``: only what is public, as the index of starts has it; otherwise the clauses name whose events they are.
+    """
+
+    clauses: tuple[str, ...]
+    values: Mapping[str, object]
+    terms: tuple[Term, ...]
+    is_listed: bool
+    since: Instant | None
+    until: Instant | None
+
+
+async def answers(reader: Reader, question: Question, after: Low | None, limit: int) -> list[Row]:
+    """Rows that ``event_of`` reads, by start and id, behind ``after``."""
+    now = reader.now
+    low = after or (0 if question.since is None else question.since, "")
+    if question.since is not None:
+        low = max(low, (question.since, ""))
+    search = _Search(reader, question, limit)
+    if not question.is_listed:
+        await search.sorted_at_once(low)
+        return search.found
+    if question.since is None:
+        if low[0] <= now:
+            await search.under_way(low)
+        low = max(low, (now + 1, ""))
+    if not search.is_full():
+        await search.ahead(low)
+    return search.found
+
+
+@dataclass(slots=True)
+class _Search:
+    """One question being answered."""
+
+    reader: Reader
+    question: Question
+    limit: int
+    found: list[Row] = field(default_factory=list)
+
+    def is_full(self) -> bool:
+        return len(self.found) >= self.limit
+
+    async def sorted_at_once(self, low: Low) -> None:
+        """Of few events, like those of one's groups."""
+        clauses = ["e.is_held = 0", "e.removed_at is null", "e.deleted_at is null", "e.starts_at is not null"]
+        values: dict[str, object] = {}
+        if self.question.since is None:
+            clauses.append("e.over_at > :now")
+            values["now"] = self.reader.now
+        await self._read(low, clauses, values, start=_UNSORTED)
+
+    async def under_way(self, low: Low) -> None:
+        """What has begun and is not over: what lasts for days by an index of its own, the rest by its start."""
+        now, day_ago = self.reader.now, self.reader.now - DAY
+        values: dict[str, object] = {"now": now, "day_ago": day_ago}
+        is_long = f"e.over_at - e.starts_at > {DAY}"
+        if low[0] <= day_ago:
+            clauses = [*_LISTED, is_long, "e.over_at > :now", "e.starts_at <= :day_ago"]
+            await self._read(low, clauses, values, start=_UNSORTED)
+            low = (day_ago + 1, "")
+        if not self.is_full():
+            clauses = [*_LISTED, "e.starts_at <= :now", "e.over_at > :now"]
+            await self._read(low, clauses, {"now": now})
+
+    async def ahead(self, low: Low) -> None:
+        """What starts at ``low`` or later."""
+        question = self.question
+        if not question.terms:
+            await self._read(low, _LISTED, {})
+            return
+        seen: Seen | None = None
+        is_common, length = True, _FIRST
+        last = await self._last_some(low)
+        while not self.is_full() and (question.until is None or low[0] < question.until):
+            grains = _stretch(low[0], length)
+            missing = self.limit - len(self.found)
+            if is_common or last is None or low >= last:
+                end = await self._end_of_some(low)
+                await self._walk(low)
+                if end is None or self.is_full():
+                    return
+                seen = seen or await self._seen(low, end)
+                low = end
+            else:
+                assert seen is not None  # noqa: S101  # the first are always walked
+                await self._look_up(low, grains, seen)
+                low = (grains.stop * GRAIN, "")
+            found = missing - (self.limit - len(self.found))
+            missing -= found
+            is_common = is_common and found * _WALKS >= missing
+            if low[0] >= grains.stop * GRAIN:
+                # Twice what should do: a longer stretch costs less than one more.
+                enough = 2 * length * missing // found + 1 if found else _MOST
+                length = min(length * _GROWTH, enough, _MOST)
+
+    async def _end_of_some(self, low: Low) -> Low | None:
+        """The last of the next few hundred events. None: there are not so many."""
+        clauses, values = self._next(low)
+        row = await self.reader.fetch_one(
+            f"select e.starts_at, e.id from events e where {clauses} order by e.starts_at, e.id limit 1 offset :before",
+            **values,
+            before=_SOME - 1,
+        )
+        return None if row is None else (row["starts_at"], row["id"])
+
+    async def _last_some(self, low: Low) -> Low | None:
+        """Where the last few hundred events begin: fewer are not worth looking up. None: there are not so many."""
+        clauses, values = self._next(low)
+        row = await self.reader.fetch_one(
+            f"""
+            select e.starts_at, e.id from events e where {clauses}
+             order by e.starts_at desc, e.id desc limit 1 offset :before
+            """,
+            **values,
+            before=_SOME - 1,
+        )
+        return None if row is None else (row["starts_at"], row["id"])
+
+    async def _walk(self, low: Low) -> None:
+        """Of the next few hundred events those that fit."""
+        clauses, values = self._next(low)
+        next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
+        await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
+
+    async def _seen(self, low: Low, end: Low) -> Seen:
+        """What these few hundred events are like."""
+        terms = self.question.terms
+        clauses, values = self._next(low)
+        for term in terms:
+            values |= term.values
+        counts = ", ".join(
+            f"sum(case when {term.condition} then 1 else 0 end) as c{number}" for number, term in enumerate(terms)
+        )
+        row = await self.reader.fetch_one(
+            f"""
+            select {counts}
+              from (select e.starts_at, e.search_words, e.mode, e.origin, e.place_x, e.place_y, e.place_z from events e
+                     where {clauses} order by e.starts_at, e.id limit :most) e
+            """,
+            **values,
+            most=_SOME,
+        )
+        assert row is not None  # noqa: S101  # a sum is always one row
+        return Seen(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
+
+    def _next(self, low: Low) -> tuple[str, dict[str, object]]:
+        """The events behind ``low`` that may be asked for at all."""
+        clauses = [*_LISTED, *_behind("e.starts_at")]
+        values: dict[str, object] = {"low": low[0], "low_id": low[1]}
+        if self.question.until is not None:
+            clauses.append("e.starts_at < :until")
+            values["until"] = self.question.until
+        return " and ".join(clauses), values
+
+    async def _look_up(self, low: Low, grains: range, seen: Seen) -> None:
+        """By the index of words, among the events of these grains."""
+        terms = worth_looking_up(self.question.terms, seen, grains)
+        source, lookups = looked_up(terms, grains, self.reader.engine)
+        values = {"lookups": lookups, "end": grains.stop * GRAIN}
+        await self._read(low, [*_LISTED, f"{_UNSORTED} < :end"], values, start=_UNSORTED, source=source)
+
+    async def _read(
+        self,
+        low: Low,
+        clauses: list[str] | tuple[str, ...],
+        values: Mapping[str, object],
+        *,
+        start: str = "e.starts_at",
+        source: str = "events e",
+    ) -> None:
+        """The next events in ``[low, …)`` with these clauses and those of the question."""
+        question = self.question
+        wanted = [*clauses, *question.clauses, *(term.condition for term in question.terms)]
+        wanted += _behind(start)
+        bound: dict[str, object] = {
+            **question.values,
+            **values,
+            "low": low[0],
+            "low_id": low[1],
+            "limit": self.limit - len(self.found),
+        }
+        for term in question.terms:
+            bound |= term.values
+        if question.until is not None:
+            wanted.append(f"{start} < :until")
+            bound["until"] = question.until
+        self.found += await self.reader.fetch(
+            f"select {columns_of('e')} from {source} where {' and '.join(wanted)} order by {start}, e.id limit :limit",
+            **bound,
+        )
+
+
+def _behind(start: str) -> tuple[str, str]:
+    # Twice the same: only the first lets PostgreSQL see how narrow it is together with an end.
+    return f"{start} >= :low", f"({start}, e.id) > (:low, :low_id)"
+
+
+def _stretch(low: int, length: int) -> range:
+    """The next grains, so many; where they are longer than a period, to the end of one. What starts before 1970 is in the first."""
+    first = max(low // GRAIN, 0)
+    last = first + max(length, 1)
+    return range(first, last if length < GRAINS_OF_PERIOD else -(-last // GRAINS_OF_PERIOD) * GRAINS_OF_PERIOD)

@@ -1,0 +1,198 @@
+"""What people find: public events by words, days, place and kind; those made here and those from the network in one order.
+
+What has all the words in its title comes first, then what has them elsewhere, each by start. Nothing in this order depends
+on other events, so a cursor holds its place whatever is added meanwhile.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from groundwork.clock import DAY, Instant, from_datetime
+from groundwork.database.transaction import Reader
+from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
+from groundwork.points import NARROW, WIDE, Near, cells, chord, spot
+from openmeet.domain.events.first_dates import has_date, is_first_of_series
+from openmeet.domain.events.model import Event, Mode, Origin
+from openmeet.domain.events.queries import event_of
+from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
+from openmeet.domain.moderation.blocks import is_out_of_lists
+from openmeet.domain.search.event_lists import Position, position_of
+from openmeet.domain.search.index_scan import Question, answers
+from openmeet.domain.search.word_index import Term
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+
+# Up to so many kilometres narrow cells are looked into; of the wide ones there are never more than a hundred.
+NARROWLY = 100
+
+
+class Source(StrEnum):
+    """Where an event was first written."""
+
+    ALL = "all"
+    OPENMEET = "openmeet"
+    ATPROTO = "atproto"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody looks for; words must all occur, topics (``category:music``, as ``events.keeping`` has them) all apply.
+
+    ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
+    ``since`` and ``until`` are points in time instead: it starts then or later, and before. ``of_groups_of``: in the groups of this
+    person, where its members see more than what is public. ``viewer``: who looks, whose blocks and mutes hold. ``once_per_series``:
+    of each series the next date that fits, alone. ``only_series``: dates of series, no single events.
+    """
+
+    words: tuple[str, ...] = ()
+    first: date | None = None
+    last: date | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    topics: tuple[str, ...] = ()
+    mode: Mode | None = None
+    source: Source = Source.ALL
+    near: Near | None = None
+    of_groups_of: UserId | None = None
+    viewer: UserId | None = None
+    once_per_series: bool = False
+    only_series: bool = False
+
+
+def position_in(wanted: Wanted, event: Event) -> Position:
+    """The cursor behind this event of ``coming``."""
+    forms = wanted_words(folded(" ".join(wanted.words)))
+    return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
+
+
+async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
+    """Events that are not over. A ``first`` or ``since`` in the past shows past events too: it was asked for."""
+    forms = wanted_words(folded(" ".join(wanted.words)))
+    if not wanted.words:
+        return await _part(reader, wanted, (), (), after, limit)
+    if not forms:
+        return []
+    titled = tuple(f"{TITLE}{form}" for form in forms)
+    found: list[Event] = []
+    if after is None or after.part == 0:
+        found = await _part(reader, wanted, titled, (), after, limit)
+        after = None
+    if len(found) < limit:
+        found += await _part(reader, wanted, forms, titled, after, limit - len(found))
+    return found
+
+
+async def _part(
+    reader: Reader, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], after: Position | None, limit: int
+) -> list[Event]:
+    """Events with all these words and not all of those, by start."""
+    clauses, values = _clauses(wanted, "e")
+    at = "strpos" if reader.engine == "postgresql" else "instr"
+    if without:
+        clauses.append(f"not ({_has_all('e', at, 'without', len(without))})")
+        values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
+    question = Question(
+        clauses=tuple(clauses),
+        values=values,
+        terms=_terms(wanted, forms, at, "e"),
+        is_listed=wanted.of_groups_of is None,
+        since=wanted.since if wanted.first is None else Instant(_midnight(wanted.first) - DAY),
+        until=wanted.until if wanted.last is None else Instant(_midnight(wanted.last) + 2 * DAY),
+    )
+    if wanted.once_per_series:
+        question = _once(reader, question, wanted, forms, without, at)
+    rows = await answers(reader, question, (after.starts_at, after.event_id) if after else None, limit)
+    return [event_of(row) for row in rows]
+
+
+def _once(
+    reader: Reader, question: Question, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], at: str
+) -> Question:
+    """The same, of each series the first date that fits; a series of which a date stands in the part before stands there alone."""
+    by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
+
+    def fits(table: str) -> str:
+        terms = [term.condition for term in _terms(wanted, forms, at, table)]
+        bounds = [f"{table}.over_at > :dates_after" if question.since is None else f"{table}.starts_at >= :dates_since"]
+        if question.until is not None:
+            bounds.append(f"{table}.starts_at < :dates_until")
+        return " and ".join((is_listed(table), *bounds, *_clauses(wanted, table)[0], *terms))
+
+    clause = is_first_of_series("e", fits, by=by)
+    if without:
+        titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
+        # Said by a case, because the first half spares nearly every date the second.
+        clause = f"case when {clause} then not {titled} else false end"
+    bounds = {"dates_after": reader.now, "dates_since": question.since, "dates_until": question.until}
+    values = {**question.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
+    return replace(question, clauses=(*question.clauses, clause), values=values)
+
+
+def _terms(wanted: Wanted, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
+    """Everything that the index of words knows, of ``events`` under this name."""
+    terms = [
+        *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
+        *(
+            _written(f"topic{number}", topic_word(topic), at, table, is_beginning=False)
+            for number, topic in enumerate(wanted.topics)
+        ),
+    ]
+    if wanted.mode is not None:
+        # What is held both ways is found by those who want either.
+        modes = [wanted.mode.value, Mode.HYBRID.value]
+        terms.append(Term(f"{table}.mode in :modes", {"modes": modes}, tuple(f"m={mode}" for mode in modes)))
+    if wanted.source is not Source.ALL:
+        origin = (Origin.HERE if wanted.source is Source.OPENMEET else Origin.NETWORK).value
+        terms.append(Term(f"{table}.origin = :origin", {"origin": origin}, (f"o={origin}",)))
+    if wanted.near is not None:
+        terms.append(_near(wanted.near, table))
+    return tuple(terms)
+
+
+def _has_all(table: str, at: str, name: str, number: int) -> str:
+    return " and ".join(f"{at}({table}.search_words, :{name}{one}) > 0" for one in range(number))
+
+
+def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -> Term:
+    """What stands in ``search_words``, as a whole or as the beginning of a word."""
+    if is_beginning:
+        clause = beginning_clause(f"{table}.search_words", at, name, word)
+        return Term(clause, {name: f" {word}"}, (word,), is_beginning=True)
+    return Term(f"{at}({table}.search_words, :{name}) > 0", {name: f" {word} "}, (word,))
+
+
+def _near(near: Near, table: str) -> Term:
+    x, y, z = here = spot(near.latitude, near.longitude)
+    line = chord(near.within_km * 1_000)
+    square = " + ".join(f"({table}.place_{axis} - :{axis}) * ({table}.place_{axis} - :{axis})" for axis in "xyz")
+    width, name = (NARROW, "h") if near.within_km <= NARROWLY else (WIDE, "g")
+    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(here, line, width))
+    return Term(f"{square} <= :square", {"x": x, "y": y, "z": z, "square": line * line}, words)
+
+
+def _clauses(wanted: Wanted, table: str) -> tuple[list[str], dict[str, object]]:
+    """What no index of words knows: who may see it, the day where it takes place."""
+    clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
+    values: dict[str, object] = {}
+    if wanted.of_groups_of is not None:
+        clauses.append(f"not {is_kept_from(table)}")
+        values["user_id"] = wanted.of_groups_of
+    if wanted.only_series:
+        clauses.append(f"{table}.series_id is not null")
+    if wanted.viewer is not None:
+        clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
+        values["viewer"] = wanted.viewer
+    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
+    if wanted.first is not None:
+        clauses.append(f"{table}.starts_local >= :first")
+        values["first"] = wanted.first.isoformat()
+    if wanted.last is not None:
+        clauses.append(f"{table}.starts_local < :following")
+        values["following"] = (wanted.last + timedelta(days=1)).isoformat()
+    return clauses, values
+
+
+def _midnight(day: date) -> Instant:
+    return from_datetime(datetime.combine(day, time(), UTC))

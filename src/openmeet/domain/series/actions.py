@@ -1,0 +1,408 @@
+"""What a host does to a series, and who follows it. Every action locks the series first, its dates after it.
+
+Who answered a date that changes, and who follows the series, is told once, however many dates that are. What was done can be
+undone for a while (``undoing``).
+"""
+
+import hashlib
+from dataclasses import replace
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
+from groundwork.fresh_id import new_id
+from openmeet.domain.attendance import invitation_queries, joining_queries, left_groups, letting_in
+from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.domain.events import owing
+from openmeet.domain.events.differing import STARTS
+from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events.model import Event, EventId, GroupOfEvent
+from openmeet.domain.events.queries import lock_dates
+from openmeet.domain.events.series_dates import leave_series, revise_dates, take_dates_away
+from openmeet.domain.failure_names import TOO_FAR_AHEAD
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import (
+    agenda,
+    calendar_uids,
+    cancel_dates,
+    date_addresses,
+    date_queries,
+    follower_queries,
+    materialize,
+    notify,
+    queries,
+    undo,
+)
+from openmeet.domain.series import (
+    save as saving,
+)
+from openmeet.domain.series.date_addresses import DateName
+from openmeet.domain.series.dates import checked_name, original_of
+from openmeet.domain.series.model import (
+    OPENED_AHEAD_WORDS,
+    Policy,
+    Scope,
+    Series,
+    SeriesId,
+    SeriesSlug,
+    SeriesStatus,
+    Template,
+    Timing,
+)
+from openmeet.domain.series.notify_queries import News
+from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.save import save
+from openmeet.domain.series.undo import Act
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n import formatting
+from openmeet.recurrence import expansion
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+
+class AlreadyMade(Refused):
+    """Made already by this very submission, with something else in it: the series with this ``slug``."""
+
+    def __init__(self, slug: SeriesSlug) -> None:
+        super().__init__(
+            "This key has made a series already, with something else in it. Take a new key for another series.",
+            name="KeyReused",
+        )
+        self.slug = slug
+
+
+async def create(
+    tx: Transaction,
+    caller: Caller,
+    template: Template,
+    timing: Timing,
+    *,
+    policy: Policy = Policy.NEXT,
+    submission_key: str | None = None,
+    group: GroupOfEvent | None = None,
+) -> Series:
+    """A new series of the caller, with its nearest dates stored. The same ``submission_key`` again returns the first one, as it is now.
+
+    ``group``: of ``grouping.group_for``, which knows who may.
+
+    Raises RuleRefused for a rule that names no date, and AlreadyMade where the key came with something else before.
+    """
+    expansion.check_asked(timing.pattern)
+    series = new_series(tx.now, caller.user_id, template, timing, policy, group)
+    # Each sending of the same file is another picture.
+    said = replace(template, picture=None)
+    digest = hashlib.sha256(msgspec.json.encode((said, timing, group.id if group else None))).digest()
+    if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
+        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        assert found is not None  # noqa: S101  # the conflict is with it
+        earlier, known = found
+        # Rows from before digests were kept have none.
+        if known is not None and known != digest:
+            raise AlreadyMade(earlier.slug)
+        return earlier
+    await materialize.store_window(tx, series)
+    return await reread(tx, series.id)
+
+
+async def insert(
+    tx: Transaction,
+    owner_id: UserId,
+    template: Template,
+    timing: Timing,
+    policy: Policy,
+    group: GroupOfEvent | None = None,
+) -> Series:
+    """A new series without a stored date: for events that become its dates."""
+    series = new_series(tx.now, owner_id, template, timing, policy, group)
+    await saving.insert(tx, series)
+    return series
+
+
+async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, viewer: UserId | None = None) -> Event:
+    """The event of a date, stored if it was only computed; by a name that it had once, too (``date_addresses``). Raises NotFound.
+
+    Who may not see the series finds nothing, and who sees it cannot make it hold dates that it does not make itself: those of
+    a series that rests, or is cancelled, and dates beyond ``OPENED_AHEAD``.
+    """
+    place: Event | DateName | None
+    original_date = checked_name(original_date)
+    try:
+        place = await date_addresses.lead(tx, await agenda.visible(tx, slug, viewer), original_date, viewer)
+    except Gone:
+        deleted = await queries.by_slug(tx, slug)
+        place = await date_addresses.lead_from_deleted(tx, deleted, original_date, viewer) if deleted else None
+        if place is None:
+            raise
+    if isinstance(place, Event):
+        return place
+    # Locked only now: where it is may be in the series that goes on behind a split.
+    series, original_date = place.series, place.original_date
+    series = await agenda.must_be_seen(tx, await queries.lock(tx, series.id), viewer)
+    known = await date_queries.date_of(tx, series.id, original_date)
+    if known is None and series.status is not SeriesStatus.ACTIVE:
+        raise NotFound("This series makes no new dates at the moment.")
+    opens = None if known is not None else _opens_at(series, original_date, tx.now)
+    if opens is not None:
+        day = formatting.day(local_of(opens, series.zone_name))
+        raise NotFound(
+            f"This date has a page from {day} on: dates can be opened {OPENED_AHEAD_WORDS} ahead, and no further.",
+            name=TOO_FAR_AHEAD,
+        )
+    return known or await materialize.vivify(tx, series, original_date)
+
+
+async def lock_own(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """A series that the caller looks after, locked: their own, or one of a group that they run.
+
+    To call it off, to hand it over, for its people; what makes or changes dates asks ``lock_to_change``.
+
+    Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
+    """
+    series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    await agenda.must_be_hosted(tx, series, caller.user_id)
+    if expected_revision is not None and series.revision != expected_revision:
+        raise PreconditionFailed("This series was changed since you opened it.")
+    return replace(series, changed_by=caller.user_id)
+
+
+async def lock_to_change(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """``lock_own`` for what says something new: Forbidden, too, for a host who may make no events in its group any more."""
+    series = await lock_own(tx, caller, slug, expected_revision=expected_revision)
+    await agenda.must_be_editable(tx, series, caller.user_id)
+    return series
+
+
+async def lock_for_undo(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """``lock_to_change`` for the series whose last act made this one, or else for this one."""
+    series = await queries.by_slug(tx, slug)
+    found = None if series is None else await undo.open_undo(tx, series)
+    if series is None or found is None or found.series_id == series.id:
+        return await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    first = await reread(tx, found.series_id)
+    locked = await lock_to_change(tx, caller, first.slug)
+    # The tag that was sent is the half's.
+    await lock_own(tx, caller, slug, expected_revision=expected_revision)
+    return locked
+
+
+async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = True, is_read: bool = False) -> Series:
+    """Do what a plan of the locked series says, all of it or nothing; the series that its dates belong to afterwards.
+
+    ``tells`` False: the host chose to stay silent. ``is_read``: the plan follows from the series' record, which is owed nothing for it.
+    """
+    before = await undo.look(tx, series)
+    target = await _target(tx, series, plan, is_read=is_read)
+    locked = {event.id: event for event in await lock_dates(tx, series.id)}
+    vanishing = [locked[event.id] for event in plan.vanishing]
+    gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
+    # What vanishes frees its name for another date.
+    await date_queries.forget_places(tx, [event.id for event in plan.vanishing])
+    moves = _moves(target, plan)
+    await date_queries.make_way(tx, moves)
+    wanted = [
+        (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
+        for change in plan.changes
+    ]
+    after = await revise_dates(tx, wanted, by=series.changed_by)
+    # Whatever says something new has its place by now.
+    await date_queries.place(tx, moves)
+    changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
+    shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
+    await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
+    await letting_in.look_again(tx, shown_otherwise)
+    await left_groups.look_again(tx, shown_otherwise)
+    # A date that its series' rule no longer names differs from the series in when it begins.
+    await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
+    made = await materialize.store_window(tx, target)
+    news = notify.of_changes(target, changed, Kind.EVENT_CHANGED, tells=tells)
+    news += notify.of_changes(target, gone, Kind.EVENT_DELETED, tells=tells)
+    if plan.scope is not Scope.THIS:
+        news += await notify.of_edit(tx, target)
+    if tells:
+        news += notify.of_new_dates(target, made)
+    if plan.scope is not Scope.THIS:
+        news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
+    untold = await notify.tell(tx, target, news)
+    await seats_changed(tx, changed)
+    is_split = target.id != series.id
+    if is_split:
+        await owing.owe_by_policy(tx, series.id)
+        await owing.look_at_published(tx, series.id)
+    if is_split or plan.scope is Scope.ALL:
+        await owing.look_at_published(tx, target.id)
+    act = Act.SPLIT if is_split else Act.EDIT
+    made_by_it = target.id if is_split else None
+    await undo.keep(tx, before, act, made=made_by_it, is_silent=not tells, untold=untold)
+    return await reread(tx, target.id)
+
+
+async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> Series:
+    """No new dates until it goes on; those that are stored stay. Followers and those who answered are told why.
+
+    Again: another reason is taken, no reason says nothing new. Raises Refused (``SeriesCancelled``): that one makes no dates as it is.
+    """
+    if series.status is SeriesStatus.CANCELLED:
+        raise Refused("This series is cancelled: bring it back before you pause it.", name="SeriesCancelled")
+    if series.status is SeriesStatus.PAUSED and reason in {"", series.status_reason}:
+        return series
+    before = await undo.look(tx, series)
+    saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
+    await owing.look_at_published(tx, saved.id)
+    news = await notify.of_status(tx, saved, Kind.SERIES_PAUSED, reason) if tells else []
+    untold = await notify.tell(tx, saved, news)
+    await undo.keep(tx, before, Act.PAUSE, is_silent=not tells, untold=untold)
+    return saved
+
+
+async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tuple[Series, int]:
+    """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many.
+
+    ``tells`` False: the host chose to stay silent.
+    """
+    if series.status is SeriesStatus.ACTIVE:
+        return series, 0
+    before = await undo.look(tx, series)
+    saved = await save(tx, replace(series, status=SeriesStatus.ACTIVE, status_reason=""))
+    back, news = 0, list[News]()
+    match series.status:
+        case SeriesStatus.CANCELLED:
+            back, news = await cancel_dates.bring_back_with_series(tx, saved, tells=tells)
+        case SeriesStatus.PAUSED:
+            news = await notify.of_status(tx, saved, Kind.SERIES_RESUMED, "") if tells else []
+    made = await materialize.store_window(tx, saved)
+    if series.status is SeriesStatus.CANCELLED and tells:
+        news = [*news, *notify.of_new_dates(saved, made)]
+    await owing.owe_by_policy(tx, saved.id)
+    await owing.look_at_published(tx, saved.id)
+    untold = await notify.tell(tx, saved, news)
+    await undo.keep(tx, before, Act.RESUME, is_silent=not tells, untold=untold)
+    return await reread(tx, series.id), back
+
+
+async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None:
+    """Take the series away. Its coming dates go with it and those who answered hear of it, or stay as events of their own.
+
+    Past dates stay as events of their own in any case.
+    """
+    there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
+    staying = [one for one in there if keeps_events or one.is_over(tx.now)]
+    going = [] if keeps_events else [one for one in there if not one.is_over(tx.now)]
+    await calendar_uids.remember(tx, [one.id for one in staying])
+    await leave_series(tx, staying, by=series.changed_by)
+    gone = await take_dates_away(tx, going)
+    await decide_all_records_anew(tx, [one.id for one in gone])
+    await notify.tell(tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED))
+    await save(tx, replace(series, deleted_at=tx.now))
+
+
+async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
+    """Hear of new, moved and cancelled dates; again to switch that on or off. Raises NotFound."""
+    series = await agenda.visible(tx, slug, caller.user_id)
+    await follower_queries.follow(tx, series.id, caller.user_id, notifies=notifies)
+
+
+async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
+    """Following nothing is no mistake."""
+    series = await queries.by_slug(tx, slug)
+    if series is not None:
+        await follower_queries.unfollow(tx, series.id, caller.user_id)
+
+
+async def _target(tx: Transaction, series: Series, plan: Plan, *, is_read: bool) -> Series:
+    """The series that the plan's dates belong to: itself, or the new half, which is made."""
+    match plan.scope:
+        case Scope.THIS:
+            return series
+        case Scope.ALL:
+            return await save(tx, replace(series, template=plan.template, timing=plan.timing), is_owed=not is_read)
+        case Scope.FOLLOWING:
+            assert plan.before is not None  # noqa: S101  # a split has two halves
+            first = await save(tx, replace(series, timing=plan.before))
+            behind = replace(
+                new_series(tx.now, series.owner_id, plan.template, plan.timing, series.policy, series.group),
+                split_from=series.id,
+                record=series.record,
+                status=series.status,
+                status_reason=series.status_reason,
+                awaits_owner=first.awaits_owner,
+                changed_by=series.changed_by,
+            )
+            await saving.insert(tx, behind)
+            await follower_queries.copy_all(tx, series.id, behind.id)
+            await joining_queries.copy(tx, series.id, behind.id)
+            await invitation_queries.copy(tx, series.id, behind.id)
+            return behind
+
+
+def _moves(target: Series, plan: Plan) -> list[tuple[EventId, SeriesId, str]]:
+    """The stored dates that get another series or another name."""
+    places = [(change.event, change.original_date) for change in plan.changes]
+    places += [
+        (held.event, held.event.place_in_series.original_date) for held in plan.stranded if held.event.place_in_series
+    ]
+    return [
+        (event.id, target.id, name)
+        for event, name in places
+        if event.place_in_series is None
+        or (event.place_in_series.series_id, event.place_in_series.original_date) != (target.id, name)
+    ]
+
+
+async def reread(tx: Transaction, series_id: SeriesId) -> Series:
+    """The series as it is after everything that was just done."""
+    series = await queries.by_id(tx, series_id)
+    assert series is not None  # noqa: S101  # rows of series are never deleted
+    return series
+
+
+def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
+    """From when on one of its dates can be opened that is too far ahead now; what is no date of it is none: storing says so."""
+    try:
+        original = original_of(original_date)
+    except ValueError:
+        return None
+    if not expansion.is_date_of(series.timing.pattern, original):
+        return None
+    return agenda.opens_at(instant_of(original, series.zone_name), now)
+
+
+def _placed(event: Event, series_id: SeriesId, original_date: str) -> Event:
+    place = event.place_in_series
+    assert place is not None  # noqa: S101  # a date of a series
+    return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))
+
+
+def new_series(
+    now: Instant,
+    owner_id: UserId,
+    template: Template,
+    timing: Timing,
+    policy: Policy,
+    group: GroupOfEvent | None,
+) -> Series:
+    """A series that is not stored yet."""
+    return Series(
+        id=SeriesId(new_id(now)),
+        slug=SeriesSlug(new_slug(template.title)),
+        template=template,
+        timing=timing,
+        status=SeriesStatus.ACTIVE,
+        status_reason="",
+        policy=policy,
+        owner_id=owner_id,
+        split_from=None,
+        is_read_only=False,
+        revision=1,
+        stored_until=Instant(0),
+        deleted_at=None,
+        created_at=now,
+        updated_at=now,
+        group=group,
+    )

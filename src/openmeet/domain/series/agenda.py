@@ -1,0 +1,228 @@
+"""The dates of a series in a window of time, stored and computed together, as one viewer may see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import NOBODY, Attendance, Counts
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.group_events import may_make_events
+from openmeet.domain.events.model import Details, Event, EventId, Visibility
+from openmeet.domain.events.seeing import seen as seen_events
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.queries import role_in
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.series import date_queries, queries, visibility
+from openmeet.domain.series.dates import checked_name, details_of, end_of_range, original_of, original_text
+from openmeet.domain.series.model import OPENED_AHEAD, Series, SeriesSlug, SeriesStatus
+from openmeet.domain.users.model import UserId
+from openmeet.recurrence import expansion
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
+_EARLIEST = Instant(0)
+
+# Dates that are called off, brought back or removed at once.
+MOST_IN_RANGE = 500
+
+# More than eight days hold: several dates a day are possible.
+_MOST_BACK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One date. ``event`` is None where it is only computed; ``counts`` and ``mine`` belong to stored ones."""
+
+    original_date: str
+    details: Details
+    event: Event | None = None
+    counts: Counts = NOBODY
+    mine: Attendance | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.event is not None and self.event.is_cancelled
+
+    @property
+    def differs_in(self) -> tuple[str, ...]:
+        place = self.event.place_in_series if self.event else None
+        return place.overridden if place else ()
+
+    def opens_at(self, now: Instant) -> Instant | None:
+        """From when on a date has a page that is too far ahead for one now; None: it has one, or gets one when it is opened."""
+        return opens_at(self.details.starts_at, now) if self.event is None else None
+
+    def is_over(self, now: Instant) -> bool:
+        if self.event is not None:
+            return self.event.is_over(now)
+        return (self.details.ends_at or self.details.starts_at) <= now
+
+
+def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
+    """From when on a computed date can be opened; None: now."""
+    opens = Instant(starts_at - OPENED_AHEAD)
+    return opens if opens > now else None
+
+
+async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Series:
+    """The series, if this person may see it. Raises NotFound, for absent and hidden alike; Gone."""
+    return await must_be_seen(reader, await queries.by_slug(reader, slug), viewer)
+
+
+async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
+    """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted and was public, or theirs."""
+    if series is None or not await visibility.may_see(reader, series, viewer):
+        raise NotFound("There is no such series.")
+    if series.deleted_at is None:
+        return series
+    if series.visibility is not Visibility.PUBLIC and viewer != series.owner_id:
+        raise NotFound("There is no such series.")
+    why = "Its host deleted it." if not series.is_read_only else "It was removed where it was kept."
+    raise Gone(f"This series was removed. {why} Dates that were kept have pages of their own.")
+
+
+async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
+    """The series, if this person may change it. Raises as ``visible`` and ``must_be_editable``."""
+    series = await visible(reader, slug, viewer)
+    await must_be_editable(reader, series, viewer)
+    return series
+
+
+async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
+    """Raises Forbidden, and Refused (``ReadOnly``) of a copy."""
+    await must_be_hosted(reader, series, viewer)
+    if not await may_edit(reader, series, viewer):
+        raise Forbidden(
+            "You may not make events in its group any more. You can still cancel dates or the whole series."
+        )
+
+
+async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None:
+    """As ``must_be_editable``, for what says nothing new in its group: to call it off, to hand it over, to look after its people."""
+    if not await may_host(reader, series, viewer):
+        raise Forbidden("Only the host of this series can change it.")
+    if series.is_read_only:
+        raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
+
+
+async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether this person may change what it says and when it is: its host, as long as they may make events in its group, and who may
+
+    change events of others there.
+    """
+    if viewer is not None and viewer == series.owner_id:
+        return await may_make_events(reader, series.group, viewer)
+    role = await role_in(reader, None if series.group is None else series.group.id, viewer)
+    return group_rules.may(role, Action.EDIT_ANY_EVENT)
+
+
+async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether it is this person's to look after: its host, and who may change events of others in its group."""
+    return (viewer is not None and viewer == series.owner_id) or await may_edit(reader, series, viewer)
+
+
+async def between(
+    reader: Reader, series: Series, viewer: UserId | None, start: Instant, end: Instant, *, limit: int
+) -> list[Line]:
+    """The first ``limit`` dates that begin in ``[start, end)``, in order. Deleted dates and those not theirs to see are left out.
+
+    A series that is paused or cancelled has its stored dates only.
+    """
+    held = await date_queries.stored_between(reader, series.id, start, end, limit)
+    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
+    seen = await _seen(reader, held, viewer, mine)
+    counts = await attendance.counts(reader, [event.id for event in seen])
+    lines = [
+        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        for event in seen
+        if event.place_in_series is not None
+    ]
+    if series.status is SeriesStatus.ACTIVE:
+        # Names are wall-clock times: an instant's differs from it by less than two days.
+        since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
+        known = await date_queries.stored_names(reader, series.id, since=original_text(since))
+        computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
+        lines += [
+            Line(original_text(one.original), details_of(series.template, series.timing, one.original))
+            for one in computed
+            if original_text(one.original) not in known
+        ]
+    return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
+
+
+async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> Line:
+    """One stored date, also one that is a date of no series any more, for somebody who may see it."""
+    answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
+    counts = await attendance.counts(reader, [event.id])
+    name = event.place_in_series.original_date if event.place_in_series else event.starts_local
+    return Line(name, details_in(event), event, counts[event.id], answer)
+
+
+async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
+    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none, nor are
+
+    those that are over and were never stored.
+    ``first`` and ``last`` are names of dates, or plain days, of which the whole day counts. Raises NotFound for what is neither, and
+    InvalidInput (``toDate``) where the range ends before it begins, and where it has more than ``MOST_IN_RANGE`` dates.
+    """
+    first, last = checked_name(first), end_of_range(last)
+    if first > last:
+        raise InvalidInput("toDate", "The last date comes before the first.")
+    start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
+    held = {
+        held.event.place_in_series.original_date: held.event.is_gone
+        for held in await date_queries.stored(reader, series.id)
+        if held.event.place_in_series
+    }
+    begin = Instant(max(start, reader.now))
+    # Deleted ones do not count, so that as many more are looked at.
+    most = MOST_IN_RANGE + 1 + sum(held.values())
+    computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
+    names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
+    found = sorted(name for name in names if not held.get(name, False))
+    if len(found) > MOST_IN_RANGE:
+        raise InvalidInput("toDate", f"More than {MOST_IN_RANGE} dates lie in between: do it piece by piece.")
+    return found
+
+
+async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+    """The next dates, those under way included."""
+    length = series.timing.length
+    under_way = HOUR if length is None else length // timedelta(microseconds=1)
+    end = Instant(reader.now + 100 * 366 * DAY)
+    # A few more, because single dates may be shorter than the others.
+    lines = await between(reader, series, viewer, Instant(reader.now - under_way), end, limit=limit + 10)
+    return [line for line in lines if not line.is_over(reader.now)][:limit]
+
+
+async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> Line | None:
+    """The last date that begins before an instant; looked for near it first, and no further than a few years back."""
+    for days in (8, 40, 400, 4 * 366):
+        lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
+        if lines:
+            return lines[-1]
+    return None
+
+
+async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+    """The newest stored dates that are over, the newest first."""
+    held = await date_queries.stored_before(reader, series.id, reader.now, limit)
+    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
+    counts = await attendance.counts(reader, [event.id for event in held])
+    return [
+        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        for event in await _seen(reader, held, viewer, mine)
+        if event.place_in_series is not None and event.is_over(reader.now)
+    ]
+
+
+async def _seen(
+    reader: Reader, held: Sequence[Event], viewer: UserId | None, mine: Mapping[EventId, Attendance]
+) -> list[Event]:
+    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    return await seen_events(reader, held, viewer, invited)

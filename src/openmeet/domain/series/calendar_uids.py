@@ -1,0 +1,120 @@
+"""Names under which events stand in people's calendars no more: a date that has moved to another series, or got another name.
+
+A mailed calendar entry is named by its series and its original date (``calendars.of_event``). When either changes, the entry that people
+have already would stay beside the new one; so each mail about the event takes the old one away. Only what somebody answered was mailed.
+Whatever has the name next goes on above what was said under it (``sequences``).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.events.model import EventId
+from openmeet.domain.series.sequences import NUMBER
+from openmeet.domain.users.model import UserId
+
+# Dates whose entries one mail renews: a window has no more.
+MOST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FormerPlace:
+    """Where an event was: ``series_id`` and ``original_date`` are empty where it was a date of no series.
+
+    ``sequence`` is above that of every entry that was sent under this name, and no lower than that of the series.
+    """
+
+    event_id: EventId
+    series_id: str
+    original_date: str
+    time_zone: str
+    is_all_day: bool
+    sequence: int
+    left_at: Instant
+
+
+async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These events leave the places that they have; called before they do."""
+    if not event_ids:
+        return
+    await tx.execute(
+        f"""
+        insert into event_former_places (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)
+        select e.id, coalesce(e.series_id, ''), coalesce(e.original_date, ''), e.time_zone, e.is_all_day, {NUMBER} + 1, :now
+          from events e left join event_series s on s.id = e.series_id
+         where e.id in :event_ids and coalesce(e.original_date, '') <> e.id and e.over_at > :now
+            on conflict (event_id, series_id, original_date)
+            do update set time_zone = excluded.time_zone, is_all_day = excluded.is_all_day, sequence = excluded.sequence,
+                          left_at = excluded.left_at
+            where event_former_places.left_at < excluded.left_at
+        """,
+        event_ids=list(event_ids),
+        now=tx.now,
+    )
+
+
+async def were_alone(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
+    """Those of these events that stood by themselves before they became dates of a series."""
+    if not event_ids:
+        return frozenset()
+    rows = await reader.fetch(
+        "select distinct event_id from event_former_places where event_id in :ids and series_id = '' order by event_id",
+        ids=list(event_ids),
+    )
+    return frozenset(row["event_id"] for row in rows)
+
+
+async def moved_with(
+    reader: Reader, event_id: EventId, user_id: UserId, statuses: Collection[AttendanceStatus]
+) -> list[EventId]:
+    """Other dates of the same series that this person answered so, that are not over, and that had another name before; the earliest
+    first.
+    """
+    rows = await reader.fetch(
+        """
+        select o.id from events e join events o on o.series_id = e.series_id join attendances a on a.event_id = o.id
+         where e.id = :event_id and o.id <> e.id and o.over_at > :now and o.deleted_at is null and o.removed_at is null
+           and a.user_id = :user_id and a.status in :statuses
+           and exists (select 1 from event_former_places f where f.event_id = o.id
+                          and (f.series_id <> o.series_id or f.original_date <> o.original_date))
+         order by o.starts_at, o.id limit :most
+        """,
+        event_id=event_id,
+        user_id=user_id,
+        statuses=[status.value for status in statuses],
+        now=reader.now,
+        most=MOST,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerPlace]:
+    """Where these events were and are no more, the earliest left first."""
+    if not event_ids:
+        return []
+    rows = await reader.fetch(
+        """
+        select f.event_id, f.series_id, f.original_date, f.time_zone, f.is_all_day, f.left_at,
+               case when s.revision > f.sequence then s.revision else f.sequence end as sequence
+          from event_former_places f join events e on e.id = f.event_id left join event_series s on s.id = f.series_id
+         where f.event_id in :event_ids
+           and (f.series_id <> coalesce(e.series_id, '') or f.original_date <> coalesce(e.original_date, ''))
+           and exists (select 1 from attendances a where a.event_id = f.event_id)
+         order by f.left_at, f.event_id, f.series_id, f.original_date
+        """,
+        event_ids=list(event_ids),
+    )
+    return [
+        FormerPlace(
+            EventId(row["event_id"]),
+            row["series_id"],
+            row["original_date"],
+            row["time_zone"],
+            bool(row["is_all_day"]),
+            row["sequence"],
+            row["left_at"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,212 @@
+"""Single dates of a series: called off, brought back, taken out, added. The series is locked by whoever calls."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.domain.events import owing
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import lock_dates
+from openmeet.domain.events.series_dates import bring_dates_back, call_dates_off, take_dates_away
+from openmeet.domain.failure_names import TOO_FAR_AHEAD
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import date_queries, materialize, notify, save, undo
+from openmeet.domain.series.dates import original_of
+from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
+from openmeet.domain.series.notify_queries import News
+from openmeet.domain.series.undo import Act
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.wall_time import instant_of
+
+Change = Callable[[list[Event]], Awaitable[list[Event]]]
+
+
+async def cancel_dates(
+    tx: Transaction, series: Series, names: Sequence[str], reason: str, *, tells: bool = True
+) -> int:
+    """Call dates of the locked series off; they stay visible. Computed ones are stored first. How many changed.
+
+    Of several, those that are called off already stay as they are, with their own reasons; a single one gets the new reason.
+    """
+    # Stored before the look: undone, what was computed takes place again.
+    await materialize.vivify_all(tx, series, names)
+    before = await undo.look(tx, series)
+    dates = await _stored(tx, series, names)
+    if len(names) > 1:
+        dates = [one for one in dates if not one.is_cancelled]
+    changed, news = await _cancel(tx, series, dates, reason, tells=tells)
+    if not changed:
+        return 0
+    await _tell_and_keep(tx, series, before, Act.CANCEL_DATES, news, tells=tells)
+    await seats_changed(tx, changed)
+    return len(changed)
+
+
+async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
+    """Bring cancelled dates back as they were; the same people hear of it. How many changed."""
+    before = await undo.look(tx, series)
+    # What is computed only takes place anyway: it is no reason to store it.
+    await _check_dates(tx, series, names)
+    changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
+    if not changed:
+        return 0
+    await _tell_and_keep(tx, series, before, Act.REINSTATE_DATES, news, tells=tells)
+    await seats_changed(tx, changed)
+    return len(changed)
+
+
+async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> tuple[Series, int]:
+    """Call the whole series off: no new dates, every coming one is cancelled. The series, and how many dates changed.
+
+    Again: another reason is taken, no reason says nothing new.
+    """
+    before = await undo.look(tx, series)
+    is_again = series.status is SeriesStatus.CANCELLED
+    reason = reason or (series.status_reason if is_again else "")
+    coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+    with_it = await date_queries.cancelled_with_series(tx, series.id)
+    # What was called off by itself keeps its reason, and stays so when the series comes back.
+    going = [one for one in coming if not one.is_cancelled or one.id in with_it]
+    changed, news = await _cancel(tx, series, going, reason, tells=tells)
+    if is_again and not changed and reason == series.status_reason:
+        return series, 0
+    await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
+    saved = await save.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
+    await _tell_and_keep(tx, saved, before, Act.CANCEL, news, tells=tells)
+    return saved, len(changed)
+
+
+async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[News]]:
+    """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
+    with_it = await date_queries.cancelled_with_series(tx, series.id)
+    coming = [
+        event
+        for event in await lock_dates(tx, series.id)
+        if event.id in with_it and not event.is_gone and not event.is_over(tx.now)
+    ]
+    changed, news = await _reinstate(tx, series, coming, tells=tells)
+    await seats_changed(tx, changed)
+    return len(changed), news
+
+
+async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> Series:
+    """Take dates out of the locked series for good: the rule leaves them out, stored ones are deleted. Raises NotFound for what is none."""
+    before = await undo.look(tx, series)
+    await _check_dates(tx, series, names)
+    known = series.timing.pattern
+    left_out = tuple(sorted({*known.left_out, *map(original_of, names)}))
+    added = tuple(at for at in known.added if at not in left_out)
+    named = set(names)
+    going = [
+        event
+        for event in await lock_dates(tx, series.id)
+        if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
+    ]
+    gone = await take_dates_away(tx, going)
+    await decide_all_records_anew(tx, [event.id for event in gone])
+    # A date that is taken out may be added again: its name is free for that.
+    await date_queries.forget_places(tx, [event.id for event in gone])
+    news = notify.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED, tells=tells)
+    made = pattern(
+        known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
+    )
+    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
+    await materialize.store_window(tx, saved)
+    news += await notify.of_edit(tx, saved)
+    await _tell_and_keep(tx, saved, before, Act.REMOVE_DATES, news, tells=tells)
+    return saved
+
+
+async def add_date(tx: Transaction, series: Series, original_date: str, *, tells: bool = True) -> Event:
+    """One more date of the locked series, beside those of its rule; followers hear of it.
+
+    Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
+    """
+    before = await undo.look(tx, series)
+    known = series.timing.pattern
+    original = original_of(original_date)
+    stored = await date_queries.date_of(tx, series.id, original_date)
+    if stored is not None and stored.is_gone:
+        await date_queries.forget_places(tx, [stored.id])
+    elif stored is not None or expansion.is_date_of(known, original):
+        raise Refused("The series has a date at that time already.", name="DateTaken")
+    if instant_of(original, series.zone_name) <= tx.now:
+        raise Refused("That time is over.", name="DateOver")
+    if instant_of(original, series.zone_name) > tx.now + OPENED_AHEAD:
+        raise Refused(f"A date can be {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD)
+    left_out = [at for at in known.left_out if at != original]
+    wider = pattern(
+        known.start, known.zone_name, known.rule, left_out=left_out, added=known.added, is_all_day=known.is_all_day
+    )
+    if not expansion.is_date_of(wider, original):
+        wider = pattern(
+            known.start,
+            known.zone_name,
+            known.rule,
+            left_out=left_out,
+            added=[*known.added, original],
+            is_all_day=known.is_all_day,
+        )
+    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
+    made = await materialize.store(tx, saved, [original])
+    await owing.owe_by_policy(tx, series.id)
+    news = notify.of_new_dates(saved, made) if tells else []
+    await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
+    return made[0]
+
+
+async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
+    """Raises NotFound where one of these is no date of the series, stored or computed."""
+    known = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
+    for name in names:
+        if name not in known:
+            materialize.original_in(series, name)
+
+
+async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
+    """Those of these dates that are events, locked."""
+    wanted = set(names)
+    return [
+        event
+        for event in await lock_dates(tx, series.id)
+        if event.place_in_series is not None and event.place_in_series.original_date in wanted and not event.is_gone
+    ]
+
+
+async def _tell_and_keep(
+    tx: Transaction, series: Series, before: undo.Look, act: Act, news: list[News], *, tells: bool
+) -> None:
+    untold = await notify.tell(tx, series, news)
+    await undo.keep(tx, before, act, is_silent=not tells, untold=untold)
+
+
+async def _cancel(
+    tx: Transaction, series: Series, dates: list[Event], reason: str, *, tells: bool
+) -> tuple[list[tuple[Event, Event]], list[News]]:
+    async def call_off(dates: list[Event]) -> list[Event]:
+        return await call_dates_off(tx, dates, reason, by=series.changed_by)
+
+    return await _change(tx, series, dates, call_off, Kind.EVENT_CANCELLED, tells=tells)
+
+
+async def _reinstate(
+    tx: Transaction, series: Series, dates: list[Event], *, tells: bool
+) -> tuple[list[tuple[Event, Event]], list[News]]:
+    async def bring_back(dates: list[Event]) -> list[Event]:
+        return await bring_dates_back(tx, dates, by=series.changed_by)
+
+    return await _change(tx, series, dates, bring_back, Kind.EVENT_REINSTATED, tells=tells)
+
+
+async def _change(
+    tx: Transaction, series: Series, dates: list[Event], change: Change, kind: Kind, *, tells: bool
+) -> tuple[list[tuple[Event, Event]], list[News]]:
+    """What changed, from this to that, and the news of it, which are told by whoever knows the whole act."""
+    dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
+    after = await change(dates)
+    pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
+    await owing.owe_by_policy(tx, series.id)
+    return pairs, notify.of_changes(series, pairs, kind, tells=tells)

@@ -1,0 +1,121 @@
+"""Where a date of a series is now, found by a name that it had once.
+
+A date's name is its original wall-clock start. A change of the rule or a split gives dates other names, or another series; the
+addresses with the old names were passed on, and go on leading to the date. In order: the date that has the name; the event that had
+it (``former_places``); the same in the series that goes on behind a split; the date that stands for one of a former rule
+(``former_rules``); the date of the same day, in any of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.seeing import may_see
+from openmeet.domain.series import date_queries, former_rules, queries, splits
+from openmeet.domain.series.dates import original_of, original_text
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.recurrence import expansion
+from openmeet.recurrence.expand import END
+from openmeet.recurrence.wall_time import instant_of
+
+# Dates of one day that are looked at: a rule may name several.
+_OF_ONE_DAY = 50
+
+# Names of years in which no date can be, and with which no calendar reckons.
+_FIRST_YEAR = 1900
+
+
+@dataclass(frozen=True, slots=True)
+class DateName:
+    """A date of a series, stored or not."""
+
+    series: Series
+    original_date: str
+
+
+async def lead(reader: Reader, series: Series, original_date: str, viewer: UserId | None) -> Event | DateName:
+    """The event that had this name and is no date of these series any more, or the date to open; the name itself for no date at all.
+    Raises NotFound for a year in which nothing takes place.
+
+    ``original_date`` is a checked name, ``series`` one that the viewer may see.
+    """
+    asked = DateName(series, original_date)
+    if not _FIRST_YEAR <= original_of(original_date).year < END.year:
+        raise NotFound("There is no such date.")
+    if await _is_date(reader, asked) or original_of(original_date) in series.timing.pattern.left_out:
+        return asked
+    event = await formerly(reader, series.id, original_date, viewer)
+    if event is not None:
+        return event
+    after = (await splits.with_what_goes_on(reader, series, viewer))[1:]
+    for one in after:
+        if await _is_date(reader, DateName(one, original_date)):
+            return DateName(one, original_date)
+    now = await former_rules.present_name(reader, series, original_date, viewer)
+    if now is not None:
+        return DateName(*now)
+    for one in (series, *after):
+        found = await _same_day(reader, one, original_date)
+        if found is not None:
+            return found
+    return asked
+
+
+async def lead_from_deleted(
+    reader: Reader, series: Series, original_date: str, viewer: UserId | None
+) -> Event | DateName | None:
+    """The same for a series that is deleted: the event that stayed, or the date of the series that it had been split from."""
+    event = await formerly(reader, series.id, original_date, viewer)
+    if event is not None or series.split_from is None:
+        return event
+    before = await splits.leads_to(reader, series, await queries.by_id(reader, series.split_from), viewer)
+    name = None if before is None else await former_rules.name_before_split(reader, before, series, original_date)
+    return None if before is None or name is None else DateName(before, name)
+
+
+async def formerly(reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None) -> Event | None:
+    """The event that had this name last and has another place now, if the viewer may see it; deleted ones too, whose pages say so."""
+    row = await reader.fetch_one(
+        "select event_id from event_former_places where series_id = :series_id and original_date = :name"
+        " order by left_at desc, event_id desc limit 1",
+        series_id=series_id,
+        name=original_date,
+    )
+    event = await by_id(reader, EventId(row["event_id"])) if row else None
+    if event is None:
+        return None
+    mine = await find(reader, event.id, viewer) if viewer else None
+    return event if await may_see(reader, event, viewer, is_invited=is_invited(mine)) else None
+
+
+async def _is_date(reader: Reader, name: DateName) -> bool:
+    """Whether the series has this date, stored (be it deleted) or by its rule."""
+    if await date_queries.date_of(reader, name.series.id, name.original_date) is not None:
+        return True
+    return expansion.is_date_of(name.series.timing.pattern, original_of(name.original_date))
+
+
+async def _same_day(reader: Reader, series: Series, original_date: str) -> DateName | None:
+    """The date whose name has the same day and the nearest time."""
+    asked = original_of(original_date)
+    day = asked.replace(hour=0, minute=0, second=0)
+    # A clock that is put forward or back moves the day's ends by less than two hours.
+    start = Instant(instant_of(day - timedelta(hours=2), series.zone_name))
+    end = Instant(instant_of(day + timedelta(hours=26), series.zone_name))
+    known = await date_queries.names_of_day(reader, series.id, original_date[:10])
+    computed: Sequence[expansion.Occurrence] = expansion.between(
+        series.timing.pattern, start, end, limit=_OF_ONE_DAY + len(known)
+    )
+    names = {*known, *(original_text(one.original) for one in computed if one.original.date() == day.date())}
+    if not names:
+        return None
+    nearest = min(names, key=lambda name: (abs(original_of(name) - asked), name))
+    return DateName(series, nearest)

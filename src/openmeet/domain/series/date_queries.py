@@ -1,0 +1,247 @@
+"""Dates of series that are stored as events: which there are, where they stand in their series, what became of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
+from openmeet.domain.events.queries import event_of
+from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.model import Held, SeriesId
+from openmeet.domain.users.model import UserId
+
+# Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
+_COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
+
+
+async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
+    """The next stored date, or the last one: what news about the series are about."""
+    for condition, order in (("over_at > :now", "starts_at, id"), ("over_at <= :now", "starts_at desc, id")):
+        row = await reader.fetch_one(
+            f"select id from events where series_id = :series_id and deleted_at is null and {condition}"
+            f" order by {order} limit 1",
+            series_id=series_id,
+            now=reader.now,
+        )
+        if row is not None:
+            return EventId(row["id"])
+    return None
+
+
+async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
+    """Names, from one on, of the dates that are stored, deleted ones too: those are not made again."""
+    rows = await reader.fetch(
+        "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
+    )
+    return frozenset(row["original_date"] for row in rows)
+
+
+async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
+    """Series that have dates which are over, and are not known to be."""
+    rows = await reader.fetch(
+        "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
+        " order by series_id limit :limit",
+        now=reader.now,
+        limit=limit,
+    )
+    return [SeriesId(row["series_id"]) for row in rows]
+
+
+async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
+    """Note that the dates of a locked series that are over are completed; those."""
+    rows = await tx.fetch(
+        "update events set completed_at = :now"
+        " where series_id = :series_id and completed_at is null and over_at <= :now returning id",
+        series_id=series_id,
+        now=tx.now,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+_HELD = (
+    f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
+    f" and a.status in {_COUNTED}) as answers from events where series_id = :id"
+)
+_IN_ORDER = " order by starts_at, id"
+
+
+async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
+    """The stored dates in order, each with the number of its answers."""
+    return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
+
+
+async def coming(reader: Reader, series_id: SeriesId) -> list[Held]:
+    """Of ``stored`` those that are neither over nor gone."""
+    there = " and deleted_at is null and removed_at is null and over_at > :now"
+    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
+
+
+async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Event]:
+    """Dates of several series that are neither over nor gone, in order."""
+    if not series_ids:
+        return []
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id in :ids and deleted_at is null and removed_at is null"
+        " and over_at > :now order by starts_at, id",
+        ids=sorted(series_ids),
+        now=reader.now,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[Held]:
+    """Of ``stored`` those with these names that are not gone."""
+    if not names:
+        return []
+    there = " and deleted_at is null and removed_at is null and original_date in :names"
+    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, names=sorted(set(names))))
+
+
+async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) -> dict[SeriesId, dict[str, Event]]:
+    """Stored dates of several series by their names, deleted ones too."""
+    wanted = sorted({name for some in names.values() for name in some})
+    if not wanted:
+        return {}
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id in :ids and original_date in :names order by id",
+        ids=sorted(names),
+        names=wanted,
+    )
+    found: dict[SeriesId, dict[str, Event]] = {}
+    for row in rows:
+        if row["original_date"] in names[SeriesId(row["series_id"])]:
+            found.setdefault(SeriesId(row["series_id"]), {})[row["original_date"]] = event_of(row)
+    return found
+
+
+def _held(rows: Sequence[Row]) -> list[Held]:
+    return [Held(event_of(row), row["answers"]) for row in rows]
+
+
+async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
+    """The first stored dates that begin in ``[start, end)`` and were not deleted."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at >= :start and starts_at < :end"
+        " and deleted_at is null and removed_at is null order by starts_at, id limit :limit",
+        id=series_id,
+        start=start,
+        end=end,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit: int) -> list[Event]:
+    """The newest stored dates that began before, the newest first; deleted ones are left out."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at < :end"
+        " and deleted_at is null and removed_at is null order by starts_at desc, id desc limit :limit",
+        id=series_id,
+        end=end,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Event | None:
+    """One stored date by its name."""
+    row = await reader.fetch_one(
+        f"select {EVENT_COLUMNS} from events where series_id = :id and original_date = :original_date",
+        id=series_id,
+        original_date=original_date,
+    )
+    return event_of(row) if row else None
+
+
+async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[str]:
+    """Names of the stored dates that have this day (``YYYY-MM-DD``) in their name and were not deleted, in order."""
+    rows = await reader.fetch(
+        "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
+        " and deleted_at is null and removed_at is null order by original_date",
+        id=series_id,
+        first=f"{day}T00:00:00",
+        last=f"{day}T23:59:59",
+    )
+    return [row["original_date"] for row in rows]
+
+
+async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+    """Stored dates (event, series, name) get these places next: a name that another of them still has is free from now on."""
+    holder = await _holders(tx, moves)
+    await calendar_uids.remember(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
+    in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
+    if in_the_way:
+        await tx.execute("update events set original_date = id where id in :ids", ids=in_the_way)
+
+
+async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+    """Give stored dates (event, series, name) their new places, all at once: names may be exchanged among them."""
+    await make_way(tx, moves)
+    holder = await _holders(tx, moves)
+    await tx.execute_many(
+        "update events set series_id = :series_id, original_date = :original_date where id = :id",
+        [
+            {"id": event_id, "series_id": to, "original_date": name}
+            for event_id, to, name in moves
+            if holder.get((to, name)) != event_id
+        ],
+    )
+
+
+async def _holders(
+    tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]
+) -> dict[tuple[SeriesId, str], EventId]:
+    """Which of these events has which place."""
+    rows = await tx.fetch(
+        "select id, series_id, original_date from events where id in :ids order by id", ids=[one for one, _, _ in moves]
+    )
+    return {(row["series_id"], row["original_date"]): row["id"] for row in rows}
+
+
+async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These are dates of no series any more."""
+    if event_ids:
+        await calendar_uids.remember(tx, event_ids)
+        await tx.execute(
+            "update events set series_id = null, original_date = null where id in :ids", ids=list(event_ids)
+        )
+
+
+async def mark_cancelled_with_series(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """These dates were called off because their series was: they come back with it."""
+    if event_ids:
+        await tx.execute("update events set is_cancelled_with_series = 1 where id in :ids", ids=list(event_ids))
+
+
+async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozenset[str]:
+    """Ids of the dates that were called off with the series, and not one by one."""
+    rows = await reader.fetch(
+        "select id from events where series_id = :id and is_cancelled_with_series = 1 and status = 'cancelled'",
+        id=series_id,
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None, *, limit: int) -> list[Event]:
+    """A person's coming events that are dates of no series, in this group or in none."""
+    in_group = "group_id is null" if group_id is None else "group_id = :group_id"
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS} from events where author_id = :author_id and series_id is null and {in_group}"
+        " and starts_at > :now and deleted_at is null and removed_at is null and is_read_only = 0 and is_draft = 0"
+        " order by starts_at, id limit :limit",
+        author_id=author_id,
+        now=reader.now,
+        limit=limit,
+        **({} if group_id is None else {"group_id": group_id}),
+    )
+    return [event_of(row) for row in rows]
+
+
+async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> None:
+    """These locked dates differ in this field on purpose from now on, beside those they differ in already."""
+    places = [(date.id, date.place_in_series) for date in dates if date.place_in_series is not None]
+    await tx.execute_many(
+        "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
+        [{"fields": ",".join(sorted({*place.overridden, field})), "id": event_id} for event_id, place in places],
+    )

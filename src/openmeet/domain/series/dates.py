@@ -1,0 +1,88 @@
+"""A date of a series as an event's details, with or without fields of its own. Pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from groundwork.clock import Instant
+from groundwork.errors import NotFound
+from openmeet.domain.events.all_day import end_after
+from openmeet.domain.events.differing import ENDS, REPEATED, STARTS, length_of
+from openmeet.domain.events.model import Details
+from openmeet.domain.series.model import Template, Timing
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def original_text(original: datetime) -> str:
+    """A date's name: its wall-clock time by the rule."""
+    return original.isoformat(timespec="seconds")
+
+
+def original_of(text: str) -> datetime:
+    """As ``original_text`` writes it."""
+    return datetime.fromisoformat(text)
+
+
+def checked_name(text: str) -> str:
+    """A date's name that somebody sent, as it is kept. Raises NotFound for what cannot name a date."""
+    try:
+        return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
+    except ValueError:
+        raise NotFound("There is no such date.") from None
+
+
+def end_of_range(text: str) -> str:
+    """The last name that a range reaches which ends at this date, or at the end of this plain day. Raises NotFound."""
+    name = checked_name(text)
+    is_day = "T" not in text and name.endswith("T00:00:00")
+    return f"{name[:10]}T23:59:59" if is_day else name
+
+
+def details_of(template: Template, timing: Timing, original: datetime) -> Details:
+    """What a date says that differs in nothing."""
+    zone = timing.pattern.zone_name or "UTC"
+    starts_at = instant_of(original, zone)
+    return Details(
+        starts_local=_local(starts_at, zone),
+        time_zone=zone,
+        starts_at=starts_at,
+        ends_at=_end(starts_at, timing, zone),
+        is_all_day=timing.pattern.is_all_day,
+        **{name: getattr(template, name) for name in REPEATED},
+    )
+
+
+def template_in(details: Details) -> Template:
+    """The part of an event's details that a series repeats."""
+    return Template(**{name: getattr(details, name) for name in REPEATED})
+
+
+def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
+    """What a date says after its series changed: the series' fields, and its own where it differs on purpose."""
+    kept = {name: getattr(own, name) for name in overridden if name in REPEATED}
+    starts_at = own.starts_at if STARTS in overridden else usual.starts_at
+    length = length_of(own) if ENDS in overridden else length_of(usual)
+    return replace(
+        usual,
+        starts_at=starts_at,
+        starts_local=_local(starts_at, usual.time_zone),
+        ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=usual.is_all_day),
+        **kept,
+    )
+
+
+def _end(starts_at: Instant, timing: Timing, zone: str) -> Instant | None:
+    if timing.length is None:
+        return None
+    return end_after(starts_at, timing.length // _MICROSECOND, zone, is_all_day=timing.pattern.is_all_day)
+
+
+def _local(at: Instant, zone: str) -> str:
+    return local_of(at, zone).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def length_in(details: Details) -> timedelta | None:
+    """From start to end, of whole days their number; None without an end."""
+    length = length_of(details)
+    return None if length is None else timedelta(microseconds=length)

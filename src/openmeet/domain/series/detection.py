@@ -1,0 +1,349 @@
+"""Finding series among one author's single events: the same name, the same place, a regular interval, three or more. Pure.
+
+What is found carries a confidence between 0 and 1: how many of the dates that the rule names took place, how many of the events the
+rule explains, how many there are at all, and whether they begin at the same time of day. Nothing below ``SUGGESTED`` is told to anybody.
+
+Events whose records name the series that they are dates of (an older OpenMeet wrote so) are one for certain, from two on, whatever
+they are called, and also where no rule explains their dates.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from difflib import SequenceMatcher
+from itertools import pairwise
+from math import sqrt
+from statistics import median
+
+import regex
+
+from groundwork.clock import DAY, Instant
+from openmeet.i18n.markdown import folded
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule import Rule, Weekday
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+LEAST = 3
+LEAST_NAMED = 2
+# From here on a series is shown as one; from here on its author is asked.
+CERTAIN = 0.8
+SUGGESTED = 0.5
+# What is looked at of one author: the newest, and with how many names that share a word one is compared.
+MOST_EVENTS = 2_000
+MOST_EVENTS_OF_STRANGER = 500
+MOST_NAMES = 20
+# Names are compared by so many characters, and pairs that a count of letters does not tell apart so often: by hand-made names
+# each of those takes 2 ms, so one author takes about a second.
+MOST_LETTERS = 80
+MOST_COMPARED = 500
+
+_LEAST_EXPLAINED = 0.6
+_LEAST_HELD = 0.6
+_SAME_NAME = 0.85
+_ROUNDS = 3
+_HOUR_MINUTES = 60
+_NUMBERS = regex.compile(r"#?\p{N}+(?:st|nd|rd|th)?")
+_WORDS = regex.compile(r"\p{L}+")
+_MONTHS = frozenset(
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A single event. ``place`` is any text that is the same for the same place; ``zone_name`` what the event says.
+
+    ``series_name``: of the series that its record names; empty where it names none.
+    """
+
+    id: str
+    title: str
+    place: str
+    at: Instant
+    zone_name: str
+    series_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Events, in order, with their wall-clock starts in ``zone_name``, and the rule that explains them.
+
+    ``key`` names the name and place, or the series that their records name; only of those the rule may be None.
+    """
+
+    key: str
+    rule: Rule | None
+    zone_name: str
+    dates: tuple[tuple[str, datetime], ...]
+    missing: tuple[datetime, ...]
+    confidence: float
+
+    @property
+    def pattern(self) -> Pattern:
+        """The rule from its first date on, without those that did not take place, with those that it does not name."""
+        first = self.dates[0][1]
+        bare = Pattern(first, self.zone_name, self.rule)
+        own = tuple(at for _, at in self.dates[1:] if self.rule is None or not expansion.is_date_of(bare, at))
+        return replace(bare, left_out=self.missing, added=own)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether records say that they are one."""
+        return "\n" not in self.key
+
+
+def name_of(title: str) -> str:
+    """What stays the same from date to date: no numbers, months, punctuation; all of it where nothing else is left."""
+    plain = _NUMBERS.sub(" ", folded(title))
+    words = [word for word in _WORDS.findall(plain) if word not in _MONTHS]
+    return " ".join(words) or folded(title).strip()
+
+
+def title_of(titles: Sequence[str]) -> str:
+    """What a series of these is called: what most of them are called, else the last one without its number."""
+    title, number = Counter(titles).most_common(1)[0]
+    if number * 2 > len(titles):
+        return title
+    bare = _NUMBERS.sub(" ", titles[-1])
+    words = [word for word in bare.split() if folded(word).strip(".,:;()-") not in _MONTHS]
+    return " ".join(words).strip(" -–—:,.;#/|()[]") or titles[-1]
+
+
+def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Found]:
+    """Every series among one author's events. ``zones``: where the author is known to be, for events that name no zone of their own."""
+    newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
+    found = _named(newest, zones)
+    for key, alike in sorted(_alike([one for one in newest if not one.series_name]).items()):
+        left = alike
+        for round_ in range(_ROUNDS):
+            best = _best(key if round_ == 0 else f"{key}\n{round_}", left, zones)
+            if best is None:
+                break
+            found.append(best)
+            explained = {event_id for event_id, _ in best.dates}
+            left = [one for one in left if one.id not in explained]
+    return found
+
+
+def key_of_series(series_name: str) -> str:
+    """The key of what is named by records: a key of a name and place has two lines, this one has one."""
+    return f"series:{series_name}"
+
+
+def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Found]:
+    by_name: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        if one.series_name:
+            by_name.setdefault(one.series_name, []).append(one)
+    found: list[Found] = []
+    for name, alike in sorted(by_name.items()):
+        zone_name = _zone(alike, zones)
+        # Two that begin at the same moment are one date and something else.
+        starts: dict[datetime, str] = {}
+        for one in alike:
+            starts.setdefault(local_of(one.at, zone_name).replace(tzinfo=None, microsecond=0), one.id)
+        if len(starts) < LEAST_NAMED:
+            continue
+        dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
+        best = _best(key_of_series(name), alike, zones)
+        bare = Found(key_of_series(name), None, zone_name, dates, (), 1.0)
+        # A rule counts from its start: one that fits only from a later date on says something else from the first.
+        fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
+        found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
+    return found
+
+
+def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
+    """By name and place; names that differ a little are one."""
+    own = {one.id: name_of(one.title) for one in sightings}
+    stands_for: dict[str, str] = {}
+    # Only names that have a word in common are compared: of many thousands that leaves a few.
+    by_word: dict[str, list[str]] = {}
+    compared = 0
+    for name, _ in sorted(Counter(own.values()).items(), key=lambda item: (-item[1], item[0])):
+        near = list(dict.fromkeys(other for word in name.split() for other in by_word.get(word, ())[:MOST_NAMES]))
+        likely = [other for other in near[:MOST_NAMES] if _may_be_same(other, name)][: MOST_COMPARED - compared]
+        compared += len(likely)
+        stands_for[name] = next((other for other in likely if _is_same(other, name)), name)
+        if stands_for[name] == name:
+            for word in name.split():
+                by_word.setdefault(word, []).append(name)
+    grouped: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        grouped.setdefault(f"{stands_for[own[one.id]]}\n{folded(one.place)}", []).append(one)
+    return {key: alike for key, alike in grouped.items() if len(alike) >= LEAST}
+
+
+def _may_be_same(one: str, other: str) -> bool:
+    """Whether the letters of two names allow it, wherever they stand: cheap, and False for nearly every pair."""
+    matcher = _matcher(one, other)
+    return matcher.real_quick_ratio() >= _SAME_NAME and matcher.quick_ratio() >= _SAME_NAME
+
+
+def _is_same(one: str, other: str) -> bool:
+    return _matcher(one, other).ratio() >= _SAME_NAME
+
+
+def _matcher(one: str, other: str) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, one[:MOST_LETTERS], other[:MOST_LETTERS], autojunk=False)
+
+
+def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Found | None:
+    if len(alike) < LEAST:
+        return None
+    zone_name = _zone(alike, zones)
+    # Two on one day are one date and something else.
+    days: dict[date, tuple[str, datetime]] = {}
+    for one in alike:
+        local = local_of(one.at, zone_name).replace(tzinfo=None, second=0, microsecond=0)
+        days.setdefault(local.date(), (one.id, local))
+    if len(days) < LEAST:
+        return None
+    fits = sorted(
+        _fits(key, zone_name, days), key=lambda one: (-round(one.confidence, 6), len(str(one.rule)), str(one.rule))
+    )
+    if not fits:
+        return None
+    best = fits[0]
+    if len(best.dates) == LEAST and any(
+        abs(one.confidence - best.confidence) < 0.01 and _next(one) != _next(best) for one in fits[1:]
+    ):
+        # Three dates that two rules explain equally well, which go on differently.
+        best = replace(best, confidence=best.confidence * 0.9)
+    return best if best.confidence >= SUGGESTED else None
+
+
+def _next(found: Found) -> Instant | None:
+    last = instant_of(found.dates[-1][1], found.zone_name)
+    following = expansion.following(found.pattern, Instant(last + DAY), 1)
+    return following[0].at if following else None
+
+
+def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
+    """Where they begin at the same time of day, most of them; among equals what the events say themselves."""
+    said = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
+    candidates = [*(name for name in said if name != "UTC"), *zones, "UTC"]
+
+    def uniformity(name: str) -> int:
+        return Counter(local_of(one.at, name).strftime("%H:%M") for one in alike).most_common(1)[0][1]
+
+    return max(dict.fromkeys(candidates), key=uniformity)
+
+
+def _fits(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> Iterator[Found]:
+    usual = Counter(local.time() for _, local in days.values()).most_common(1)[0][0]
+    for rule in dict.fromkeys(_rules(sorted(days))):
+        for first in sorted(days)[:2]:
+            fit = _fit(key, zone_name, days, rule, datetime.combine(first, usual))
+            if fit is not None:
+                yield fit
+
+
+def _fit(key: str, zone_name: str, days: dict[date, tuple[str, datetime]], rule: Rule, start: datetime) -> Found | None:
+    bare = Pattern(start, None, rule)
+    last = datetime.combine(max(days), start.time())
+    expected = [
+        one.original
+        for one in expansion.between(
+            bare, instant_of(start, "UTC"), Instant(instant_of(last, "UTC") + 1), limit=MOST_EVENTS
+        )
+    ]
+    if not expected or expected[0] != start or not _names(rule, start):
+        return None
+    matched = [at for at in expected if at.date() in days]
+    if len(matched) < LEAST:
+        return None
+    explained = len(matched) / len(days)
+    if explained < _LEAST_EXPLAINED or len(matched) / len(expected) < _LEAST_HELD:
+        return None
+    off = sum(_minutes_apart(days[at.date()][1], at) > 0 for at in matched)
+    far = sum(_minutes_apart(days[at.date()][1], at) > _HOUR_MINUTES for at in matched)
+    same_time = 1 - (0.05 * off + 0.45 * far) / len(matched)
+    confidence = explained * sqrt(len(matched) / len(expected)) * (1 - 0.5 ** len(matched)) * same_time
+    return Found(
+        key=key,
+        rule=rule,
+        zone_name=zone_name,
+        dates=tuple(days[at.date()] for at in matched),
+        missing=tuple(at for at in expected if at.date() not in days),
+        # As many digits as are stored: what is found again is recognised.
+        confidence=round(confidence, 3),
+    )
+
+
+def _names(rule: Rule, start: datetime) -> bool:
+    """Whether the rule itself names its start: the start of a pattern counts whether or not."""
+    behind = Pattern(start - timedelta(days=1), None, rule)
+    later = expansion.between(behind, instant_of(start, "UTC"), Instant(instant_of(start, "UTC") + 1))
+    return bool(later) or rule.interval > 1
+
+
+def _minutes_apart(one: datetime, other: datetime) -> int:
+    return int(abs((one - other).total_seconds()) // 60)
+
+
+def _rules(dates: Sequence[date]) -> Iterator[Rule]:
+    """Every rule worth trying for these days."""
+    gap = median((later - earlier).days for earlier, later in pairwise(dates))
+    weekdays = Counter(one.weekday() for one in dates)
+    usual = [day for day, number in weekdays.items() if number * 4 >= len(dates)]
+    if gap <= 2:
+        yield Rule("DAILY", interval=max(1, round(gap)))
+    for interval in dict.fromkeys((max(1, round(gap / 7)), 1, 2)):
+        if interval <= 8:
+            yield from (Rule("WEEKLY", interval=interval, by_day=(Weekday(day),)) for day in usual)
+    often = sorted(day for day in usual if weekdays[day] > 1)
+    if len(often) > 1:
+        yield Rule("WEEKLY", by_day=tuple(Weekday(day) for day in often))
+    months = max(1, round(gap / 30.44))
+    for interval in dict.fromkeys((months, 1)):
+        if interval <= 6:
+            yield from _monthly(dates, usual, interval)
+    if gap >= 300:
+        for one in dates[:2]:
+            yield Rule("YEARLY", by_month=(one.month,), by_month_day=(one.day,))
+            yield Rule("YEARLY", by_month=(one.month,), by_day=(Weekday(one.weekday(), _nth(one)),))
+
+
+def _monthly(dates: Sequence[date], usual: Sequence[int], interval: int) -> Iterator[Rule]:
+    for day in usual:
+        on_it = [one for one in dates if one.weekday() == day]
+        for nth, _ in Counter(_nth(one) for one in on_it).most_common(2):
+            yield Rule("MONTHLY", interval=interval, by_day=(Weekday(day, nth),))
+        if any((one + timedelta(days=7)).month != one.month for one in on_it):
+            yield Rule("MONTHLY", interval=interval, by_day=(Weekday(day, -1),))
+    for month_day, _ in Counter(one.day for one in dates).most_common(1):
+        yield Rule("MONTHLY", interval=interval, by_month_day=(month_day,))
+    if all((one + timedelta(days=1)).month != one.month for one in dates):
+        yield Rule("MONTHLY", interval=interval, by_month_day=(-1,))
+
+
+def _nth(day: date) -> int:
+    return (day.day - 1) // 7 + 1

@@ -1,0 +1,280 @@
+"""Series found among an author's single events become read-only series, and real ones when the author says so.
+
+A stranger's are found, too. They stay read-only until the stranger signs in and decides.
+
+A found series has no rule of its own: its dates are the events that are there, so nothing can generate, publish or announce another
+one. The rule that was inferred waits beside it for the author's yes, which can be taken back (``taking_back``). Records are never touched
+(``linking``).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from groundwork.clock import Instant
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
+from groundwork.errors import NotFound
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.pay import Payer
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import several
+from openmeet.domain.series import (
+    actions,
+    date_queries,
+    detection_queries,
+    linking,
+    materialize,
+    notify,
+    queries,
+    splits,
+)
+from openmeet.domain.series.dates import details_of, original_of, original_text
+from openmeet.domain.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
+from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
+from openmeet.domain.series.model import Policy, Series, SeriesId
+from openmeet.domain.series.taking_back import Undone, take_back
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.queries import switches
+from openmeet.i18n.markdown import folded
+from openmeet.recurrence import expansion
+from openmeet.recurrence.wall_time import local_of
+
+# Which series the records at these addresses name, by address: records are read by a room above this one.
+Naming = Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, str]]]
+
+
+def detection_payer(db: Database, naming: Naming) -> Payer:
+    """The payer of ``Debt.DETECT_SERIES`` and ``Debt.DETECT_FOREIGN_SERIES``; the subject is the author.
+
+    What is shown agrees with what is found; what the author decided stands. Again, it changes nothing, and nothing where the
+    flag ``detection`` is off. Where nothing is to change, nothing is locked.
+    """
+
+    async def pay(debt: OwedDebt) -> None:
+        user_id = UserId(debt.subject)
+        async with db.reader() as reader:
+            if Flag.DETECTION not in await switches(reader):
+                return
+            known = await detection_queries.of_person(reader, user_id)
+        if any(one.state is DetectionState.ACCEPTED for one in known):
+            await in_one_hop(db, lambda tx: _attach(tx, user_id, naming))
+        async with db.reader() as reader:
+            author = await user_by_id(reader, user_id)
+            if author is None:
+                return
+            sightings = await _sightings(reader, await detection_queries.sighted(reader, author), naming)
+            known = await detection_queries.of_person(reader, user_id)
+        # A second and more for thousands of events: in no transaction, and not on the event loop.
+        found = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
+        if _undecided(found, known) != {one.found.key: one.found for one in known if one.is_open}:
+            await in_one_hop(db, lambda tx: _show_all(tx, user_id, (sightings, found), naming))
+
+    return pay
+
+
+async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
+    """What the author wrote since joins the series that they accepted."""
+    author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
+    if author is None:
+        return
+    events = await detection_queries.sighted(tx, author)
+    named = await naming(tx, _addresses(events))
+    for one in await detection_queries.of_person(tx, user_id):
+        if one.state is DetectionState.ACCEPTED:
+            await _add_later_ones(tx, one, events, named)
+
+
+def _undecided(found: Iterable[Found], known: Sequence[Detection]) -> dict[str, Found]:
+    """What was found and the author has not decided about, by key."""
+    decided = {one.found.key for one in known if not one.is_open}
+    # Who said no to these events as a series is not asked again because their records name one, too.
+    refused = {event_id for one in known if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
+    return {
+        one.key: one
+        for one in found
+        if one.key not in decided and (not one.is_named or refused.isdisjoint(dict(one.dates)))
+    }
+
+
+async def _show_all(
+    tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[Found]], naming: Naming
+) -> None:
+    """Raises TransactionConflict where the events are others by now than those that were looked through."""
+    author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
+    if author is None:
+        return
+    events = {str(event.id): event for event in await detection_queries.sighted(tx, author)}
+    if await _sightings(tx, list(events.values()), naming) != looked[0]:
+        raise TransactionConflict("the author’s events changed while a series was looked for")
+    before = await detection_queries.of_person(tx, user_id)
+    found = _undecided(looked[1], before)
+    known = {one.found.key: one for one in before if one.is_open}
+    for key in sorted(known.keys() - found.keys()):
+        await linking.unlink(tx, known[key])
+        await detection_queries.drop(tx, known[key])
+    for key in sorted(found):
+        await _show(tx, user_id, found[key], known.get(key), events)
+
+
+async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
+    """The author's yes: a series like any other, with the rule, its coming dates stored. Twice is once.
+
+    Raises NotFound, Refused (``NothingLeft``: its events are gone).
+    """
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED and one.series_id is not None:
+        return await actions.reread(tx, one.series_id)
+    events = await linking.there(tx, one.found)
+    series = await linking.link(tx, one.user_id, one.found, one.series_id, events)
+    timing = replace(series.timing, pattern=one.found.pattern)
+    confirmed = replace(
+        series, timing=timing, is_read_only=False, policy=Policy.WINDOW, stored_until=Instant(0), deleted_at=None
+    )
+    saved = await queries.save(tx, confirmed)
+    await detection_queries.set_overridden(
+        tx, [(event.id, _differs(saved, event, at)) for event, at in _placed(one, events)]
+    )
+    await detection_queries.set_state(tx, one, DetectionState.ACCEPTED, saved.id)
+    made = await materialize.store_window(tx, saved)
+    await notify.tell(tx, saved, notify.of_new_dates(saved, made))
+    return await actions.reread(tx, saved.id)
+
+
+async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> None:
+    """The author's no: single events, and they are not asked again. An accepted one is undone first. Raises what ``undo`` does."""
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED:
+        one = (await take_back(tx, one)).detection
+    await linking.unlink(tx, one)
+    await detection_queries.set_state(tx, one, DetectionState.REFUSED, one.series_id)
+
+
+async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Undone:
+    """Take the author's word back: what it was before they were asked, with what stays of it all the same (``taking_back``).
+
+    Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
+    """
+    one = await _theirs(tx, caller, detection_id)
+    if one.state is DetectionState.ACCEPTED:
+        return await take_back(tx, one)
+    if one.state is DetectionState.REFUSED:
+        state = DetectionState.SUGGESTED
+        series_id = one.series_id
+        if one.is_certain:
+            state = DetectionState.LINKED
+            events = await linking.there(tx, one.found)
+            series_id = (await linking.link(tx, one.user_id, one.found, one.series_id, events)).id
+        return Undone(await detection_queries.set_state(tx, one, state, series_id))
+    return Undone(one)
+
+
+async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
+    """Each with what it is called, or would be, and its series, which may be gone."""
+    series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
+    single = [one for one in found if one.series_id not in series]
+    named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
+    titles = {event.id: event.title for event in await several(reader, list(dict.fromkeys(named)))}
+    known = []
+    for one in found:
+        its = None if one.series_id is None else series.get(one.series_id)
+        said = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
+        known.append((one, title_of(said or [""]) if its is None else its.template.title, its))
+    return known
+
+
+async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
+    await detection_queries.lock_author(tx, caller.user_id)
+    one = await detection_queries.find(tx, detection_id, caller.user_id)
+    if one is None:
+        raise NotFound("There is no such series among your events.")
+    return one
+
+
+async def _show(
+    tx: Transaction, user_id: UserId, found: Found, before: Detection | None, events: dict[str, Event]
+) -> None:
+    known_series = before.series_id if before else None
+    if found.confidence < CERTAIN:
+        if before is not None:
+            await linking.unlink(tx, before)
+        await detection_queries.put(tx, user_id, found, DetectionState.SUGGESTED, known_series)
+        return
+    is_same = before is not None and before.state is DetectionState.LINKED and before.found == found
+    if not is_same:
+        series = await linking.link(tx, user_id, found, known_series, events)
+        if before is not None:
+            left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
+            await date_queries.forget_places(tx, [EventId(one) for one in sorted(left)])
+        await detection_queries.put(tx, user_id, found, DetectionState.LINKED, series.id)
+
+
+async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
+    """The author goes on writing single events elsewhere: those that are dates of the accepted series become its dates."""
+    if one.series_id is None:
+        return
+    fitting = [event for event in events if _key(event, named) == one.found.key]
+    if not fitting:
+        return
+    parts = await _parts(tx, one.series_id, one.user_id)
+    for event in fitting:
+        for part in parts if event.place_in_series is None else []:
+            at = local_of(_at(event), part.zone_name).replace(tzinfo=None, microsecond=0)
+            is_of_part = part is parts[-1] or part.timing.pattern.start <= at
+            is_date = is_of_part if one.found.is_named else expansion.is_date_of(part.timing.pattern, at)
+            if is_date and await date_queries.date_of(tx, part.id, original_text(at)) is None:
+                await date_queries.place(tx, [(event.id, part.id, original_text(at))])
+                await detection_queries.set_overridden(tx, [(event.id, _differs(part, event, original_text(at)))])
+                break
+
+
+async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list[Series]:
+    """The series and what goes on with it where its host changed the rest of it, the last part first; those that are still theirs."""
+    behind = await splits.continuing(tx, series_id)
+    locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
+    there = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
+    return there[::-1]
+
+
+def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
+    return [(events[event_id], original_text(at)) for event_id, at in one.found.dates if event_id in events]
+
+
+def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:
+    return differing(details_in(event), details_of(series.template, series.timing, original_of(name)))
+
+
+def _addresses(events: Iterable[Event]) -> list[str]:
+    return [event.record_uri for event in events if event.record_uri is not None]
+
+
+async def _sightings(reader: Reader, events: Sequence[Event], naming: Naming) -> tuple[Sighting, ...]:
+    named = await naming(reader, _addresses(events))
+    return tuple(_sighting(event, named) for event in events)
+
+
+def _sighting(event: Event, named: Mapping[str, str]) -> Sighting:
+    series_name = named.get(event.record_uri or "", "")
+    return Sighting(event.id, event.title, _place(event), _at(event), event.time_zone, series_name)
+
+
+def _key(event: Event, named: Mapping[str, str]) -> str:
+    series_name = named.get(event.record_uri or "")
+    return key_of_series(series_name) if series_name else f"{name_of(event.title)}\n{_place(event)}"
+
+
+def _place(event: Event) -> str:
+    """The same text for the same place: the venue, else where people meet online."""
+    venue = event.venue
+    if not venue.is_empty:
+        return folded(" ".join(filter(None, (venue.name or venue.street, venue.locality))))
+    return urlsplit(event.online_url).hostname or ""
+
+
+def _at(event: Event) -> Instant:
+    assert event.starts_at is not None  # noqa: S101  # only events with a start are looked at
+    return event.starts_at

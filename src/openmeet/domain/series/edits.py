@@ -1,0 +1,166 @@
+"""An edit as a host says it (what shall be different, how far it reaches) turned into a plan. Pure.
+
+What is said of one date and shall hold for others is taken field by field: what that date has of its own stays its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput
+from openmeet.domain.events.model import Details
+from openmeet.domain.failure_names import TOO_FAR_AHEAD
+from openmeet.domain.series.dates import details_of, original_of
+from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Held, Scope, Series, Timing
+from openmeet.domain.series.plan import Plan, moved, plan_all, plan_following, plan_one
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.pattern import pattern as checked
+from openmeet.recurrence.rule import Rule
+from openmeet.recurrence.split import still_left_out
+from openmeet.recurrence.splitting import split
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """Another rule; None for the dates stays with those there are."""
+
+    rule: Rule | None
+    left_out: tuple[datetime, ...] | None = None
+    added: tuple[datetime, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """``date``: the name of the date that was edited; ``said``: what it says with the edit, None where that is the same.
+
+    ``changed``: names of the fields of ``Details`` that the edit is about. ``rewritten``: the series meets by another rule.
+    """
+
+    scope: Scope
+    date: str | None = None
+    said: Details | None = None
+    changed: frozenset[str] = frozenset()
+    rewritten: Rewritten | None = None
+    drop_single_changes: bool = False
+
+
+def plan_of(series: Series, edit: Edit, stored: Sequence[Held], now: Instant) -> Plan:
+    """What the edit would do. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused."""
+    if edit.said is not None and "starts_local" in edit.changed and edit.said.starts_at > now + OPENED_AHEAD:
+        raise InvalidInput(
+            "startsLocal", f"A date can be moved {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD
+        )
+    if edit.scope is Scope.THIS:
+        return _plan_this(series, edit, stored)
+    template = series.template
+    if edit.said is not None:
+        said = edit.said
+        own = {name: getattr(said, name) for name in edit.changed & set(template.__dataclass_fields__)}
+        template = replace(template, **own)
+    whole = _with_gone_left_out(series, stored, now)
+    if edit.scope is Scope.ALL:
+        timing = _timing(whole.timing, edit)
+        if timing == whole.timing:
+            whole, timing = series, series.timing
+        return plan_all(whole, template, timing, stored, now, drop_single_changes=edit.drop_single_changes)
+    series = whole
+    at = _named(edit)
+    _, behind = split(series.timing.pattern, original_of(at))
+    following = Timing(behind, series.timing.length)
+    after = _timing(following, edit)
+    return plan_following(
+        series,
+        at,
+        template,
+        None if after == following else after,
+        stored,
+        now,
+        drop_single_changes=edit.drop_single_changes,
+    )
+
+
+def usual_at(series: Series, date: str) -> Details:
+    """What the series says of a date, exceptions aside."""
+    return details_of(series.template, series.timing, original_of(date))
+
+
+def _plan_this(series: Series, edit: Edit, stored: Sequence[Held]) -> Plan:
+    date = _named(edit)
+    held = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
+    if held is None or held.event.is_gone:
+        raise InvalidInput("originalDate", "This series has no such date.", name="NoSuchDate")
+    if edit.rewritten is not None:
+        raise InvalidInput("scope", "A rule belongs to all dates: choose these and following, or all.")
+    return plan_one(series, held, edit.said or usual_at(series, date))
+
+
+def _with_gone_left_out(series: Series, stored: Sequence[Held], now: Instant) -> Series:
+    """The series, leaving out what was deleted by itself: under another name, or in another series, it would come into being again."""
+    pattern = series.timing.pattern
+    gone = [
+        original_of(_name(held))
+        for held in stored
+        if held.event.is_gone and not held.event.is_over(now) and _name(held) != held.event.id
+    ]
+    left_out = tuple(sorted({*pattern.left_out, *(at for at in gone if expansion.is_date_of(pattern, at))}))
+    return replace(series, timing=replace(series.timing, pattern=replace(pattern, left_out=left_out)))
+
+
+def _timing(timing: Timing, edit: Edit) -> Timing:
+    """The timing of the dates that the edit reaches."""
+    if edit.said is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
+        said = edit.said
+        length = None if said.ends_at is None else timedelta(microseconds=said.ends_at - said.starts_at)
+        if "ends_at" not in edit.changed:
+            length = timing.length
+        if "time_zone" in edit.changed:
+            timing = replace(timing, pattern=replace(timing.pattern, zone_name=said.time_zone))
+        if "starts_local" in edit.changed:
+            timing = moved(timing, original_of(_named(edit)), datetime.fromisoformat(said.starts_local), length)
+        else:
+            timing = replace(timing, length=length)
+    if edit.rewritten is None:
+        return timing
+    pattern = timing.pattern
+    wanted = edit.rewritten
+    made = Pattern(
+        pattern.start,
+        pattern.zone_name,
+        wanted.rule,
+        pattern.left_out if wanted.left_out is None else wanted.left_out,
+        pattern.added if wanted.added is None else wanted.added,
+        is_all_day=pattern.is_all_day,
+    )
+    if pattern.rule == wanted.rule:
+        return replace(timing, pattern=made)
+    made = _fitting(made)
+    if wanted.left_out is None:
+        made = checked(
+            made.start,
+            made.zone_name,
+            made.rule,
+            left_out=still_left_out(pattern, made),
+            added=made.added,
+            is_all_day=made.is_all_day,
+        )
+    return replace(timing, pattern=made)
+
+
+def _fitting(pattern: Pattern) -> Pattern:
+    """The pattern, beginning on a day that its rule names: the start always counts, and here nobody chose it anew."""
+    expansion.check_asked(pattern)
+    first = expansion.first_by_rule(pattern)
+    return pattern if first is None else replace(pattern, start=first)
+
+
+def _named(edit: Edit) -> str:
+    if edit.date is None:
+        raise InvalidInput("originalDate", "Say which date was edited.")
+    return edit.date
+
+
+def _name(held: Held) -> str:
+    assert held.event.place_in_series is not None  # noqa: S101  # asked for dates of a series
+    return held.event.place_in_series.original_date

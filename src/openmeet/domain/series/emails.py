@@ -1,0 +1,43 @@
+"""The one mail to whoever goes to every date of a series, or to none of them any more. What it says: ``letters.whole_series``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.together import execute_together
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance.entry_letters import IN_CALENDAR, SETTLES_FOR
+from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.attendance.queries import of_user
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.emails import owing_mail
+
+SERIES_ANSWERED_MAIL: Final = "series_answered"
+SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
+
+
+async def owe(
+    tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
+) -> None:
+    """What became of this person's answers to these dates is mailed once, as far as it changes their calendar; hosts have it there anyway.
+
+    ``before``: their answers as they were.
+    """
+    if series.owner_id == caller.user_id:
+        return
+    now = await of_user(tx, caller.user_id, [event.id for event in dates])
+    goes = {event_id for event_id, one in now.items() if one.is_seated}
+    went = {event_id for event_id, one in before.items() if one.is_seated}
+    kind = None
+    if goes - went:
+        kind = SERIES_ANSWERED_MAIL
+    elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
+        kind = SERIES_WITHDRAWN_MAIL
+    if kind is not None:
+        due_at = Instant(tx.now + SETTLES_FOR)
+        owed = owing_mail(
+            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
+        )
+        await execute_together(tx, [owed])

@@ -1,0 +1,291 @@
+"""Who wants to hear of a series, and who goes to all of it: the SQL of those who come."""
+
+from collections.abc import Mapping
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.attendance.notify import Heard
+from openmeet.domain.events.model import EventId, Visibility
+from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.series.model import Follower, Going, Series, SeriesId
+from openmeet.domain.users.model import UserId
+
+_NOBODY = UserId("")
+_EVERYBODY = 2**31 - 1
+
+
+async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
+    """How somebody follows the series; None where they do not."""
+    row = await reader.fetch_one(
+        "select user_id, notifications_enabled from event_series_followers"
+        " where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) if row else None
+
+
+async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notifies: bool) -> None:
+    await tx.execute(
+        """
+        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
+        values (:series_id, :user_id, :notifies, :now, :now)
+            on conflict (series_id, user_id)
+            do update set notifications_enabled = excluded.notifications_enabled, updated_at = excluded.updated_at
+        """,
+        series_id=series_id,
+        user_id=user_id,
+        notifies=int(notifies),
+        now=tx.now,
+    )
+
+
+async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
+    """Whether following would be news to somebody: they answered one date so far, and neither follow the series nor go to all of it."""
+    row = await reader.fetch_one(
+        """
+        select count(*) as answers from attendances a join events e on e.id = a.event_id
+         where e.series_id = :series_id and a.user_id = :user_id
+           and a.status in ('attending', 'interested', 'pending', 'waitlisted')
+           and not exists (select 1 from event_series s where s.id = e.series_id and s.user_id = a.user_id)
+           and not exists (select 1 from event_series_followers f where f.series_id = e.series_id and f.user_id = a.user_id)
+           and not exists (select 1 from event_series_answers g where g.series_id = e.series_id and g.user_id = a.user_id)
+        """,
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return row is not None and int(row["answers"]) == 1
+
+
+async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
+    """True when the person followed it."""
+    gone = await tx.execute(
+        "delete from event_series_followers where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return gone == 1
+
+
+async def has_company(reader: Reader, series_id: SeriesId) -> bool:
+    """Whether anybody beside its owner has to do with a series as a whole: hosts it, is invited to all dates, goes to all, follows, or is
+    still to be told of it. Asked once instead of one after the other, where thousands of series are looked at.
+    """
+    return await reader.fetch_one(_COMPANY, series_id=series_id) is not None
+
+
+_COMPANY = """
+    select 1 as found
+     where exists (select 1 from event_series_followers where series_id = :series_id)
+        or exists (select 1 from event_series_answers where series_id = :series_id)
+        or exists (select 1 from event_series_invitations where series_id = :series_id)
+        or exists (select 1 from event_series_tellings where series_id = :series_id)
+        or exists (select 1 from events e join event_hosts h on h.event_id = e.id
+                    where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted')
+"""
+
+
+async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
+    rows = await reader.fetch(
+        "select user_id, notifications_enabled from event_series_followers where series_id = :series_id"
+        " order by created_at, user_id",
+        series_id=series_id,
+    )
+    return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
+
+
+async def to_tell(
+    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+) -> list[UserId]:
+    """Followers behind ``after``, in order of their ids, who want to hear of it and may see it.
+
+    Of a private series outside groups those hear who have an answer, as such. ``only``: up to this person, and who follows since.
+    """
+    return await _to_tell(reader, telling(series), after=after, limit=limit, only=only)
+
+
+async def goers_to_tell(
+    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+) -> list[UserId]:
+    """The same of those who go to all dates, unless they follow the series and want to hear nothing of it."""
+    return await _to_tell(reader, telling_goers(series), after=after, limit=limit, only=only)
+
+
+Part = tuple[str, Mapping[str, object]]
+"""A statement that others go on with, and its parameters."""
+
+
+def telling(series: Series) -> Part:
+    """The ``user_id`` of everybody in ``to_tell``, to be counted."""
+    condition = " and f.notifications_enabled = 1"
+    if _is_for_who_answered(series):
+        condition += " and 1 = 0"
+    return _telling(series, "event_series_followers", condition)
+
+
+def telling_goers(series: Series) -> Part:
+    """The same of ``goers_to_tell``."""
+    condition = (
+        " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
+        " and o.user_id = f.user_id and o.notifications_enabled = 0)"
+    )
+    if _is_for_who_answered(series):
+        condition += (
+            " and exists (select 1 from attendances a join events e on e.id = a.event_id"
+            " where e.series_id = f.series_id and a.user_id = f.user_id and a.status <> 'rejected')"
+        )
+    return _telling(series, "event_series_answers", condition)
+
+
+def _is_for_who_answered(series: Series) -> bool:
+    return series.visibility is Visibility.PRIVATE and series.group is None
+
+
+def _telling(series: Series, table: str, condition: str) -> Part:
+    values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
+    if series.visibility is Visibility.PRIVATE and series.group is not None:
+        condition += (
+            " and exists (select 1 from group_members m where m.group_id = :group_id and m.user_id = f.user_id"
+            " and m.role in :inside)"
+        )
+        values |= {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
+    sql = (
+        f"select f.user_id from {table} f join users u on u.id = f.user_id"
+        f" where f.series_id = :series_id and u.kind = 'person' and f.user_id <> :owner_id{condition}"
+    )
+    return sql, values
+
+
+async def _to_tell(reader: Reader, part: Part, *, after: UserId, limit: int, only: Heard | None) -> list[UserId]:
+    sql, values = part
+    values = {**values, "after": after, "limit": limit}
+    if only is not None:
+        sql += " and (f.user_id <= :until or f.created_at >= :since)"
+        values |= {"until": only.until, "since": only.since}
+    rows = await reader.fetch(f"{sql} and f.user_id > :after order by f.user_id limit :limit", **values)
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def named_followers(
+    reader: Reader, series_id: SeriesId, *, after: UserId, limit: int
+) -> list[tuple[Follower, str]]:
+    """Followers with the names to show, in the order of their ids, those behind ``after`` first."""
+    rows = await reader.fetch(
+        "select f.user_id, f.notifications_enabled, u.display_name from event_series_followers f"
+        " join users u on u.id = f.user_id where f.series_id = :series_id and f.user_id > :after"
+        " order by f.user_id limit :limit",
+        series_id=series_id,
+        after=after,
+        limit=limit,
+    )
+    return [(Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])), row["display_name"]) for row in rows]
+
+
+async def count_followers(reader: Reader, series_id: SeriesId) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as n from event_series_followers where series_id = :series_id", series_id=series_id
+    )
+    return int(row["n"]) if row else 0
+
+
+async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, with_limited: bool) -> None:
+    """From now on this person goes to every date; again to choose otherwise about those with a limit."""
+    await tx.execute(
+        """
+        insert into event_series_answers (series_id, user_id, with_limited, created_at)
+        values (:series_id, :user_id, :with_limited, :now)
+            on conflict (series_id, user_id) do update set with_limited = excluded.with_limited
+        """,
+        series_id=series_id,
+        user_id=user_id,
+        with_limited=int(with_limited),
+        now=tx.now,
+    )
+
+
+async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
+    """True when the person went to all dates."""
+    gone = await tx.execute(
+        "delete from event_series_answers where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return gone == 1
+
+
+async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
+    """The person neither goes to all dates of this host's series any more, nor follows them."""
+    for table in ("event_series_answers", "event_series_followers"):
+        await tx.execute(
+            f"delete from {table} where user_id = :user_id"
+            " and series_id in (select id from event_series where user_id = :host)",
+            user_id=user_id,
+            host=host,
+        )
+
+
+async def going(
+    reader: Reader,
+    series_id: SeriesId,
+    *,
+    limit: int = _EVERYBODY,
+    behind: Going | None = None,
+    unanswered: EventId | None = None,
+) -> list[Going]:
+    """Who goes to all dates; who said so first is first in line. ``unanswered``: without those who have an answer to this date."""
+    clauses, values = ["series_id = :series_id"], dict[str, object]()
+    if behind is not None:
+        clauses.append("(created_at, user_id) > (:said_at, :user_id)")
+        values |= {"said_at": behind.said_at, "user_id": behind.user_id}
+    if unanswered is not None:
+        clauses.append(
+            "not exists (select 1 from attendances a where a.event_id = :event_id"
+            " and a.user_id = event_series_answers.user_id)"
+        )
+        values["event_id"] = unanswered
+    rows = await reader.fetch(
+        "select user_id, with_limited, created_at from event_series_answers"
+        f" where {' and '.join(clauses)} order by created_at, user_id limit :limit",
+        series_id=series_id,
+        limit=limit,
+        **values,
+    )
+    return [_going_of(row) for row in rows]
+
+
+async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Going | None:
+    """Whether one person goes to all dates; None where they do not."""
+    row = await reader.fetch_one(
+        "select user_id, with_limited, created_at from event_series_answers"
+        " where series_id = :series_id and user_id = :user_id",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return _going_of(row) if row else None
+
+
+def _going_of(row: Row) -> Going:
+    return Going(UserId(row["user_id"]), bool(row["with_limited"]), Instant(row["created_at"]))
+
+
+async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
+    """Who follows a series, or goes to all of it, does so with the other too, unless they have said otherwise there."""
+    await tx.execute(
+        """
+        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
+        select :to_id, user_id, notifications_enabled, created_at, :now from event_series_followers
+         where series_id = :from_id on conflict (series_id, user_id) do nothing
+        """,
+        from_id=from_id,
+        to_id=to_id,
+        now=tx.now,
+    )
+    await tx.execute(
+        """
+        insert into event_series_answers (series_id, user_id, with_limited, created_at)
+        select :to_id, user_id, with_limited, created_at from event_series_answers
+         where series_id = :from_id on conflict (series_id, user_id) do nothing
+        """,
+        from_id=from_id,
+        to_id=to_id,
+    )

@@ -1,0 +1,112 @@
+"""Events that exist already become dates of a series: the first of a new one, or one more of a series there is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.events import owing, seeing
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.group_events import may_make_events
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import lock_by_slug, lock_for_update
+from openmeet.domain.events.series_dates import revise_dates
+from openmeet.domain.series import actions, date_queries, materialize, notify, save, undo
+from openmeet.domain.series.dates import details_of, length_in, original_of, original_text, template_in
+from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.wall_time import local_of
+
+
+async def begin_with(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    repeating: Callable[[Event], Timing],
+    *,
+    policy: Policy = Policy.NEXT,
+) -> Series:
+    """A new series whose first date is this event; its address and its answers stay. ``repeating`` gives the timing.
+
+    Raises NotFound, Forbidden, Refused (a copy, already a date of a series, no start) and RuleRefused.
+    """
+    event = await _lock_free(tx, caller, slug)
+    if not await may_make_events(tx, event.group, caller.user_id):
+        raise Forbidden("You may not make events in its group.")
+    timing = repeating(event)
+    expansion.check_asked(timing.pattern)
+    series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)
+    await joining_queries.copy_of_event(tx, event, series.id)
+    await _place(tx, event, series, original_text(timing.pattern.start))
+    await materialize.store_window(tx, series)
+    return await actions.reread(tx, series.id)
+
+
+async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) -> Series:
+    """Make this event one more date of the caller's locked series; where it differs from the series, it keeps its own.
+
+    Raises NotFound, Forbidden and Refused (``DateTaken`` where the series has a date at that time).
+    """
+    event = await _lock_free(tx, caller, slug)
+    if event.group != series.group:
+        # Its other dates would be for others to see than this one.
+        raise Refused("The series and the event belong to different groups.", name="OtherGroup")
+    assert event.starts_at is not None  # noqa: S101  # checked above
+    original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
+    name = original_text(original)
+    known = series.timing.pattern
+    if expansion.is_date_of(known, original) or await date_queries.date_of(tx, series.id, name) is not None:
+        raise Refused("The series has a date at that time already.", name="DateTaken")
+    left_out = tuple(at for at in known.left_out if at != original)
+    added = pattern(
+        known.start,
+        known.zone_name,
+        known.rule,
+        left_out=left_out,
+        added=(*known.added, original),
+        is_all_day=known.is_all_day,
+    )
+    before = await undo.look(tx, series, also=[event.id])
+    saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    placed = await _place(tx, event, saved, name)
+    await owing.owe_by_policy(tx, saved.id)
+    untold = await notify.tell(tx, saved, notify.of_new_dates(saved, [placed]))
+    await undo.keep(tx, before, undo.Act.ADD_EVENT, untold=untold)
+    return await actions.reread(tx, series.id)
+
+
+def length_of(event: Event) -> timedelta | None:
+    """How long an event takes, as a series repeats it."""
+    if event.starts_at is None or event.ends_at is None:
+        return None
+    return length_in(details_in(event))
+
+
+async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    event = await lock_by_slug(tx, slug)
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    if event.author_id != caller.user_id:
+        raise Forbidden("Only the host can do this.")
+    await seeing.must_be_editable(tx, event, caller.user_id)
+    if event.is_draft:
+        raise Refused("This event is a draft; publish it first.", name="Draft")
+    if event.place_in_series is not None:
+        raise Refused("This event is a date of a series already.", name="InSeries")
+    if event.starts_at is None:
+        raise Refused("This event has no date yet; give it one first.", name="NoStart")
+    return event
+
+
+async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Event:
+    usual = details_of(series.template, series.timing, original_of(name))
+    await date_queries.place(tx, [(event.id, series.id, name)])
+    placed = await lock_for_update(tx, event.id)
+    assert placed is not None  # noqa: S101  # locked already
+    own = details_in(placed)
+    (revised,) = await revise_dates(tx, [(placed, own, differing(own, usual))], by=series.changed_by)
+    return revised

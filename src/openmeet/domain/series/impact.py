@@ -1,0 +1,102 @@
+"""How many people an edit would reach, before it is done: who reads of it here, and to whom a mail goes.
+
+The same choices as those of ``telling`` and ``notifications``, which reach them: who hears of a date only that it says something else
+gets no mail, and whoever switched a channel off gets nothing by it. Counted by the database, since the series is locked meanwhile,
+however many follow it.
+"""
+
+from typing import Final
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.notify import CONCERNED, particulars_of
+from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.events.edits import with_details
+from openmeet.domain.notifications import reach, rules
+from openmeet.domain.notifications.model import TOPICS, Kind
+from openmeet.domain.notifications.reach import Reached
+from openmeet.domain.series import follower_queries
+from openmeet.domain.series.model import Scope, Series
+from openmeet.domain.series.plan import Plan
+from openmeet.domain.users.model import UserId
+
+# People by what they hear first of the act. Who answered hears of theirs, and by mail where one of those moves; who follows, and whose
+# dates they are, of all of them, unless they have heard already.
+_CROWD: Final = f"""
+    with answered as (
+           select a.user_id, max(case when a.event_id in :moved then 1 else 0 end) as is_mailed
+             from attendances a join users u on u.id = a.user_id
+            where a.event_id in :changed and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+            group by a.user_id)
+       , followers as ({{followers}})
+       , goers as ({{goers}})
+       , changes as (
+           select user_id, is_mailed from answered where user_id <> :by
+            union all
+           select o.user_id, cast(:moves as integer)
+             from (select user_id from followers where cast(:does_change as integer) = 1
+                    union select id from users where id in :hosts) o
+            where o.user_id <> :by and not exists (select 1 from answered n where n.user_id = o.user_id))
+       , removals as (
+           select o.user_id from (select user_id from followers union select id from users where id in :authors) o
+            where cast(:does_remove as integer) = 1 and o.user_id <> :by
+              and not exists (select 1 from changes n where n.user_id = o.user_id))
+       , additions as (
+           select o.user_id from (select user_id from followers union select id from users where id = :owner_id) o
+            where cast(:does_make as integer) = 1 and o.user_id <> :by
+              and not exists (select 1 from changes n where n.user_id = o.user_id)
+              and not exists (select 1 from removals n where n.user_id = o.user_id)
+            union
+           select user_id from goers where cast(:does_make as integer) = 1 and user_id <> :by)
+       , heard as (
+           select user_id, cast(:of_changes as text) as topic, is_mailed from changes
+            union all select user_id, cast(:of_removals as text), 1 from removals
+            union all select user_id, cast(:of_additions as text), 1 from additions)
+"""
+_TOPICS: Final = {
+    "of_changes": TOPICS[Kind.EVENT_CHANGED],
+    "of_removals": TOPICS[Kind.EVENT_DELETED],
+    "of_additions": TOPICS[Kind.NEW_DATE],
+}
+
+
+async def reached(reader: Reader, series: Series, plan: Plan, *, makes_dates: bool) -> Reached:
+    """Of a plan of a locked series whose host is not silent about it."""
+    changed = [one.event for one in plan.dates_changed]
+    moved = [
+        one.event.id
+        for one in plan.dates_changed
+        if rules.is_mailed(Kind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details)))
+    ]
+    followers, of_followers = follower_queries.telling(series)
+    goers, of_goers = follower_queries.telling_goers(series)
+    return await reach.count(
+        reader,
+        _CROWD.format(followers=followers, goers=goers),
+        {
+            **of_followers,
+            **of_goers,
+            "changed": [event.id for event in changed],
+            "moved": moved,
+            "concerned": [status.value for status in CONCERNED],
+            "hosts": sorted(_hosts(series, plan)),
+            "authors": sorted({event.author_id for event in plan.vanishing} | {series.owner_id}),
+            "by": series.changed_by or series.owner_id,
+            "owner_id": series.owner_id,
+            "moves": int(bool(moved)),
+            "does_change": int(bool(changed)),
+            "does_remove": int(bool(plan.vanishing)),
+            "does_make": int(makes_dates),
+            **{name: topic.value for name, topic in _TOPICS.items()},
+        },
+        _TOPICS.values(),
+    )
+
+
+def _hosts(series: Series, plan: Plan) -> set[UserId]:
+    """Who hear of it because it is theirs, and somebody else changes it."""
+    if series.changed_by is None:
+        return set()
+    found = {one.event.author_id for one in plan.dates_changed}
+    if found or plan.scope is not Scope.THIS:
+        found.add(series.owner_id)
+    return found

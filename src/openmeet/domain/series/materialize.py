@@ -1,0 +1,138 @@
+"""Dates become events: near ones by the clock, far ones when somebody opens, edits, cancels or answers them.
+
+Storing is idempotent under concurrency: the pair of series and date is unique in the database, and whoever stores holds the
+lock on the series.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.invitations import invite_to_new_dates
+from openmeet.domain.events import co_hosts, owing
+from openmeet.domain.events.model import Event, PlaceInSeries
+from openmeet.domain.events.series_dates import create_dates
+from openmeet.domain.series import date_queries, queries, standing
+from openmeet.domain.series.dates import details_of, original_of, original_text
+from openmeet.domain.series.model import (
+    WINDOW,
+    WINDOW_LEAST,
+    WINDOW_MOST,
+    Policy,
+    Scope,
+    Series,
+    SeriesId,
+    SeriesStatus,
+)
+from openmeet.domain.series.plan import Plan
+from openmeet.recurrence import expansion
+from openmeet.recurrence.wall_time import local_of
+
+
+async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
+    """The event of a date of a locked series, stored if it was not. Raises NotFound where there is no such date."""
+    found = await date_queries.date_of(tx, series.id, original_date)
+    if found is not None:
+        return found
+    (made,) = await store(tx, series, [original_in(series, original_date)])
+    return made
+
+
+async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
+    """``vivify`` for several dates, those that are computed only."""
+    known = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
+    computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
+    if computed:
+        await store(tx, series, computed)
+
+
+async def store(
+    tx: Transaction, series: Series, originals: Sequence[datetime], *, has_company: bool = True
+) -> list[Event]:
+    """Dates of a locked series become events, and whoever goes to all of it goes there. They are not stored yet.
+
+    ``has_company``: see ``following``.
+    """
+    made = await create_dates(
+        tx,
+        series.owner_id,
+        [
+            (details_of(series.template, series.timing, one), PlaceInSeries(series.id, original_text(one)))
+            for one in originals
+        ],
+        owes_record=series.policy is Policy.WINDOW,
+        group=series.group,
+        record=series.record,
+        awaits_author=series.awaits_owner,
+    )
+    if has_company:
+        await co_hosts.host_new_dates(tx, series.id, made)
+        await invite_to_new_dates(tx, series.id, made)
+        await standing.go_to_new_dates(tx, series, made)
+    return made
+
+
+async def store_window(tx: Transaction, series: Series, *, has_company: bool = True) -> list[Event]:
+    """Store the dates of a locked, active series that come into the window; the new ones. ``has_company``: see ``following``."""
+    if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
+        return []
+    ahead = window(series, tx.now)
+    known = await date_queries.stored_names(tx, series.id, since=since(series, tx.now))
+    coming = [one.original for one in ahead if original_text(one.original) not in known]
+    made = await store(tx, series, coming, has_company=has_company)
+    await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
+    await owing.owe_by_policy(tx, series.id)
+    return made
+
+
+def since(series: Series, now: Instant) -> str:
+    """From which name on dates are looked for that may be stored: names are wall-clock times, an instant's differs by less than two days."""
+    return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
+
+
+async def made_by(reader: Reader, series: Series, plan: Plan) -> list[expansion.Occurrence]:
+    """The dates that a plan of this series brings into the window, which are no date of it yet: what ``store_window`` makes after it."""
+    if plan.scope is Scope.THIS or series.status is not SeriesStatus.ACTIVE:
+        return []
+    target = replace(series, template=plan.template, timing=plan.timing)
+    known: set[str] = set()
+    if plan.scope is Scope.ALL:
+        known |= await date_queries.stored_names(reader, series.id, since=since(target, reader.now))
+        places = (one.event.place_in_series for one in plan.changes)
+        known -= {place.original_date for place in places if place is not None}
+        known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
+    known |= {change.original_date for change in plan.changes}
+    known |= {held.event.place_in_series.original_date for held in plan.stranded if held.event.place_in_series}
+    return [one for one in window(target, reader.now) if original_text(one.original) not in known]
+
+
+def window(series: Series, now: Instant) -> list[expansion.Occurrence]:
+    """The dates that are kept as events: two months ahead, at least two, at most fifty."""
+    ahead = expansion.following(series.timing.pattern, now, WINDOW_MOST)
+    near = sum(one.at < now + WINDOW for one in ahead)
+    return ahead[: max(near, WINDOW_LEAST)]
+
+
+def original_in(series: Series, name: str) -> datetime:
+    """The wall-clock time of a date that the series can make. Raises NotFound."""
+    try:
+        original = original_of(name)
+    except ValueError:
+        raise NotFound("There is no such date.") from None
+    if (
+        series.deleted_at is not None
+        or series.is_read_only
+        or not expansion.is_date_of(series.timing.pattern, original)
+    ):
+        raise NotFound("This series has no such date.")
+    return original
+
+
+async def with_series(reader: Reader, event: Event) -> Series | None:
+    """The series of an event that is a date of one."""
+    if event.place_in_series is None:
+        return None
+    return await queries.by_id(reader, SeriesId(event.place_in_series.series_id))

@@ -1,0 +1,182 @@
+"""What a person has published in one of their repositories moves to the one for new records.
+
+A record cannot be moved: the event or the series gets a new one there, and the old one stays, says where it went on, and leads there for
+good (``events.owners``, decision 0067). What one request does not move is a debt, and follows. Moved back, the first one goes on. Answers stay where they are, one for each event, and so do the
+records of groups, which have ways of their own, and what its author wrote in another app.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.outbox import owe
+from groundwork.outbox.owe import DebtState
+from groundwork.outbox.pay import Payer
+from openmeet.domain.events import ownership
+from openmeet.domain.events.model import EventId, Origin
+from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.series import queries, save
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import former_records
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind
+
+# Per transaction: each is a few statements.
+AT_A_TIME: Final = 50
+
+# What is there, or may be, and is its owner's to move.
+_STANDING: Final = """
+    select p.did, p.kind, p.subject_id
+      from publications p join events e on p.kind = 'event' and e.id = p.subject_id
+     where p.user_id = :user_id and p.uri is not null and p.is_recalled = 0 and p.state not in ('retracting', 'retracted')
+       and e.author_id = :user_id and e.origin = 'here' and e.deleted_at is null and e.removed_at is null
+    union all
+    select p.did, p.kind, p.subject_id
+      from publications p join event_series s on p.kind = 'series' and s.id = p.subject_id
+     where p.user_id = :user_id and p.uri is not null and p.is_recalled = 0 and p.state not in ('retracting', 'retracted')
+       and s.user_id = :user_id and s.is_read_only = 0 and s.deleted_at is null
+"""
+COUNT: Final = f"select did, kind, count(*) as n from ({_STANDING}) as standing group by did, kind order by did, kind"
+NEXT: Final = f"""
+    select subject_id from ({_STANDING}) as standing
+     where kind = :kind and did = :did and subject_id > :after order by subject_id limit :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of somebody's stands in one of their repositories, written from here; whether it is leaving it already."""
+
+    identity: Identity
+    events: int
+    series: int
+    is_moving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How much was moved. ``after``: the last that was looked at; None where nothing is left to look at."""
+
+    number: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Events and series that were moved at once, and how many of both are yet to follow."""
+
+    events: int
+    series: int
+    left: int
+
+
+async def held(reader: Reader, user_id: UserId) -> list[Held]:
+    """What stands in each of a person's repositories, that for new records first."""
+    mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    rows = await reader.fetch(COUNT, user_id=user_id)
+    counted = {(row["did"], Kind(row["kind"])): int(row["n"]) for row in rows}
+    found: list[Held] = []
+    for one in mine:
+        owed = await owe.find(reader, Debt.MOVE_RECORDS, _subject(user_id, one.did))
+        is_moving = owed is not None and owed.state in {DebtState.DUE, DebtState.LEASED}
+        events, series = (counted.get((one.did, kind), 0) for kind in (Kind.EVENT, Kind.SERIES))
+        found.append(Held(one, events, series, is_moving))
+    return found
+
+
+def account(text: str) -> Did:
+    """The account that is named. Raises InvalidInput."""
+    try:
+        return parse_did(text)
+    except Malformed:
+        raise InvalidInput("from", "Choose one of your accounts.") from None
+
+
+async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Begun:
+    """Move the first, and owe the others. Raises as ``move_some``."""
+    # Series first: the records of their dates name theirs.
+    series = await move_some(tx, user_id, source, Kind.SERIES)
+    events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, Kind.EVENT)
+    if events.after is None:
+        return Begun(events.number, series.number, 0)
+    rows = await tx.fetch(COUNT, user_id=user_id)
+    left = sum(int(row["n"]) for row in rows if row["did"] == source)
+    if left:
+        await owe.owe_again(tx, Debt.MOVE_RECORDS, [_subject(user_id, source)])
+    return Begun(events.number, series.number, left)
+
+
+def moving_payer(db: Database) -> Payer:
+    """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
+
+    async def pay(debt: owe.Debt) -> None:
+        person, _, source = debt.subject.partition(" ")
+        user_id = UserId(person)
+        for kind in (Kind.SERIES, Kind.EVENT):
+            after: str | None = ""
+            while after is not None:
+                async with db.transaction() as tx:
+                    if await _leads_nowhere(tx, user_id, Did(source)):
+                        return
+                    after = (await move_some(tx, user_id, Did(source), kind, after)).after
+
+    return pay
+
+
+async def _leads_nowhere(reader: Reader, user_id: UserId, source: Did) -> bool:
+    """Whether they have let this account go since, or chosen it for new records again."""
+    mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    return source not in mine or mine[0] == source
+
+
+def _subject(user_id: UserId, source: Did) -> str:
+    return f"{user_id} {source}"
+
+
+async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Kind, after: str = "") -> Moved:
+    """Move some records of a kind (events, series) from this repository to that for new ones; again with ``after`` until that is None.
+
+    Raises NotFound (no repository of theirs) and Refused (``AlreadyThere``).
+    """
+    target = await _target(tx, user_id, source)
+    rows = await tx.fetch(NEXT, user_id=user_id, did=source, kind=kind.value, after=after, limit=AT_A_TIME)
+    ids = [row["subject_id"] for row in rows]
+    move_one = _move_event if kind is Kind.EVENT else _move_series
+    number = sum([await move_one(tx, user_id, target, one) for one in ids])
+    return Moved(number, ids[-1] if len(ids) == AT_A_TIME else None)
+
+
+async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:
+    mine = [one for one in await identity_queries.of_user(tx, user_id) if one.can_write]
+    if source not in {one.did for one in mine}:
+        raise NotFound("This account is not yours here.")
+    if mine[0].did == source:
+        raise Refused(
+            "New records go to this account. Choose the other one for new records first.", name="AlreadyThere"
+        )
+    return mine[0].did
+
+
+async def _move_event(tx: Transaction, user_id: UserId, target: Did, subject_id: str) -> bool:
+    event = await lock_for_update(tx, EventId(subject_id))
+    if event is None or event.is_gone or event.author_id != user_id or event.origin is not Origin.HERE:
+        return False
+    await ownership.move_records(tx, [event], to=target)
+    return True
+
+
+async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id: str) -> bool:
+    series = await queries.lock(tx, SeriesId(subject_id))
+    if series is None or series.deleted_at is not None or series.owner_id != user_id:
+        return False
+    await ownership.leave_record(tx, Kind.SERIES, series.id, user_id, series.revision + 1)
+    former = await former_records.of(tx, Kind.SERIES, series.id)
+    await ownership.return_to(tx, Kind.SERIES, series.id, former, user_id, did=target)
+    await save.save(tx, replace(series, changed_by=user_id))
+    return True

@@ -1,0 +1,265 @@
+"""Who hears of what happens to a series: those who answered its dates, and those who follow it; each once, however much it is.
+
+Mails about news wait half an hour and those about one date become one (``notifications``): one act on a series is one mail per
+person, because each of them is told of one date only, their earliest, with the times of their others; whatever else they hear of it
+goes into the same mail.
+
+An act tells the first few people in its own transaction. A crowd would keep that open for longer than it may be (two seconds), so
+telling the others is a debt of that transaction, paid piece by piece in transactions of their own, in order of people's ids. What was
+told is noted with the news themselves: a payer that dies tells nobody twice (invariant 10). The next act on the series waits with
+its news until those of the one before are told; an act that is taken back is told to nobody else, and its undo only to who had heard.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.owe import owe
+from groundwork.outbox.pay import Payer
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.notify import (
+    CONCERNED,
+    Heard,
+    earlier_start,
+    earliest_answered,
+    particulars_of,
+    people_answering,
+)
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import lock_several
+from openmeet.domain.notifications.model import Kind, Particulars, When
+from openmeet.domain.notifications.notify import Telling as ToldOfOne
+from openmeet.domain.notifications.notify import tell_each
+from openmeet.domain.series import date_queries, follower_queries, notify_queries, queries
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.notify_queries import About, News, Telling, TellingId
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import Debt
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.pattern import Pattern
+
+# How many people an act tells by itself, and how many a payer in one transaction: 15 and 100 ms on a laptop.
+AT_ONCE = 100
+PIECE = 1000
+
+# How many of somebody's other dates are named; of the rest their number is said.
+NAMED = 10
+
+_NOBODY = UserId("")
+
+
+def of_changes(
+    series: Series, changed: Sequence[tuple[Event | None, Event]], kind: Kind, *, tells: bool = True
+) -> list[News]:
+    """These dates (before and after) of a locked series were changed. ``tells`` False: the host chose to stay silent.
+
+    The other hosts, whose dates they are, hear of it all the same.
+    """
+    if not changed:
+        return []
+    ordered = sorted(changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
+    authors = {after.author_id for _, after in changed} | {series.owner_id}
+    return [
+        News(
+            kind,
+            [
+                About(
+                    after.id, after.revision, particulars_of(before, after), earlier_start(before, after), _now(after)
+                )
+                for before, after in ordered
+            ],
+            [after.id for _, after in ordered] if tells else [],
+            [] if series.changed_by is None else sorted(authors),
+            to_followers=tells,
+        )
+    ]
+
+
+async def of_edit(tx: Transaction, series: Series) -> list[News]:
+    """Somebody else has changed a locked series: its owner hears of it, whether or not a stored date is different."""
+    if series.changed_by in {None, series.owner_id}:
+        return []
+    subject = await date_queries.any_date(tx, series.id)
+    if subject is None:
+        return []
+    about = About(subject, series.revision, Particulars())
+    return [News(Kind.EVENT_CHANGED, [about], [], [series.owner_id], to_followers=False)]
+
+
+def of_new_dates(series: Series, made: Sequence[Event]) -> list[News]:
+    """A locked series has got dates: followers, and who goes to all, hear of the earliest and of how many more there are."""
+    if not made:
+        return []
+    first = min(made, key=lambda event: (event.starts_at or 0, event.id))
+    assert first.starts_at is not None  # noqa: S101  # a rule gave it one
+    particulars = Particulars(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
+    hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
+    return [News(Kind.NEW_DATE, [About(first.id, 1, particulars)], [], hosts, to_followers=True, to_goers=True)]
+
+
+def with_rule(news: Sequence[News], before: Pattern, after: Pattern) -> list[News]:
+    """The same news of an act that gave the series another rule: they say it in words. When it ends is no other rule."""
+    words = _in_words(after)
+    if not words or words == _in_words(before):
+        return list(news)
+    return [
+        msgspec.structs.replace(
+            one,
+            about=[
+                msgspec.structs.replace(about, particulars=replace(about.particulars, rule=words))
+                for about in one.about
+            ],
+        )
+        for one in news
+    ]
+
+
+def _in_words(pattern: Pattern) -> str:
+    """Empty where there is no rule, but dates that were chosen one by one."""
+    if pattern.rule is None:
+        return ""
+    endless = replace(pattern.rule, count=None, until=None)
+    return describe(replace(pattern, rule=endless, left_out=(), added=()))
+
+
+async def of_status(tx: Transaction, series: Series, kind: Kind, reason: str) -> list[News]:
+    """A locked series is paused, or goes on: followers and those who answered a coming date hear of it, by its next date."""
+    held = [one.event for one in await date_queries.stored(tx, series.id) if not one.event.is_gone]
+    coming = [event for event in held if not event.is_over(tx.now)]
+    subject = next(iter(coming), held[-1] if held else None)
+    if subject is None:
+        return []
+    about = About(subject.id, series.revision, Particulars(said=reason))
+    return [News(kind, [about], [event.id for event in coming], [series.owner_id], to_followers=True)]
+
+
+async def tell(tx: Transaction, series: Series, news: Sequence[News], *, only: Heard | None = None) -> TellingId | None:
+    """Tell everybody concerned by an act on a locked series, the first at once. What is left of that, None where nothing is."""
+    said = [one for one in news if one.answers_to or one.hosts or one.to_followers]
+    if not said:
+        return None
+    telling = Telling(said, series.changed_by or series.owner_id, only)
+    told_until: UserId | None = _NOBODY
+    if not await notify_queries.is_any_owed(tx, series.id):
+        told_until = await _tell_some(tx, series, telling, _NOBODY, AT_ONCE)
+    if told_until is None:
+        return None
+    left = await notify_queries.insert(tx, series.id, telling, told_until)
+    await owe(tx, Debt.SERIES_NEWS, left)
+    return left
+
+
+def telling_payer(db: Database) -> Payer:
+    """The payer of ``Debt.SERIES_NEWS``; the subject is what is left of a telling."""
+
+    async def pay(debt: OwedDebt) -> None:
+        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
+            pass
+
+    return pay
+
+
+async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
+    """Tell the next people of the oldest act on the series; whether this one is not told to everybody yet."""
+    series_id = await notify_queries.series_of(tx, telling_id)
+    series = None if series_id is None else await queries.lock(tx, series_id)
+    owed = None if series is None else await notify_queries.oldest(tx, series.id)
+    if series is None or owed is None:
+        return False
+    told_until = await _tell_some(tx, series, owed.telling, owed.told_until, PIECE, locks=True)
+    if told_until is not None:
+        await notify_queries.note(tx, owed.id, told_until)
+        return True
+    await notify_queries.drop(tx, owed.id)
+    return owed.id != telling_id
+
+
+async def _tell_some(
+    tx: Transaction, series: Series, telling: Telling, after: UserId, limit: int, *, locks: bool = False
+) -> UserId | None:
+    """Tell the next so many people behind ``after``; the last of them, None where that was everybody.
+
+    ``locks``: the dates are not locked yet.
+    """
+    only = telling.only
+    answered_to = list(dict.fromkeys(event_id for one in telling.news for event_id in one.answers_to))
+    answering = await people_answering(tx, answered_to, CONCERNED, after=after, limit=limit + 1, only=only)
+    followers: list[UserId] = []
+    if any(one.to_followers for one in telling.news):
+        followers = await follower_queries.to_tell(tx, series, after=after, limit=limit + 1, only=only)
+    goers: list[UserId] = []
+    if any(one.to_goers for one in telling.news):
+        goers = await follower_queries.goers_to_tell(tx, series, after=after, limit=limit + 1, only=only)
+    hosts = {user_id for one in telling.news for user_id in one.hosts if user_id > after} - {telling.by}
+    if only is not None:
+        hosts = {user_id for user_id in hosts if user_id <= only.until}
+    people, is_all = notify_queries.next_people([answering, followers, goers, sorted(hosts)], limit)
+    others = [one for one in people if one != telling.by]
+    tellings_of_kind = await _written(tx, telling, others, frozenset(followers), frozenset(goers))
+    if locks:
+        subjects = {EventId(one.subject_id) for _, told in tellings_of_kind for one in told}
+        await lock_several(tx, sorted(subjects))
+    for kind, told in tellings_of_kind:
+        await tell_each(tx, kind, told)
+    return None if is_all else people[-1]
+
+
+async def _written(
+    tx: Transaction, telling: Telling, people: Sequence[UserId], followers: frozenset[UserId], goers: frozenset[UserId]
+) -> list[tuple[Kind, list[ToldOfOne]]]:
+    """What these people are told, by kind. All that one of them hears goes into the mail about what they hear first."""
+    if not people:
+        return []
+    found: list[tuple[Kind, list[ToldOfOne]]] = []
+    mail_about: dict[UserId, str] = {}
+    for news in telling.news:
+        known = {one.event_id: one for one in news.about}
+        answered = await earliest_answered(tx, news.answers_to, CONCERNED, people, at_most=1 + NAMED)
+        to: dict[tuple[About, Particulars, str], list[UserId]] = {}
+        for user_id in people:
+            if user_id in answered:
+                theirs = [known[one] for one in answered[user_id].earliest if one in known] or news.about[:1]
+                total = answered[user_id].total
+            elif news.to_goers and user_id in goers:
+                theirs, total = news.about[:1], 1
+            elif user_id not in mail_about and (user_id in news.hosts or (news.to_followers and user_id in followers)):
+                theirs, total = news.about[: 1 + NAMED], len(news.about)
+            else:
+                continue
+            # One that only reads otherwise now, because it had a time of its own, does not stand for those that were moved.
+            theirs = sorted(theirs, key=lambda one: not one.particulars.is_move)
+            about = theirs[0]
+            # What is said of a series as a whole, by one of its dates, is about no others.
+            said = _with_others(theirs, total if len(news.about) > 1 else 1)
+            if news.to_goers and user_id in goers:
+                said = replace(said, answer=AttendanceStatus.ATTENDING.value)
+            mail = mail_about.setdefault(user_id, about.event_id)
+            to.setdefault((about, said, "" if mail == about.event_id else mail), []).append(user_id)
+        told = [
+            ToldOfOne(some, about.event_id, about.revision, said, about.starts_at, mail)
+            for (about, said, mail), some in to.items()
+        ]
+        found.append((news.kind, told))
+    return found
+
+
+def _with_others(theirs: Sequence[About], total: int) -> Particulars:
+    """What one person is told of their first date, and of the others that the same act is about."""
+    first = theirs[0].particulars
+    if total <= 1:
+        return first
+    others = [one for one in theirs[1:] if one.is_at is not None]
+    return replace(
+        first,
+        more=total - 1,
+        others=tuple(one.is_at for one in others if one.is_at is not None),
+        others_moved=all(one.particulars.starts is not None for one in others),
+    )
+
+
+def _now(event: Event) -> When | None:
+    return None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)

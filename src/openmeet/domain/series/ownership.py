@@ -1,0 +1,220 @@
+"""A series gets another host: offered to somebody who is part of it, and theirs when they say yes.
+
+Offered is it only to people who follow it, answered a date or are in its group: nobody learns from an offer who has an account here.
+Every coming date moves along. What is in the old host's repository stays there, and leads to the new host's (``events.owners``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.domain.events import co_host_queries, ownership
+from openmeet.domain.events.handing_over import SERIES_DECLINED, SERIES_TAKEN, beside, heir_of
+from openmeet.domain.events.queries import by_id as event_by_id
+from openmeet.domain.events.queries import lock_dates
+from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.queries import role_in
+from openmeet.domain.groups.rules import ALLOWED, Action, may
+from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
+from openmeet.domain.notifications.model import Kind as News
+from openmeet.domain.notifications.model import Particulars
+from openmeet.domain.notifications.notify import tell
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.series import date_queries, follower_queries, queries, save, visibility
+from openmeet.domain.series.model import Offer, Series, SeriesId
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import former_records
+from openmeet.outbox.publications import Kind
+
+# Names to choose from; whoever is not among them follows the series first.
+MOST_CANDIDATES = 200
+
+_PART_OF_IT = f"""
+    select u.id, u.display_name from users u
+     where u.kind = 'person' and u.id <> :owner_id and not {are_apart("u.id", ":owner_id")} and (
+           exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
+        or exists (select 1 from events e join attendances a on a.event_id = e.id
+                    where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')
+        or exists (select 1 from group_members m
+                    where m.group_id = :group_id and m.user_id = u.id and m.role in :hosting))
+"""
+_IN_GROUP = """ and exists (select 1 from group_members m
+                    where m.group_id = :group_id and m.user_id = u.id and m.role in :hosting)"""
+
+
+async def candidates(
+    reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MOST_CANDIDATES
+) -> list[tuple[UserId, str]]:
+    """To whom the series can be offered, by name; in a group, to those who may make events there.
+
+    ``after``: name and id of the last one before the page.
+    """
+    in_group = "" if series.group is None else _IN_GROUP
+    name, user_id = after or ("", "")
+    behind = "and (u.display_name, u.id) > (:after_name, :after_id)" if after else ""
+    rows = await reader.fetch(
+        f"{_PART_OF_IT}{in_group} {behind} order by u.display_name, u.id limit :limit",
+        **_parameters(series),
+        **({"after_name": name, "after_id": user_id} if after else {}),
+        limit=limit,
+    )
+    return [(UserId(row["id"]), row["display_name"]) for row in rows]
+
+
+async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> Offer:
+    """Offer the caller's locked series; another offer replaces the one before. Raises Forbidden, Refused (``NotPartOfIt``)."""
+    if series.owner_id != caller.user_id:
+        raise Forbidden("Only the host of a series can hand it over.")
+    in_group = "" if series.group is None else _IN_GROUP
+    row = await tx.fetch_one(f"{_PART_OF_IT}{in_group} and u.id = :to", **_parameters(series), to=to)
+    if row is None:
+        raise Refused("Offer it to somebody who follows it, answered a date, or runs its group.", name="NotPartOfIt")
+    await tx.execute(
+        """
+        insert into event_series_offers (series_id, from_user_id, to_user_id, created_at)
+        values (:series_id, :from_id, :to_id, :now)
+            on conflict (series_id) do update
+           set from_user_id = excluded.from_user_id, to_user_id = excluded.to_user_id, created_at = excluded.created_at
+        """,
+        series_id=series.id,
+        from_id=caller.user_id,
+        to_id=to,
+        now=tx.now,
+    )
+    subject = await date_queries.any_date(tx, series.id)
+    if subject is not None:
+        about = Particulars(person_id=caller.user_id)
+        await tell(tx, [to], News.SERIES_OFFERED, subject, int(tx.now), about)
+    return Offer(series.id, caller.user_id, to, tx.now)
+
+
+async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
+    """The offer that stands; None where there is none, or who made it hosts the series no more."""
+    row = await reader.fetch_one(
+        "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
+        " from event_series_offers o join event_series s on s.id = o.series_id"
+        " where o.series_id = :series_id and o.from_user_id = s.user_id",
+        series_id=series_id,
+    )
+    if row is None:
+        return None
+    return _offer_of(row)
+
+
+async def open_to(reader: Reader, user_id: UserId, offers: Sequence[Offer]) -> list[tuple[Offer, Series]]:
+    """Those of somebody's offers whose series exists for them now, in their order; of the others nothing is said (invariant 3)."""
+    known = await queries.by_ids(reader, [one.series_id for one in offers])
+    seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
+    return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
+
+
+async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Offer]:
+    """What somebody is offered, the oldest offer first. Which of it they may look at now, ``open_to`` says."""
+    rows = await reader.fetch(
+        "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
+        " from event_series_offers o join event_series s on s.id = o.series_id"
+        f" where o.to_user_id = :user_id and s.deleted_at is null and o.from_user_id = s.user_id"
+        f"{page.clause('o.created_at', 'o.series_id', newest_first=False)}",
+        user_id=user_id,
+        **page.values,
+    )
+    return [_offer_of(row) for row in rows]
+
+
+async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
+    """The caller hosts the locked series from now on; the one before follows it, and hears of that. Of one that they would not see any
+
+    more (private, without a group of theirs), they host every coming date beside the new host, as of a single event.
+
+    Raises NotFound where it is not offered to them, Refused where either keeps the other away by now (``NotWelcome``), or they may make no
+    events in its group any more (``NotPartOfIt``).
+    """
+    found = await offered(tx, series.id)
+    if found is None or found.to_id != caller.user_id:
+        raise NotFound("There is no such offer.")
+    before = series.owner_id
+    await must_not_be_apart(tx, before, caller.user_id, refusal="You cannot take this series over.")
+    role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
+    if series.group is not None and not may(role, Action.CREATE_EVENT):
+        raise Refused("It belongs to a group in which you can make no events.", name="NotPartOfIt")
+    saved = await _pass_on(tx, series, caller.user_id)
+    await follower_queries.unfollow(tx, series.id, caller.user_id)
+    await follower_queries.follow(tx, series.id, before, notifies=True)
+    if not await visibility.may_see(tx, saved, before):
+        coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+        hosting = [beside(tx, event, before, by=caller.user_id) for event in coming[:1]]
+        await co_host_queries.put_on(tx, hosting, [event.id for event in coming])
+    subject = await date_queries.any_date(tx, series.id)
+    if subject is not None:
+        about = Particulars(person_id=caller.user_id, answer=SERIES_TAKEN)
+        await tell(tx, [before], News.SERIES_OFFERED, subject, int(tx.now), about)
+    return saved
+
+
+async def depart(tx: Transaction, user_id: UserId) -> None:
+    """A person's account goes: series that they owned pass on at once, as single events do (``events.handing_over``).
+
+    Safe to call again.
+    """
+    await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
+    for series_id in await _owned_by(tx, user_id):
+        series = await queries.lock(tx, series_id)
+        date = None if series is None else await date_queries.any_date(tx, series.id)
+        event = None if date is None else await event_by_id(tx, date)
+        heir = None if event is None else await heir_of(tx, event)
+        if series is not None and heir is not None:
+            await _pass_on(tx, series, heir)
+
+
+async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
+    """The locked series and its coming dates are somebody else's from now on."""
+    await _forget(tx, series.id)
+    await ownership.leave_record(tx, Kind.SERIES, series.id, series.owner_id, series.revision + 1)
+    former = await former_records.of(tx, Kind.SERIES, series.id)
+    await ownership.return_to(tx, Kind.SERIES, series.id, former, to)
+    saved = await save.save(tx, replace(series, owner_id=to, changed_by=to))
+    coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
+    await ownership.change(tx, coming, to)
+    return saved
+
+
+async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
+    """The host wants to keep it after all, or who it was offered to does not want it, of which the host hears.
+
+    False where there was no offer of theirs.
+    """
+    found = await offered(tx, series.id)
+    if found is None or caller.user_id not in {found.from_id, found.to_id}:
+        return False
+    await _forget(tx, series.id)
+    subject = await date_queries.any_date(tx, series.id)
+    if caller.user_id == found.to_id and subject is not None:
+        about = Particulars(person_id=caller.user_id, answer=SERIES_DECLINED)
+        await tell(tx, [series.owner_id], News.SERIES_OFFERED, subject, int(tx.now), about)
+    return True
+
+
+def _offer_of(row: Row) -> Offer:
+    return Offer(SeriesId(row["series_id"]), UserId(row["from_user_id"]), UserId(row["to_user_id"]), row["created_at"])
+
+
+async def _owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:
+    rows = await reader.fetch(
+        "select id from event_series where user_id = :user_id and deleted_at is null and is_read_only = 0 order by id",
+        user_id=user_id,
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
+async def _forget(tx: Transaction, series_id: SeriesId) -> None:
+    await tx.execute("delete from event_series_offers where series_id = :series_id", series_id=series_id)
+
+
+def _parameters(series: Series) -> dict[str, object]:
+    return {
+        "owner_id": series.owner_id,
+        "series_id": series.id,
+        "group_id": "" if series.group is None else series.group.id,
+        "hosting": [role.value for role in INSIDE if Action.CREATE_EVENT in ALLOWED[role]],
+    }

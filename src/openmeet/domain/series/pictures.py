@@ -1,0 +1,45 @@
+"""The picture of a series: put up, described, taken away. Its coming dates show it, but for those that have one of their own, or none, on purpose."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller
+
+
+async def put(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Series:
+    """Show this picture. Raises as ``actions.lock_to_change``."""
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    return await _show(tx, series, picture)
+
+
+async def describe(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
+) -> Series:
+    """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    before = series.template.picture
+    if before is None:
+        raise Refused("This series has no picture yet.", name="NoPicture")
+    return await _show(tx, series, replace(before, alt=alt))
+
+
+async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
+    """Show none. Raises as ``put``."""
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    return await _show(tx, series, None)
+
+
+async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Series:
+    """An edit of all dates like any other: owed to the network, taken back within minutes. Nobody is told: it changes nobody's plans."""
+    if series.template.picture == picture:
+        return series
+    template = replace(series.template, picture=picture)
+    stored = await date_queries.stored(tx, series.id)
+    return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now), tells=False)

@@ -1,0 +1,231 @@
+"""What an edit would do, before it is done: dates that change, dates that stay as they are, answers that are kept. Pure.
+
+The host sees the plan's numbers and confirms; ``actions.apply`` does exactly that. Past dates stay as they were. Rules:
+fields that a date overrides on purpose stay; a date without a place in a new rule stays as an exception when anybody
+answered it, and goes when nobody did; no answer is ever lost.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from groundwork.clock import Instant
+from groundwork.errors import Refused
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.model import Details, Event
+from openmeet.domain.series.dates import details_of, keeping, original_of, original_text
+from openmeet.domain.series.model import Held, Scope, Series, Template, Timing
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.remapping import remap
+from openmeet.recurrence.rule import Until, Weekday
+from openmeet.recurrence.splitting import split
+from openmeet.recurrence.wall_time import instant_of, local_of
+
+# A date that is later than the last stored one by more than this is not looked at when places are given.
+_AHEAD = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A stored date as it will be: its new name, what it says, and in what it differs on purpose."""
+
+    event: Event
+    original_date: str
+    details: Details
+    overridden: tuple[str, ...]
+    answers: int
+
+    @property
+    def says_something_new(self) -> bool:
+        return self.details != details_in(self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``before``: the half that ends where a new series begins, for ``FOLLOWING``. ``template`` and ``timing`` are of the series
+    that the changes belong to. ``stranded``: stay as exceptions, though the rule no longer names them; ``vanishing``: nobody
+    answered them, they go.
+    """
+
+    scope: Scope
+    template: Template
+    timing: Timing
+    before: Timing | None
+    changes: tuple[Change, ...]
+    stranded: tuple[Held, ...]
+    vanishing: tuple[Event, ...]
+
+    @property
+    def answers_kept(self) -> int:
+        return sum(change.answers for change in self.changes) + sum(held.answers for held in self.stranded)
+
+    @property
+    def single_changes_kept(self) -> int:
+        return sum(bool(change.overridden) for change in self.changes)
+
+    @property
+    def dates_changed(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.says_something_new)
+
+
+def plan_one(series: Series, held: Held, details: Details) -> Plan:
+    """An edit of this date alone: it becomes an exception in the fields that differ."""
+    event = held.event
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    original = event.place_in_series.original_date
+    usual = details_of(series.template, series.timing, original_of(original))
+    change = Change(event, original, details, differing(details, usual), held.answers)
+    return Plan(Scope.THIS, series.template, series.timing, None, (change,), (), ())
+
+
+def plan_all(
+    series: Series,
+    template: Template,
+    timing: Timing,
+    stored: Sequence[Held],
+    now: Instant,
+    *,
+    drop_single_changes: bool = False,
+) -> Plan:
+    """An edit of the whole series. ``stored``: its stored dates, past ones too. Raises RuleRefused for an impossible rule."""
+    expansion.check_occurs(timing.pattern)
+    return _plan(Scope.ALL, series, template, timing, None, _coming(stored, now), now, drop=drop_single_changes)
+
+
+def plan_following(
+    series: Series,
+    at: str,
+    template: Template,
+    timing: Timing | None,
+    stored: Sequence[Held],
+    now: Instant,
+    *,
+    drop_single_changes: bool = False,
+) -> Plan:
+    """An edit from the date named ``at`` on: a new series takes over there.
+
+    ``timing`` None: the days stay as they are. A new timing keeps how many dates a COUNT has left, unless it brings an end of
+    its own. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
+    """
+    before, behind = split(series.timing.pattern, original_of(at))
+    if timing is None:
+        timing = Timing(behind, series.timing.length)
+    elif timing.pattern == series.timing.pattern:
+        timing = replace(timing, pattern=behind)
+    expansion.check_occurs(timing.pattern)
+    here = [held for held in stored if _name(held) >= at]
+    before_timing = Timing(before, series.timing.length)
+    return _plan(
+        Scope.FOLLOWING, series, template, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
+    )
+
+
+def moved(timing: Timing, original: datetime, starts: datetime, length: timedelta | None) -> Timing:
+    """The timing after one date, named ``original``, was moved to ``starts`` and all others shall follow.
+
+    Another hour moves every date by as much. Another day moves the weekdays of a weekly rule along; for other rules it is
+    refused, because "the second Tuesday, but a day later" can mean several things.
+    """
+    pattern = timing.pattern
+    shift = starts - original
+    if not shift:
+        return Timing(pattern, length)
+    rule = pattern.rule
+    days = (starts.date() - original.date()).days
+    if rule is not None and (rule.by_hour or rule.by_minute or rule.by_second):
+        raise Refused("This series meets several times a day: change its rule instead.", name="EditTheRule")
+    if rule is not None and days:
+        if rule.freq != "WEEKLY" and (
+            rule.by_day or rule.by_month_day or rule.by_week or rule.by_year_day or rule.by_month
+        ):
+            raise Refused(
+                "Moving every date to another day is only clear for weekly series: change the rule instead.",
+                name="EditTheRule",
+            )
+        by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
+        # Of every second week, Saturday and Sunday stay in one week as Sunday and Monday: the week begins a day later, too. So
+        # does that of one weekday which is not the first date's: from that day's week on the weeks are counted.
+        is_of_one_day = not {day.day for day in rule.by_day} - {pattern.start.weekday()}
+        first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
+        rule = replace(rule, by_day=by_day, week_start=first)
+    if rule is not None and rule.until is not None:
+        rule = replace(rule, until=_later(rule.until, shift, days, pattern.zone_name or "UTC"))
+    return Timing(
+        Pattern(
+            pattern.start + shift,
+            pattern.zone_name,
+            rule,
+            tuple(at + shift for at in pattern.left_out),
+            tuple(at + shift for at in pattern.added),
+            is_all_day=pattern.is_all_day,
+        ),
+        length,
+    )
+
+
+def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
+    """The end that lets in as many dates when each begins ``shift`` later, and with it ``days`` later on the calendar."""
+    if until.is_date:
+        return replace(until, at=until.at + timedelta(days=days))
+    if not until.is_utc:
+        return replace(until, at=until.at + shift)
+    wall = local_of(instant_of(until.at, "UTC"), zone).replace(tzinfo=None)
+    return replace(until, at=local_of(instant_of(wall + shift, zone), "UTC").replace(tzinfo=None))
+
+
+def _plan(
+    scope: Scope,
+    series: Series,
+    template: Template,
+    timing: Timing,
+    before: Timing | None,
+    coming: Sequence[Held],
+    now: Instant,
+    *,
+    drop: bool,
+) -> Plan:
+    places = _places(series.timing.pattern, timing.pattern, coming, now)
+    changes, stranded, vanishing = [], [], []
+    for held in coming:
+        event = held.event
+        assert event.place_in_series is not None  # noqa: S101  # stored dates have one
+        place = places[original_of(event.place_in_series.original_date)]
+        overridden = () if drop else event.place_in_series.overridden
+        if place is None:
+            if held.answers or overridden:
+                stranded.append(held)
+            else:
+                vanishing.append(event)
+            continue
+        usual = details_of(template, timing, place)
+        details = keeping(details_in(event), usual, overridden)
+        still = differing(details, usual)
+        changes.append(Change(event, original_text(place), details, still, held.answers))
+    return Plan(scope, template, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
+
+
+def _places(old: Pattern, new: Pattern, coming: Iterable[Held], now: Instant) -> dict[datetime, datetime | None]:
+    """Where each stored date belongs in the new pattern."""
+    names = [original_of(_name(held)) for held in coming]
+    if old == new or not names:
+        return {name: name for name in names}
+    first, last = min(names), max(names)
+    window = Instant(min(now, _instant(new, first - _AHEAD))), _instant(new, last + _AHEAD)
+    dates = [one.original for one in expansion.between(new, *window)]
+    # Dates that are over already stay what they were: nobody is moved into the past.
+    ahead = [date for date in dates if _instant(new, date) > now]
+    return remap(names, ahead, apart={name for name in names if not expansion.is_date_of(old, name)})
+
+
+def _instant(pattern: Pattern, local: datetime) -> Instant:
+    return instant_of(local, pattern.zone_name or "UTC")
+
+
+def _coming(stored: Iterable[Held], now: Instant) -> list[Held]:
+    return [held for held in stored if not held.event.is_gone and not held.event.is_over(now)]
+
+
+def _name(held: Held) -> str:
+    assert held.event.place_in_series is not None  # noqa: S101  # stored dates have one
+    return held.event.place_in_series.original_date

@@ -1,0 +1,115 @@
+"""What a timing means, before anything is saved: the next dates, the sentence, the dates that do not exist. Pure."""
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from groundwork.clock import Instant
+from openmeet.domain.series.model import Timing
+from openmeet.recurrence import expansion
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
+
+# Whoever means a start that is further ahead means another rule.
+_MEANT: Final = timedelta(days=5 * 366)
+# Steps of a rule that are looked at for months in which it names no day: a year of monthly ones, two leap years of yearly ones.
+_STEPS = {"MONTHLY": 12, "YEARLY": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A date to be. ``instead_of``: the wall-clock time that the clocks skip that day; None as a rule."""
+
+    at: Instant
+    original: datetime
+    starts: datetime
+    instead_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """``silent`` are first days of months in which the rule's day does not exist. ``better_start`` is the first start that the rule
+
+    names, where the start is none, and None if it is too far ahead to be what is meant. ``idle`` are dates left out on which
+    nothing would be anyway.
+    """
+
+    sentence: str
+    dates: tuple[Ahead, ...]
+    skipped_hours: tuple[Ahead, ...]
+    silent: tuple[datetime, ...]
+    last: expansion.Occurrence | None
+    start_fits: bool
+    better_start: datetime | None
+    idle: tuple[datetime, ...]
+
+    @property
+    def is_endless(self) -> bool:
+        return self.last is None
+
+
+def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
+    """The next ``count`` dates from now on (from the start, where that is later) and what is to be said of them.
+
+    ``skipped_hours``: dates of the coming year whose time the clocks skip. Raises RuleRefused for a rule that names no date, or ends before it begins.
+    """
+    pattern = timing.pattern
+    expansion.check_asked(pattern)
+    zone = pattern.zone_name or "UTC"
+    year = [_ahead(pattern, one) for one in expansion.following(pattern, now, max(count, 400))]
+    first = expansion.first_by_rule(pattern)
+    fits = first is None or first == pattern.start
+    return Meaning(
+        describe(pattern),
+        tuple(year[:count]),
+        tuple(one for one in year if one.instead_of is not None)[:count],
+        tuple(_silent(pattern, local_of(now, zone).replace(tzinfo=None))),
+        expansion.last_of(pattern),
+        fits,
+        None if first is None or fits or first - pattern.start > _MEANT else first,
+        expansion.idle_exceptions(pattern),
+    )
+
+
+def _ahead(pattern: Pattern, one: expansion.Occurrence) -> Ahead:
+    zone = pattern.zone_name or "UTC"
+    starts = local_of(one.at, zone).replace(tzinfo=None)
+    skipped = instead_of(one.original, zone) is not None
+    return Ahead(one.at, one.original, starts, one.original if skipped else None)
+
+
+def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
+    """Months that are the rule's turn and have no such day: the 31st of April, the fifth Tuesday, 29 February."""
+    rule = pattern.rule
+    if rule is None or rule.freq not in _STEPS:
+        return []
+    zone = pattern.zone_name or "UTC"
+    found = []
+    for month in _turns(pattern, now):
+        first, days = month, monthrange(month.year, month.month)[1]
+        start = instant_of(first, zone)
+        end = instant_of(first.replace(day=days, hour=23, minute=59, second=59), zone)
+        whole = Pattern(pattern.start, pattern.zone_name, rule, is_all_day=pattern.is_all_day)
+        is_ended = not expansion.following(whole, end, 1)
+        if month > pattern.start and not is_ended and not expansion.between(whole, start, Instant(end + 1)):
+            found.append(month)
+    return found
+
+
+def _turns(pattern: Pattern, now: datetime) -> list[datetime]:
+    """First days of the months, from now on, in which the rule has its turn."""
+    rule = pattern.rule
+    assert rule is not None  # noqa: S101  # asked for rules only
+    step = rule.interval * (12 if rule.freq == "YEARLY" else 1)
+    if rule.freq == "YEARLY" and (
+        rule.by_day or rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_month
+    ):
+        return []  # such a year names several months: one without a day is no surprise
+    begin = pattern.start.year * 12 + pattern.start.month - 1
+    current = now.year * 12 + now.month - 1
+    number = begin + max(0, -(-(current - begin) // step)) * step
+    months = [number + turn * step for turn in range(_STEPS[rule.freq])]
+    firsts = [datetime(month // 12, month % 12 + 1, 1) for month in months]  # noqa: DTZ001  # wall time is naive
+    return [first for first in firsts if not rule.by_month or first.month in rule.by_month]

@@ -1,0 +1,342 @@
+"""All SQL of series and their followers, and reading the dates that are stored as events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.events.model import GroupOfEvent, Visibility
+from openmeet.domain.events.queries import record_columns, record_settings_of
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.domain.moderation.labels import hides_person
+from openmeet.domain.moderation.visibility import awaits_first, is_of_blocked_host, is_withheld
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Kind
+from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
+from openmeet.recurrence.rule import format_rule, parse_rule
+
+# Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``), or a label hides that one.
+_IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
+# A series of somebody who never signed in here is shown as their events are: not while their account rests, waits or is blocked.
+_IS_OF_HIDDEN_STRANGER = (
+    "exists (select 1 from identities si where si.user_id = event_series.user_id and si.kind = 'shadow'"
+    f" and (si.status <> 'active' or {is_of_blocked_host('si.pds_url')} or {is_withheld('si.did', is_public='1 = 1')}))"
+)
+_IS_HIDDEN = (
+    f"({_IS_WITHHELD} or {hides_person('event_series.user_id', 'event_series.id')}"
+    f" or (event_series.is_read_only = 1 and {_IS_OF_HIDDEN_STRANGER}))"
+)
+_AWAITS_MODERATOR = awaits_first("event_series.user_id")
+
+COLUMNS = (
+    "id, slug, name, description, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, starts_local,"
+    " is_all_day, duration, template, status, status_reason, publication_policy, user_id, split_from, is_read_only,"
+    " revision, stored_until, deleted_at, created_at, updated_at, record_wanted, record_detail, record_announced,"
+    " record_answers, record_uri, awaits_owner, group_id, "
+    + ", ".join(
+        f"(select sg.{name} from groups sg where sg.id = event_series.group_id) as group_{name}"
+        for name in ("visibility", "promotion_level", "announces_events")
+    )
+    + f", case when {_IS_HIDDEN} then 1 else 0 end as is_hidden"
+    + f", case when {_AWAITS_MODERATOR} then 1 else 0 end as awaits_moderator"
+)
+
+
+def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
+    """When a series meets, of a row or of what ``values_of`` says."""
+    zone = row["time_zone"]
+    return Pattern(
+        parse_date(row["starts_local"], zone),
+        zone,
+        parse_rule(row["recurrence_rule"]) if row["recurrence_rule"] else None,
+        tuple(parse_dates(row["recurrence_exceptions"], zone)),
+        tuple(parse_dates(row["recurrence_dates"], zone)),
+        is_all_day=bool(row["is_all_day"]),
+    )
+
+
+def series_of(row: Row) -> Series:
+    """The model value of a row that has ``COLUMNS``."""
+    pattern = pattern_of(row)
+    length = None if row["duration"] is None else timedelta(seconds=row["duration"])
+    rest = msgspec.json.decode(row["template"])
+    template = msgspec.convert({**rest, "title": row["name"], "description": row["description"]}, Template)
+    return Series(
+        id=SeriesId(row["id"]),
+        slug=SeriesSlug(row["slug"]),
+        template=template,
+        timing=Timing(pattern, length),
+        status=SeriesStatus(row["status"]),
+        status_reason=row["status_reason"],
+        policy=Policy(row["publication_policy"]),
+        owner_id=UserId(row["user_id"]),
+        split_from=None if row["split_from"] is None else SeriesId(row["split_from"]),
+        is_read_only=bool(row["is_read_only"]),
+        revision=row["revision"],
+        stored_until=Instant(row["stored_until"]),
+        deleted_at=row["deleted_at"],
+        created_at=Instant(row["created_at"]),
+        updated_at=Instant(row["updated_at"]),
+        group=None
+        if row["group_id"] is None
+        else GroupOfEvent(
+            GroupId(row["group_id"]),
+            GroupVisibility(row["group_visibility"]),
+            PromotionLevel(row["group_promotion_level"]),
+            announces_events=bool(row["group_announces_events"]),
+        ),
+        # Who waits for their first public event keeps what is not public.
+        is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and template.visibility is Visibility.PUBLIC)),
+        record=record_settings_of(row),
+        record_uri=row["record_uri"],
+        awaits_owner=bool(row["awaits_owner"]),
+    )
+
+
+async def by_slug(reader: Reader, slug: SeriesSlug) -> Series | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from event_series where slug = :slug", slug=slug)
+    return series_of(row) if row else None
+
+
+async def by_id(reader: Reader, series_id: SeriesId) -> Series | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from event_series where id = :id", id=series_id)
+    return series_of(row) if row else None
+
+
+async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, Series]:
+    """Several at once, those that were deleted among them."""
+    if not series_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where id in :ids order by id", ids=list(dict.fromkeys(series_ids))
+    )
+    return {one.id: one for one in map(series_of, rows)}
+
+
+async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
+    """Those at these addresses that this person hosts, that are still here, and from which nothing was split off."""
+    if not slugs:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where slug in :slugs and user_id = :owner_id and deleted_at is null"
+        " and is_read_only = 0 and not exists (select 1 from event_series o where o.split_from = event_series.id)"
+        " order by id",
+        slugs=sorted(set(slugs)),
+        owner_id=owner_id,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Series, bytes | None] | None:
+    """The series that this very form has made already, with the digest of what it was made of."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS}, submission_digest from event_series where user_id = :owner_id and submission_key = :key",
+        owner_id=owner_id,
+        key=key,
+    )
+    return (series_of(row), row["submission_digest"]) if row else None
+
+
+async def of_owner(reader: Reader, owner_id: UserId, page: Page = WHOLE) -> list[Series]:
+    """A person's series that were not deleted, the newest first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"
+        f"{page.clause('created_at', 'id')}",
+        owner_id=owner_id,
+        **page.values,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
+    """Series that somebody follows and that were not deleted, the one followed last first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where deleted_at is null and id in"
+        " (select series_id from event_series_followers where user_id = :user_id) order by created_at desc, id desc",
+        user_id=user_id,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
+    """Series to every date of which somebody goes, not deleted, the one made last first."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from event_series where deleted_at is null and id in"
+        " (select series_id from event_series_answers where user_id = :user_id) order by created_at desc, id desc",
+        user_id=user_id,
+    )
+    return [series_of(row) for row in rows]
+
+
+async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
+    """The series, locked until the transaction ends: whoever stores, moves or counts its dates holds this lock.
+
+    Taken before any lock on an event, always.
+    """
+    row = await tx.fetch_one(f"update event_series set id = id where id = :id returning {COLUMNS}", id=series_id)
+    return series_of(row) if row else None
+
+
+async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
+    """``lock``, found by its address."""
+    row = await tx.fetch_one(f"update event_series set id = id where slug = :slug returning {COLUMNS}", slug=slug)
+    return series_of(row) if row else None
+
+
+async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None) -> bool:
+    """A new row; False when this very submission (its key, and the digest of what it said) has made one already."""
+    key, digest = submission or (None, None)
+    values = {**values_of(series), "submission_key": key, "submission_digest": digest}
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    await owe_record(tx, series)
+    made = await tx.execute(
+        f"insert into event_series ({names}) values ({marks}) on conflict (user_id, submission_key) do nothing",
+        **values,
+    )
+    return made == 1
+
+
+async def update(tx: Transaction, series: Series) -> None:
+    """Write every column of a row that the caller has locked, except its identity."""
+    values = values_of(series)
+    fixed = {"id", "slug", "created_at", "split_from", "record_uri"}
+    await _keep_former_rule(tx, series.id, values)
+    sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
+    await tx.execute(
+        f"update event_series set {sets} where id = :id",
+        **{name: value for name, value in values.items() if name not in fixed or name == "id"},
+    )
+
+
+async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
+    """The next revision of a locked series. ``is_owed`` False: its record says so already."""
+    saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
+    await update(tx, saved)
+    if is_owed:
+        await owe_record(tx, saved)
+    return saved
+
+
+async def owe_record(tx: Transaction, series: Series) -> None:
+    """The owner's repository is owed a look at this revision; what is only read, or was found, owes nothing.
+
+    Where it was found and had its author's word for a time, the record of that time must vanish.
+    """
+    if series.is_read_only:
+        await publications.forget_unsent(tx, kind=Kind.SERIES, subject_ids=[series.id])
+        await publications.look_again(tx, kind=Kind.SERIES, subject_ids=[series.id])
+    else:
+        await publications.owe(
+            tx, kind=Kind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision
+        )
+
+
+async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
+    """Make a locked row say what ``values_of`` said of it once; its revision grows."""
+    kept = {
+        name: value
+        for name, value in values.items()
+        if name not in {"id", "slug", "created_at", "stored_until", "record_uri"}
+    }
+    kept |= {"revision": series.revision + 1, "updated_at": tx.now}
+    await _keep_former_rule(tx, series.id, kept)
+    sets = ", ".join(f"{name} = :{name}" for name in kept)
+    await tx.execute(f"update event_series set {sets} where id = :id", **kept, id=series.id)
+    await owe_record(tx, replace(series, revision=series.revision + 1))
+
+
+async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
+    """Keep the rule of a locked row if these values replace it: addresses of its dates go on leading to them (``former_rules``).
+
+    Copies without a rule have no date that is not stored, and keep nothing.
+    """
+    columns = "starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day"
+    await tx.execute(
+        f"""
+        insert into event_series_former_rules (series_id, revision, {columns}, left_at)
+        select id, revision, {columns}, :now from event_series
+         where id = :id and (is_read_only = 0 or recurrence_rule <> '')
+           and (starts_local <> :starts_local or time_zone <> :time_zone or recurrence_rule <> :recurrence_rule
+                or is_all_day <> :is_all_day)
+            on conflict (series_id, revision) do nothing
+        """,
+        id=series_id,
+        now=tx.now,
+        **{name: values[name] for name in ("starts_local", "time_zone", "recurrence_rule", "is_all_day")},
+    )
+
+
+async def revisions(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, int]:
+    rows = await reader.fetch(
+        "select id, revision from event_series where id in :ids order by id", ids=list(series_ids)
+    )
+    return {SeriesId(row["id"]): row["revision"] for row in rows}
+
+
+async def by_record_uri(reader: Reader, uri: str) -> Series | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from event_series where record_uri = :uri", uri=uri)
+    return series_of(row) if row else None
+
+
+async def set_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
+    """Where its record stands; None: nowhere."""
+    await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=series_id)
+
+
+async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
+    """Active series whose stored dates do not reach this far, the furthest behind first."""
+    rows = await reader.fetch(
+        "select id from event_series where status = 'active' and deleted_at is null and stored_until < :until"
+        " order by stored_until, id limit :limit",
+        until=until,
+        limit=limit,
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
+async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
+    """How far the dates are stored by the clock; no revision of the series."""
+    await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
+
+
+def values_of(series: Series) -> dict[str, Any]:
+    """Every column of a series' row, by its name."""
+    pattern, template = series.timing.pattern, series.template
+    rest = msgspec.to_builtins(template)
+    return {
+        "id": series.id,
+        "slug": series.slug,
+        "name": rest.pop("title"),
+        "description": rest.pop("description"),
+        "time_zone": series.zone_name,
+        "recurrence_rule": "" if pattern.rule is None else format_rule(pattern.rule),
+        "recurrence_exceptions": format_dates(pattern.left_out, is_all_day=pattern.is_all_day),
+        "recurrence_dates": format_dates(pattern.added, is_all_day=pattern.is_all_day),
+        "starts_local": original_text(pattern.start),
+        "is_all_day": int(pattern.is_all_day),
+        "duration": None if series.timing.length is None else round(series.timing.length.total_seconds()),
+        "template": msgspec.json.encode(rest).decode(),
+        "status": series.status.value,
+        "status_reason": series.status_reason,
+        "publication_policy": series.policy.value,
+        "user_id": series.owner_id,
+        "split_from": series.split_from,
+        "is_read_only": int(series.is_read_only),
+        "revision": series.revision,
+        "stored_until": series.stored_until,
+        "deleted_at": series.deleted_at,
+        "created_at": series.created_at,
+        "updated_at": series.updated_at,
+        "group_id": None if series.group is None else series.group.id,
+        **record_columns(series.record),
+        "record_uri": series.record_uri,
+        "awaits_owner": int(series.awaits_owner),
+    }

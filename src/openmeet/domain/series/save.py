@@ -1,0 +1,72 @@
+"""Writing a series: every change of what it says goes through here, and is told to whoever asked to hear of it.
+
+What somebody else than its owner changed (``Series.changed_by``) holds here at once, and waits for the owner on the network: the
+series, its coming dates, whose records speak of it, and the dates that are stored later. The owner's own change is a yes to all that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.events import series_dates
+from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.series import date_queries, queries
+from openmeet.domain.series.model import Series
+from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.model import Happening
+
+
+async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None = None) -> bool:
+    """A new series; False when this very submission has made one already."""
+    is_new = await queries.insert(tx, series, submission=submission)
+    if is_new:
+        await _tell_listeners(tx, series)
+    return is_new
+
+
+async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
+    """The next revision of a locked series. ``is_owed`` False: its record says so already."""
+    saved = await queries.save(tx, replace(after, awaits_owner=await _awaits(tx, after)), is_owed=is_owed)
+    await _tell_listeners(tx, saved)
+    if saved.awaits_owner and saved.changed_by is not None:
+        await series_dates.let_wait(tx, saved.id, saved.changed_by)
+    elif after.awaits_owner and not saved.awaits_owner:
+        await series_dates.agree_to_dates(tx, saved.id, saved.owner_id)
+    return saved
+
+
+async def agree(tx: Transaction, series: Series) -> Series:
+    """Its owner has whatever others changed at the locked series and its dates published."""
+    if series.awaits_owner:
+        series = await save(tx, replace(series, changed_by=series.owner_id))
+    await series_dates.agree_to_dates(tx, series.id, series.owner_id)
+    return series
+
+
+async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
+    """A locked series says again what ``queries.values_of`` said of it once."""
+    awaits = await _awaits(tx, series)
+    await queries.restore(tx, series, {**values, "awaits_owner": int(awaits)})
+    await _tell_listeners(tx, series)
+    if awaits and series.changed_by is not None:
+        await series_dates.let_wait(tx, series.id, series.changed_by)
+
+
+async def _awaits(tx: Transaction, series: Series) -> bool:
+    """Whether the revision that is made now waits for the owner. Where they let co-hosts publish, the use of that is noted."""
+    by = series.changed_by
+    if by is None:
+        return series.awaits_owner
+    if by == series.owner_id:
+        return False
+    date = await date_queries.any_date(tx, series.id)
+    if date is None or reach(series.template.visibility, series.group, series.record) is Reach.NOTHING:
+        return True
+    return not await publication_consent.use(tx, series.owner_id, by, date, series.revision + 1)
+
+
+async def _tell_listeners(tx: Transaction, series: Series) -> None:
+    group_id = series.group.id if series.group else None
+    await happened(tx, Happening.SERIES, [Different(series.id, (series.owner_id,), group_id)])

@@ -1,0 +1,97 @@
+"""What happens to series by the clock: their windows move, and dates that are over are completed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.events import owing
+from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo_queries
+from openmeet.domain.series.model import WINDOW, SeriesId
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.queries import switches
+from openmeet.outbox import publications
+
+# Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.
+ROUND = 500
+AT_A_TIME = 8
+
+
+async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
+    """One round of the scheduler: how many series were looked at, and how many dates were stored.
+
+    A series is looked at again when a day of its window has passed, not at every round.
+    """
+    due = Instant(now + WINDOW - WINDOW // 61)
+    looked_at = stored = 0
+    while True:
+        async with db.reader() as reader:
+            waiting = await queries.behind_window(reader, due, ROUND)
+        stored += sum(await _each(waiting, lambda series_id: _roll(db, series_id)))
+        looked_at += len(waiting)
+        if len(waiting) < ROUND:
+            return looked_at, stored
+
+
+async def complete_dates(db: Database) -> int:
+    """Note of dates that are over that they are; where a policy publishes the next one, that is the next now. How many."""
+    completed = 0
+    while True:
+        async with db.reader() as reader:
+            waiting = await date_queries.with_dates_to_complete(reader, ROUND)
+        completed += sum(await _each(waiting, lambda series_id: _complete(db, series_id)))
+        if len(waiting) < ROUND:
+            return completed
+
+
+async def forget_undos(db: Database) -> int:
+    """Drop what can be undone no more."""
+    async with db.transaction() as tx:
+        return await undo_queries.forget_expired(tx)
+
+
+async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
+    """A few at a time, so that they share commits. One that fails keeps no other from its turn; then its failure is raised."""
+    done: list[int] = []
+    failures: list[Exception] = []
+    queue = iter(waiting)
+
+    async def take() -> None:
+        for series_id in queue:
+            try:
+                done.append(await work(series_id))
+            except Exception as failure:  # noqa: BLE001  # raised below, once the others had their turn
+                failures.append(failure)
+
+    await asyncio.gather(*(take() for _ in range(AT_A_TIME)))
+    if failures:
+        raise failures[0]
+    return done
+
+
+async def _roll(db: Database, series_id: SeriesId) -> int:
+    async def work(tx: Transaction) -> int:
+        series = await queries.lock(tx, series_id)
+        if series is None:
+            return 0
+        has_company = await follower_queries.has_company(tx, series.id)
+        made = await materialize.store_window(tx, series, has_company=has_company)
+        if has_company or series.changed_by not in {None, series.owner_id}:
+            await notify.tell(tx, series, notify.of_new_dates(series, made))
+        return len(made)
+
+    return await in_one_hop(db, work)
+
+
+async def _complete(db: Database, series_id: SeriesId) -> int:
+    async def work(tx: Transaction) -> int:
+        await queries.lock(tx, series_id)
+        completed = await date_queries.complete_dates(tx, series_id)
+        await owing.owe_by_policy(tx, series_id)
+        if Flag.NATIVE_RECURRENCE in await switches(tx):
+            # What is over is one date: the rule stands in the record of the next one now.
+            await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=completed)
+        return len(completed)
+
+    return await in_one_hop(db, work)

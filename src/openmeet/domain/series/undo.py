@@ -1,0 +1,277 @@
+"""Taking back what was just done to a series, for ten minutes: what it was is kept beside what it became.
+
+An act is kept as the rows that it changed, as they were, with a digest of what they said afterwards. It is taken back whole or not
+at all: where anything was changed since, or somebody answered a date that would go, it is refused and says which.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import msgspec
+
+from groundwork.clock import MINUTE
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.domain.attendance import invitation_queries, left_groups, letting_in
+from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.domain.attendance.notify import Heard
+from openmeet.domain.events import owing
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.model import Details, Event, EventId
+from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import (
+    date_queries,
+    follower_queries,
+    materialize,
+    notify,
+    notify_queries,
+    queries,
+    save,
+    undo_queries,
+)
+from openmeet.domain.series.dates import details_of, keeping, original_of
+from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
+from openmeet.domain.series.notify_queries import News, TellingId
+from openmeet.domain.series.undo_queries import Kept, KeptDate, Known, Undo
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of
+
+# Long enough to see on the page what one has done; short enough that few have made plans by it.
+UNDONE_FOR = 10 * MINUTE
+
+
+class Act(StrEnum):
+    """What can be taken back, in words that follow "Undo:"."""
+
+    EDIT = "the edit"
+    SPLIT = "the edit of this and following dates"
+    CANCEL_DATES = "the cancellation"
+    CANCEL = "the cancellation of the series"
+    REINSTATE_DATES = "bringing dates back"
+    RESUME = "letting the series go on"
+    PAUSE = "the pause"
+    REMOVE_DATES = "removing dates"
+    ADD_DATE = "the extra date"
+    ADD_EVENT = "adding the event"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A locked series and all its stored dates before an act."""
+
+    series: Series
+    dates: dict[EventId, Known]
+
+
+async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> Look:
+    """Before an act: remember how things are. ``also``: events that the act makes dates of the series."""
+    return Look(series, await undo_queries.known_dates(tx, [series.id], also=also))
+
+
+async def keep(
+    tx: Transaction,
+    before: Look,
+    act: Act,
+    *,
+    made: SeriesId | None = None,
+    is_silent: bool = False,
+    untold: TellingId | None = None,
+) -> None:
+    """After it: keep what is needed to take it back. ``made``: the series that it made; ``untold``: what is left of telling people."""
+    ids = [before.series.id] if made is None else [before.series.id, made]
+    after = await undo_queries.known_dates(tx, ids, also=list(before.dates))
+    changed = [
+        KeptDate(known, digest_of(after[event_id]))
+        for event_id, known in before.dates.items()
+        if digest_of(after[event_id]) != digest_of(known)
+    ]
+    revisions = await queries.revisions(tx, ids)
+    had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
+    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had)
+    await undo_queries.insert(
+        tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR
+    )
+
+
+async def open_undo(reader: Reader, series: Series) -> Undo | None:
+    """What can be taken back of a series now: its newest act, if that is not too long ago and nothing was changed since."""
+    found = await undo_queries.newest(reader, series.id)
+    if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
+        return None
+    return found
+
+
+async def undo(tx: Transaction, series: Series) -> Series:
+    """Take back the newest act of a locked series that the caller may change; the same people hear of it.
+
+    ``series`` is the one that the act was about, not the one that it made. Raises Refused: ``NothingToUndo``, ``ChangedSince``,
+    ``AnsweredSince``.
+    """
+    found = await undo_queries.newest(tx, series.id)
+    if found is None or found.expires_at <= tx.now:
+        raise Refused(
+            "There is nothing to undo: that works for ten minutes after a change, and once.", name="NothingToUndo"
+        )
+    made = None if found.made is None else await queries.lock(tx, found.made)
+    for one in (series, made):
+        if one is not None and found.kept.revisions[one.id] != one.revision:
+            raise Refused(
+                "The series was changed again since. Only the last change can be undone.", name="ChangedSince"
+            )
+    old = {one.known.event.id: one for one in found.kept.dates}
+    ids = [series.id] if made is None else [series.id, made.id]
+    now = await undo_queries.known_dates(tx, ids, also=list(old))
+    for event_id, date in old.items():
+        if digest_of(now[event_id]) != date.digest:
+            raise Refused(f"{_day(date.known.event)} was changed since; undo would lose that.", name="ChangedSince")
+    known = {*old, *found.kept.had}
+    newer = [
+        one
+        for event_id, one in now.items()
+        if event_id not in known and one.event.created_at >= found.created_at and not one.event.is_gone
+    ]
+    # One that rests again, or is cancelled, makes no dates.
+    makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
+    pattern = queries.pattern_of(found.kept.series) if makes_dates else None
+    staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
+    await save.restore(tx, series, found.kept.series)
+    restored = await queries.by_id(tx, series.id)
+    assert restored is not None  # noqa: S101  # rows of series are never deleted
+    restored = replace(restored, changed_by=series.changed_by)
+    if made is not None:
+        await follower_queries.copy_all(tx, made.id, series.id)
+        await invitation_queries.copy(tx, made.id, series.id)
+        await save.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
+    await _take_away(tx, [one.event for one in newer if one.event not in staying])
+    # An event that was made a date stands by itself again, with its answers.
+    await date_queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
+    await date_queries.place(
+        tx,
+        [(event_id, series.id, _name(one.known.event)) for event_id, one in old.items() if _is_date(one)]
+        + [(event.id, series.id, _name(event)) for event in staying],
+    )
+    pairs = await _restore(
+        tx, [(now[event_id].event, one.known) for event_id, one in old.items()], by=series.changed_by
+    )
+    await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
+    if series.awaits_owner and not restored.awaits_owner:
+        await agree_to_dates(tx, restored.id, restored.owner_id)
+    # Of a split the half that goes has the rule that people were told.
+    told = (made or series).timing.pattern
+    dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
+    news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
+    if series.status is SeriesStatus.PAUSED and not found.is_silent:
+        news += await notify.of_status(tx, restored, Kind.SERIES_RESUMED, "")
+    await notify.tell(tx, restored, news, only=await _heard(tx, found))
+    await seats_changed(tx, pairs)
+    await undo_queries.note_undone(tx, found.id)
+    await materialize.store_window(tx, restored)
+    await owing.owe_by_policy(tx, restored.id)
+    return restored
+
+
+def digest_of(known: Known) -> str:
+    """What a date says, as far as a host decides it."""
+    event = known.event
+    said = (
+        None if event.starts_at is None else details_in(event),
+        event.place_in_series,
+        event.status,
+        event.status_reason,
+        event.deleted_at,
+    )
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
+
+
+def _staying(pattern: Pattern | None, newer: Sequence[Known], *, taken: Collection[str]) -> list[Event]:
+    """Of the dates that the act, or somebody since, has stored, those that the series makes (None: none), as it is again; the others go.
+
+    Raises Refused where somebody answered one that would go.
+    """
+    staying = []
+    for one in newer:
+        name = _name(one.event)
+        if name not in taken and pattern is not None and expansion.is_date_of(pattern, original_of(name)):
+            staying.append(one.event)
+        elif one.answers:
+            raise Refused(
+                f"Somebody has answered {_day(one.event)} since, which was no date before: undo would lose that.",
+                name="AnsweredSince",
+            )
+    return staying
+
+
+async def _heard(tx: Transaction, act: Undo) -> Heard | None:
+    """Nobody else is told of an act that is taken back; who had heard of it by then, None where everybody had."""
+    until = None if act.kept.untold is None else await notify_queries.drop(tx, act.kept.untold)
+    return None if until is None else Heard(until, act.created_at)
+
+
+async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
+    await take_dates_away(tx, dates)
+    await decide_all_records_anew(tx, [event.id for event in dates])
+    await date_queries.forget_places(tx, [event.id for event in dates])
+
+
+async def _restore(
+    tx: Transaction, wanted: Sequence[tuple[Event, Known]], *, by: UserId | None
+) -> list[tuple[Event, Event]]:
+    """Pairs of what each date said until now and what it says again."""
+    after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
+    await date_queries.mark_cancelled_with_series(
+        tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
+    )
+    pairs = [(now, again) for (now, _), again in zip(wanted, after, strict=True)]
+    shown_otherwise = [
+        again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
+    ]
+    await decide_all_records_anew(tx, [one.id for one in shown_otherwise])
+    await letting_in.look_again(tx, shown_otherwise)
+    await left_groups.look_again(tx, shown_otherwise)
+    return pairs
+
+
+def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[News]:
+    groups: dict[Kind, list[tuple[Event, Event]]] = {}
+    for before, after in pairs:
+        groups.setdefault(_kind(before, after), []).append((before, after))
+    return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, tells=not is_silent)]
+
+
+def _kind(before: Event, after: Event) -> Kind:
+    if after.is_cancelled and not before.is_cancelled:
+        return Kind.EVENT_CANCELLED
+    if (before.is_cancelled and not after.is_cancelled) or (before.is_gone and not after.is_gone):
+        return Kind.EVENT_REINSTATED
+    return Kind.EVENT_CHANGED
+
+
+def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
+    """A date that follows the series again, but for what it has of its own."""
+    place = event.place_in_series
+    assert place is not None  # noqa: S101  # a date of a series
+    usual = details_of(series.template, series.timing, original_of(place.original_date))
+    details = keeping(details_in(event), usual, place.overridden)
+    placed = replace(event, place_in_series=replace(place, series_id=series.id))
+    return placed, details, differing(details, usual)
+
+
+def _is_date(one: KeptDate) -> bool:
+    """Whether it was one before the act, too."""
+    return one.known.event.place_in_series is not None
+
+
+def _name(event: Event) -> str:
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    return event.place_in_series.original_date
+
+
+def _day(event: Event) -> str:
+    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    return formatting.short_day(local_of(event.starts_at, event.time_zone))

@@ -1,0 +1,70 @@
+"""Who sees a series: THE place that asks how a person stands towards it (invariant 3), of one or of many at once."""
+
+from collections.abc import Collection, Sequence
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.co_host_queries import series_hosted_among
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.rules import Access, access_by
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.queries import roles_in
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.moderation.blocks import blockers_of
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.users.model import UserId
+
+
+async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
+    """Whether the series exists for this person: private ones for its hosts, the members of its group, those invited to a date."""
+    return bool(await seen(reader, [series], viewer))
+
+
+async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None) -> list[Series]:
+    """Those of several series that exist for this person, in their order; as many statements for a hundred as for one."""
+    decided = {one.id: _is_seen_by_all(one, viewer) for one in several}
+    asked = [one for one in several if decided[one.id] is None]
+    let_in = await _let_in(reader, asked, viewer) if viewer is not None else set()
+    return [one for one in several if decided[one.id] or one.id in let_in]
+
+
+def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
+    """What is said without looking at who somebody is besides its host; None where it depends on that."""
+    if viewer == series.owner_id:
+        return True
+    if series.is_hidden:
+        return False
+    return None if series.visibility is Visibility.PRIVATE else True
+
+
+async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> set[SeriesId]:
+    """Those of these private series that somebody else than their host sees."""
+    if not private:
+        return set()
+    roles = await roles_in(reader, [one.group.id for one in private if one.group is not None], viewer)
+    blockers = await blockers_of(reader, {one.owner_id for one in private}, viewer)
+    inside: set[SeriesId] = set()
+    guests: list[SeriesId] = []
+    for one in private:
+        role = roles.get(one.group.id) if one.group is not None else None
+        if one.owner_id in blockers and not group_rules.may(role, Action.EDIT_ANY_EVENT):
+            continue
+        access = access_by(role) if one.group is not None else Access.GUEST
+        if access is Access.INSIDE:
+            inside.add(one.id)
+        elif access is Access.GUEST:
+            guests.append(one.id)
+    if not guests:
+        return inside
+    hosted = {SeriesId(one) for one in await series_hosted_among(reader, guests, viewer)}
+    return inside | hosted | await invited_among(reader, guests, viewer)
+
+
+async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:
+    """Those of these series at one of whose dates somebody has a place, an answer or an invitation."""
+    rows = await reader.fetch(
+        "select distinct e.series_id from attendances a join events e on e.id = a.event_id"
+        " where e.series_id in :ids and a.user_id = :user_id and a.status <> 'rejected' order by e.series_id",
+        ids=sorted(series_ids),
+        user_id=user_id,
+    )
+    return {SeriesId(row["series_id"]) for row in rows}

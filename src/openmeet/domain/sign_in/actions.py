@@ -1,0 +1,211 @@
+"""Asking for a code, answering it, opening and closing sessions."""
+
+import secrets
+from dataclasses import dataclass, replace
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm
+from groundwork.fresh_id import new_id
+from groundwork.signing_key import SigningKey
+from openmeet.domain.sign_in import queries, rules
+from openmeet.domain.sign_in.model import (
+    API_SESSION_LIFE,
+    CODE_LIFE,
+    CODE_MAIL,
+    CODE_TRIES,
+    CODE_TRIES_A_DAY,
+    MAX_MAILED,
+    SESSION_LIFE,
+    Challenge,
+    ChallengeId,
+    Session,
+    SessionKind,
+)
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_email
+from openmeet.outbox import left_alone
+from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.left_alone import hash_of
+
+WRONG_CODE = "That isn’t the code, or it no longer works."
+USED_UP = "Too many wrong codes for this address today."
+OPEN_LINK = "Open the link in our e-mail instead, in the browser where you asked for it."
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome of a code. ``session`` is None when it was wrong: the try is used up all the same.
+
+    ``is_used_up``: there were too many wrong codes for this address today.
+    """
+
+    session: Session | None
+    is_new: bool = False
+    next_path: str = "/"
+    tries_left: int = 0
+    is_used_up: bool = False
+
+
+async def ask_for_code(
+    tx: Transaction, email: str, *, display_name: str = "", next_path: str = "/", browser: str = ""
+) -> Challenge:
+    """Owe a code to an address that ``rules.check_email`` accepted. Known and unknown addresses are treated alike.
+
+    ``browser``: the secret of the browser that asks, which may open the link; empty for programs. Where the mailbox has
+    several e-mails that work, no further one is sent: any of them answers, so that strangers who ask take nothing away.
+    """
+    mailed = await queries.live_mailed(tx, email)
+    challenge = Challenge(
+        ChallengeId(new_id(tx.now)),
+        email,
+        display_name,
+        CODE_TRIES,
+        next_path,
+        tx.now,
+        Instant(tx.now + CODE_LIFE),
+        None,
+        rules.hash_token(browser) if browser else None,
+        len(mailed) < MAX_MAILED,
+    )
+    await queries.insert_challenge(tx, challenge)
+    if challenge.is_mailed:
+        await owe_mail(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id)
+    return challenge
+
+
+async def answer_code(
+    tx: Transaction,
+    key: SigningKey,
+    challenge_id: ChallengeId,
+    typed: str,
+    kind: SessionKind,
+    *,
+    time_zone: str | None = None,
+) -> Answered:
+    """Open a session when the code is right; a newcomer becomes a person at this moment, in this time zone.
+
+    A wrong code is an outcome, not a failure, so that the transaction which counts the try is committed.
+    """
+    challenge, wrong = await _take_code(tx, key, challenge_id, typed)
+    if challenge is None:
+        return wrong
+    return await _let_in(tx, challenge, kind, time_zone)
+
+
+async def follow_link(
+    tx: Transaction, key: SigningKey, token: str, browser: str, *, time_zone: str | None = None
+) -> Answered:
+    """Open a session by the link of an e-mail, in a browser that asked for this address; guesses have no part in it.
+
+    ``session`` of the outcome is None for another browser, and for a link that was used or is over.
+    """
+    found = await link_and_asker(tx, key, token, browser)
+    if found is None:
+        return Answered(None)
+    mailed, asked = found
+    if not await _use_both(tx, mailed, asked):
+        return Answered(None)
+    return await _let_in(tx, asked, SessionKind.BROWSER, time_zone)
+
+
+async def link_and_asker(
+    reader: Reader, key: SigningKey, token: str, browser: str
+) -> tuple[Challenge, Challenge] | None:
+    """The e-mail of a link that still works, and what this browser asked; None where one of the two is not there."""
+    mailed = await find_link(reader, key, token)
+    if mailed is None or not browser:
+        return None
+    asked = await queries.asked_by(reader, mailed.email, rules.hash_token(browser))
+    return None if asked is None else (mailed, asked)
+
+
+async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | None:
+    """The e-mail of a link that still works, in whatever browser."""
+    challenge_id = rules.challenge_of_link(key, token)
+    mailed = None if challenge_id is None else await queries.challenge(reader, challenge_id)
+    if mailed is None or mailed.used_at is not None or mailed.expires_at <= reader.now:
+        return None
+    return mailed
+
+
+async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionKind, time_zone: str | None) -> Answered:
+    user = await by_email(tx, challenge.email)
+    if user is None:
+        user_id = await users.create_person(
+            tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
+        )
+        # Who has come here by themselves is no stranger to it any more.
+        await left_alone.write_again(tx, left_alone.hash_of(challenge.email))
+    else:
+        user_id = user.id
+    session = await open_session(tx, user_id, kind)
+    is_unnamed = not challenge.display_name if user is None else not user.display_name
+    return Answered(session, is_new=is_unnamed, next_path=challenge.next_path)
+
+
+async def prove_address(
+    tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
+) -> tuple[str, Answered]:
+    """The address whose code this is, used up without opening a session; empty when the code was wrong, which is counted."""
+    challenge, wrong = await _take_code(tx, key, challenge_id, typed)
+    return ("", wrong) if challenge is None else (challenge.email, Answered(None))
+
+
+async def _take_code(
+    tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
+) -> tuple[Challenge | None, Answered]:
+    """The challenge that a code answers, used up; None with the outcome of a wrong code, which is counted.
+
+    The code of any e-mail to the same address is right: not every time that somebody asks another one is sent.
+    """
+    challenge = await queries.challenge(tx, challenge_id)
+    tried = await queries.take_try(tx, challenge_id)
+    if challenge is None or tried is None:
+        return None, Answered(None)
+    address = hash_of(challenge.email)
+    wrong = Answered(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
+    if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):
+        return None, replace(wrong, is_used_up=True)
+    mailed = await queries.live_mailed(tx, challenge.email)
+    right = next((one for one in mailed if rules.is_right(key, one, typed, tx.now)), None)
+    if right is None or not await _use_both(tx, right, challenge):
+        return None, wrong
+    await queries.give_guess_back(tx, address)
+    return challenge, wrong
+
+
+async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> bool:
+    """Use up an e-mail and what it answers, which may be the same; False where somebody else was faster."""
+    if not await queries.use_challenge(tx, mailed.id):
+        return False
+    return asked.id == mailed.id or await queries.use_challenge(tx, asked.id)
+
+
+async def open_session(tx: Transaction, user_id: UserId, kind: SessionKind) -> Session:
+    """A fresh token for somebody who has proven who they are."""
+    token = secrets.token_urlsafe(32)
+    life = SESSION_LIFE if kind is SessionKind.BROWSER else API_SESSION_LIFE
+    expires_at = Instant(tx.now + life)
+    await queries.insert_session(tx, rules.hash_token(token), user_id, kind, expires_at)
+    return Session(token, user_id, expires_at)
+
+
+async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
+    """Everybody who is signed in as this person, in browsers and programs, is not any more; how many."""
+    return await queries.drop_sessions_of(tx, user_id)
+
+
+async def close_session(tx: Transaction, token: str) -> None:
+    """The token stops working at once."""
+    await queries.drop_session(tx, rules.hash_token(token))
+
+
+def wrong_code(answered: Answered, *, has_link: bool = False) -> InvalidForm:
+    """The failure to show for a wrong code; ``has_link``: the e-mail has a link for this browser."""
+    if answered.is_used_up:
+        return InvalidForm({"code": f"{USED_UP} {OPEN_LINK if has_link else 'Try again tomorrow.'}"})
+    left = answered.tries_left
+    more = f" You have {left} {'try' if left == 1 else 'tries'} left." if left else " Ask for a new one."
+    return InvalidForm({"code": WRONG_CODE + more})

@@ -1,0 +1,193 @@
+"""All SQL of challenges and sessions."""
+
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.identities.session_queries import is_at_servers
+from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionKind
+from openmeet.domain.users.model import Caller, UserId
+
+CHALLENGE_COLUMNS = """
+    id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at, browser_hash, is_mailed
+"""
+
+
+def challenge_of(row: Row) -> Challenge:
+    """The model value of a row that has ``CHALLENGE_COLUMNS``."""
+    return Challenge(
+        ChallengeId(row["id"]),
+        row["email"],
+        row["display_name"],
+        row["attempts_left"],
+        row["next_path"],
+        row["created_at"],
+        row["expires_at"],
+        row["used_at"],
+        None if row["browser_hash"] is None else bytes(row["browser_hash"]),
+        bool(row["is_mailed"]),
+    )
+
+
+async def insert_challenge(tx: Transaction, challenge: Challenge) -> None:
+    await tx.execute(
+        """
+        insert into email_challenges
+            (id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at, browser_hash, is_mailed)
+        values (:id, :email, :display_name, :attempts_left, :next_path, :created_at, :expires_at, null, :browser, :is_mailed)
+        """,
+        id=challenge.id,
+        email=challenge.email,
+        display_name=challenge.display_name,
+        attempts_left=challenge.attempts_left,
+        next_path=challenge.next_path,
+        created_at=challenge.created_at,
+        expires_at=challenge.expires_at,
+        browser=challenge.browser_hash,
+        is_mailed=int(challenge.is_mailed),
+    )
+
+
+async def challenge(reader: Reader, challenge_id: ChallengeId) -> Challenge | None:
+    row = await reader.fetch_one(f"select {CHALLENGE_COLUMNS} from email_challenges where id = :id", id=challenge_id)
+    return challenge_of(row) if row else None
+
+
+async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
+    """The e-mails to this address whose code and link work, newest first."""
+    rows = await reader.fetch(
+        f"""
+        select {CHALLENGE_COLUMNS} from email_challenges
+         where email = :email and is_mailed = 1 and used_at is null and expires_at > :now
+         order by created_at desc, id
+        """,
+        email=email,
+        now=reader.now,
+    )
+    return [challenge_of(row) for row in rows]
+
+
+async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
+    """What this browser asked for this address last; None where it did not, or too long ago."""
+    row = await reader.fetch_one(
+        f"""
+        select {CHALLENGE_COLUMNS} from email_challenges
+         where email = :email and browser_hash = :browser and used_at is null and expires_at > :now
+         order by created_at desc, id limit 1
+        """,
+        email=email,
+        browser=browser_hash,
+        now=reader.now,
+    )
+    return challenge_of(row) if row else None
+
+
+async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit: int) -> bool:
+    """Count one guess at the codes of an address; False when there were too many today. Simultaneous ones count singly."""
+    row = await tx.fetch_one(
+        """
+        insert into email_code_guesses (address_hash, used, resets_at) values (:address, 1, :ends_at)
+        on conflict (address_hash) do update
+           set used = case when email_code_guesses.resets_at <= :now then 1 else email_code_guesses.used + 1 end,
+               resets_at = case when email_code_guesses.resets_at <= :now then excluded.resets_at
+                                else email_code_guesses.resets_at end
+         where email_code_guesses.resets_at <= :now or email_code_guesses.used < :limit
+        returning used
+        """,
+        address=address_hash,
+        ends_at=ends_at,
+        now=tx.now,
+        limit=limit,
+    )
+    return row is not None
+
+
+async def give_guess_back(tx: Transaction, address_hash: str) -> None:
+    """It was right, and no guess."""
+    await tx.execute(
+        "update email_code_guesses set used = used - 1 where address_hash = :address and used > 0", address=address_hash
+    )
+
+
+async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | None:
+    """Use up one try and lock the row: simultaneous guesses count singly. The value returned is from before."""
+    row = await tx.fetch_one(
+        f"""
+        update email_challenges set attempts_left = attempts_left - 1
+         where id = :id and attempts_left > 0 and used_at is null and expires_at > :now
+        returning {CHALLENGE_COLUMNS}
+        """,
+        id=challenge_id,
+        now=tx.now,
+    )
+    return challenge_of(row) if row else None
+
+
+async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> bool:
+    """Use it up; False where somebody else was faster."""
+    statement = "update email_challenges set used_at = :now where id = :id and used_at is null"
+    return await tx.execute(statement, now=tx.now, id=challenge_id) == 1
+
+
+async def insert_session(
+    tx: Transaction, token_hash: bytes, user_id: UserId, kind: SessionKind, expires_at: Instant
+) -> None:
+    await tx.execute(
+        """
+        insert into sessions (token_hash, user_id, kind, created_at, expires_at)
+        values (:token_hash, :user_id, :kind, :now, :expires_at)
+        """,
+        token_hash=token_hash,
+        user_id=user_id,
+        kind=kind.value,
+        now=tx.now,
+        expires_at=expires_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a session is, until when it works, and the day on which they were last noted to be here.
+
+    ``is_at_servers``: a session of ours is open at the server of an account of theirs.
+    """
+
+    caller: Caller
+    expires_at: Instant
+    seen_at: Instant | None
+    is_at_servers: bool
+
+
+async def holder(reader: Reader, token_hash: bytes, kind: SessionKind) -> Holder | None:
+    """Who holds this token; None when it is unknown, over, or of the other kind."""
+    row = await reader.fetch_one(
+        f"""
+        select u.id, u.display_name, u.seen_at, s.expires_at,
+               case when {is_at_servers("u.id")} then 1 else 0 end as at_servers
+          from sessions s join users u on u.id = s.user_id
+         where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
+        """,
+        token_hash=token_hash,
+        kind=kind.value,
+        now=reader.now,
+    )
+    if row is None:
+        return None
+    caller = Caller(UserId(row["id"]), row["display_name"])
+    seen_at = None if row["seen_at"] is None else Instant(row["seen_at"])
+    return Holder(caller, Instant(row["expires_at"]), seen_at, is_at_servers=bool(row["at_servers"]))
+
+
+async def drop_session(tx: Transaction, token_hash: bytes) -> None:
+    await tx.execute("delete from sessions where token_hash = :token_hash", token_hash=token_hash)
+
+
+async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
+    return await tx.execute("delete from sessions where user_id = :user_id", user_id=user_id)
+
+
+async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
+    """Forget what no longer works; challenges are kept a little longer, so that a link can say that it is over."""
+    gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
+    gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
+    return gone + await tx.execute("delete from email_challenges where expires_at <= :before", before=challenges_before)

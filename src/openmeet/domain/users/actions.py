@@ -1,0 +1,73 @@
+"""How people come to be and what they change about themselves."""
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Conflict, NotFound, PreconditionFailed
+from groundwork.fresh_id import new_id
+from openmeet.domain.users import guests, queries
+from openmeet.domain.users.model import User, UserId, UserKind
+from openmeet.domain.users.rules import Profile
+
+
+async def create_person(
+    tx: Transaction, *, display_name: str = "", email: str | None = None, time_zone: str | None = None
+) -> UserId:
+    """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person.
+
+    Who answered by e-mail as a guest before is that guest from then on.
+    """
+    guest = await guests.become_person(tx, email, display_name) if email else None
+    if guest is not None:
+        return guest
+    user_id = UserId(new_id(tx.now))
+    if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=time_zone):
+        return user_id
+    # Two codes of one newcomer answered at the same moment.
+    known = await queries.by_email(tx, email or "")
+    if known is None:
+        raise Conflict("This address is just being signed up. Try again.")
+    return known.id
+
+
+async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
+    """Somebody known only by what a DID wrote: no e-mail address, no role, nobody can sign in as them."""
+    user_id = UserId(new_id(tx.now))
+    await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
+    return user_id
+
+
+async def create_shadows(tx: Transaction, number: int) -> list[UserId]:
+    """So many people whose names nobody knows."""
+    made = [UserId(new_id(tx.now)) for _ in range(number)]
+    await queries.insert_shadows(tx, made)
+    return made
+
+
+async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
+    """The owner of a shadow's DID signed in: the same row is a person now. False when it was one already."""
+    return await queries.claim(tx, user_id, display_name) == 1
+
+
+async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
+    """Nothing stays of somebody who was known by their DID alone; a person who signed in is not touched."""
+    await queries.blank_shadow(tx, user_id)
+
+
+async def edit_profile(
+    tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
+) -> User:
+    """Replace one's own profile. PreconditionFailed when it was edited since ``expected_revision``."""
+    user = await queries.update_profile(
+        tx,
+        user_id,
+        display_name=profile.display_name,
+        bio=profile.bio,
+        time_zone=profile.time_zone,
+        shows_about=profile.shows_about,
+        shows_groups=profile.shows_groups,
+        expected_revision=expected_revision,
+    )
+    if user is not None:
+        return user
+    if await queries.by_id(tx, user_id) is None:
+        raise NotFound("There is no such person.")
+    raise PreconditionFailed("Your profile was changed since you read it. Read it again, then change it.")

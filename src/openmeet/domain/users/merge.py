@@ -1,0 +1,74 @@
+"""Rows of one person become another's: what every room's ``reassign`` is made of. Names come from our code, never from input."""
+
+from typing import Final
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.users.model import UserId
+
+# No row can begin to refer to a locked person: PostgreSQL lets whoever tries wait until they are joined. SQLite has one writer.
+_LOCK: Final = "select id from users where id in :ids order by id for update"
+
+_TAKE_WHAT_IS_MISSING: Final = """
+    update users
+       set display_name = case when display_name = '' then :display_name else display_name end,
+           bio = case when bio = '' then :bio else bio end, time_zone = coalesce(time_zone, :time_zone),
+           email = coalesce(email, :email), kind = 'person', claimed_at = coalesce(claimed_at, :now),
+           revision = revision + 1, updated_at = :now
+     where id = :id
+"""
+
+
+async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:
+    """All rows that name the one name the other; how many."""
+    return await tx.execute(
+        f"update {table} set {column} = :to_user where {column} = :from_user", from_user=from_user, to_user=to_user
+    )
+
+
+async def hand_over_unique(
+    tx: Transaction, table: str, column: str, keys: tuple[str, ...], from_user: UserId, to_user: UserId
+) -> int:
+    """The same where a person has one row per ``keys`` (none: one altogether): whoever stays keeps theirs."""
+    same = " and ".join(["kept." + column + " = :to_user", *(f"kept.{key} = {table}.{key}" for key in keys)])
+    await tx.execute(
+        f"delete from {table} where {column} = :from_user and exists (select 1 from {table} kept where {same})",
+        from_user=from_user,
+        to_user=to_user,
+    )
+    return await hand_over(tx, table, column, from_user, to_user)
+
+
+async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:
+    """Lock two people, in the order of their ids; False when one of them is not there (any more)."""
+    statement = _LOCK if tx.engine == "postgresql" else _LOCK.removesuffix(" for update")
+    return len(await tx.fetch(statement, ids=[one, other])) == 2
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """The rooms have handed over everything: what ``to_user`` never said of themselves is as the other said it, who goes.
+
+    Raises ForeignKeyViolated where something still belongs to the one who goes.
+    """
+    goes = await tx.fetch_one(
+        "select u.display_name, u.bio, u.time_zone, coalesce(u.email, g.email) as email"
+        " from users u left join guests g on g.user_id = u.id where u.id = :id",
+        id=from_user,
+    )
+    if goes is None:
+        return
+    await tx.execute("delete from guests where user_id = :id", id=from_user)
+    await tx.execute("delete from users where id = :id", id=from_user)
+    await tx.execute(
+        _TAKE_WHAT_IS_MISSING,
+        id=to_user,
+        display_name=goes["display_name"],
+        bio=goes["bio"],
+        time_zone=goes["time_zone"],
+        email=goes["email"],
+        now=tx.now,
+    )
+
+
+async def is_there(reader: Reader, user_id: UserId) -> bool:
+    """Whether this person is (still) a row of their own."""
+    return await reader.fetch_one("select 1 as found from users where id = :id", id=user_id) is not None

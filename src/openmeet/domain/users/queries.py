@@ -1,0 +1,181 @@
+"""All SQL of people."""
+
+from collections.abc import Collection, Sequence
+
+from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.users.model import User, UserId, UserKind
+
+COLUMNS = "id, kind, display_name, email, bio, time_zone, revision, created_at, shows_about, shows_groups"
+
+
+def user_of(row: Row) -> User:
+    """The model value of a row that has ``COLUMNS``."""
+    return User(
+        id=UserId(row["id"]),
+        kind=UserKind(row["kind"]),
+        display_name=row["display_name"],
+        email=row["email"],
+        bio=row["bio"],
+        time_zone=row["time_zone"],
+        revision=row["revision"],
+        created_at=row["created_at"],
+        shows_about=bool(row["shows_about"]),
+        shows_groups=bool(row["shows_groups"]),
+    )
+
+
+async def by_id(reader: Reader, user_id: UserId) -> User | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from users where id = :id", id=user_id)
+    return user_of(row) if row else None
+
+
+async def lock(tx: Transaction, user_id: UserId) -> None:
+    """Hold the person's row until the transaction ends: whoever compares before writing what is theirs."""
+    await tx.execute("update users set id = id where id = :id", id=user_id)
+
+
+async def by_email(reader: Reader, email: str) -> User | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from users where email = :email", email=email)
+    return user_of(row) if row else None
+
+
+async def note_seen(tx: Transaction, user_id: UserId, day: Instant) -> None:
+    """The person was here on the day that begins then; no finer trace is kept."""
+    await tx.execute(
+        "update users set seen_at = :day where id = :id and coalesce(seen_at, 0) < :day", id=user_id, day=day
+    )
+
+
+async def insert(
+    tx: Transaction,
+    user_id: UserId,
+    kind: UserKind,
+    *,
+    display_name: str,
+    email: str | None,
+    time_zone: str | None = None,
+) -> bool:
+    """False when somebody has this e-mail address already."""
+    made = await tx.execute(
+        """
+        insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
+        values (:id, :kind, :display_name, :email, '', :time_zone, 1, :now, :now)
+            on conflict (email) do nothing
+        """,
+        id=user_id,
+        kind=kind.value,
+        display_name=display_name,
+        email=email,
+        time_zone=time_zone,
+        now=tx.now,
+    )
+    return made == 1
+
+
+async def insert_shadows(tx: Transaction, ids: Sequence[UserId]) -> None:
+    """People of whom nothing is known but a DID."""
+    await for_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
+
+
+_INSERT_SHADOWS = """
+    insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
+    select given.id, 'shadow', '', null, '', null, 1, cast(:now as bigint), cast(:now as bigint)
+      from each(id text) as given where 1 = 1
+"""
+
+
+async def kinds(reader: Reader, user_ids: Collection[UserId]) -> dict[UserId, UserKind]:
+    """What these people are; without those whose row has been joined with another."""
+    if not user_ids:
+        return {}
+    rows = await reader.fetch("select id, kind from users where id in :ids order by id", ids=sorted(user_ids))
+    return {UserId(row["id"]): UserKind(row["kind"]) for row in rows}
+
+
+async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
+    """Somebody signed in as this shadow: it is a person from now on. Names already chosen stay."""
+    return await tx.execute(
+        """
+        update users
+           set kind = 'person', claimed_at = coalesce(claimed_at, :now), revision = revision + 1, updated_at = :now,
+               display_name = case when display_name = '' then :display_name else display_name end
+         where id = :id and kind = 'shadow'
+        """,
+        id=user_id,
+        display_name=display_name,
+        now=tx.now,
+    )
+
+
+async def take_email(tx: Transaction, user_id: UserId, email: str) -> bool:
+    """A proven address that nobody has is this person's; False where they have one already."""
+    taken = await tx.execute(
+        "update users set email = :email, revision = revision + 1, updated_at = :now"
+        " where id = :id and email is null and kind = 'person'",
+        id=user_id,
+        email=email,
+        now=tx.now,
+    )
+    return taken == 1
+
+
+async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
+    await tx.execute(
+        "update users set display_name = '', bio = '', updated_at = :now where id = :id and kind = 'shadow'",
+        id=user_id,
+        now=tx.now,
+    )
+
+
+async def blank(tx: Transaction, user_id: UserId) -> None:
+    """Somebody who is gone: nothing stays of what they said of themselves."""
+    await tx.execute(
+        "update users set display_name = '', bio = '', time_zone = null, revision = revision + 1, updated_at = :now"
+        " where id = :id and (display_name <> '' or bio <> '' or time_zone is not null)",
+        id=user_id,
+        now=tx.now,
+    )
+
+
+async def update_profile(
+    tx: Transaction,
+    user_id: UserId,
+    *,
+    display_name: str,
+    bio: str,
+    time_zone: str | None,
+    shows_about: bool,
+    shows_groups: bool,
+    expected_revision: int | None,
+) -> User | None:
+    """The person afterwards; None where there is no such person, or another revision than the expected one."""
+    row = await tx.fetch_one(
+        f"""
+        update users
+           set display_name = :display_name, bio = :bio, time_zone = :time_zone, revision = revision + 1,
+               shows_about = :shows_about, shows_groups = :shows_groups, updated_at = :now
+         where id = :id and revision = coalesce(cast(:expected as bigint), revision)
+        returning {COLUMNS}
+        """,
+        id=user_id,
+        expected=expected_revision,
+        display_name=display_name,
+        bio=bio,
+        time_zone=time_zone,
+        shows_about=int(shows_about),
+        shows_groups=int(shows_groups),
+        now=tx.now,
+    )
+    return user_of(row) if row else None
+
+
+async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
+    """Display names of several people in one statement."""
+    if not user_ids:
+        return {}
+    rows = await reader.fetch(
+        "select id, display_name from users where id in :user_ids order by id", user_ids=list(user_ids)
+    )
+    return {UserId(row["id"]): row["display_name"] for row in rows}

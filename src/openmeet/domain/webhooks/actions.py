@@ -1,0 +1,163 @@
+"""Registering and changing addresses; noting that something happened."""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound, Refused
+from groundwork.fresh_id import new_id
+from groundwork.outbox.owe import owe, owe_many
+from groundwork.sealing import Sealer
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.webhooks import queries, rules
+from openmeet.domain.webhooks.model import MAX_WEBHOOKS, Delivery, DeliveryId, Happening, Webhook, WebhookId
+from openmeet.outbox.kinds import Debt
+
+BY_OWNER = "You switched it off."
+
+
+def purpose(webhook_id: WebhookId) -> str:
+    """What a secret is sealed for."""
+    return f"openmeet/webhooks/secret/{webhook_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """A subject that is different now, the people whom it concerns, and the group that it belongs to."""
+
+    subject_id: str
+    people: tuple[UserId, ...]
+    group_id: str | None = None
+
+
+async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Different]) -> None:
+    """Owe a message to every address of these people and groups. What they get to see of it is decided when it is sent."""
+    people = {user_id for one in subjects for user_id in one.people}
+    groups = {one.group_id for one in subjects if one.group_id is not None}
+    addresses = await queries.listening(tx, kind, people, groups)
+    rows = [
+        (DeliveryId(new_id(tx.now)), webhook_id, one.subject_id)
+        for one in subjects
+        for webhook_id, user_id, group_id in addresses
+        if (user_id in one.people if group_id is None else group_id == one.group_id)
+    ]
+    if rows:
+        await queries.insert_deliveries(tx, kind, rows)
+        await owe_many(tx, Debt.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
+
+
+async def register(
+    tx: Transaction,
+    caller: Caller,
+    sealer: Sealer,
+    *,
+    url: str,
+    kinds: Collection[Happening],
+    group_id: str | None,
+) -> tuple[Webhook, str]:
+    """A new address, checked by ``rules``, and its secret, which is seen this once. Refused when there are too many.
+
+    ``group_id``: of a group that the caller runs; whoever asks for it has seen to that.
+    """
+    known = await queries.of_user(tx, caller.user_id)
+    if len(known) >= MAX_WEBHOOKS:
+        raise Refused(
+            f"You have {MAX_WEBHOOKS} addresses. Remove one that you do not use first.", name="TooManyWebhooks"
+        )
+    secret = secrets.token_bytes(rules.SECRET_BYTES)
+    webhook_id = WebhookId(new_id(tx.now))
+    made = Webhook(
+        webhook_id,
+        caller.user_id,
+        group_id,
+        url,
+        frozenset(kinds),
+        sealer.seal(secret, purpose(webhook_id)),
+        None,
+        "",
+        1,
+        tx.now,
+    )
+    await queries.insert(tx, made)
+    return made, rules.secret_text(secret)
+
+
+async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
+    """NotFound for an address of somebody else."""
+    found = await queries.by_id(reader, webhook_id)
+    if found is None or found.user_id != caller.user_id:
+        raise NotFound("You have no such webhook.")
+    return found
+
+
+async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> Webhook:
+    """The same, nobody else's to change until the transaction ends."""
+    await own(tx, caller, webhook_id)
+    return await queries.lock(tx, webhook_id) or await own(tx, caller, webhook_id)
+
+
+async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[Happening], is_on: bool) -> Webhook:
+    """What its owner decided about a locked address. Switched on again, it begins anew."""
+    off_why = "" if is_on else webhook.off_why or BY_OWNER
+    await queries.change(tx, webhook.id, url=url, kinds=kinds, off_why=off_why)
+    return replace(
+        webhook,
+        url=url,
+        kinds=frozenset(kinds),
+        off_why=off_why,
+        failing_since=None,
+        revision=webhook.revision + 1,
+    )
+
+
+async def renew_secret(tx: Transaction, sealer: Sealer, webhook: Webhook) -> tuple[Webhook, str]:
+    """Another secret for a locked address, seen this once: whatever leaves from now on is signed with it, also what waits already."""
+    secret = secrets.token_bytes(rules.SECRET_BYTES)
+    sealed = sealer.seal(secret, purpose(webhook.id))
+    await queries.put_secret(tx, webhook.id, sealed)
+    return replace(webhook, sealed_secret=sealed, revision=webhook.revision + 1), rules.secret_text(secret)
+
+
+async def remove(tx: Transaction, webhook: Webhook) -> None:
+    await queries.delete(tx, webhook.id)
+
+
+async def ping(tx: Transaction, webhook: Webhook) -> Delivery:
+    """A message that says nothing but that it arrives. Refused while the address is off."""
+    if not webhook.is_on:
+        raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
+    delivery_id = DeliveryId(new_id(tx.now))
+    await queries.insert_deliveries(tx, Happening.PING, [(delivery_id, webhook.id, delivery_id)])
+    await owe(tx, Debt.WEBHOOK, delivery_id)
+    return await _delivery(tx, webhook, delivery_id)
+
+
+async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> Delivery:
+    """A message that is settled, however, is sent once more; it shows its subject as it is then."""
+    found = await _delivery(tx, webhook, delivery_id)
+    if not webhook.is_on:
+        raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
+    again = await queries.send_again(tx, found.id)
+    if again is None:
+        raise Refused("This one is on its way already.", name="StillWaiting")
+    await owe(tx, Debt.WEBHOOK, again.id, again.revision)
+    return again
+
+
+async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -> Delivery:
+    found = await queries.delivery(reader, delivery_id)
+    if found is None or found.webhook_id != webhook.id:
+        raise NotFound("There is no such delivery.")
+    return found
+
+
+async def forget_old(tx: Transaction, before: Instant) -> int:
+    """Drop what was settled before an instant."""
+    return await queries.forget(tx, before)
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """One person out of two rows."""
+    await queries.reassign(tx, from_user, to_user)

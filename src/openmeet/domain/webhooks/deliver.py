@@ -1,0 +1,114 @@
+"""Pays a delivery: reads what its owner may see of the subject now, signs it, sends it, notes what came of it.
+
+Two short transactions, the request between them (style, section 3). What happens to the subject after the first is another message.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from groundwork.clock import SECOND
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Failure, RemoteFailed
+from groundwork.http.client import HttpClient
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.outbox.retry import Policy
+from groundwork.sealing import Sealer
+from groundwork.telemetry.logs import log
+from openmeet.domain.webhooks import queries, rules
+from openmeet.domain.webhooks.actions import purpose
+from openmeet.domain.webhooks.model import (
+    FAILS_FOR,
+    MAX_TRIES,
+    OFF_MAIL,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Happening,
+    Webhook,
+)
+from openmeet.i18n.formatting import iso
+from openmeet.outbox.emails import owe_mail
+
+# Five seconds, ten, twenty … six hours: sixteen tries are about a day.
+RETRY: Final = Policy(first_seconds=5.0, longest_seconds=6 * 3600.0)
+
+_GONE = 410
+_ANSWER_BYTES = 64 * 1024
+
+# What its owner may see of a message's subject, as JSON values; None where that is nothing.
+View = Callable[[Reader, Webhook, Delivery], Awaitable[Mapping[str, Any] | None]]
+
+
+def webhook_payer(db: Database, http: HttpClient, sealer: Sealer, view: View) -> Payer:
+    """The payer of ``Debt.WEBHOOK``; its subject is a delivery."""
+
+    async def pay(debt: Debt) -> None:
+        async with db.transaction() as tx:
+            delivery = await queries.begin_try(tx, DeliveryId(debt.subject))
+            webhook = await queries.by_id(tx, delivery.webhook_id) if delivery else None
+        if delivery is None or webhook is None:
+            return
+        if not webhook.is_on:
+            await _settle(db, delivery, DeliveryState.DROPPED, None, "The webhook is off.")
+            return
+        async with db.reader() as reader:
+            shown = {} if delivery.kind is Happening.PING else await view(reader, webhook, delivery)
+            now = reader.now
+        if shown is None:
+            await _settle(db, delivery, DeliveryState.DROPPED, None, "There is nothing that you may see of it.")
+            return
+        body = msgspec.json.encode({"type": delivery.kind.value, "timestamp": iso(delivery.created_at), "data": shown})
+        timestamp = now // SECOND
+        secret = sealer.unseal(webhook.sealed_secret, purpose(webhook.id))
+        try:
+            answer = await http.request(
+                "POST",
+                webhook.url,
+                headers={
+                    "content-type": "application/json",
+                    "webhook-id": delivery.id,
+                    "webhook-timestamp": str(timestamp),
+                    "webhook-signature": rules.signature(secret, delivery.id, timestamp, body),
+                },
+                body=body,
+                max_bytes=_ANSWER_BYTES,
+            )
+        except Failure as failure:
+            await _failed(db, webhook, delivery, None, failure.why)
+            return
+        if answer.is_ok:
+            async with db.transaction() as tx:
+                await queries.note_arrival(tx, webhook.id)
+                await queries.end_try(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why="")
+        else:
+            await _failed(db, webhook, delivery, answer.status, f"The address answered with status {answer.status}.")
+
+    return pay
+
+
+async def _failed(db: Database, webhook: Webhook, delivery: Delivery, status: int | None, why: str) -> None:
+    """Note it; raises RemoteFailed where another try is worth it."""
+    async with db.transaction() as tx:
+        since = await queries.note_failing(tx, webhook.id)
+        goes_off = status == _GONE or tx.now - since >= FAILS_FOR
+        is_last = goes_off or delivery.tries >= MAX_TRIES
+        state = DeliveryState.FAILED if is_last else DeliveryState.WAITING
+        await queries.end_try(tx, delivery.id, state, status=status, why=why)
+        if goes_off:
+            await _switch_off(tx, webhook, why)
+    if not is_last:
+        raise RemoteFailed(why, status=status)
+
+
+async def _switch_off(tx: Transaction, webhook: Webhook, why: str) -> None:
+    if await queries.switch_off(tx, webhook.id, why):
+        log.warning("webhook.switched_off", webhook=webhook.id)
+        await owe_mail(tx, kind=OFF_MAIL, person=webhook.user_id, subject_id=webhook.id, revision=webhook.revision + 1)
+
+
+async def _settle(db: Database, delivery: Delivery, state: DeliveryState, status: int | None, why: str) -> None:
+    async with db.transaction() as tx:
+        await queries.end_try(tx, delivery.id, state, status=status, why=why)

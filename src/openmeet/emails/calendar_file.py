@@ -1,0 +1,139 @@
+"""The calendar file of a mail about an event: its entry, and the end of entries under names that it has no more.
+
+Sources: RFC 5545, section 3.8.4.4 (RECURRENCE-ID), 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1: what is published may be cancelled
+(STATUS), so that what ends and what takes its place stand in one file, which a program takes in as a whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader
+from groundwork.mail.contract import CalendarFile
+from openmeet.domain.attendance import history
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.entry_letters import IN_CALENDAR
+from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.visibility import seen_by
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.seeing import private_details_for
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
+from openmeet.domain.search.event_lists import events_by_ids
+from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.calendar_uids import FormerPlace
+from openmeet.domain.series.dates import original_of
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import UserId
+from openmeet.emails import removed
+from openmeet.emails.render import Letterhead
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of, zone_names
+
+
+async def file_of(
+    reader: Reader,
+    head: Letterhead,
+    event: Event,
+    user_id: UserId,
+    *,
+    is_tentative: bool = False,
+    also: Sequence[Event] = (),
+) -> CalendarFile | None:
+    """The event as this person, who has it in their calendar, may know it; None while it has no date.
+
+    With it go all their dates of the same series that had other names before. ``is_tentative``: they have no place yet. ``also``: further
+    dates that take place, to which they go.
+    """
+    others = await calendar_uids.moved_with(reader, event.id, user_id, IN_CALENDAR)
+    events = await events_by_ids(reader, others)
+    seen = await seen_by(reader, list(events.values()), user_id)
+    about = [event, *(events[one] for one in others if one in seen)]
+    about += [one for one in also if one.id not in {known.id for known in about}]
+    entries = await _entries(reader, head, about, user_id)
+    if not entries:
+        return None
+    if is_tentative:
+        entries[0] = replace(entries[0], is_tentative=True)
+    is_cancelled = entries[0].is_cancelled and not also
+    if is_cancelled:
+        # A file that cancels says of nothing that it takes place (RFC 5546, section 3.2.5).
+        entries = [entry for entry in entries if entry.is_cancelled]
+    known = {one.id: one for one in about}
+    entries += [_ended(head, known[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(known))]
+    method = CANCEL if is_cancelled else PUBLISH
+    return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
+
+
+async def end_of(
+    reader: Reader, head: Letterhead, event: Event, mine: Attendance, *, is_shut_out: bool = False
+) -> CalendarFile | None:
+    """What takes the event out of the calendar of somebody who does not come any more; None while it has no date.
+
+    ``is_shut_out``: they see no more of it, and read its name and its time alone.
+    """
+    entries = await _entries(reader, head, [event], mine.user_id)
+    ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
+    if is_shut_out:
+        ended = [removed.bare(entry) for entry in ended]
+    return CalendarFile(write_calendar(ended, name=head.site_name, method=CANCEL), CANCEL) if ended else None
+
+
+async def file_of_dates(
+    reader: Reader, head: Letterhead, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
+) -> CalendarFile | None:
+    """Dates of a series that this person comes to, and the end of those that they do not come to any more."""
+    entries = await _entries(reader, head, come, user_id)
+    method = PUBLISH if entries else CANCEL
+    ends = await _entries(reader, head, ended, user_id)
+    entries += [replace(entry, is_cancelled=True, is_tentative=False) for entry in ends]
+    return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method) if entries else None
+
+
+async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
+    """Each with the SEQUENCE that every file gives it; of who has left once, stamped with when they last answered.
+
+    Of two entries the higher SEQUENCE holds, then the later DTSTAMP (RFC 5546, section 2.1.5): so leaving ends what came before,
+    and coming again takes that back. What the host does afterwards is above both, for everybody alike.
+    """
+    mine = await attendance.of_user(reader, user_id, [one.id for one in events])
+    numbers = await sequences(reader, [one.id for one in events])
+    left = await history.withdrawals(reader, [one.id for one in mine.values()], IN_CALENDAR)
+    found = []
+    for event in events:
+        answer = mine.get(event.id)
+        entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
+        if entry is not None and answer is not None and left.get(answer.id):
+            # A second for each change of mind: stamps have whole ones, and one may answer twice in one.
+            turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
+            stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
+            entry = replace(entry, stamped_at=stamped_at)
+        if entry is not None:
+            found.append(entry)
+    return found
+
+
+async def _entry(
+    reader: Reader, head: Letterhead, event: Event, mine: Attendance | None, number: int, user_id: UserId
+) -> WrittenEvent | None:
+    seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
+    url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
+    return written(event, host=head.host, url=url, sequence=number, place=seen.place)
+
+
+def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
+    """What takes an entry away: its name, and a SEQUENCE above every one that it had."""
+    zone = former.time_zone if former.time_zone in zone_names() else "UTC"
+    original = original_of(former.original_date) if former.original_date else None
+    starts = original or local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
+    return WrittenEvent(
+        uid=f"{former.series_id or event.id}@{head.host}",
+        pattern=Pattern(starts, zone, is_all_day=former.is_all_day),
+        length=None,
+        summary=event.title,
+        stamped_at=former.left_at,
+        changes=original,
+        is_cancelled=True,
+        sequence=former.sequence,
+    )

@@ -1,0 +1,58 @@
+"""The letter that invites somebody to host an event; composed when it is sent."""
+
+from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
+from openmeet.domain.events import co_host_queries, time_words
+from openmeet.domain.events.host_model import CoHostId
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.permissions import token_of
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.moderation.blocks import apart, apart_from_address
+from openmeet.domain.users.model import UNNAMED
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.outbox import left_alone
+from openmeet.outbox.emails import Composer, Due, Letter
+
+
+def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, when either keeps
+
+    the other away, or to who wants no such letters.
+    """
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
+            if one is None or not one.is_open(reader.now):
+                return None
+            event = await by_id(reader, EventId(one.event_id))
+            host = await user_by_id(reader, one.invited_by)
+            if await apart_from_address(reader, one.invited_by, one.email or ""):
+                return None
+            if one.user_id is not None and await apart(reader, one.invited_by, one.user_id):
+                return None
+            invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
+            address = one.email or (invited and invited.email)
+            if address and await left_alone.is_left_alone(reader, left_alone.hash_of(address)):
+                return None
+        if event is None or event.is_gone or not address:
+            return None
+        never = left_alone.url_of(key, public_url, address)
+        name = " ".join(((host and host.display_name) or UNNAMED).split())
+        title = event.title or "an event"
+        reach = (
+            "\nThis is for every coming date of the series, also for those that are made later."
+            if one.is_for_series
+            else ""
+        )
+        return Letter(
+            address,
+            f"{name} asks you to host {title} together",
+            f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{time_words.start_words(event)}{reach}\n\n"
+            f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
+            "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n\n"
+            f"{left_alone.closing(never)}",
+            unsubscribe_url=never,
+        )
+
+    return compose

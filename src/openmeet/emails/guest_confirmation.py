@@ -1,0 +1,52 @@
+"""The letter with the link: composed when it is sent, from the present."""
+
+from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.guest_rsvps import queries, rules
+from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.i18n import formatting
+from openmeet.i18n.markdown import one_line
+from openmeet.outbox import left_alone
+from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.recurrence import wall_time
+
+_SAYS = {
+    Reply.GOING: "You said that you are going to",
+    Reply.INTERESTED: "You said that you are interested in",
+    Reply.DECLINED: "You said that you are not going to",
+}
+
+
+def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+    """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone, or to who wants no such letters."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            asked = await queries.find(reader, GuestAnswerId(due.subject_id))
+            if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
+                return None
+            if await left_alone.is_left_alone(reader, left_alone.hash_of(asked.email)):
+                return None
+            event = await by_id(reader, asked.event_id)
+        if event is None or event.is_gone or event.is_cancelled:
+            return None
+        title = one_line(event.title)
+        never = left_alone.url_of(key, public_url, asked.email)
+        when = ""
+        if event.starts_at is not None:
+            local = wall_time.local_of(event.starts_at, event.time_zone)
+            when = f"\n{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+        return Letter(
+            asked.email,
+            f"Confirm your answer: {title}",
+            f"{_SAYS[asked.saying.reply]} {title}.{when}\n\n"
+            f"Confirm it here:\n{public_url}/answers/confirm/{rules.token_of(key, asked.id)}\n\n"
+            "The link works for a day. Nothing is kept of an answer that is not confirmed.\n\n"
+            f"If it was not you who answered on {site_name}, somebody mistyped their address: there is nothing you need"
+            f" to do.\n\n{left_alone.closing(never)}",
+            unsubscribe_url=never,
+        )
+
+    return compose

@@ -1,0 +1,68 @@
+"""The one letter to somebody on a list. Composed when it is sent, with the words that the host has read before."""
+
+from groundwork.database.transaction import Database
+from groundwork.errors import NotFound
+from groundwork.signing_key import SigningKey
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.imports.model import PersonId, Stage
+from openmeet.domain.imports.people import shown, token_of
+from openmeet.domain.users.model import UNNAMED
+from openmeet.domain.users.queries import by_id
+from openmeet.i18n import formatting
+from openmeet.outbox import left_alone
+from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.recurrence.wall_time import local_of
+
+
+def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+    """The composer of ``ARRIVAL_MAIL``; says nothing to who has answered, or where there is nothing to come to any more."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        person_id = PersonId(due.subject_id)
+        async with db.reader() as reader:
+            try:
+                person, event, group = await shown(reader, person_id)
+            except NotFound:
+                return None
+            host = await by_id(reader, person.invited_by)
+            if await left_alone.is_left_alone(reader, left_alone.hash_of(person.email)):
+                return None
+        if person.stage is not Stage.INVITED or host is None:
+            return None
+        token = token_of(key, person_id)
+        return Letter(
+            person.email,
+            subject_of(host.display_name, event, group),
+            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
+            + "\n"
+            + left_alone.closing(left_alone.url_of(key, public_url, person.email)),
+            # A no to this is a no to every further letter of that sort.
+            unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
+        )
+
+    return compose
+
+
+def subject_of(host: str, event: Event | None, group: Group | None) -> str:
+    """What the letter is called."""
+    return f"{host or UNNAMED} invites you to {title_of(event, group)}"
+
+
+def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
+    """The letter as its host has seen it, with another link; below it stands how to get none any more."""
+    when = ""
+    if event is not None and event.starts_at is not None:
+        when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"
+    said = f"\n{message}\n" if message else ""
+    kind = "the group " if group is not None else ""
+    return (
+        f"{host or UNNAMED} invites you to {kind}{title_of(event, group)} on {site_name}.\n{when}{said}\n"
+        f"Look at it, and say yes or no:\n{link}\n\n"
+        f"Your address was on a list that {host or UNNAMED} brought along. This is the only letter: you are on no list of guests or"
+        " members before you say yes, and if you do nothing, you hear nothing more of this.\n"
+    )
+
+
+def title_of(event: Event | None, group: Group | None) -> str:
+    return event.title if event is not None else group.details.name if group is not None else ""

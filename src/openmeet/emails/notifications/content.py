@@ -1,0 +1,240 @@
+"""News in words: who answered what, what an event was moved from and to, why it is cancelled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.visibility import seen_by
+from openmeet.domain.events import handing_over, time_words
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification, When
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.search import cursors
+from openmeet.domain.search.event_lists import Position, events_by_ids
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications import group_content
+from openmeet.emails.notifications.group_content import Said
+from openmeet.i18n import formatting
+from openmeet.recurrence import wall_time
+
+# On a page of them.
+NEWS_SHOWN: Final = 50
+
+_ANSWERS: Mapping[str, str] = {
+    AttendanceStatus.ATTENDING: "is going to",
+    AttendanceStatus.ATTENDED: "is going to",
+    AttendanceStatus.INTERESTED: "is interested in",
+    AttendanceStatus.DECLINED: "is not going to",
+    AttendanceStatus.WAITLISTED: "is on the waitlist of",
+    AttendanceStatus.PENDING: "would like to go to",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewsItem:
+    """One line: what stands before and after the title of the event or the name of the group, which is the link to ``path``.
+
+    ``slug`` is that of the event or group. Both are empty where there is no page that would open.
+    """
+
+    before: str
+    after: str
+    slug: str
+    title: str
+    when: str
+    is_unread: bool
+    path: str
+
+
+async def some(
+    reader: Reader, user_id: UserId, cursor: str, limit: int = NEWS_SHOWN
+) -> tuple[list[Notification], str | None]:
+    """The newest of a person's news, or those behind a cursor; and the cursor for those before them, None where these are the first.
+
+    Raises InvalidInput (``InvalidCursor``).
+    """
+    after = cursors.unpack(cursor)
+    found = await newest(reader, user_id, limit + 1, None if after is None else (after.starts_at, after.event_id))
+    if len(found) <= limit:
+        return found, None
+    last = found[limit - 1]
+    return found[:limit], cursors.pack(Position(last.created_at, last.id))
+
+
+def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:
+    """What a person reads of it; ``names`` has those of the people whom news are about."""
+    before, after = _words(one, event, names)
+    path = f"/events/{quote(event.slug)}"
+    return NewsItem(
+        before, after, event.slug, event.title, formatting.ago(one.created_at, now), one.read_at is None, path
+    )
+
+
+async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) -> list[tuple[Notification, NewsItem]]:
+    """What a person reads of these news, in their order; what is not theirs to see any more is left out."""
+    events = await events_by_ids(reader, [EventId(one.subject_id) for one in news if one.kind not in OF_GROUPS])
+    seen = await seen_by(reader, list(events.values()), viewer)
+    names = await shown_names(reader, [one.particulars.person_id for one in news if one.particulars.person_id])
+    of_groups = await group_content.facts_of(reader, news, viewer)
+    found = []
+    for one in news:
+        if one.kind in OF_GROUPS:
+            said = group_content.said(one, of_groups)
+            if said is not None:
+                found.append((one, _item_of_group(one, said, reader.now)))
+            continue
+        event = events.get(EventId(one.subject_id))
+        is_kept_back = event is not None and event.is_hidden and event.author_id != viewer
+        if event is None or is_kept_back or not event.title:
+            continue
+        if event.id not in seen:
+            found += _of_removal(one, event, reader.now)
+            continue
+        found.append((one, item_of(one, event, names, reader.now)))
+    return found
+
+
+def _of_removal(one: Notification, event: Event, now: Instant) -> list[tuple[Notification, NewsItem]]:
+    """Whom the host has removed reads that, and of nothing else: what the event was called then is all that is said."""
+    about = one.particulars
+    if one.kind is not Kind.ANSWER_DECLINED or not about.said or event.is_hidden:
+        return []
+    when = f", {_moment(about.starts)}" if about.starts else ""
+    after = f"{when}. It is for invited people alone, so you do not see it any more."
+    words = ("The host has taken you off the list of ", after)
+    return [(one, NewsItem(*words, "", about.said, formatting.ago(one.created_at, now), one.read_at is None, ""))]
+
+
+def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
+    group = said.group
+    when = formatting.ago(one.created_at, now)
+    return NewsItem(said.before, said.after, group.slug, group.details.name, when, one.read_at is None, said.path)
+
+
+# How news of several dates go on after the first.
+_OTHERS = {
+    Kind.EVENT_CANCELLED: "Other dates are cancelled, too",
+    Kind.EVENT_REINSTATED: "Other dates are back on, too",
+    Kind.EVENT_DELETED: "Other dates were deleted, too",
+}
+
+
+def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
+    before, after = _words_of_first(one, event, names)
+    more = [time_words.rule_words(one.particulars)]
+    others = time_words.changed_too(one.particulars) if one.kind is Kind.EVENT_CHANGED else _OTHERS.get(one.kind)
+    if others and one.particulars.others:
+        more.insert(0, f"{others}: {time_words.others_words(one.particulars)}.")
+    if not any(more):
+        return before, after
+    end = "" if after.endswith((".", "!", "?")) else "."
+    return before, " ".join(filter(None, (f"{after}{end}", *more)))
+
+
+def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
+    about = one.particulars
+    match one.kind:
+        case Kind.EVENT_CHANGED if about.starts and about.started:
+            return "", f" was moved to {_moment(about.starts)}; it was {_moment(about.started)}."
+        case Kind.EVENT_CHANGED if about.is_near:
+            return "", " takes place nearby now: its page says where to those who are going."
+        case Kind.EVENT_CHANGED if about.is_at:
+            return "", f" takes place somewhere else now: {about.is_at}."
+        case Kind.EVENT_CHANGED:
+            said = f" has changed: {about.said}." if about.said else " has changed."
+            return "", _which(event) + said
+        case Kind.EVENT_CANCELLED:
+            # Once it is back on, the reason is no longer true.
+            said = f" is cancelled: {event.status_reason}" if event.status_reason else " is cancelled."
+            return "", _which(event) + said
+        case Kind.EVENT_REINSTATED:
+            return "", _which(event) + " is back on."
+        case Kind.EVENT_DELETED:
+            return "", _which(event) + " was deleted by its host."
+        case Kind.MOVED_UP:
+            return "A place became free: you are going to ", "."
+        case Kind.NEW_ANSWER:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
+        case Kind.HOST_MESSAGE:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'The host'} writes about ", f": {about.said}"
+        case Kind.MENTION:
+            name = names.get(about.person_id) if about.person_id else None
+            return f"{name or 'Somebody'} mentions you in ", "."
+        case Kind.SEAT_OFFERED:
+            return "A place became free, and it is held for you: say whether you come to ", "."
+        case Kind.SEAT_WITHDRAWN:
+            return "There are fewer places now, and the one held for you is gone; you wait as before for ", "."
+        case Kind.ANSWER_APPROVED if about.answer == AttendanceStatus.WAITLISTED:
+            return "The host said yes. It is full, and you are on the waitlist for ", "."
+        case Kind.ANSWER_APPROVED:
+            return "The host said yes: you are going to ", "."
+        case Kind.ANSWER_DECLINED:
+            return "The host has no place for you at ", "."
+        case Kind.INVITED:
+            return "You are invited to ", f" and {about.more} more of its dates." if about.more else "."
+        case Kind.FOREIGN_ANSWERS:
+            return "People who were never here answered by other apps, and wait for you to confirm them: ", "."
+        case Kind.RECORD_DELETED:
+            return (
+                "Another app deleted ",
+                ". It stays here, and guests haven’t been told. Its host decides what happens next.",
+            )
+        case Kind.MODERATED if about.answer == "hidden":
+            return "", f" was hidden by a moderator: {about.said}"
+        case Kind.MODERATED:
+            return "", " is shown to others now, as a moderator has decided."
+        case Kind.REMINDER:
+            return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
+        case Kind.SERIES_PAUSED:
+            return "The series of ", f" is paused{': ' + about.said if about.said else '.'}"
+        case Kind.SERIES_RESUMED:
+            return "The series of ", " goes on."
+        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_TAKEN, handing_over.SERIES_TAKEN}:
+            name = names.get(about.person_id) if about.person_id else None
+            what = "" if about.answer == handing_over.EVENT_TAKEN else "the series of "
+            return f"{name or 'Somebody'} has taken over {what}", "."
+        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_DECLINED, handing_over.SERIES_DECLINED}:
+            name = names.get(about.person_id) if about.person_id else None
+            what = "" if about.answer == handing_over.EVENT_DECLINED else "the series of "
+            return f"{name or 'Somebody'} does not take over {what}", ". It stays yours."
+        case Kind.SERIES_OFFERED:
+            name = names.get(about.person_id) if about.person_id else None
+            what = "" if about.answer == handing_over.EVENT else "the series of "
+            return f"{name or 'Somebody'} would like to hand over to you {what}", "."
+        case Kind.NEW_DATE:
+            more = f" and {about.more} more" if about.more else ""
+            whose = "to which you go" if about.answer else "that you follow"
+            return f"New in a series {whose}: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
+        case Kind.SEARCH_FIND:
+            return "You look for this: ", f"{', ' + _start(event) if event.starts_at else ''} ({about.said})."
+        case Kind.HOST_EVENT:
+            return "New by somebody you follow: ", f"{', ' + _start(event) if event.starts_at else ''}."
+        case Kind.GROUP_EVENT:
+            return "New in a group of yours: ", f", {_start(event)}." if event.starts_at else "."
+        case _:
+            raise ValueError(f"not about an event: {one.kind}")
+
+
+def _which(event: Event) -> str:
+    """The day between commas: of a series only that tells the dates apart."""
+    if event.starts_at is None:
+        return ""
+    return f", {formatting.day(wall_time.local_of(event.starts_at, event.time_zone))},"
+
+
+def _start(event: Event) -> str:
+    return "" if event.starts_at is None else _moment(When(event.starts_at, event.time_zone, event.is_all_day))
+
+
+def _moment(when: When) -> str:
+    local = wall_time.local_of(when.at, when.time_zone)
+    if when.is_day:
+        return formatting.day(local)
+    return f"{formatting.span(local, None)} {formatting.zone_words(local, when.time_zone)}"

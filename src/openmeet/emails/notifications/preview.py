@@ -1,0 +1,43 @@
+"""A mail as it will look, for whoever is about to have it sent."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.seeing import private_details_for
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.emails.notifications.email import Story, one_line, subject_of
+from openmeet.emails.notifications.items import host_message, when_words
+
+
+@dataclass(frozen=True, slots=True)
+class MailShown:
+    """What the template of the mail is given, and its subject."""
+
+    subject: str
+    story: Story
+
+
+async def message_mail(
+    reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
+) -> MailShown:
+    """A host's message as the mail with it: to somebody who goes, or to somebody who does not. No link in it works yet."""
+    names = await shown_names(reader, [writer])
+    seen = await private_details_for(reader, event, None, is_going=is_going)
+    takes_place = not (event.is_cancelled or event.is_over(reader.now))
+    page = f"{public_url}/events/{quote(event.slug)}"
+    story = Story(
+        event=event,
+        title=one_line(event.title),
+        points=[host_message(one_line(names.get(writer) or UNNAMED), text)],
+        when=when_words(event),
+        place=tuple(one_line(line) for line in seen.place.lines),
+        point=None,
+        url=page,
+        door_note=seen.door_note if takes_place and is_going else "",
+        join_url=seen.join_url if takes_place else "",
+        answer_url=page if takes_place else "",
+    )
+    return MailShown(subject_of(story), story)

@@ -1,0 +1,79 @@
+"""The letter to whoever goes to every date of a series: the dates, and one file with an entry for each; or with the end of each."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from groundwork.database.transaction import Database
+from openmeet.domain.attendance import entry_letters
+from openmeet.domain.attendance.entry_letters import IN_CALENDAR
+from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.series import queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.emails.calendar_file import file_of_dates
+from openmeet.emails.new_dates import answered_dates
+from openmeet.emails.own import addressee_of
+from openmeet.emails.render import Letterhead
+from openmeet.i18n.markdown import one_line
+from openmeet.outbox.emails import Composer, Due, Letter
+
+
+def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
+    """The composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; says nothing when it is otherwise now."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        user_id = UserId(due.person)
+        async with db.transaction() as tx:
+            to = await addressee_of(tx, head, user_id)
+            series = await queries.by_id(tx, SeriesId(due.subject_id))
+            if to is None or series is None:
+                return None
+            dates, mine = await answered_dates(tx, series.id, user_id)
+            goes = [one for one in dates if mine[one.id].status in IN_CALENDAR]
+            if not (goes or is_end):
+                return None
+            left = [one for one in dates if mine[one.id].status not in IN_CALENDAR]
+            taken = await entry_letters.end(tx, [mine[one.id].id for one in left], due.message_id_local)
+            ended = [one for one in left if mine[one.id].id in taken]
+            calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
+            if calendar is None:
+                return None
+            if not is_end:
+                await entry_letters.note_mailed(tx, [mine[one.id].id for one in goes])
+        title = one_line(series.template.title)
+        page = f"{head.public_url}/series/{quote(series.slug)}"
+        parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
+        subject = f"You are not going: {title}" if is_end else f"Your answers: {title}"
+        text = "\n\n".join([*parts, to.closing]) + "\n"
+        return Letter(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
+
+    return compose
+
+
+def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance], page: str) -> list[str]:
+    lines = [_line(one, mine[one.id]) for one in goes]
+    return [
+        f"You are going to {_dates(goes)} of {title}:\n" + "\n".join(lines),
+        "The file with this mail has an entry for each.",
+        f"Change your answers, or stop going to later dates:\n{page}",
+    ]
+
+
+def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
+    """``goes``: dates to which they go all the same."""
+    what = f"You go to no date of {title} any more. The file with this mail takes them out of your calendar."
+    if goes:
+        lines = "\n".join(f"- {time_words.start_words(one)}" for one in ended)
+        them = "it" if len(ended) == 1 else "them"
+        what = f"You do not go to {_dates(ended)} of {title} any more:\n{lines}\n\nThe file with this mail takes {them} out of your calendar."
+    return [what, f"The series:\n{page}"]
+
+
+def _dates(events: Sequence[Event]) -> str:
+    return "one date" if len(events) == 1 else f"{len(events)} dates"
+
+
+def _line(event: Event, mine: Attendance) -> str:
+    return f"- {time_words.start_words(event)}" + ("" if mine.is_seated else " (no place yet)")

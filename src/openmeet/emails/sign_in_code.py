@@ -1,0 +1,36 @@
+"""The mail with the code and the link: composed when it is sent, from the present."""
+
+from groundwork.clock import MINUTE
+from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
+from openmeet.domain.sign_in import queries, rules
+from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
+from openmeet.outbox.emails import Composer, Due, Letter
+
+LINK_PATH = "/sign-in/link"
+
+
+def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
+    """The composer of ``CODE_MAIL``; says nothing when the code was used or is over. Programs get no link."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
+            if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
+                return None
+        code = rules.spaced(rules.code_of(key, challenge.id))
+        link = ""
+        if challenge.browser_hash is not None:
+            link = (
+                f"Or open this link in the same browser:\n\n{url}{LINK_PATH}/{rules.link_token(key, challenge.id)}\n\n"
+            )
+        return Letter(
+            challenge.email,
+            f"Your code: {code}",
+            f"{code}\n\n"
+            f"Type it on the page of {site_name} where you asked for it. It works once, for {CODE_LIFE // MINUTE} minutes.\n\n"
+            f"{link}"
+            "You get this because somebody typed your address to sign in. If it wasn’t you, you don’t need to do anything.\n",
+        )
+
+    return compose

@@ -1,0 +1,32 @@
+"""The mail that says that an address was switched off. Composed when it is sent."""
+
+from urllib.parse import urlsplit
+
+from groundwork.database.transaction import Database
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.domain.webhooks import queries
+from openmeet.domain.webhooks.model import WebhookId
+from openmeet.outbox.emails import Composer, Due, Letter
+
+
+def off_composer(site_name: str, public_url: str) -> Composer:
+    """The composer of ``OFF_MAIL``; says nothing when the address is on again or gone, or its owner has no mail."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        async with db.reader() as reader:
+            webhook = await queries.by_id(reader, WebhookId(due.subject_id))
+            owner = await by_id(reader, UserId(due.person))
+        if webhook is None or webhook.is_on or owner is None or owner.email is None:
+            return None
+        host = urlsplit(webhook.url).hostname or "the address"
+        return Letter(
+            owner.email,
+            f"{site_name} tells {host} no more",
+            f"{site_name} could not reach {host} for a while and has switched your webhook off. The last thing it heard:"
+            f" {webhook.off_why}\n\n"
+            f"When it works again, switch the webhook on; what was missed can be sent again from its list:\n"
+            f"{public_url}/settings/webhooks\n",
+        )
+
+    return compose

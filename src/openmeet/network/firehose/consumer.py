@@ -1,0 +1,55 @@
+"""The consumer: every configured event stream followed, and read later what could not be read in its order."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from openmeet.network.firehose import cursors, unresolved
+from openmeet.network.firehose.following import Consumer, follow_until
+from openmeet.network.firehose.repo_stream import RepoStream
+from openmeet.network.firehose.unresolved import Retrying
+from openmeet.network.firehose.upstreams import Upstream
+
+
+async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
+    """Follow all sources until ``stop`` is set, and read later what could not be read in their order."""
+    await consumer.unresolved.load(consumer.db)
+    retrying = Retrying(
+        consumer.db,
+        consumer.clock,
+        consumer.verifier.dids,
+        consumer.interests,
+        consumer.delivering,
+        consumer.counting,
+        consumer.unresolved,
+    )
+    await asyncio.gather(
+        unresolved.retry(retrying, stop),
+        *(
+            follow_source(
+                replace(consumer, verifier=replace(consumer.verifier, care=one.care)),
+                one.url,
+                stop,
+                sender=one.sender,
+                first_cursor=one.first_cursor,
+            )
+            for one in upstreams
+        ),
+    )
+
+
+async def follow_source(
+    consumer: Consumer, url: str, stop: asyncio.Event, *, sender: str | None = None, first_cursor: int | None = 0
+) -> None:
+    """Follow one source from its stored cursor until ``stop`` is set, or until it says that it does not know us.
+
+    ``sender`` and ``first_cursor``: see ``Upstream``; by default a relay, from the beginning of its memory.
+    """
+    async with consumer.db.transaction() as tx:
+        cursor = await cursors.add_source(tx, url, cursor=first_cursor)
+    await consumer.unresolved.load(consumer.db)
+    stream = RepoStream(consumer, url, cursor, sender)
+    try:
+        await follow_until(stop, stream, url)
+    finally:
+        stream.abandon()

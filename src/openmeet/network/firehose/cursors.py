@@ -1,0 +1,233 @@
+"""What survives a restart: each source's cursor, each repository as last verified, frames that were rejected."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.data.cid import Cid
+from at_protocol.sync.account_state import AccountState, SyncState
+from at_protocol.sync.verify import Known
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.fresh_id import new_id
+
+# Enough to look at, not enough for a hostile stream to fill a disk.
+REJECTED_KEPT = 1000
+REJECTED_FOR = 14 * DAY
+MAX_KEPT_BYTES = 100_000
+MAX_KEPT_TEXT = 2_048
+
+ADD_SOURCE = """
+    insert into sources (url, cursor, state, reason, changed_at, seen_at)
+    values (:url, :cursor, 'following', '', :now, null)
+        on conflict (url) do update set removed_at = null
+"""
+
+# The cursor is kept for a while: a source that is named again goes on where it was.
+REMOVE_SOURCES = "update sources set removed_at = :now where removed_at is null and url not in :urls"
+FORGET_SOURCES = "delete from sources where removed_at < :before"
+REMOVED_FOR = 30 * DAY
+
+CURSOR = "select cursor from sources where url = :url"
+
+ADVANCE = """
+    update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
+     where url = :url and (cursor is null or cursor < :cursor)
+"""
+
+# Numbers that are times gave way to plain ones when servers were renewed: from 10^15 on they are microseconds.
+ADVANCE_LINES = """
+    update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
+     where url = :url and (cursor is null or cursor < :cursor
+                           or (cursor >= 1000000000000000 and :cursor < 1000000000000000))
+"""
+
+SEEN_AT = "select seen_at from sources where url = :url"
+
+SET_STATE = """
+    update sources set state = :state, reason = :reason, changed_at = :now where url = :url
+"""
+
+LIST_SOURCES = (
+    "select url, cursor, state, reason, changed_at, seen_at from sources where removed_at is null order by url"
+)
+
+KNOWN = "select did, rev, data, is_active, status from verified_repositories where did = :did"
+
+PUT_KNOWN = """
+    insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
+    values (:did, :rev, :data, :is_active, :status, :source, :now)
+        on conflict (did) do update
+       set rev = excluded.rev, data = excluded.data, is_active = excluded.is_active, status = excluded.status,
+           source = excluded.source, updated_at = excluded.updated_at
+     where excluded.rev >= verified_repositories.rev
+"""
+
+REJECT = """
+    insert into rejected_frames (id, source, seq, did, reason, frame, rejected_at)
+    values (:id, :source, :seq, :did, :reason, :frame, :now)
+"""
+
+TRIM_REJECTED = """
+    delete from rejected_frames
+     where rejected_at < :before
+        or id in (select id from rejected_frames order by rejected_at desc, id desc limit 1000000 offset :kept)
+"""
+
+LIST_REJECTED = """
+    select id, source, seq, did, reason, frame, rejected_at from rejected_frames
+     order by rejected_at desc, id desc limit :limit
+"""
+
+
+class SourceState(StrEnum):
+    """Stopped sources wait for a person (a cursor that the server does not know)."""
+
+    FOLLOWING = "following"
+    FAILING = "failing"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A stream and how far it has been read."""
+
+    url: str
+    cursor: int | None
+    state: SourceState
+    reason: str
+    changed_at: Instant
+    seen_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A frame that was not acted on; ``frame`` is cut at 100 kB."""
+
+    source: str
+    seq: int | None
+    did: str | None
+    reason: str
+    frame: bytes
+
+
+async def add_source(tx: Transaction, url: str, *, cursor: int | None = None) -> int | None:
+    """Follow a stream; the cursor to continue after (None: from now on)."""
+    await tx.execute(ADD_SOURCE, url=url, cursor=cursor, now=tx.now)
+    row = await tx.fetch_one(CURSOR, url=url)
+    return None if row is None else row["cursor"]
+
+
+async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
+    """Show no source but these, which the settings name; the cursors of others are kept for 30 days."""
+    await tx.execute(REMOVE_SOURCES, urls=sorted({"", *urls}), now=tx.now)
+    await tx.execute(FORGET_SOURCES, before=tx.now - REMOVED_FOR)
+
+
+async def advance(
+    tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
+) -> None:
+    """Everything up to ``cursor`` is behind confirmed messages; remember it with what is known of the repositories."""
+    for did, state in sorted(known.items()):
+        if state.known is not None:
+            await tx.execute(
+                PUT_KNOWN,
+                did=did,
+                rev=state.known.rev,
+                data=str(state.known.data),
+                is_active=int(state.active),
+                status=_storable(state.status or ""),
+                source=url,
+                now=tx.now,
+            )
+    await _reject(tx, rejected)
+    await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
+
+
+async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
+    """The same for a source of lines, of whose repositories nothing is verified."""
+    await _reject(tx, rejected)
+    if cursor is not None:
+        await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
+
+
+async def seen_at(reader: Reader, url: str) -> Instant | None:
+    """When something of a source was last behind confirmed messages; None where nothing ever was."""
+    row = await reader.fetch_one(SEEN_AT, url=url)
+    return None if row is None or row["seen_at"] is None else Instant(row["seen_at"])
+
+
+async def _reject(tx: Transaction, rejected: Sequence[Rejected]) -> None:
+    for one in rejected:
+        await tx.execute(
+            REJECT,
+            id=new_id(tx.now),
+            source=one.source,
+            seq=one.seq,
+            did=None if one.did is None else _storable(one.did),
+            reason=_storable(one.reason),
+            frame=one.frame[:MAX_KEPT_BYTES],
+            now=tx.now,
+        )
+    if rejected:
+        await tx.execute(TRIM_REJECTED, before=tx.now - REJECTED_FOR, kept=REJECTED_KEPT)
+
+
+def _storable(text: str) -> str:
+    """A stranger's words as a database can hold them: PostgreSQL has no U+0000, and no reason is a novel."""
+    return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
+
+
+async def known_of(reader: Reader, did: str) -> AccountState:
+    """What was last verified of a repository; whatever comes first is believed of one never seen."""
+    row = await reader.fetch_one(KNOWN, did=did)
+    if row is None:
+        return AccountState(sync=SyncState.SYNCHRONIZED)
+    return AccountState(
+        active=bool(row["is_active"]),
+        status=row["status"] or None,
+        sync=SyncState.SYNCHRONIZED,
+        known=Known(row["rev"], Cid.parse(row["data"])),
+    )
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """Forget what is known of a repository that was deleted with its account, and frames of it that were kept."""
+    await tx.execute("delete from verified_repositories where did = :did", did=did)
+    await tx.execute("delete from interests where kind = 'did' and value = :did", did=did)
+    await tx.execute("delete from rejected_frames where did = :did", did=did)
+    await tx.execute("delete from unresolved_repositories where did = :did", did=did)
+
+
+async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
+    """A source fails, or has stopped for a person to look."""
+    await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
+
+
+async def sources(reader: Reader) -> list[Source]:
+    """Those that the settings name, by address."""
+    return [
+        Source(
+            row["url"],
+            row["cursor"],
+            SourceState(row["state"]),
+            row["reason"],
+            Instant(row["changed_at"]),
+            None if row["seen_at"] is None else Instant(row["seen_at"]),
+        )
+        for row in await reader.fetch(LIST_SOURCES)
+    ]
+
+
+async def count_rejected(reader: Reader) -> int:
+    """How many frames are kept for inspection."""
+    row = await reader.fetch_one("select count(*) as n from rejected_frames")
+    return 0 if row is None else int(row["n"])
+
+
+async def rejected(reader: Reader, *, limit: int = 100) -> list[Rejected]:
+    """Frames kept for inspection, newest first."""
+    return [
+        Rejected(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
+        for row in await reader.fetch(LIST_REJECTED, limit=limit)
+    ]

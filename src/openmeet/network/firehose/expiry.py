@@ -1,0 +1,78 @@
+"""DIDs that are followed no longer, because nothing here refers to them: each round looks at all of them, a page at a time.
+
+A DID is followed from its first calendar record on, with everything that it writes, since a chain of commits has no gaps. When its records
+are gone and nobody here has to do with it, only its next calendar record concerns anybody, and that is met by its collection.
+Where a community's database is away nothing expires: it may refer to anybody.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Unavailable
+from groundwork.telemetry.logs import log
+from openmeet.network.firehose.sources import Interests
+from openmeet.network.records.of_repository import referred_to
+
+# What has just been verified may still wait in a queue.
+KEPT_FOR = 7 * DAY
+PAGE = 500
+ROUND_SECONDS = 6 * 3600.0
+
+_PAGE_OF = """
+    select did from verified_repositories where updated_at < :before and did > :after
+    union
+    select value as did from interests where kind = 'did' and created_at < :before and value > :after
+     order by did limit :limit
+"""
+
+
+async def expire_by_the_clock(
+    installation: Database, communities: Sequence[Database], known: Interests, stop: asyncio.Event
+) -> None:
+    """A round every six hours until ``stop`` is set."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), ROUND_SECONDS)
+            return
+        try:
+            await expire(installation, communities, known)
+        except Unavailable as away:
+            log.warning("following.expiry_waits", reason=away.why)
+
+
+async def expire(installation: Database, communities: Sequence[Database], known: Interests) -> int:
+    """Follow nobody any longer to whom nothing refers; how many those were. Raises Unavailable where a database is away."""
+    after, expired = "", 0
+    while True:
+        async with installation.reader() as reader:
+            before = Instant(reader.now - KEPT_FOR)
+            page = await _page(reader, before, after)
+        referred: set[str] = set()
+        for community in communities:
+            async with community.reader() as reader:
+                referred |= await referred_to(reader, page)
+        gone = [did for did in page if did not in referred]
+        if gone:
+            async with installation.transaction() as tx:
+                await tx.execute(
+                    "delete from verified_repositories where did in :dids and updated_at < :before",
+                    dids=gone,
+                    before=before,
+                )
+                await tx.execute("delete from interests where kind = 'did' and value in :dids", dids=gone)
+            known.followed.difference_update(gone)
+            known.dids = {did: tenants for did, tenants in known.dids.items() if did not in set(gone)}
+            expired += len(gone)
+        if len(page) < PAGE:
+            break
+        after = page[-1]
+    if expired:
+        log.info("following.expired", repositories=expired)
+    return expired
+
+
+async def _page(reader: Reader, before: Instant, after: str) -> list[str]:
+    return [row["did"] for row in await reader.fetch(_PAGE_OF, before=before, after=after, limit=PAGE)]

@@ -1,0 +1,65 @@
+"""Following a source, whatever it speaks: what that takes, and reading and draining side by side until a stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from at_network.event_stream import Backoff
+from groundwork.clock import Clock
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.unresolved import Unresolved
+from openmeet.network.firehose.verification import Verifier
+
+# Frames that are verified or wait for the queue; at the usual 5 kB a few megabytes.
+MAX_PENDING = 1000
+BATCH = 200
+# How far the stored cursor may lag behind frames that concern nobody.
+SAVE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What following a stream needs. ``sleep`` is the loop's, or a test's."""
+
+    db: Database
+    http: HttpClient
+    clock: Clock
+    verifier: Verifier
+    interests: Interests
+    delivering: Delivering
+    counting: Counting
+    unresolved: Unresolved = field(default_factory=Unresolved)
+    backoff: Backoff = field(default_factory=Backoff)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Source(Protocol):
+    """A source being followed. ``read`` takes from it what comes, ``drain`` moves its cursor behind what was delivered."""
+
+    async def read(self) -> None: ...
+
+    async def drain(self) -> None: ...
+
+
+async def follow_until(stop: asyncio.Event, source: Source, url: str) -> None:
+    """Until ``stop`` is set, or one of the two ends; what ended it with a failure is raised, and neither outlives this."""
+    tasks = [
+        asyncio.create_task(source.read(), name=f"read {url}"),
+        asyncio.create_task(source.drain(), name=f"drain {url}"),
+        asyncio.create_task(stop.wait(), name="stop"),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,204 @@
+"""One Jetstream server into the queues: the same changes as JSON, which nobody has signed.
+
+- A line is believed as far as it goes: the record must have the CID that the line names, and what comes of it counts as
+  unverified (``records.seen``), so that it never overrules what was signed without a proof.
+- The cursor moves only behind confirmed messages. Servers number by the clock and bear no exact resuming: it goes a few
+  seconds back at each connection, since repeating costs nothing.
+- A number from a time to come is believed by nobody: resumed there, a server tells what is new and never what was missed. The line
+  counts, and the cursor stays.
+- Whoever heard nothing for longer than the server remembers has a gap that no line tells of, and ``#sync`` does not exist
+  here: then, with the first line that comes again, every repository that is followed is owed a read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from at_network.event_stream import reconnecting
+from at_network.jetstream_stream import Unpack, read_lines, subscribe_url
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.sync import jetstream
+from at_protocol.sync.events import Action
+from at_protocol.sync.jetstream import FIRST_TIME_CURSOR, JetstreamAccount, JetstreamCommit, JetstreamIdentity
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import parse_tid
+from groundwork.clock import HOUR, MINUTE, SECOND, Instant
+from groundwork.errors import Failure, Unavailable
+from groundwork.telemetry.logs import log
+from openmeet.network.firehose import cursors, gaps, sources
+from openmeet.network.firehose.cursors import Rejected, SourceState
+from openmeet.network.firehose.delivery import deliver
+from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
+from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
+
+# How far a cursor that is a time goes back, in microseconds.
+REWIND = 5 * SECOND
+# What the clocks of two servers may differ by. A time beyond that, once stored, would hide every gap from then on.
+MAX_AHEAD = 5 * MINUTE
+# What the public servers remember.
+MEMORY = 36 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line means: ``message`` for the queue, or why it was refused, or neither."""
+
+    cursor: int
+    message: RecordMessage | Hint | None = None
+    refusal: str = ""
+    raw: bytes = b""
+
+
+def read_line(text: str | bytes) -> Line | None:
+    """Understand a line; None where it is of a kind to be skipped. What is wrong with it ends in ``refusal``."""
+    raw = text.encode() if isinstance(text, str) else text
+    try:
+        event = jetstream.read(text)
+        match event:
+            case None:
+                return None
+            case JetstreamCommit():
+                return Line(event.cursor, _record(event), raw=raw)
+            case JetstreamIdentity():
+                return Line(event.cursor, Hint(event.did, HintKind.IDENTITY, event.handle or "", event.cursor), raw=raw)
+            case JetstreamAccount():
+                said = "active" if event.active else event.status or "inactive"
+                return Line(event.cursor, Hint(event.did, HintKind.ACCOUNT, said, event.cursor), raw=raw)
+    except Malformed as wrong:
+        return Line(0, refusal=str(wrong), raw=raw)
+
+
+def _record(event: JetstreamCommit) -> RecordMessage:
+    is_delete = event.action is Action.DELETE
+    body = None if is_delete or event.record is None else cbor.encode(event.record)
+    if body is not None and Cid.for_cbor(body) != event.cid:
+        raise Malformed("jetstream", str(event.cid), "the CID is not the record’s")
+    return RecordMessage(
+        did=event.did,
+        collection=event.collection,
+        rkey=event.rkey,
+        rev=parse_tid(event.rev),
+        operation=Operation(event.action.value),
+        cid=None if event.cid is None else str(event.cid),
+        body=body,
+        is_verified=False,
+    )
+
+
+async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *, unpack: Unpack | None = None) -> None:
+    """Follow one server from its stored cursor until ``stop`` is set; one that was never read, from now on."""
+    async with consumer.db.transaction() as tx:
+        cursor = await cursors.add_source(tx, url)
+        seen_at = await cursors.seen_at(tx, url)
+    await follow_until(stop, _Lines(consumer, url, cursor, seen_at, unpack), url)
+
+
+class _Lines:
+    """One server being followed."""
+
+    def __init__(
+        self, consumer: Consumer, url: str, cursor: int | None, heard_at: Instant | None, unpack: Unpack | None
+    ) -> None:
+        self._consumer = consumer
+        self._url = url
+        self._cursor = cursor  # everything up to here is behind confirmed messages
+        self._stored = cursor
+        self._heard_at = heard_at  # when a line came last, before this process or in it; None: never
+        self._unpack = unpack
+        # Full means that the queue is away, or slow: then reading stops.
+        self._pending: asyncio.Queue[Line] = asyncio.Queue(MAX_PENDING)
+        self._lost: str | None = None
+
+    async def _hear(self) -> None:
+        """A line has come. Where the server has forgotten what happened since the one before, everybody is read whole first."""
+        now, since = self._consumer.clock.now(), self._heard_at
+        if since is not None and now - since > MEMORY:
+            followed = gaps.everybody_followed(self._consumer.interests)
+            log.warning("source.gap", source=self._url, repositories=len(followed))
+            hints = gaps.reads_owed(followed, f"not heard since {since}", now)
+            await deliver(self._consumer.delivering, self._consumer.interests, hints)
+        self._heard_at = now
+
+    async def read(self) -> None:
+        """Take lines, over as many connections as it takes."""
+        consumer = self._consumer
+        again = reconnecting(
+            consumer.clock, self._connect, backoff=consumer.backoff, on_lost=self._on_lost, sleep=consumer.sleep
+        )
+        async with aclosing(again) as lines:
+            async for text in lines:
+                consumer.counting.frames_looked_at.inc()
+                await self._hear()
+                line = read_line(text)
+                if line is not None and self._is_wanted(line):
+                    await self._pending.put(line)
+
+    def _connect(self) -> AsyncGenerator[str | bytes, None]:
+        cursor = self._cursor
+        if cursor is not None and cursor >= FIRST_TIME_CURSOR:
+            cursor -= REWIND
+        # Identities and accounts come whatever is asked for.
+        query = jetstream.subscribe_query(collections=sorted(CONCERNING), cursor=cursor)
+        return read_lines(self._consumer.http, subscribe_url(self._url, query), self._unpack)
+
+    def _is_wanted(self, line: Line) -> bool:
+        match line.message:
+            case RecordMessage(collection=collection):
+                return collection in CONCERNING
+            case Hint(did=did):
+                known = self._consumer.interests
+                return did in known.followed or did in known.dids
+            case None:
+                return True
+
+    async def drain(self) -> None:
+        """Publish what was read, in its order, and move the cursor behind it."""
+        while True:
+            batch: list[Line] = []
+            with contextlib.suppress(TimeoutError):
+                batch.append(await asyncio.wait_for(self._pending.get(), SAVE_SECONDS))
+            while len(batch) < BATCH and not self._pending.empty():
+                batch.append(self._pending.get_nowait())
+            messages = [line.message for line in batch if line.message is not None]
+            await deliver(self._consumer.delivering, self._consumer.interests, messages)
+            authors = {message.did for message in messages if isinstance(message, RecordMessage)}
+            refused = [line for line in batch if line.refusal]
+            for line in refused:
+                self._consumer.counting.frames_rejected.inc()
+                log.warning("line.rejected", source=self._url, reason=line.refusal)
+            # Lines of one commit share a number, and a refused one may have none.
+            latest = self._consumer.clock.now() + MAX_AHEAD
+            self._cursor = max((line.cursor for line in batch if 0 < line.cursor <= latest), default=self._cursor)
+            await self._save(authors, [Rejected(self._url, None, None, one.refusal, one.raw) for one in refused])
+
+    async def _save(self, authors: set[Did], refused: list[Rejected]) -> None:
+        """A store that is away keeps the cursor where it was: what is behind it comes again, and is known then."""
+        wanted = self._consumer.interests
+        fresh = {did for did in authors if did not in wanted.followed and did not in wanted.dids}
+        if self._cursor == self._stored and self._lost is None and not refused and not fresh:
+            return
+        try:
+            async with self._consumer.db.transaction() as tx:
+                # Without chains of commits nothing else would tell after a restart whose accounts concern us.
+                for tenant in sorted(wanted.everybody):
+                    await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
+                await cursors.advance_lines(tx, self._url, self._cursor, refused)
+                if self._lost is not None:
+                    await cursors.set_state(tx, self._url, SourceState.FAILING, self._lost)
+        except Unavailable as away:
+            log.error("cursor.save_failed", source=self._url, reason=away.why)
+            await self._consumer.sleep(SAVE_SECONDS)
+            return
+        wanted.followed.update(fresh)
+        self._stored, self._lost = self._cursor, None
+        if self._cursor is not None:
+            self._consumer.counting.cursor.labels(self._url).set(self._cursor)
+
+    def _on_lost(self, failure: Failure | None, seconds: float) -> None:
+        self._lost = "closed by the server" if failure is None else failure.why
+        log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))

@@ -1,0 +1,316 @@
+"""Labellers that a community chose: their streams, read into its own database, each label verified.
+
+- A label counts if its source is the labeller that was asked, and its signature is of the key that this one's DID document names. One that
+  does not is counted and left out; it does not stop the stream.
+- Labels and how far the labeller was read are one transaction: after a crash what comes again is as old as what is known.
+- Of several about one subject with one value, the newest by the labeller's own signed time holds, in whatever order they come.
+- Kept is what is said about accounts and events. The rest of the network, which is most of it, is left out unverified.
+- Where nobody can tell the labeller's key, reading waits: nothing is dropped.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from prometheus_client import Counter
+
+from at_network.did_resolver import DidResolver
+from at_network.event_stream import Backoff, read_frames, reconnecting, stream_url
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.failures import Malformed
+from at_protocol.sync import labels as signed
+from at_protocol.sync.frames import ErrorFrame, Frame, decode
+from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, SUBSCRIBE_LABELS, SignedLabel
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import MINUTE, Clock, Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Failure, RemoteFailed, Unavailable
+from groundwork.http.client import HttpClient
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.moderation import labels
+from openmeet.domain.moderation.labels import Label
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.firehose.following import follow_until
+from openmeet.network.records.collections import EVENTS
+
+MAX_PENDING = 1_000
+# Frames of one transaction, which may last two seconds.
+BATCH = 100
+# What the clocks of two servers may differ by: a label from far ahead could never be taken back.
+MAX_AHEAD = 5 * MINUTE
+EXPIRY_SECONDS = 60.0
+# An index of PostgreSQL takes keys of 2,700 bytes; a DID of the network and a record key have some dozens each.
+MAX_SUBJECT_BYTES = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What reading labellers for one community needs. ``sleep`` is the loop's, or a test's."""
+
+    db: Database
+    http: HttpClient
+    clock: Clock
+    dids: DidResolver
+    counter: Counter
+    backoff: Backoff = field(default_factory=Backoff)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+def counter_of(metrics: Metrics) -> Counter:
+    """Registered once per program; ``outcome``: kept, known, refused, elsewhere."""
+    return metrics.counter("labels", "Labels that labellers said", ["outcome"])
+
+
+async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: asyncio.Event) -> None:
+    """Follow these DIDs until ``stop`` is set. What others said, whom the settings name no more, is forgotten meanwhile."""
+    async with labelling.db.transaction() as tx:
+        gone = await labels.drop_others(tx, chosen)
+    works = [_forget(labelling, one, stop) for one in gone]
+    if chosen:
+        works += [follow_labeller(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen)]
+        works.append(_expire_by_the_clock(labelling, stop))
+    await asyncio.gather(*works)
+
+
+async def follow_labeller(labelling: Labelling, did: Did, stop: asyncio.Event) -> None:
+    """Follow one from where it was read to, or until it says that it does not know that place."""
+    async with labelling.db.transaction() as tx:
+        cursor = await labels.add_labeller(tx, did)
+    await follow_until(stop, _Labeller(labelling, did, cursor), did)
+
+
+async def expire_due(labelling: Labelling) -> int:
+    """Labels whose time is over hide nothing any more; of how many subjects that was."""
+    expired = 0
+    while True:
+        async with labelling.db.transaction() as tx:
+            subjects = await labels.expire(tx)
+            await _tell(tx, subjects)
+        expired += len(subjects)
+        if not subjects:
+            return expired
+
+
+async def _expire_by_the_clock(labelling: Labelling, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await expire_due(labelling)
+        except Unavailable as away:
+            log.warning("labels.expiry_waits", reason=away.why)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), EXPIRY_SECONDS)
+
+
+async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
+    """What a labeller said goes in pieces: there may be more of it than one transaction has time for."""
+    is_more = True
+    while is_more:
+        try:
+            async with labelling.db.transaction() as tx:
+                is_more = await labels.forget_some(tx, did)
+        except Unavailable as away:
+            log.warning("labels.forgetting_waits", labeller=did, reason=away.why)
+            await labelling.sleep(labelling.backoff.first_seconds)
+        if is_more and stop.is_set():
+            return
+    log.info("labeller.forgotten", labeller=did)
+
+
+async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
+    """Whoever asked to be told of an event hears that it is different."""
+    for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
+        event = await events.by_record_uri(tx, uri)
+        if event is not None and not event.is_gone:
+            await tell_listeners(tx, [event])
+
+
+class _Labeller:
+    """One labeller being followed."""
+
+    def __init__(self, labelling: Labelling, did: Did, cursor: int) -> None:
+        self._labelling = labelling
+        self._did = did
+        self._cursor = cursor  # what is up to here is kept
+        # Why the last connection failed, not yet noted; whether something is noted, perhaps by the process before.
+        self._lost = ""
+        self._may_be_in_trouble = True
+        # Full means that the database is away, or slow: then reading stops.
+        self._pending: asyncio.Queue[bytes] = asyncio.Queue(MAX_PENDING)
+
+    async def read(self) -> None:
+        """Take frames, over as many connections as it takes, until the labeller does not know our place."""
+        own = self._labelling
+        again = reconnecting(own.clock, self._connect, backoff=own.backoff, on_lost=self._on_lost, sleep=own.sleep)
+        async with aclosing(again) as frames:
+            async for frame in frames:
+                if await self._is_refusal(frame):
+                    return
+                await self._pending.put(frame)
+
+    async def _connect(self) -> AsyncGenerator[bytes, None]:
+        if self._lost:
+            self._may_be_in_trouble = True
+            await self._note(SourceState.FAILING, self._lost)
+        try:
+            document = await self._labelling.dids.resolve(self._did)
+        except Failure as unknown:
+            raise RemoteFailed(f"The labeller’s identity cannot be read: {unknown.why}") from unknown
+        service = document.service(LABELER_SERVICE, LABELER_TYPE)
+        if service is None:
+            raise RemoteFailed("The labeller’s identity names no address for labels.")
+        url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
+        async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def _is_refusal(self, frame: bytes) -> bool:
+        with contextlib.suppress(Malformed):  # counted where it is read
+            message = decode(frame)
+            if isinstance(message, ErrorFrame):
+                log.error("labeller.said_error", labeller=self._did, error=message.error, message=message.message)
+                if message.error == "FutureCursor":
+                    await self._note(SourceState.STOPPED, "The labeller does not know our cursor.")
+                    return True
+        return False
+
+    async def drain(self) -> None:
+        """Keep what was read, in its order, and how far that is."""
+        while True:
+            batch = [await self._pending.get()]
+            while len(batch) < BATCH and not self._pending.empty():
+                batch.append(self._pending.get_nowait())
+            cursor, found = await self._read(batch)
+            await self._keep(cursor, found)
+
+    async def _read(self, batch: Sequence[bytes]) -> tuple[int, list[Label]]:
+        cursor, found = self._cursor, []
+        may_have_new_key = True
+        for frame in batch:
+            try:
+                message = decode(frame)
+                if not isinstance(message, Frame) or message.kind != signed.LABELS_FRAME:
+                    continue
+                seq, said = signed.labels_in(message)
+            except Malformed as wrong:
+                self._refuse(str(wrong))
+                continue
+            if seq <= cursor:
+                continue  # sent again after a reconnect
+            cursor = seq
+            for one in said:
+                if not _concerns(signed.subject_of(one)):
+                    self._count("elsewhere")
+                    continue
+                try:
+                    label = signed.read_label(one)
+                    self._check(label)
+                except Malformed as wrong:
+                    self._refuse(str(wrong))
+                    continue
+                is_signed = signed.is_signed_by(label, await self._key(is_new=False))
+                if not is_signed and may_have_new_key:
+                    may_have_new_key = False
+                    is_signed = signed.is_signed_by(label, await self._key(is_new=True))
+                if is_signed:
+                    found.append(_kept(label))
+                else:
+                    self._refuse("the signature is not the labeller’s")
+        return cursor, found
+
+    def _check(self, label: SignedLabel) -> None:
+        if label.source != self._did:
+            raise Malformed("label", label.source, f"not of {self._did}, who was asked")
+        if len(label.subject.encode()) > MAX_SUBJECT_BYTES:
+            raise Malformed("label", label.subject[:100], f"its subject has more than {MAX_SUBJECT_BYTES} bytes")
+        if label.created_at > self._labelling.clock.now() + MAX_AHEAD:
+            raise Malformed("label", label.created_at, "from a time to come")
+
+    async def _key(self, *, is_new: bool) -> PublicKey:
+        """The labeller's key; waits for as long as nobody can tell."""
+        own = self._labelling
+        wait = own.backoff.first_seconds
+        while True:
+            try:
+                document = await (own.dids.refresh(self._did) if is_new else own.dids.resolve(self._did))
+                key = document.key(LABEL_KEY)
+                why = "its identity names no key for labels"
+            except Failure as unknown:
+                key, why = None, unknown.why
+            if key is not None:
+                return key
+            own.dids.doubt(self._did)
+            log.warning("labeller.no_key", labeller=self._did, reason=why)
+            await self._note(SourceState.FAILING, why)
+            await own.sleep(wait)
+            wait = min(wait * 2, own.backoff.longest_seconds)
+
+    async def _keep(self, cursor: int, found: Sequence[Label]) -> None:
+        """Until the database has them: meanwhile the buffer fills, and reading stops."""
+        own = self._labelling
+        while True:
+            try:
+                async with own.db.transaction() as tx:
+                    changed = [label.subject for label in found if await labels.put(tx, label)]
+                    await _tell(tx, list(dict.fromkeys(changed)))
+                    await labels.advance(tx, self._did, cursor)
+            except Unavailable as away:
+                log.error("labels.save_failed", labeller=self._did, reason=away.why)
+                await own.sleep(own.backoff.first_seconds)
+                continue
+            self._cursor = cursor
+            self._count("kept", len(changed))
+            self._count("known", len(found) - len(changed))
+            return
+
+    async def _note(self, state: SourceState, why: str) -> None:
+        try:
+            async with self._labelling.db.transaction() as tx:
+                await labels.set_state(tx, self._did, state.value, why)
+        except Unavailable as away:
+            log.error("labeller.note_failed", labeller=self._did, reason=away.why)
+
+    def _count(self, outcome: str, number: int = 1) -> None:
+        self._labelling.counter.labels(outcome).inc(number)
+
+    def _refuse(self, why: str) -> None:
+        self._count("refused")
+        log.warning("label.refused", labeller=self._did, reason=why)
+
+    async def _opened(self) -> None:
+        """What was wrong is over: a labeller that has nothing to say is as good as one that talks."""
+        if self._may_be_in_trouble:
+            self._may_be_in_trouble = False
+            await self._note(SourceState.FOLLOWING, "")
+
+    def _on_lost(self, failure: Failure | None, seconds: float) -> None:
+        why = "closed by the server" if failure is None else failure.why
+        self._lost = "" if failure is None else why
+        log.warning("labeller.lost", labeller=self._did, reason=why, again_in_seconds=round(seconds, 1))
+
+
+def _concerns(subject: str) -> bool:
+    """Accounts and events; decided from what the label says, before anybody believes it."""
+    if subject.startswith("did:"):
+        return True
+    try:
+        return parse_at_uri(subject).collection in EVENTS
+    except Malformed:
+        return False
+
+
+def _kept(label: SignedLabel) -> Label:
+    return Label(
+        label.source,
+        label.subject,
+        label.value,
+        label.cid or "",
+        label.is_negated,
+        Instant(label.created_at),
+        None if label.expires_at is None else Instant(label.expires_at),
+    )

@@ -1,0 +1,161 @@
+"""Identity lookups of one stream, beside its order: a commit whose author must be asked about waits here, and nothing waits for it.
+
+Frames of one DID keep their order. A lookup has ``LOOKUP_SECONDS``, with the wait for a free slot; when it fails, or when there is
+no more room, the DID's frames are dropped and its repository is read later (``unresolved``). DIDs of the directory and did:web have
+slots and room of their own, because a did:web is asked for at its owner's host, which may be as slow as it likes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from at_network.did_resolver import DidResolver
+from at_protocol.failures import Malformed
+from at_protocol.sync.events import Sequenced
+from at_protocol.syntax.did import Did, DidMethod, supported_method
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
+from openmeet.network.firehose.verification import Ask, Identity, Read
+
+SLOTS = 50
+LOOKUP_SECONDS = 10.0
+MAX_FRAMES = 1_000
+MAX_FRAMES_OF_DID = 100
+MAX_BYTES = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A commit that waits for its author's identity."""
+
+    seq: int
+    frame: bytes
+    message: Sequenced
+
+
+@dataclass(slots=True)
+class _Lane:
+    """DIDs that share slots and room."""
+
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SLOTS))
+    frames: int = 0
+    size: int = 0
+
+    def has_room(self, held: Held) -> bool:
+        return self.frames < MAX_FRAMES and self.size + len(held.frame) <= MAX_BYTES
+
+
+@dataclass(slots=True)
+class _Author:
+    lane: _Lane
+    ask: Ask
+    frames: deque[Held] = field(default_factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+class Lookups:
+    """Of one stream. ``read`` judges a frame, ``done`` takes what it means, ``failed`` a DID whose frames were dropped here, and why.
+
+    ``crashed`` takes an error that nobody foresaw: the stream must end with it, or its cursor would stand still for ever.
+    """
+
+    def __init__(
+        self,
+        dids: DidResolver,
+        *,
+        read: Callable[[Held, Did, Identity], Awaitable[Read | Ask]],
+        done: Callable[[Held, Did, Read], None],
+        failed: Callable[[Did, int, str], None],
+        crashed: Callable[[BaseException], None],
+    ) -> None:
+        self._dids = dids
+        self._read = read
+        self._done = done
+        self._failed = failed
+        self._crashed = crashed
+        self._authors: dict[Did, _Author] = {}
+        self._of_directory, self._of_web = _Lane(), _Lane()
+
+    def holds(self, did: Did) -> bool:
+        """Whether frames of this DID wait here; then every later one must, too."""
+        return did in self._authors
+
+    @property
+    def lowest_seq(self) -> int | None:
+        """The number of the oldest frame that waits here; a cursor must stay below it."""
+        return min((author.frames[0].seq for author in self._authors.values() if author.frames), default=None)
+
+    def hold(self, did: Did, held: Held, ask: Ask = Ask.RESOLVE) -> None:
+        """Let a frame wait for its author's identity."""
+        author = self._authors.get(did)
+        lane = self._lane_of(did) if author is None else author.lane
+        if not lane.has_room(held) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
+            self._drop(did, 1, "too many frames wait for identities")
+            return
+        if author is None:
+            author = self._authors[did] = _Author(lane, ask)
+            author.task = asyncio.create_task(self._work(did, author))
+            author.task.add_done_callback(self._ended)
+        author.frames.append(held)
+        lane.frames += 1
+        lane.size += len(held.frame)
+
+    def abandon(self) -> None:
+        """Ask no more. The cursor stands before all frames that waited."""
+        for author in self._authors.values():
+            if author.task is not None:
+                author.task.cancel()
+
+    async def _work(self, did: Did, author: _Author) -> None:
+        ask, identity = author.ask, Identity(None)
+        while author.frames:
+            try:
+                async with asyncio.timeout(LOOKUP_SECONDS), author.lane.slots:
+                    identity = await self._identity(did, ask)
+            except (RemoteFailed, RemoteSlow, Unavailable) as lost:
+                self._drop(did, 0, lost.why)
+                return
+            except TimeoutError:
+                self._drop(did, 0, "its identity was not found in time")
+                return
+            while author.frames:
+                read = await self._read(author.frames[0], did, identity)
+                if isinstance(read, Ask):
+                    ask = read
+                    break
+                if self._authors.get(did) is not author:
+                    return
+                held = author.frames.popleft()
+                author.lane.frames -= 1
+                author.lane.size -= len(held.frame)
+                self._done(held, did, read)
+        del self._authors[did]
+
+    async def _identity(self, did: Did, ask: Ask) -> Identity:
+        try:
+            if ask is Ask.RESOLVE:
+                return Identity(await self._dids.resolve(did))
+            return Identity(await self._dids.refresh(did), is_final=True)
+        except (NotFound, InvalidInput):
+            return Identity(None, is_final=True)
+
+    def _drop(self, did: Did, dropped: int, why: str) -> None:
+        author = self._authors.pop(did, None)
+        if author is not None:
+            dropped += len(author.frames)
+            author.lane.frames -= len(author.frames)
+            author.lane.size -= sum(len(held.frame) for held in author.frames)
+            if author.task is not None and author.task is not asyncio.current_task():
+                author.task.cancel()
+        self._failed(did, dropped, why)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._crashed(error)
+
+    def _lane_of(self, did: Did) -> _Lane:
+        try:
+            return self._of_directory if supported_method(did) is DidMethod.PLC else self._of_web
+        except Malformed:
+            return self._of_web

@@ -1,0 +1,39 @@
+"""What the consumer counts, under the names of ``docs/metrics.md``."""
+
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Gauge
+
+from groundwork.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Counters of one program."""
+
+    frames_looked_at: Counter
+    frames_rejected: Counter
+    frames_dropped: Counter
+    repositories_unresolved: Gauge
+    repositories_forgotten: Counter
+    messages_enqueued: Counter
+    messages_repeated: Counter
+    cursor: Gauge
+
+
+def counting(metrics: Metrics) -> Counting:
+    """Registered once per program."""
+    return Counting(
+        metrics.counter("firehose_frames", "Frames looked at"),
+        metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
+        metrics.counter("firehose_frames_dropped", "Frames dropped, because their repository will be read later"),
+        metrics.gauge(
+            "firehose_repositories_unresolved", "Repositories that are read when their identity can be resolved"
+        ),
+        metrics.counter(
+            "firehose_repositories_forgotten", "Repositories given up before their identity could be resolved"
+        ),
+        metrics.counter("firehose_messages", "Messages handed to ingestion"),
+        metrics.counter("firehose_messages_repeated", "Messages left out, because another source had brought them"),
+        metrics.gauge("firehose_cursor", "The last sequence number behind confirmed messages", ["source"]),
+    )

@@ -1,0 +1,382 @@
+"""One stream into the queues of those it concerns.
+
+- A frame is glanced at; what concerns nobody is left there. The rest is verified, one DID strictly in order, different
+  DIDs at the same time.
+- What was verified is published in the order of the stream; only behind the queue's confirmation does the cursor move.
+  While the queue is away, a bounded number of frames waits here, then reading stops.
+- No lookup stands in the order of the stream: a commit whose author must be asked about waits beside it (``lookups``), and the cursor
+  stays below it. When nobody can tell whose key it must be signed with, the author's frames are dropped and the repository is
+  read later (``unresolved``).
+- A frame that is wrong is counted, kept for inspection, and does not stop the stream.
+- A number far beyond the last one would make every later frame look old. It ends the connection, is counted and kept,
+  and is believed when the next connection begins with it.
+- What a server has forgotten since our cursor, by its own notice or by such a jump, comes never: those that it spoke for
+  are owed reads, in the place of the stream where it is missing (``gaps``).
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from at_network.event_stream import follow, reconnect_delay
+from at_protocol.failures import Malformed
+from at_protocol.sync.account_state import AccountState, StreamPosition
+from at_protocol.sync.events import CommitMessage, InfoMessage, SyncMessage
+from at_protocol.sync.frames import ErrorFrame, Glance, glance
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE, Instant
+from groundwork.errors import Failure, RemoteFailed, Unavailable
+from groundwork.telemetry.logs import log
+from openmeet.network.firehose import cursors, gaps, jumps
+from openmeet.network.firehose.cursors import Rejected, SourceState
+from openmeet.network.firehose.delivery import deliver
+from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
+from openmeet.network.firehose.lookups import Held, Lookups
+from openmeet.network.firehose.verification import NOTHING, Ask, Identity, Read, decode, read_message
+from openmeet.network.records.message import Hint, RecordMessage
+
+KNOWN_IN_MEMORY = 50_000
+# A server says at every connection that it has forgotten; connections that break off before a frame came would repeat it.
+GAP_SAID_AGAIN = 10 * MINUTE
+
+
+@dataclass(slots=True)
+class _Item:
+    """One frame on its way: ``reading`` yields what it means."""
+
+    seq: int
+    did: str
+    frame: bytes
+    reading: asyncio.Task[Read]
+
+
+class RepoStream:
+    """One source being followed."""
+
+    def __init__(self, consumer: Consumer, url: str, cursor: int | None, sender: str | None) -> None:
+        self._consumer = consumer
+        self._url = url
+        self._sender = sender
+        self._cursor = cursor  # everything up to here is behind confirmed messages
+        self._stored = cursor
+        self._position = StreamPosition(last_seq=cursor or 0)
+        self._pending: deque[_Item] = deque()
+        self._last_of_did: dict[str, asyncio.Task[Read]] = {}
+        self._looked_up: deque[tuple[Held, Did, Read]] = deque()  # to be delivered beside the order
+        self._lookups = Lookups(
+            consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._set_aside, crashed=self._on_crash
+        )
+        self._crash: BaseException | None = None
+        self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
+        self._something = asyncio.Event()
+        self._room = asyncio.Event()
+        self._lost: str | None = None
+        self._refused_jump: int | None = None  # of the connection before; None once a frame was believed
+        self._jumps = 0
+        self._gap: tuple[int | None, Instant] | None = None  # the cursor behind which one was noted last, and when
+
+    async def read(self) -> None:
+        """Take frames from the stream, over as many connections as it takes."""
+        while not await self._read_until_jump():
+            self._jumps += 1
+            seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
+            self._on_lost(RemoteFailed("The stream’s numbers jumped."), seconds)
+            await self._consumer.sleep(seconds)
+
+    async def _read_until_jump(self) -> bool:
+        """Follow the stream; True where following is over, False where a number jumped."""
+        consumer = self._consumer
+        frames = follow(
+            consumer.http,
+            consumer.clock,
+            self._url,
+            position=lambda: self._cursor,
+            backoff=consumer.backoff,
+            on_lost=self._on_lost,
+            sleep=consumer.sleep,
+        )
+        looked_at = consumer.counting.frames_looked_at
+        async with aclosing(frames):
+            async for frame in frames:
+                looked_at.inc()
+                try:
+                    seen = glance(frame)
+                except Malformed as wrong:
+                    self._reject_at_once(frame, str(wrong))
+                    await self._make_room()
+                    continue
+                if not seen.seq:
+                    if await self._unsequenced(frame):
+                        return True
+                    await self._make_room()
+                    continue
+                last, now = self._position.last_seq, consumer.clock.now()
+                if jumps.is_jump(last, seen.seq, now, refused=self._refused_jump):
+                    self._refused_jump = seen.seq
+                    self._reject_at_once(frame, f"the number {seen.seq} is far beyond {last}")
+                    await self._make_room()
+                    return False
+                if jumps.is_far(last, seen.seq, now):
+                    self._note_gap(f"its numbers go from {last} to {seen.seq}")
+                if not self._position.advance(seen.seq):
+                    continue  # sent again after a reconnect
+                self._refused_jump, self._jumps = None, 0
+                if not consumer.interests.concerns(seen) or self._is_dropped(seen.did):
+                    if not self._pending:
+                        self._advance(seen.seq)
+                    continue
+                self._start(seen, frame)
+                await self._make_room()
+        return True
+
+    def _note_gap(self, why: str) -> None:
+        """Frames behind our cursor will never come: whoever they may have been of is owed a read before it moves on."""
+        now = self._consumer.clock.now()
+        if not self._position.last_seq:
+            return  # nothing was read here yet
+        if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_SAID_AGAIN:
+            return
+        self._gap = self._cursor, now
+        log.warning("source.gap", source=self._url, reason=why)
+        reading = asyncio.create_task(self._reads_owed(why))
+        self._append(_Item(self._position.last_seq, "", b"", reading))
+
+    async def _reads_owed(self, why: str) -> Read:
+        consumer = self._consumer
+        if self._sender is None:
+            dids = gaps.everybody_followed(consumer.interests)
+            return Read(tuple(gaps.reads_owed(dids, why, consumer.clock.now())))
+        while True:
+            try:
+                async with consumer.db.reader() as reader:
+                    dids = await gaps.heard_through(reader, self._url)
+            except Unavailable as away:
+                log.warning("source.gap_waits", source=self._url, reason=away.why)
+                await consumer.sleep(SAVE_SECONDS)
+            else:
+                # Whom frames before this one told of may not be stored yet.
+                return Read(tuple(gaps.reads_owed([*dids, *self._known], why, consumer.clock.now())))
+
+    async def _make_room(self) -> None:
+        """Wait while as many frames as may be are under way: good ones, bad ones, garbage."""
+        while len(self._pending) >= MAX_PENDING:
+            self._room.clear()
+            await self._room.wait()
+
+    async def drain(self) -> None:
+        """Publish what was verified, in the order of the stream, and move the cursor behind it."""
+        while True:
+            self._something.clear()
+            if self._crash is not None:
+                raise self._crash
+            if not self._looked_up and not self._is_head_read():
+                if not self._pending:
+                    self._advance(self._position.last_seq)
+                    await self._save_skipped()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._something.wait(), SAVE_SECONDS)
+                continue
+            batch, beside = self._finished(), list(self._looked_up)
+            await self._deliver(batch, beside)
+            self._room.set()
+
+    def _is_head_read(self) -> bool:
+        return bool(self._pending) and self._pending[0].reading.done()
+
+    def abandon(self) -> None:
+        """Stop verifying; what was not published comes again after the next start."""
+        self._lookups.abandon()
+        for item in self._pending:
+            item.reading.cancel()
+
+    def _start(self, seen: Glance, frame: bytes) -> None:
+        previous = self._last_of_did.get(seen.did)
+        reading = asyncio.create_task(self._verify(frame, seen, previous))
+        self._last_of_did[seen.did] = reading
+        self._append(_Item(seen.seq, seen.did, frame, reading))
+
+    def _append(self, item: _Item) -> None:
+        self._pending.append(item)
+        item.reading.add_done_callback(lambda _done: self._something.set() if self._is_head_read() else None)
+
+    def _reject_at_once(self, frame: bytes, why: str) -> None:
+        """Not even a number can be read: it takes the place behind the last frame seen."""
+        reading = asyncio.create_task(_refused(why))
+        self._append(_Item(self._position.last_seq, "", frame, reading))
+
+    async def _verify(self, frame: bytes, seen: Glance, previous: asyncio.Task[Read] | None) -> Read:
+        if previous is not None:
+            await asyncio.wait({previous})
+        try:
+            message = decode(frame)
+        except Malformed as wrong:
+            return Read(refusal=str(wrong))
+        if message is None or isinstance(message, InfoMessage | ErrorFrame):
+            return NOTHING
+        did, held = Did(seen.did), Held(seen.seq, frame, message)
+        if isinstance(message, CommitMessage | SyncMessage) and self._lookups.holds(did):
+            self._lookups.hold(did, held)
+            return NOTHING
+        if self._is_dropped(did):
+            return NOTHING
+        read = await self._judge(held, did, Identity(self._consumer.verifier.dids.known(did)))
+        if isinstance(read, Ask):
+            self._lookups.hold(did, held, read)
+            return NOTHING
+        return read
+
+    async def _judge(self, held: Held, did: Did, identity: Identity) -> Read | Ask:
+        read = await read_message(
+            self._consumer.verifier, held.message, lambda: self._state_of(did), identity, sender=self._sender
+        )
+        if isinstance(read, Read) and read.state is not None:
+            self._known[did] = read.state
+        return read
+
+    def _on_read(self, held: Held, did: Did, read: Read) -> None:
+        self._looked_up.append((held, did, read))
+        self._something.set()
+
+    def _on_crash(self, error: BaseException) -> None:
+        self._crash = error
+        self._something.set()
+
+    def _set_aside(self, did: Did, dropped: int, why: str) -> None:
+        """Nobody can tell whose signature this must be. The repository is read when somebody can, and the stream goes on."""
+        own = self._consumer
+        log.warning("identity.unreachable", did=did, source=self._url, reason=why)
+        forgotten = own.unresolved.add(did, self._url, why, own.clock.now())
+        own.counting.repositories_forgotten.inc(forgotten)
+        own.counting.repositories_unresolved.set(len(own.unresolved))
+        own.counting.frames_dropped.inc(dropped)
+        self._something.set()
+
+    def _is_dropped(self, did: str) -> bool:
+        if did not in self._consumer.unresolved:
+            return False
+        self._consumer.counting.frames_dropped.inc()
+        return True
+
+    async def _state_of(self, did: Did) -> AccountState:
+        while (state := self._known.get(did)) is None:
+            try:
+                async with self._consumer.db.reader() as reader:
+                    return await cursors.known_of(reader, did)
+            except Unavailable as away:
+                log.warning("source.waits_for_store", source=self._url, reason=away.why)
+                await self._consumer.sleep(SAVE_SECONDS)
+        return state
+
+    def _finished(self) -> list[_Item]:
+        batch: list[_Item] = []
+        for item in self._pending:
+            if not item.reading.done() or len(batch) == BATCH:
+                break
+            batch.append(item)
+        return batch
+
+    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[Held, Did, Read]]) -> None:
+        reads = [(held.seq, did, held.frame, read) for held, did, read in beside]
+        reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
+        known: dict[str, AccountState] = {}
+        refused: list[Rejected] = []
+        messages: list[RecordMessage | Hint] = []
+        for seq, did, frame, read in reads:
+            if read.refusal:
+                refused.append(Rejected(self._url, seq or None, did or None, read.refusal, frame))
+                self._consumer.counting.frames_rejected.inc()
+                log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=read.refusal)
+            if read.state is not None:
+                known[did] = _newer(known.get(did), read.state)
+                if read.state.known is not None:
+                    self._consumer.interests.followed.add(did)
+            messages += read.messages
+        await deliver(self._consumer.delivering, self._consumer.interests, messages)
+        for _ in beside:
+            self._looked_up.popleft()
+        for _ in batch:
+            item = self._pending.popleft()
+            if self._last_of_did.get(item.did) is item.reading:
+                del self._last_of_did[item.did]
+        if batch:
+            self._advance(self._position.last_seq if not self._pending else batch[-1].seq)
+        await self._save(known, refused)
+
+    def _advance(self, seq: int) -> None:
+        """Everything up to here is settled, but for what is looked up beside the order."""
+        beside = [held.seq for held, _, _ in self._looked_up]
+        lowest = self._lookups.lowest_seq
+        reach = min([seq, *(one - 1 for one in [*beside, *([] if lowest is None else [lowest])])])
+        if reach > (self._cursor or 0):
+            self._cursor = reach
+
+    async def _save_skipped(self) -> None:
+        if self._cursor != self._stored or self._lost is not None or self._consumer.unresolved.is_changed:
+            await self._save({}, ())
+
+    async def _save(self, known: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
+        """A store that is away keeps the cursor where it was: what is behind it comes again, and is known then."""
+        cursor, lost, later = self._cursor, self._lost, self._consumer.unresolved
+        stored = later.snapshot()
+        try:
+            async with self._consumer.db.transaction() as tx:
+                # Together with the cursor: what is dropped behind it must be read later.
+                await later.save(tx)
+                if cursor is not None:
+                    await cursors.advance(tx, self._url, cursor, known, refused)
+                if lost is not None:
+                    await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
+        except Unavailable as away:
+            log.error("cursor.save_failed", source=self._url, reason=away.why)
+            await self._consumer.sleep(SAVE_SECONDS)
+            return
+        later.saved(stored)
+        self._stored = cursor
+        self._lost = None
+        if cursor is not None:
+            self._consumer.counting.cursor.labels(self._url).set(cursor)
+
+    async def _unsequenced(self, frame: bytes) -> bool:
+        """An error, a notice, or something of the future; True where following is over."""
+        try:
+            message = decode(frame)
+        except Malformed as wrong:
+            self._reject_at_once(frame, str(wrong))
+            return False
+        match message:
+            case ErrorFrame(error, why):
+                log.error("source.said_error", source=self._url, error=error, message=why)
+                if error != "FutureCursor":
+                    return False
+                # Not to be mended by waiting, and not to be reset silently: what is ahead of us was lost there, or
+                # this is another stream under the same name.
+                async with self._consumer.db.transaction() as tx:
+                    await cursors.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
+                return True
+            case InfoMessage(name, why):
+                log.warning("source.said_info", source=self._url, name=name, message=why)
+                if name == "OutdatedCursor":
+                    self._note_gap("the server has forgotten what came after our cursor")
+            case _:
+                pass
+        return False
+
+    def _on_lost(self, failure: Failure | None, seconds: float) -> None:
+        self._lost = "closed by the server" if failure is None else failure.why
+        log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))
+
+
+async def _refused(why: str) -> Read:
+    return Read(refusal=why)
+
+
+def _newer(one: AccountState | None, other: AccountState) -> AccountState:
+    """Of two frames of one account the one of the higher rev: what was looked up comes beside the order."""
+    if one is None or one.known is None or (other.known is not None and other.known.rev >= one.known.rev):
+        return other
+    return one

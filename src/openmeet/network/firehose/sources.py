@@ -1,0 +1,103 @@
+"""Who wants to hear of what: decided from a glance at a frame, before anything in it is decoded or believed.
+
+A tenant is interested in collections, and in single DIDs. A DID whose calendar was seen once is followed from then on,
+because a chain of commits can only be checked when none is left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from at_protocol.sync.frames import Glance
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.network.records.collections import CONCERNING
+
+LIST = "select tenant, kind, value from interests order by tenant, kind, value"
+
+ADD = """
+    insert into interests (tenant, kind, value, created_at) values (:tenant, :kind, :value, :now)
+        on conflict (tenant, kind, value) do nothing
+"""
+
+TENANTS = "select distinct tenant from interests order by tenant"
+
+FORGET = "delete from interests where tenant = :tenant"
+
+REMOVE = "delete from interests where tenant = :tenant and kind = :kind and value = :value"
+
+
+@dataclass(slots=True)
+class Interests:
+    """All tenants' interests, in memory. ``followed``: DIDs of which a commit was verified."""
+
+    collections: Mapping[str, frozenset[str]]
+    dids: Mapping[str, frozenset[str]]
+    followed: set[str] = field(default_factory=set)
+
+    def concerns(self, seen: Glance) -> bool:
+        """Whether anybody here wants this frame read."""
+        if seen.did in self.followed or seen.did in self.dids:
+            return True
+        return any(path.partition("/")[0] in self.collections for path in seen.paths)
+
+    def tenants_for(self, did: str, collection: str) -> frozenset[str]:
+        """Who gets a record of this author in this collection."""
+        return self.collections.get(collection, frozenset()) | self.dids.get(did, frozenset())
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        """All tenants that are interested in anything: who gets hints about a DID that is followed."""
+        return frozenset().union(*self.collections.values(), *self.dids.values())
+
+    @property
+    def seated(self) -> frozenset[str]:
+        """Who has a place: an author's records alone are no place (``audience``)."""
+        return frozenset().union(*self.collections.values())
+
+    def hear_everything(self, tenant: str) -> None:
+        """From now on in this process; what is stored is somebody else's."""
+        wanted = {collection for _, _, collection in everything_for(tenant)}
+        self.collections = {
+            one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
+            for one in {*self.collections, *wanted}
+        }
+
+
+def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] = ()) -> Interests:
+    """From (tenant, kind, value)."""
+    found: dict[str, dict[str, set[str]]] = {"collection": {}, "did": {}}
+    for tenant, kind, value in rows:
+        found[kind].setdefault(value, set()).add(tenant)
+    return Interests(
+        {value: frozenset(tenants) for value, tenants in found["collection"].items()},
+        {value: frozenset(tenants) for value, tenants in found["did"].items()},
+        set(followed),
+    )
+
+
+def everything_for(tenant: str) -> list[tuple[str, str, str]]:
+    """The default of a tenant: every calendar record of the network."""
+    return [(tenant, "collection", str(collection)) for collection in sorted(CONCERNING)]
+
+
+async def load(reader: Reader) -> Interests:
+    """As stored."""
+    rows = await reader.fetch(LIST)
+    followed = await reader.fetch("select did from verified_repositories order by did")
+    return interests_of([(row["tenant"], row["kind"], row["value"]) for row in rows], [row["did"] for row in followed])
+
+
+async def add(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:
+    """New interests; those that are there already stay."""
+    for tenant, kind, value in wanted:
+        await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
+
+
+async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
+    """Drop the interests of whoever is none of these tenants."""
+    for row in await tx.fetch(TENANTS):
+        if row["tenant"] not in tenants:
+            await tx.execute(FORGET, tenant=row["tenant"])
+
+
+async def remove(tx: Transaction, *, tenant: str, kind: str, value: str) -> None:
+    await tx.execute(REMOVE, tenant=tenant, kind=kind, value=value)

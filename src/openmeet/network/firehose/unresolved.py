@@ -1,0 +1,226 @@
+"""Repositories that are to be read later, because nobody could say whose key signs them when their frames came.
+
+One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped and nobody waits for it. A retry that
+can resolve it hands the processors two hints (who is this now, read the repository) and deletes the row. Each source has at most
+``MAX_PER_SOURCE`` rows: for a newer one the oldest goes, and is counted.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from at_network.did_resolver import DidResolver
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import DAY, HOUR, MINUTE, Clock, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.telemetry.logs import log
+from openmeet.network.firehose.delivery import Delivering, deliver
+from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.sources import Interests
+from openmeet.network.records.message import Hint, HintKind
+
+# A directory that is away for a while leaves fewer; a hostile stream must not leave more.
+MAX_PER_SOURCE = 10_000
+FIRST_RETRY = MINUTE
+LONGEST_RETRY = 6 * HOUR
+# As long as rejected frames are kept: who is not back by then is read when they write again.
+KEPT_FOR = 14 * DAY
+RETRIED_AT_ONCE = 50
+RETRY_SECONDS = 15.0
+MAX_REASON = 500
+
+_LIST = "select did, source from unresolved_repositories order by failed_at, did"
+
+_PUT = """
+    insert into unresolved_repositories (did, source, reason, attempts, failed_at, due_at)
+    values (:did, :source, :reason, 0, :failed_at, :due_at)
+        on conflict (did) do nothing
+"""
+
+_DUE = """
+    select did, attempts, failed_at from unresolved_repositories
+     where due_at <= :now order by due_at, did limit :limit
+"""
+
+_POSTPONE = """
+    update unresolved_repositories set attempts = attempts + 1, due_at = :due_at, reason = :reason where did = :did
+"""
+
+_DELETE = "delete from unresolved_repositories where did = :did"
+
+
+@dataclass(frozen=True, slots=True)
+class _NewRow:
+    source: str
+    reason: str
+    failed_at: Instant
+
+
+@dataclass(slots=True)
+class Unresolved:
+    """The rows in memory, shared by all streams of a process. Changes are stored with the next cursor (``save``)."""
+
+    _sources: dict[str, str] = field(default_factory=dict)  # DID to source
+    _of_source: dict[str, dict[str, None]] = field(default_factory=dict)  # oldest DID first
+    _new: dict[str, _NewRow] = field(default_factory=dict)
+    _evicted: set[str] = field(default_factory=set)
+    _is_loaded: bool = False
+
+    def __contains__(self, did: str) -> bool:
+        return did in self._sources
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether something is not stored yet."""
+        return bool(self._new or self._evicted)
+
+    async def load(self, db: Database) -> None:
+        """Once per process."""
+        if self._is_loaded:
+            return
+        self._is_loaded = True
+        async with db.reader() as reader:
+            for row in await reader.fetch(_LIST):
+                self._put(row["did"], row["source"])
+
+    def add(self, did: str, source: str, reason: str, now: Instant) -> int:
+        """Have a repository read later; how many others of this source were forgotten for it."""
+        if did in self._sources:
+            return 0
+        self._put(did, source)
+        self._evicted.discard(did)
+        self._new[did] = _NewRow(source, reason[:MAX_REASON].replace("\x00", "\ufffd"), now)
+        forgotten = 0
+        while len(self._of_source[source]) > MAX_PER_SOURCE:
+            oldest = next(iter(self._of_source[source]))
+            self.discard(oldest)
+            if self._new.pop(oldest, None) is None:
+                self._evicted.add(oldest)
+            forgotten += 1
+        return forgotten
+
+    def keep_only(self, stored: Collection[str]) -> None:
+        """Another process deleted the other rows (an account was erased)."""
+        for did in [did for did in self._sources if did not in stored and did not in self._new]:
+            self.discard(did)
+
+    def discard(self, did: str) -> None:
+        """Frames of it are read again."""
+        source = self._sources.pop(did, None)
+        if source is not None:
+            del self._of_source[source][did]
+
+    async def save(self, tx: Transaction) -> None:
+        """Store what changed; call ``saved`` behind the commit."""
+        for did in sorted(self._evicted):
+            await tx.execute(_DELETE, did=did)
+        for did, row in sorted(self._new.items()):
+            due_at = row.failed_at + FIRST_RETRY
+            await tx.execute(
+                _PUT, did=did, source=row.source, reason=row.reason, failed_at=row.failed_at, due_at=due_at
+            )
+
+    def snapshot(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What ``save`` would store now: new DIDs and evicted ones."""
+        return frozenset(self._new), frozenset(self._evicted)
+
+    def saved(self, stored: tuple[frozenset[str], frozenset[str]]) -> None:
+        """``stored`` is behind a commit. What changed since then is stored with the next."""
+        new, evicted = stored
+        for did in new:
+            self._new.pop(did, None)
+        self._evicted -= evicted
+
+    def _put(self, did: str, source: str) -> None:
+        self._sources[did] = source
+        self._of_source.setdefault(source, {})[did] = None
+
+
+async def count(reader: Reader) -> int:
+    """How many repositories are to be read later."""
+    row = await reader.fetch_one("select count(*) as n from unresolved_repositories")
+    return 0 if row is None else int(row["n"])
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """What retrying needs."""
+
+    db: Database
+    clock: Clock
+    dids: DidResolver
+    interests: Interests
+    delivering: Delivering
+    counting: Counting
+    unresolved: Unresolved
+
+
+async def retry(retrying: Retrying, stop: asyncio.Event) -> None:
+    """Retry due DIDs every few seconds until ``stop`` is set."""
+    while not stop.is_set():
+        try:
+            while await retry_due(retrying) == RETRIED_AT_ONCE and not stop.is_set():
+                pass
+        except Unavailable as away:
+            log.warning("unresolved.retry_waits", reason=away.why)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+
+
+async def retry_due(retrying: Retrying) -> int:
+    """Resolve what is due, a bounded number side by side; how many were tried. Raises Unavailable where the database is away."""
+    now = retrying.clock.now()
+    async with retrying.db.reader() as reader:
+        due = await _due(reader, now)
+        stored = {row["did"] for row in await reader.fetch(_LIST)}
+    retrying.unresolved.keep_only(stored)
+    outcomes = await asyncio.gather(*(_resolve(retrying, did) for did, _, _ in due))
+    resolved = [did for (did, _, _), why in zip(due, outcomes, strict=True) if why is None]
+    if resolved:
+        await deliver(retrying.delivering, retrying.interests, _hints(resolved, now))
+    async with retrying.db.transaction() as tx:
+        over = []
+        for (did, attempts, failed_at), why in zip(due, outcomes, strict=True):
+            if why is None or why == _NOBODY or failed_at <= now - KEPT_FOR:
+                await tx.execute(_DELETE, did=did)
+                over.append(did)
+                continue
+            wait = min(FIRST_RETRY * 2 ** min(attempts + 1, 20), LONGEST_RETRY)
+            await tx.execute(_POSTPONE, did=did, due_at=now + wait, reason=why[:MAX_REASON])
+    for did in over:
+        retrying.unresolved.discard(did)
+    retrying.counting.repositories_forgotten.inc(len(over) - len(resolved))
+    retrying.counting.repositories_unresolved.set(len(retrying.unresolved))
+    if resolved:
+        log.info("unresolved.read_now", repositories=len(resolved))
+    return len(due)
+
+
+_NOBODY = "there is no such identity"
+
+
+async def _due(reader: Reader, now: Instant) -> list[tuple[Did, int, int]]:
+    rows = await reader.fetch(_DUE, now=now, limit=RETRIED_AT_ONCE)
+    return [(parse_did(row["did"]), row["attempts"], row["failed_at"]) for row in rows]
+
+
+async def _resolve(retrying: Retrying, did: Did) -> str | None:
+    """None where it can be resolved, otherwise why not."""
+    try:
+        await retrying.dids.resolve(did)
+    except (NotFound, InvalidInput):
+        return _NOBODY
+    except (RemoteFailed, RemoteSlow, Unavailable) as away:
+        return away.why
+    return None
+
+
+def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
+    """Which of its frames were dropped nobody knows: they may have told of the account, too."""
+    why = "its identity could not be resolved"
+    return [Hint(did, kind, why, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

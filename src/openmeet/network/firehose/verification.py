@@ -1,0 +1,221 @@
+"""From one frame to the messages that it means: decoded, the signature and the chain checked, nothing believed before.
+
+A commit that holds but does not follow the last one known shows that something was missed. Its own operations are taken
+over all the same, since ingestion is a join, and the repository is asked for whole (``HintKind.REPOSITORY``): what was
+missed arrives with that read, at a rev not lower than this one.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from at_network.did_resolver import DidResolver
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.sync import events
+from at_protocol.sync.account_state import AccountState, SyncState, Verdict, receive
+from at_protocol.sync.events import (
+    AccountMessage,
+    CommitMessage,
+    IdentityMessage,
+    InfoMessage,
+    Sequenced,
+    SyncMessage,
+)
+from at_protocol.sync.frames import ErrorFrame
+from at_protocol.sync.verify import (
+    FULL,
+    Care,
+    Known,
+    Reason,
+    Refused,
+    Verified,
+    verify_commit_message,
+    verify_sync_message,
+)
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import parse_tid
+from groundwork.clock import Clock
+from openmeet.domain.identities.model import PROFILE
+from openmeet.network.firehose.upstreams import authority
+from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a frame means: messages for ingestion, what is known of the repository from now on, or why it was refused."""
+
+    messages: tuple[RecordMessage | Hint, ...] = ()
+    state: AccountState | None = None
+    refusal: str = ""
+
+
+NOTHING = Read()
+
+
+class Ask(StrEnum):
+    """What must be asked about an author's identity before a commit can be judged."""
+
+    RESOLVE = "resolve"
+    REFRESH = "refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An author's DID document; None where it is not known, or with ``is_final`` where there is none.
+
+    ``is_final``: it was asked for a moment ago, so asking once more would bring nothing new.
+    """
+
+    document: DidDocument | None
+    is_final: bool = False
+
+
+_NO_KEY = "the account has no key that commits could be signed with"
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """``care``: full for whoever checks everything, light behind a relay that has inverted each commit."""
+
+    dids: DidResolver
+    clock: Clock
+    care: Care = FULL
+
+
+def decode(frame: bytes) -> Sequenced | InfoMessage | ErrorFrame | None:
+    """The message of a frame, checked for its form. Raises Malformed."""
+    return events.read(frame)
+
+
+async def read_message(
+    verifier: Verifier,
+    message: Sequenced,
+    state: Callable[[], Awaitable[AccountState]],
+    identity: Identity,
+    *,
+    sender: str | None = None,
+) -> Read | Ask:
+    """Check a message against what is known of its account; everything a sender may do ends in a ``Read``.
+
+    ``sender`` is the PDS whose own stream this is (``upstreams.authority``): commits of accounts that are not on it are
+    refused. Hints pass from anywhere, because they make nobody believe anything: the account's own PDS is asked.
+    Nobody is asked here. ``Ask`` where the identity that is given does not do: the caller asks, beside the stream, and calls again.
+    """
+    match message:
+        case IdentityMessage():
+            verifier.dids.doubt(message.did)
+            return Read((Hint(message.did, HintKind.IDENTITY, message.handle or "", message.seq),))
+        case AccountMessage():
+            said = "active" if message.active else message.status or "inactive"
+            known = replace(await state(), active=message.active, status=message.status)
+            return Read((Hint(message.did, HintKind.ACCOUNT, said, message.seq),), known)
+        case CommitMessage() | SyncMessage():
+            key = _key(identity, sender)
+            if isinstance(key, Ask):
+                return key
+            if isinstance(key, str):
+                return Read(refusal=key)
+            present = replace(await state(), active=True, sync=SyncState.SYNCHRONIZED)
+            # Whether the account is active is for its own PDS to say (ingestion asks); a commit that holds is a commit.
+            if isinstance(message, CommitMessage):
+                return _commit(verifier, message, present, key, identity)
+            return _sync(verifier, message, present, key, identity)
+
+
+def _commit(
+    verifier: Verifier, message: CommitMessage, present: AccountState, key: PublicKey, identity: Identity
+) -> Read | Ask:
+    outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
+    match outcome.verdict:
+        case Verdict.APPLY:
+            if outcome.verified is None:
+                return NOTHING
+            is_unknown_past = present.known is None and message.since is not None
+            return _applied(message, outcome.verified, outcome.state, was_missed=is_unknown_past)
+        case Verdict.RESYNC:
+            try:
+                verified = verify_commit_message(message, key, now_us=verifier.clock.now(), care=verifier.care)
+            except Refused as refusal:
+                return Read(refusal=str(refusal))
+            known = replace(present, known=verified.known)
+            return _applied(message, verified, known, was_missed=True)
+        case Verdict.DROP | Verdict.HOLD:
+            return NOTHING
+        case Verdict.REJECT:
+            return _rejected(outcome.refusal, identity)
+
+
+def _sync(
+    verifier: Verifier, message: SyncMessage, present: AccountState, key: PublicKey, identity: Identity
+) -> Read | Ask:
+    outcome = receive(present, message, key, now_us=verifier.clock.now())
+    match outcome.verdict:
+        case Verdict.APPLY:
+            # Another tree or not, this commit is one of which nothing was heard. What came before it may have done and
+            # undone something, or done what we know by another way; and of whom nothing is known, nothing was read.
+            return Read((_missed(message.did, message.rev, message.seq),), outcome.state)
+        case Verdict.RESYNC:
+            commit = verify_sync_message(message, key, now_us=verifier.clock.now())
+            hint = _missed(message.did, message.rev, message.seq)
+            return Read((hint,), replace(present, known=Known(message.rev, commit.data)))
+        case Verdict.DROP | Verdict.HOLD:
+            return NOTHING
+        case Verdict.REJECT:
+            return _rejected(outcome.refusal, identity)
+
+
+def _rejected(refusal: Refused | None, identity: Identity) -> Read | Ask:
+    """Keys rotate: the identity is asked for once more before a signature is called wrong."""
+    if refusal is not None and refusal.reason is Reason.BAD_SIGNATURE and not identity.is_final:
+        return Ask.REFRESH
+    return Read(refusal=str(refusal))
+
+
+def _applied(message: CommitMessage, verified: Verified, state: AccountState, *, was_missed: bool) -> Read:
+    messages: list[RecordMessage | Hint] = [
+        RecordMessage(
+            did=verified.did,
+            collection=operation.collection,
+            rkey=operation.rkey,
+            rev=verified.rev,
+            operation=Operation(operation.action.value),
+            cid=None if operation.cid is None else str(operation.cid),
+            body=operation.record,
+            is_verified=True,
+        )
+        for operation in verified.operations
+        if operation.collection in CONCERNING
+    ]
+    if any(operation.collection == PROFILE for operation in verified.operations):
+        # They may be called otherwise now: asked, as a new handle is.
+        messages.append(Hint(verified.did, HintKind.IDENTITY, "profile", message.seq))
+    if was_missed:
+        messages.append(_missed(verified.did, verified.rev, message.seq))
+    return Read(tuple(messages), state)
+
+
+def _missed(did: Did, rev: str, seq: int) -> Hint:
+    return Hint(did, HintKind.REPOSITORY, rev, seq, parse_tid(rev))
+
+
+def _key(identity: Identity, sender: str | None) -> PublicKey | str | Ask:
+    """The key that the account's commits are signed with; a sentence where nothing from this sender can be believed."""
+    document = identity.document
+    if document is None:
+        return _NO_KEY if identity.is_final else Ask.RESOLVE
+    if sender is not None and not _is_on(document, sender):
+        # It may have moved here a moment ago; asked for anew, but not for each of its frames.
+        if not identity.is_final:
+            return Ask.REFRESH
+        return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"
+    return document.signing_key or _NO_KEY
+
+
+def _is_on(document: DidDocument, sender: str) -> bool:
+    try:
+        return document.pds is not None and authority(document.pds) == sender
+    except Malformed:
+        return False

@@ -1,0 +1,36 @@
+"""Switching a flag, as the page, the API and the command do it: with a reason, and with all that follows."""
+
+from typing import Final
+
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.feature_flags.model import Flag
+from openmeet.i18n.markdown import one_line
+from openmeet.network.firehose import sources
+from openmeet.network.ingestion.flag_effects import switch
+
+MAX_WHY: Final = 200
+
+
+def flag_named(name: str) -> Flag:
+    """Raises NotFound."""
+    try:
+        return Flag(name)
+    except ValueError:
+        raise NotFound(f"There is no such flag. There are: {', '.join(flag.value for flag in Flag)}.") from None
+
+
+async def switch_flag(
+    db: Database, installation: Database, flag: Flag, *, is_on: bool, changed_by: str, why: str
+) -> bool:
+    """Switch it; False, and nothing noted, where it stood so already.
+
+    ``changed_by`` and ``why`` are for whoever asks months later. Raises InvalidInput where no reason is given.
+    """
+    why = one_line(why)
+    if not why or len(why) > MAX_WHY:
+        raise InvalidInput("why", f"Say why, in at most {MAX_WHY} characters: it is kept with the change.")
+    async with installation.reader() as reader:
+        followed = (await sources.load(reader)).followed
+    async with db.transaction() as tx:
+        return await switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why, followed=followed)

@@ -1,0 +1,230 @@
+"""A batch of messages applied: the join of records, and in the same transaction what it means.
+
+A message is almost always a stranger's event or a stranger's answer. All of these are taken over together, in statements whose
+number does not grow with the batch (``many_events``, ``many_answers``, ``many_deletions``); what needs more is applied alone, in its order. A batch of
+one goes the same way. Within a batch what is said comes before what is taken back, and events before answers, which any order
+of messages bears; versions of one record are applied one after the other.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
+from groundwork.outbox.owe import owe_many
+from openmeet.domain.events import by_record
+from openmeet.network.ingestion import (
+    apply_bulk,
+    foreign_series,
+    intake,
+    many_answers,
+    many_deletions,
+    ownership_transfer,
+    reevaluate,
+)
+from openmeet.network.ingestion.apply_one import apply_alone
+from openmeet.network.ingestion.batch import Batch, begin
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.parsed_messages import Outcome, Reading, read
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENTS, RSVPS
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import Seen, Standing
+from openmeet.outbox.kinds import Debt
+
+# Of what is refused, every copy is refused alike.
+_REFUSED = {Outcome.IGNORED, Outcome.SWITCHED_OFF, Outcome.FROM_THE_FUTURE}
+
+
+async def apply(
+    tx: Transaction, here: Here, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
+) -> list[Outcome]:
+    """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
+
+    ``counts_waiting``: answers that wait for events among these count with them. Whoever leaves them waiting has them looked at again.
+    TransactionConflict where somebody whom a message is about was joined with another person meanwhile: again, it is theirs.
+    """
+    readings = [read(message, tx.now) for message in messages]
+    batch = await begin(tx, here, readings)
+    if not counts_waiting:
+        batch.waited_for.clear()
+    readings = batch.following(readings)
+    outcomes: dict[int, Outcome] = {}
+    try:
+        for number, wave in enumerate(_waves(batch, readings)):
+            if number:
+                uris = sorted({readings[place].message.uri for place in wave})
+                # A second version of a record must see what the first one left.
+                known = await seen.find_many(tx, uris)
+                readings = await _following_now(tx, batch, readings)
+            else:
+                known = batch.before
+            await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
+        await foreign_series.fill(tx, batch.freed_dates, batch.appeared)
+        await _go_on(tx, here, readings, outcomes)
+    except ForeignKeyViolated as gone:
+        raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone
+    of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
+    for place, reading in enumerate(readings):
+        if place not in outcomes:
+            first = of_version[_version(reading.message)]
+            outcomes[place] = first if first in _REFUSED else Outcome.KNOWN
+    found = [outcomes[place] for place in range(len(readings))]
+    await _receive(tx, here, batch, readings, found)
+    return found
+
+
+async def _following_now(tx: Transaction, batch: Batch, readings: list[Reading]) -> list[Reading]:
+    """A record of ours in the wave before may be the new one of an event that was handed over: what follows is to that one."""
+    if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
+        return readings
+    subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
+    return replace(batch, leads=await by_record.current(tx, subjects)).following(readings)
+
+
+async def _go_on(tx: Transaction, here: Here, readings: Sequence[Reading], outcomes: Mapping[int, Outcome]) -> None:
+    """Events that changed hands by this batch go on, when everything else in it is said: answers in it named the uris of before."""
+    for place, reading in enumerate(readings):
+        if outcomes.get(place) is Outcome.APPLIED and reading.event is not None:
+            await ownership_transfer.follow(tx, here, reading.message.uri, reading.record)
+
+
+def _waves(batch: Batch, readings: Sequence[Reading]) -> Iterator[list[int]]:
+    """The messages by their places, in waves: no two of one are about one record, or one person's answer to one event.
+
+    A copy of a message that came already, as several sources bring it, is in none; what is ours is looked at every time.
+    """
+    # A deletion does not say what its record was about, and which of its versions stands is not known before.
+    subjects: dict[str, set[str | None]] = {uri: {known.subject_uri} - {None} for uri, known in batch.before.items()}
+    for reading in readings:
+        subjects.setdefault(reading.message.uri, set()).update({reading.subject_uri} - {None})
+    waves: list[list[int]] = []
+    used: dict[object, int] = {}
+    copies: set[object] = set()
+    for place, reading in enumerate(readings):
+        message = reading.message
+        if message.uri not in batch.owned:
+            if _version(message) in copies:
+                continue
+            copies.add(_version(message))
+        names = {message.uri, *((message.did, about) for about in subjects[message.uri])}
+        number = max(used.get(name, 0) for name in names)
+        used.update(dict.fromkeys(names, number + 1))
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(place)
+    yield from waves
+
+
+def _version(message: RecordMessage) -> tuple[object, ...]:
+    return message.uri, message.rev, message.cid, message.is_verified
+
+
+async def _apply_wave(
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    wave: dict[int, Reading],
+    known: dict[str, Seen],
+    outcomes: dict[int, Outcome],
+) -> None:
+    doubted: list[str] = []
+    events: dict[int, apply_bulk.Put] = {}
+    replies: dict[int, many_answers.Put] = {}
+    gone: dict[int, RecordMessage] = {}
+    unknown: dict[int, Reading] = {}
+    rest: dict[int, Reading] = {}
+    for place, reading in wave.items():
+        message, before = reading.message, known.get(reading.message.uri)
+        refusal = batch.refusal(message, tx.now)
+        if refusal is not None:
+            outcomes[place] = refusal
+            continue
+        if batch.is_late(message):
+            rest[place] = reading
+            continue
+        if before is not None and _is_in_doubt(message, before):
+            doubted.append(message.uri)
+        if message.uri in batch.owned or message.uri in batch.former:
+            rest[place] = reading
+        elif message.body is None:
+            if before is None or before.standing is Standing.TOMBSTONE:
+                unknown[place] = reading
+            elif message.collection in EVENTS or message.collection in RSVPS:
+                gone[place] = message
+            else:
+                rest[place] = reading
+        elif message.collection in EVENTS:
+            events[place] = apply_bulk.Put(reading, before)
+        elif message.collection in RSVPS:
+            replies[place] = many_answers.Put(reading, before)
+        else:
+            rest[place] = reading
+    # The instant is a revision that grows: whatever is said after a proof asks for the next one.
+    await owe_many(tx, Debt.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
+    outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await many_answers.put_each(tx, batch, list(replies.values())), strict=True))
+    await _note_gone(tx, list(unknown.values()), known)
+    outcomes.update(dict.fromkeys(unknown, Outcome.KNOWN))
+    outcomes.update(await _delete_each(tx, here, batch, gone))
+    for place, reading in rest.items():
+        before = known.get(reading.message.uri)
+        if before is not None and reading.message.collection in RSVPS:
+            # Its event may have got another record just now.
+            before = await seen.find(tx, before.uri)
+        outcomes[place] = await apply_alone(tx, here, batch, reading, before)
+
+
+async def _delete_each(
+    tx: Transaction, here: Here, batch: Batch, gone: Mapping[int, RecordMessage]
+) -> dict[int, Outcome]:
+    # Their events may have got other records just now.
+    known = await seen.find_many(tx, [message.uri for message in gone.values()])
+    outcomes: dict[int, Outcome] = {}
+    of_kind = {place: many_deletions.Gone(message, known[message.uri]) for place, message in gone.items()}
+    events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
+    replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
+    outcomes.update(zip(events, await many_deletions.of_events(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await many_deletions.of_answers(tx, list(replies.values())), strict=True))
+    return outcomes
+
+
+async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[str, Seen]) -> None:
+    """Deletions of records of which nothing is here: they stay away from now on."""
+    gone = [
+        seen.Put(
+            reading.message,
+            Standing.TOMBSTONE,
+            subject_uri=known[reading.message.uri].subject_uri if reading.message.uri in known else None,
+        )
+        for reading in readings
+    ]
+    newest = await seen.put_each(tx, gone)
+    for one in gone:
+        if one.message.uri not in newest and one.message.collection in RSVPS:
+            await reevaluate.reconsider_with(tx, one.message, known.get(one.message.uri))
+
+
+def _is_in_doubt(message: RecordMessage, known: Seen) -> bool:
+    """Signed and unsigned disagree, and the unsigned claims to be newer: the repository itself is asked."""
+    if message.is_verified == known.is_verified or message.cid == known.cid:
+        return False
+    return (message.rev > known.rev) is known.is_verified
+
+
+async def _receive(
+    tx: Transaction, here: Here, batch: Batch, readings: Sequence[Reading], outcomes: Sequence[Outcome]
+) -> None:
+    """Events that were not here before are looked at by whoever they are of."""
+    fresh: dict[str, list[str]] = {}
+    here_before = {uri for uri, known in batch.before.items() if known.standing is Standing.MAPPED}
+    for reading, outcome in zip(readings, outcomes, strict=True):
+        uri = reading.message.uri
+        if outcome not in {Outcome.APPLIED, Outcome.RAW} or uri in batch.owned:
+            continue
+        if reading.event is None:
+            here_before.discard(uri)
+        elif uri not in here_before:
+            here_before.add(uri)
+            fresh.setdefault(reading.message.did, []).append(uri)
+    if fresh:
+        await intake.receive(tx, fresh, here.believed)

@@ -1,0 +1,276 @@
+"""One message applied by itself: records that we write, series, deletions, and whatever ``apply`` finds to be special.
+
+The order inside: our own bytes coming back settle what was sent; the guard of ``records.seen`` says whether this is the newest
+version; only then are rows derived. A message that has been applied, or is older than what is known, changes nothing.
+"""
+
+from at_protocol.data import cbor
+from groundwork.database.transaction import Transaction
+from groundwork.telemetry import tracing
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.chat import queries as chat
+from openmeet.domain.events import by_record
+from openmeet.domain.events.model import EventId
+from openmeet.domain.series import records as series_records
+from openmeet.domain.series.model import SeriesId
+from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion import (
+    deletions,
+    events,
+    foreign_series,
+    local_records,
+    local_series,
+    many_answers,
+    notify,
+    origins,
+    pending,
+    reevaluate,
+    remote_groups,
+)
+from openmeet.network.ingestion.batch import Batch
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.parsed_messages import Outcome, Reading
+from openmeet.network.records import group_records, links, seen
+from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.group_statements import OF_STATEMENTS
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.row_lock import lock_row_of
+from openmeet.network.records.rsvp import subject_of
+from openmeet.network.records.seen import Seen, Standing
+from openmeet.outbox import in_flight, publication_echoes, publication_leases
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
+
+
+async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Reading, known: Seen | None) -> Outcome:
+    """Apply a message that ``Batch.refusal`` lets through; ``known``: its record as last seen, which is locked."""
+    message = reading.message
+    if batch.is_late(message):
+        return await _take_away(tx, reading)
+    is_ours = message.uri in batch.owned
+    owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
+    is_echo = False
+    if owned is not None:
+        await lock_row_of(tx, owned.kind, owned.subject_id)
+        # Whoever edited it meanwhile has committed by now.
+        owned = await publication_leases.find_by_uri(tx, message.uri)
+    if owned is not None and message.cid is not None and message.body is not None:
+        is_echo = await publication_echoes.settle_by_echo(
+            tx,
+            uri=message.uri,
+            cid=message.cid,
+            rev=message.rev,
+            body=message.body,
+            is_over=await _is_over(tx, message, known),
+        )
+        if is_echo or message.cid == owned.base_cid:
+            _tell_of_return(owned, message)
+        if is_echo:
+            owned = await _note_record(tx, message)
+    if message.body is None:
+        return await _delete(tx, here, batch, message, known, owned)
+    if message.collection in EVENTS:
+        return await _put_event(tx, here, batch, reading, known, owned, is_echo=is_echo)
+    if owned is not None and owned.kind in local_records.KINDS:
+        return await local_records.put(tx, here, reading, known, owned, is_echo=is_echo)
+    if message.collection in SERIES_COLLECTIONS:
+        return await _put_series(tx, batch, reading, known, owned, is_echo=is_echo)
+    if message.collection in OF_GROUPS:
+        return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
+    ((outcome),) = await many_answers.put_each(tx, batch, [many_answers.Put(reading, known, is_echo=is_echo)])
+    return outcome
+
+
+async def _is_over(tx: Transaction, message: RecordMessage, known: Seen | None) -> bool:
+    """Whether the record is known to have gone since: an old message that comes again agrees on nothing (invariant 10)."""
+    if known is None:
+        return await seen.is_history(tx, message.did, message.rev)
+    return known.standing is Standing.TOMBSTONE and known.rev >= message.rev
+
+
+async def _take_away(tx: Transaction, reading: Reading) -> Outcome:
+    """It was taken back before it arrived: nothing comes of it here, and there it is deleted again (invariant 3)."""
+    message = reading.message
+    reason = "It was taken back from here before it arrived."
+    if not await seen.put(tx, message, standing=Standing.RAW, reason=reason, subject_uri=reading.subject_uri):
+        return Outcome.KNOWN
+    await in_flight.look_now(tx, message.uri)
+    log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
+    return Outcome.LATE
+
+
+def _tell_of_return(owned: Publication, message: RecordMessage) -> None:
+    """The last line of a record that was followed by its subject (``debts.publications.owing``)."""
+    tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
+
+
+async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
+    """The echo came, perhaps before the PDS's answer: the subject learns where its record is."""
+    owned = await publication_leases.find_by_uri(tx, message.uri)
+    if owned is None or message.cid is None:
+        return owned
+    if owned.kind is Kind.EVENT:
+        await links.note_event(tx, EventId(owned.subject_id), uri=message.uri, cid=message.cid, did=message.did)
+    elif owned.kind is Kind.SERIES:
+        await links.note_series(tx, SeriesId(owned.subject_id), message.uri)
+    elif owned.kind is Kind.RSVP:
+        about = subject_of(cbor.decode(message.body or b""))
+        await attendance.note_record(
+            tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
+        )
+    else:
+        await group_records.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
+    return owned
+
+
+async def _put_event(
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    reading: Reading,
+    known: Seen | None,
+    owned: Publication | None,
+    *,
+    is_echo: bool,
+) -> Outcome:
+    """An event's record that we write, too."""
+    message, read = reading.message, reading.event
+    standing = Standing.RAW if read is None else Standing.MAPPED
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
+    if not is_newest and not is_echo:
+        if known is not None and known.cid == message.cid:
+            # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
+            await pending.release(tx, batch.waited_for, [message.uri])
+            if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
+                await _rejoin(tx, here, message, owned)
+        return Outcome.KNOWN
+    if not is_newest:
+        # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.
+        await _rejoin(tx, here, message, owned)
+        return Outcome.ECHO
+    if is_echo:
+        await pending.release(tx, batch.waited_for, [message.uri])
+        return Outcome.ECHO
+    if known is not None and known.cid == message.cid and known.standing is standing:
+        return Outcome.KNOWN
+    if read is None:
+        return Outcome.RAW
+    before = None if known is None and owned is None else await by_record.find(tx, message.uri)
+    event_id = await events.take_over(tx, here, events.version_of(message), read.event, owned)
+    if owned is not None and owned.kind is Kind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
+        await local_series.take_over(tx, here, events.version_of(message), read.event, owned, event_id)
+    await origins.count_on(tx, here.instance, read.origin, event_id)
+    if before is None:
+        await chat.open_for_event(tx, event_id, name=read.event.name)
+    else:
+        await notify.of_change(tx, before, event_id, message.rev)
+    await pending.release(tx, batch.waited_for, [message.uri])
+    return Outcome.APPLIED
+
+
+async def _put_series(
+    tx: Transaction, batch: Batch, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
+) -> Outcome:
+    """A series' own record, of somebody else, or one that a series of ours had before."""
+    message, read = reading.message, reading.series
+    standing = Standing.RAW if read is None else Standing.MAPPED
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=message.uri)
+    if is_echo:
+        return Outcome.ECHO
+    if not is_newest or (known is not None and known.cid == message.cid and known.standing is standing):
+        return Outcome.KNOWN
+    if owned is not None:
+        if not owned.is_pending and message.cid is not None and message.body is not None:
+            await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
+        return Outcome.APPLIED
+    if read is None:
+        return Outcome.RAW
+    if message.uri in batch.former:
+        return Outcome.APPLIED
+    await foreign_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
+    return Outcome.APPLIED
+
+
+async def _put_of_group(
+    tx: Transaction, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
+) -> Outcome:
+    """A group of others, or what is said of belonging to one: statements count whoever wrote them."""
+    message = reading.message
+    standing = Standing.RAW if reading.reason else Standing.MAPPED
+    subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
+    is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=subject_uri)
+    if not is_newest and not is_same:
+        return Outcome.ECHO if is_echo else Outcome.KNOWN
+    if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
+        await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
+    if reading.statement is not None:
+        await remote_groups.take_in(tx, message.did, message.uri, reading.statement)
+    elif known is not None and not is_same and message.collection in OF_STATEMENTS:
+        await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+    elif reading.group is not None and owned is None and not is_same:
+        await remote_groups.take_over(tx, message.did, message.uri, message.cid or "", reading.group)
+    if is_echo:
+        return Outcome.ECHO
+    if is_same:
+        return Outcome.KNOWN
+    return Outcome.RAW if reading.reason else Outcome.APPLIED
+
+
+async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication | None) -> None:
+    newest = await seen.find(tx, message.uri)
+    version = None if newest is None else events.version_seen(newest)
+    if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
+        return
+    read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
+    await events.take_over(tx, here, version, read.event, owned)
+
+
+async def _delete(
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    message: RecordMessage,
+    known: Seen | None,
+    owned: Publication | None,
+) -> Outcome:
+    subject_uri = None if known is None else known.subject_uri
+    if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
+        if message.collection in RSVPS:
+            await reevaluate.reconsider_with(tx, message, known)
+        if message.collection in OF_STATEMENTS and known is not None and known.standing is Standing.TOMBSTONE:
+            # We have taken it back, and noted that before this came.
+            await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+        return Outcome.KNOWN
+    if owned is None and (known is None or known.standing is Standing.TOMBSTONE):
+        return Outcome.KNOWN
+    if owned is not None and owned.kind in local_records.KINDS:
+        await local_records.delete(tx, message, owned)
+    elif message.collection in SERIES_COLLECTIONS:
+        await links.note_former_gone(tx, message.uri)
+        if owned is None:
+            await series_records.remove_from_network(tx, message.uri)
+        elif owned.state is not State.RETRACTING:
+            reason = "The record of the series was deleted in the repository."
+            await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+    elif message.collection in OF_GROUPS:
+        await _delete_of_group(tx, message, owned)
+    elif message.collection in EVENTS:
+        await deletions.of_event(tx, here, batch, message, known, owned)
+    else:
+        await deletions.of_answer(tx, message, known)
+    return Outcome.APPLIED
+
+
+async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publication | None) -> None:
+    if owned is not None and owned.state is not State.RETRACTING:
+        reason = "The record was deleted in the repository."
+        await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+    if message.collection in OF_STATEMENTS:
+        await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
+    if owned is not None:
+        await group_records.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+    elif message.collection in GROUP_COLLECTIONS:
+        await remote_groups.remove(tx, message.uri)

@@ -1,0 +1,427 @@
+"""Reading the records of a repository that concern us, and applying them: after sign-in, after a gap in the stream, or when an operator asks.
+
+Our collections are listed (``listing``), as of the commit before the first page. What is listed and not known here in that version
+is proven record by record (``proving``) and taken; of what is known here and not listed the absence is proven. Afterwards the floor rises to that
+commit, so that older messages are history. A host is asked within its budget; what is over it is read later, and what was taken until then is known.
+A rev of a time to come is not taken at all: as history it would hide whatever is written until then.
+
+Only where an operator asks for it the whole repository is fetched (``getRepo``), as of its commit's rev; one that is too large is listed after all.
+A record that cannot be taken over for a reason of its own is put aside (``taking``), and all others are; then nothing becomes history either, so
+that the record may still be taken at this very rev.
+
+Where only some collections were chosen, records of those are taken, and their absence counts; nothing becomes history by it either,
+and whoever waits for the whole read goes on waiting.
+"""
+
+from collections.abc import Awaitable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from at_network.pacing import DEFAULT_PAUSE_SECONDS
+from at_protocol.repo.change import parse_path
+from at_protocol.repo.snapshot import Snapshot
+from at_protocol.sync import verify
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.tid import Tid
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany
+from groundwork.http.client import AnswerTooLarge
+from groundwork.outbox.owe import Debt, owe
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
+from openmeet.network.ingestion.listing import Listing, list_records
+from openmeet.network.ingestion.proving import prove_each
+from openmeet.network.ingestion.put_aside import Failed, Step
+from openmeet.network.ingestion.retry import BATCH, MOST_ASIDE, Taken, take_each
+from openmeet.network.records import floors, missed, of_repository, seen
+from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import account_status, download_repository
+from openmeet.outbox.kinds import Debt as DebtKind
+from openmeet.outbox.publication_waking import wake_waiting_of
+from openmeet.outbox.publications import Kind
+
+T = TypeVar("T")
+
+# Repositories that are read side by side: most of the time is spent waiting for their servers.
+AT_A_TIME = 4
+# Older messages may arrive while a listing is compared; the same listing is compared this often with what they left.
+MOST_COMPARISONS = 5
+_OUTDATED: Final = "Older messages about this repository arrived while it was compared with what is known of it."
+# Behind the DID of a debt: fetch the repository whole.
+_WHOLE: Final = "*"
+
+
+def backfill_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+    """The payer of ``Debt.BACKFILL``; the subject is what ``subject_of`` made."""
+
+    async def pay(debt: Debt) -> None:
+        text, _, chosen = debt.subject.partition(" ")
+        did = parse_did(text)
+        if chosen and chosen != _WHOLE:
+            names = [parse_nsid(one) for one in chosen.split(" ")]
+            await backfill_chosen(db, network, here, did, names, spend_on_host)
+            return
+        try:
+            if chosen == _WHOLE:
+                await backfill_whole(db, network, here, did, spend_on_host)
+            else:
+                await backfill(db, network, here, did, spend_on_host)
+            await _expect_reached(db, network, did)
+        except TooMany as busy:
+            # No failure of anybody's: the next piece is due when the host may be asked again, as a debt of its own.
+            async with db.transaction() as tx:
+                await backfill_progress.delayed(tx, did, busy.why)
+                due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
+                await owe(tx, DebtKind.BACKFILL, debt.subject, max(int(tx.now), debt.revision + 1), due_at=due_at)
+        except Failure as away:
+            async with db.transaction() as tx:
+                await backfill_progress.delayed(tx, did, away.why)
+            raise
+
+    return pay
+
+
+def subject_of(did: Did, collections: Collection[Nsid] = (), *, is_whole: bool = False) -> str:
+    """What is owed: reading our collections of this repository, or some of them, or fetching the repository whole."""
+    if is_whole:
+        return f"{did} {_WHOLE}"
+    return " ".join([did, *(one for one in READ_IN_ORDER if one in collections)])
+
+
+def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
+    """Collections by name, in the order of reading; of no names, none. Raises InvalidInput of one that is not read here."""
+    known = {str(one): one for one in READ_IN_ORDER}
+    for name in names:
+        if name not in known:
+            raise InvalidInput(
+                "collection", f"{name} is no collection that this site reads. It reads {', '.join(READ_IN_ORDER)}."
+            )
+    return tuple(one for one in READ_IN_ORDER if one in names)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRead:
+    """The result of reading a repository: how many records of these collections it holds, and what was done with new ones.
+
+    ``listing``: what it was compared with. ``proven``: the uris that were asked for one by one, or taken from a signed export.
+    """
+
+    rev: Tid
+    records: int
+    taken: Taken
+    gone: int
+    listing: Listing
+    proven: frozenset[str]
+
+
+async def backfill(db: Database, network: Network, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited) -> int:
+    """Make what is known of a DID's calendar agree with its repository; how many records it holds.
+
+    A repository that is not served (gone, deactivated) changes nothing: absence must be proven. Raises RemoteFailed,
+    RemoteSlow, and TooMany where its host was asked often enough for now; what was taken until then stays.
+    """
+    is_waited_for = await _begin(db, did)
+    listing = await list_repository(network, did, CONCERNING, spend_on_host)
+    if listing is None:
+        await _not_served(db, did)
+        return 0
+    for _ in range(MOST_COMPARISONS):
+        found = await take_listed(
+            db, network, here, did, listing, CONCERNING, spend_on_host, is_waited_for=is_waited_for
+        )
+        if await note_read(db, did, found):
+            return found.records
+    raise RemoteFailed(_OUTDATED)
+
+
+async def backfill_whole(
+    db: Database, network: Network, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
+) -> int:
+    """The same by the export of the whole repository; one that is too large, or on a server too slow for that, is listed."""
+    is_waited_for = await _begin(db, did)
+    try:
+        snapshot = await _served(did, download_repository(network, did))
+    except (AnswerTooLarge, RemoteSlow) as whole:
+        log.info("repository.too_large", did=did, reason=whole.why)
+        return await backfill(db, network, here, did, spend_on_host)
+    if snapshot is None:
+        await _not_served(db, did)
+        return 0
+    rev = snapshot.commit.rev
+    if rev is None:
+        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
+    _check_rev(network, rev)
+    messages = list(messages_of(snapshot, rev))
+    if is_waited_for:
+        async with db.transaction() as tx:
+            await backfill_progress.found(tx, did, len(messages))
+    await take_whole(db, here, did, rev, messages)
+    return len(messages)
+
+
+async def _begin(db: Database, did: Did) -> bool:
+    """The repository is about to be read; whether somebody waits for it."""
+    async with db.transaction() as tx:
+        await floors.expect(tx, did)
+        return await backfill_progress.begin(tx, did)
+
+
+async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Sequence[RecordMessage]) -> Taken:
+    """Take over what a whole, signed repository holds as of its commit, and what it does not hold any more."""
+    held = Listing(rev, {message.uri: message.cid or "" for message in messages})
+    read = await take_each(db, here, messages)
+    for _ in range(MOST_COMPARISONS):
+        gone = await _expected_but(db, did, rev, CONCERNING, held.cids.keys())
+        left = await take_each(db, here, [_deleted(uri, rev) for uri in gone], room=MOST_ASIDE - len(read.failed))
+        taken = Taken(read.is_whole, [*read.failed, *left.failed])
+        # What was taken at this rev is not changed by older messages.
+        settled = frozenset([*held.cids, *gone])
+        if await note_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
+            return taken
+    raise RemoteFailed(_OUTDATED)
+
+
+async def backfill_chosen(
+    db: Database,
+    network: Network,
+    here: Here,
+    did: Did,
+    collections: Collection[Nsid],
+    spend_on_host: SpendOnHost = unlimited,
+) -> int:
+    """Make what is known of these collections agree with a DID's repository; how many records they hold there.
+
+    Raises as ``backfill`` does.
+    """
+    listing = await list_repository(network, did, collections, spend_on_host)
+    if listing is None:
+        return 0
+    found = await take_listed(db, network, here, did, listing, collections, spend_on_host)
+    await _noticed(db, did)
+    async with db.transaction() as tx:
+        await put_aside.settle(tx, did, Step.TAKING, collections, found.taken.failed)
+    log.info(
+        "repository.read_in_part",
+        did=did,
+        rev=found.rev,
+        records=found.records,
+        put_aside=len(found.taken.failed),
+    )
+    return found.records
+
+
+async def list_repository(
+    network: Network, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
+) -> Listing | None:
+    """What a repository holds of these collections; None where it is not served. Raises as ``list_records`` does, and
+    RemoteFailed where its rev is too far ahead to be believed.
+    """
+    listing = await _served(did, list_records(network, did, collections, spend_on_host))
+    if listing is not None:
+        _check_rev(network, listing.rev)
+    return listing
+
+
+async def take_listed(
+    db: Database,
+    network: Network,
+    here: Here,
+    did: Did,
+    listing: Listing,
+    collections: Collection[Nsid],
+    spend_on_host: SpendOnHost,
+    *,
+    is_waited_for: bool = False,
+) -> RepositoryRead:
+    """Prove and take what is listed and not known, and the absence of what is known and not listed; piece by piece.
+
+    Raises what ended it before its end; what was taken until then stays.
+    """
+    async with db.reader() as reader:
+        known = await of_repository.understood(reader, did, sorted(collections))
+    unknown = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid]
+    gone = await _expected_but(db, did, listing.rev, collections, listing.cids.keys())
+    if is_waited_for:
+        async with db.transaction() as tx:
+            await backfill_progress.found(tx, did, len(listing.cids))
+            await backfill_progress.step(tx, did, len(listing.cids) - len(unknown))
+    is_whole, failed = True, list[Failed]()
+    asked = [*unknown, *gone]
+    for start in range(0, len(asked), BATCH):
+        proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host)
+        taken = await take_each(db, here, proofs.messages, room=MOST_ASIDE - len(failed))
+        failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
+        is_whole = is_whole and taken.is_whole
+        if proofs.ended_by is not None:
+            raise proofs.ended_by
+        if len(failed) > MOST_ASIDE:
+            raise failed[-1].failure
+    return RepositoryRead(listing.rev, len(listing.cids), Taken(is_whole, failed), len(gone), listing, frozenset(asked))
+
+
+async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
+    """All of our collections were read: what was missed is known, and older messages are history.
+
+    False where an older message changed meanwhile what was found unchanged; one that is being applied at this moment is waited
+    for. Then nothing is noted: as history, what comes behind that message would be ignored, and the older version would stand for good.
+    """
+    await _noticed(db, did)
+    async with db.transaction() as tx:
+        await floors.lock(tx, did)
+        if await _is_outdated(tx, did, found.listing, found.proven):
+            return False
+        await put_aside.settle(tx, did, Step.TAKING, CONCERNING, found.taken.failed)
+        if found.taken.is_whole and not found.taken.failed:
+            await seen.raise_floor(tx, did, found.rev)
+        else:
+            # What was not taken is read again at this very rev when it is.
+            await seen.note_read(tx, did)
+        await missed.reach(tx, did, found.rev)
+        await _done(tx, did)
+    log.info(
+        "repository.read",
+        did=did,
+        rev=found.rev,
+        records=found.records,
+        gone=found.gone,
+        put_aside=len(found.taken.failed),
+    )
+    return True
+
+
+async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
+    """Whether something that was not proven is known otherwise than it is listed, as of a rev that the listing includes."""
+    known = await of_repository.understood(reader, did, sorted(CONCERNING))
+    otherwise = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid and uri not in proven]
+    rows = await seen.find_many(reader, otherwise)
+    if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
+        return True
+    expected = await of_repository.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+    return any(uri not in listing.cids and uri not in proven for uri, _, _ in expected)
+
+
+async def _not_served(db: Database, did: Did) -> None:
+    async with db.transaction() as tx:
+        await missed.note(tx, [(did, None)])
+        await _done(tx, did)
+
+
+async def _expect_reached(db: Database, network: Network, did: Did) -> None:
+    """Raises RemoteFailed where the read was of an older state than is known to exist, or found nobody at home who should be.
+
+    An account that rests keeps its mark: it is read when its server says that it is back (``refreshing``). The mark is set
+    before the server is asked, so whoever comes back in between is seen by one of the two.
+    """
+    async with db.reader() as reader:
+        if not await missed.is_behind(reader, did):
+            return
+    # Perhaps it was the server where they lived before.
+    network.dids.doubt(did)
+    if await _is_active(network, did):
+        raise RemoteFailed(f"The repository of {did} was not served as it is.")
+
+
+async def _is_active(network: Network, did: Did) -> bool:
+    try:
+        document = await network.dids.resolve(did)
+    except (NotFound, InvalidInput):
+        return False
+    return document.pds is not None and (await account_status(network, did, document.pds)).is_active
+
+
+async def _done(tx: Transaction, did: Did) -> None:
+    """What its owner's answers waited for is known."""
+    await backfill_progress.done(tx, did)
+    owner = await identity_queries.find(tx, did)
+    if owner is not None and owner.can_write:
+        await wake_waiting_of(tx, owner.user_id, Kind.RSVP)
+
+
+async def _noticed(db: Database, did: Did) -> None:
+    """Series may be found among what its author has."""
+    async with db.transaction() as tx:
+        author = await identity_queries.find(tx, did)
+        if author is not None and author.can_write:
+            # What was noted event by event waits for more; here there is no more.
+            await owe(tx, DebtKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
+
+
+async def _expected_but(
+    db: Database, did: Did, rev: Tid, collections: Collection[Nsid], held: Collection[str]
+) -> list[str]:
+    """Records that a complete read at ``rev`` must contain and does not."""
+    async with db.reader() as reader:
+        expected = await of_repository.not_newer_than(reader, did, rev, sorted(collections))
+    return [uri for uri, _, _ in expected if uri not in held]
+
+
+def _deleted(uri: str, rev: Tid) -> RecordMessage:
+    """A record that a whole, signed repository does not contain."""
+    parts = parse_at_uri(uri)
+    if parts.collection is None or parts.rkey is None:
+        raise ValueError(f"{uri} is not the uri of one record")
+    return RecordMessage(
+        did=parse_did(parts.authority),
+        collection=parts.collection,
+        rkey=parts.rkey,
+        rev=rev,
+        operation=Operation.DELETE,
+        cid=None,
+        body=None,
+        is_verified=True,
+        is_read=True,
+    )
+
+
+async def _served(did: Did, reading: Awaitable[T]) -> T | None:
+    """None where the repository is not served now."""
+    try:
+        return await reading
+    except (NotFound, InvalidInput) as absent:
+        if isinstance(absent, InvalidInput) and absent.name != "UnresolvableDid":
+            raise
+        log.warning("repository.not_served", did=did, reason=absent.why)
+        return None
+
+
+def _check_rev(network: Network, rev: Tid) -> None:
+    try:
+        verify.check_rev(rev, network.clock.now())
+    except verify.Refused as ahead:
+        raise RemoteFailed(
+            "The clock of the repository’s server is more than five minutes ahead. Nothing is taken until its time has come."
+        ) from ahead
+
+
+def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CONCERNING) -> Iterator[RecordMessage]:
+    """The records of these collections of a repository as messages of its commit: events before the answers to them."""
+    by_collection: dict[str, list[RecordMessage]] = {}
+    for path, cid in snapshot.entries.items():
+        if path.partition("/")[0] not in collections:
+            continue
+        collection, rkey = parse_path(path)
+        by_collection.setdefault(collection, []).append(
+            RecordMessage(
+                did=snapshot.commit.did,
+                collection=collection,
+                rkey=rkey,
+                rev=rev,
+                operation=Operation.UPDATE,
+                cid=str(cid),
+                body=snapshot.records[cid],
+                is_verified=True,
+                is_read=True,
+            )
+        )
+    for collection in READ_IN_ORDER:
+        yield from by_collection.get(collection, ())

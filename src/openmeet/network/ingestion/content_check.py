@@ -1,0 +1,129 @@
+"""Whether a row says what its record says, field by field: the row as it is against the row as the record makes it.
+
+The record is derived anew by the path that ingestion takes (``mending``), in a transaction that is undone. So what counts as equal is
+decided in one place, and comparing changes nothing. Rows with an edit that is on its way, or that are not published at present, are left
+out: they differ for a reason. A row that was imported is mended by its record. A row that we published is published again: what
+was typed here is nobody's to overwrite.
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Database, Reader
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance import rules as attendance_rules
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.events import queries as event_queries
+from openmeet.network.ingestion import latest_word, put_aside, repair
+from openmeet.network.ingestion.comparing import Discrepancy, Found
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.latest_word import UNTOLD
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS
+from openmeet.outbox import publication_leases, publications
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
+
+_ROWS: Mapping[str, str] = {
+    "event": "select * from events where record_uri = :uri and deleted_at is null",
+    # Where somebody stands in line is decided here and in no record.
+    "answer": "select status, mode, record_uri from attendances where record_uri = :uri",
+    "group": "select * from groups where external_id = :uri and deleted_at is null",
+    "statement": "select * from group_statements where uri = :uri",
+    "series": "select * from event_series where record_uri = :uri and deleted_at is null",
+}
+# What changes with every writing, whatever is written.
+_BOOKKEEPING = frozenset({"revision", "updated_at", "search_words", "search_text", "seen_at", "changed_at"})
+
+
+class _UndoneError(Exception):
+    """Ends a transaction of which nothing is to be kept."""
+
+
+async def differing(db: Database, here: Here, did: Did, uris: Sequence[str], *, is_dry_run: bool) -> list[Found]:
+    """Rows of these records that say something else than the record as last seen; mended unless this is a dry run.
+
+    A record that cannot be derived for a reason of its own says nothing here: ``reconciling`` puts it aside where it is to be mended.
+    """
+    found = []
+    for uri in uris:
+        try:
+            fields = await _differing(db, here, did, uri, is_dry_run=is_dry_run)
+        except Exception as failure:
+            if not put_aside.is_of_record(failure):
+                raise
+            log.warning("record.not_compared", uri=uri, reason=str(failure))
+            continue
+        if fields:
+            found.append(Found(uri, Discrepancy.ROW_DIFFERS, fields))
+    return found
+
+
+async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run: bool) -> tuple[str, ...]:
+    async with db.reader() as reader:
+        owned = await publication_leases.find_by_uri(reader, uri)
+        if owned is None and await _is_edited_here(reader, uri):
+            return ()
+    if owned is not None and (owned.state is not State.PUBLISHED or owned.is_pending):
+        return ()
+    if owned is not None and owned.kind is Kind.RSVP:
+        fields = await _differing_answer(db, owned, uri)
+    else:
+        fields = await _differing_row(db, here, did, uri, is_kept=owned is None and not is_dry_run)
+    if owned is not None and fields and not is_dry_run:
+        async with db.transaction() as tx:
+            await publications.look_again(tx, kind=owned.kind, subject_ids=[owned.subject_id], is_edit=True)
+    return fields
+
+
+async def _is_edited_here(reader: Reader, uri: str) -> bool:
+    """Whether this is another app's record of an event that was edited here and has not been sent, or may not be."""
+    event = await event_queries.by_record_uri(reader, uri)
+    return event is not None and await publication_leases.find(reader, Kind.EVENT, event.id) is not None
+
+
+async def _differing_answer(db: Database, owned: Publication, uri: str) -> tuple[str, ...]:
+    """An answer that we published: what it says now, not where it stands in line."""
+    async with db.reader() as reader:
+        mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
+        known = await seen.find(reader, uri)
+    if mine is None or known is None or known.body is None or mine.status in UNTOLD:
+        return ()
+    return () if latest_word.read_of(known).answer is attendance_rules.said_by(mine.status) else ("status",)
+
+
+async def _differing_row(db: Database, here: Here, did: Did, uri: str, *, is_kept: bool) -> tuple[str, ...]:
+    fields: tuple[str, ...] = ()
+    with contextlib.suppress(_UndoneError):
+        async with db.transaction() as tx:
+            before = await _row(tx, uri)
+            if before is None:
+                return ()
+            await repair.derive_anew(tx, here, did, uri, forgets_base=True)
+            after = await _row(tx, uri) or {}
+            fields = tuple(sorted(name for name, value in before.items() if after.get(name) != value))
+            if not (is_kept and fields):
+                _undo()
+    return fields
+
+
+def _undo() -> NoReturn:
+    raise _UndoneError
+
+
+async def _row(reader: Reader, uri: str) -> dict[str, object] | None:
+    collection = parse_at_uri(uri).collection
+    if collection in EVENTS:
+        kind = "event"
+    elif collection in RSVPS:
+        kind = "answer"
+    elif collection in GROUP_COLLECTIONS:
+        kind = "group"
+    else:
+        kind = "statement" if collection in GROUP_STATEMENTS else "series"
+    row = await reader.fetch_one(_ROWS[kind], uri=uri)
+    return None if row is None else {name: value for name, value in dict(row).items() if name not in _BOOKKEEPING}

@@ -1,0 +1,50 @@
+"""What follows from the deletion of one record of an event, or of an answer, that has just been written down."""
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.events import by_record
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import EventId
+from openmeet.network.ingestion import events, foreign_series, notify, rsvps
+from openmeet.network.ingestion.batch import Batch
+from openmeet.network.ingestion.events import Here
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import Seen
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind
+
+
+async def of_event(
+    tx: Transaction, here: Here, batch: Batch, message: RecordMessage, known: Seen | None, owned: Publication | None
+) -> None:
+    """The event is removed, or lets go of its record; whom that concerns hears of it."""
+    before = await event_queries.by_record_uri(tx, message.uri)
+    last = None if known is None else events.version_seen(known)
+    await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
+    if before is not None:
+        await notify.of_removal(tx, before, message.rev)
+        await notify.of_deleted_record(tx, before, message.rev)
+        await foreign_series.leave(tx, before, batch.freed_dates)
+    if owned is not None and owned.kind is Kind.EVENT:
+        await attendance.decide_records_anew(tx, EventId(owned.subject_id))
+
+
+async def of_answer(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+    """The answer is taken back, and the next one of the person counts if there is one."""
+    subject_uri = None if known is None else known.subject_uri
+    await rsvps.withdraw(
+        tx,
+        uri=message.uri,
+        did=message.did,
+        rev=message.rev,
+        subject_uri=subject_uri,
+        event_id=await by_record.id_with(tx, subject_uri),
+        after_rev=_known_before(message, known),
+    )
+
+
+def _known_before(message: RecordMessage, known: Seen | None) -> str:
+    """As of when the record was known to be there; the deletion itself, where the commit that made it is heard of."""
+    if not message.is_read:
+        return message.rev
+    return "" if known is None else known.rev

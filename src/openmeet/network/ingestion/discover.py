@@ -1,0 +1,103 @@
+"""Who on a host has records of our collections: by ``listReposByCollection`` where the host has it, else repository by repository.
+
+Only relays and some servers answer ``listReposByCollection``. Elsewhere every active repository is listed (``listRepos``) and each asked
+for its collections (``describeRepo``). Every call is within the host's budget; where that is used up, the next waits.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from urllib.parse import urlsplit
+
+from at_network.pacing import DEFAULT_PAUSE_SECONDS
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid
+from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, TooMany
+from groundwork.telemetry.logs import log
+from openmeet.network.ingestion.host_budgets import SpendOnHost
+from openmeet.network.repositories.clients import Network
+
+HOST_PAGE = 1000
+# Listing them is one call per thousand; asking each is one call each. A host with more is for a relay to tell.
+MAX_DESCRIBED = 200_000
+
+_BY_COLLECTION = "com.atproto.sync.listReposByCollection"
+_ALL = "com.atproto.sync.listRepos"
+# What servers answer that lack a method: among them those who pass unknown ones on to another service, for an account.
+_LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed)
+
+
+class Host:
+    """A server that is asked, by its origin. ``pause`` waits so many seconds; ``looked_at`` hears of each repository asked for its collections."""
+
+    def __init__(
+        self,
+        network: Network,
+        origin: str,
+        spend_on_host: SpendOnHost,
+        pause: Callable[[float], Awaitable[object]],
+        looked_at: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._client = XrpcClient(network.http, network.clock, origin)
+        self._name = urlsplit(origin).hostname or origin
+        self._spend, self._pause, self._looked_at = spend_on_host, pause, looked_at
+
+    async def authors(self, collections: Collection[Nsid]) -> AsyncIterator[Did]:
+        """Who has records of any of these, each once. Raises what the last way to ask fails with."""
+        seen: set[Did] = set()
+        try:
+            for collection in collections:
+                async for did, _ in self._pages(_BY_COLLECTION, {"collection": collection}):
+                    if did not in seen:
+                        seen.add(did)
+                        yield did
+        except _LACKS_METHOD as lacking:
+            log.info("host.lists_no_collections", host=self._name, reason=lacking.why)
+        else:
+            return
+        described = 0
+        async for did, entry in self._pages(_ALL, {}):
+            if did in seen or entry.get("active") is False:
+                continue
+            described += 1
+            if described > MAX_DESCRIBED:
+                raise RemoteFailed(f"{self._name} has more than {MAX_DESCRIBED} accounts. Ask a relay.")
+            if await self._has_any(did, collections):
+                seen.add(did)
+                yield did
+
+    async def _has_any(self, did: Did, collections: Collection[Nsid]) -> bool:
+        self._looked_at()
+        try:
+            described = await self._ask("com.atproto.repo.describeRepo", {"repo": did})
+        except (InvalidInput, NotFound, Refused, RemoteFailed) as failure:
+            log.info("repository.not_described", did=did, reason=failure.why)
+            return False
+        held = described.get("collections")
+        return isinstance(held, list) and any(one in collections for one in held)
+
+    async def _pages(self, method: str, asked: Mapping[str, str]) -> AsyncIterator[tuple[Did, Mapping[str, object]]]:
+        cursor: str | None = None
+        while True:
+            page = await self._ask(method, {**asked, "limit": HOST_PAGE, "cursor": cursor})
+            found = page.get("repos")
+            if not isinstance(found, list):
+                raise RemoteFailed(f"{self._name} does not answer {method} as it should.")
+            for one in found:
+                entry = one if isinstance(one, dict) else {}
+                try:
+                    yield parse_did(str(entry.get("did"))), entry
+                except Malformed as wrong:
+                    log.warning("repository.rejected", host=self._name, reason=wrong.why)
+            following = page.get("cursor")
+            if not found or not isinstance(following, str) or following == cursor:
+                return
+            cursor = following
+
+    async def _ask(self, method: str, parameters: Mapping[str, str | int | None]) -> Mapping[str, object]:
+        while True:
+            try:
+                await self._spend(self._name)
+                return await self._client.query(method, parameters)
+            except TooMany as busy:
+                await self._pause(busy.after_seconds or DEFAULT_PAUSE_SECONDS)

@@ -1,0 +1,411 @@
+"""What a new version of an event record means for the event: taken over, merged with edits made here, or removed."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from at_protocol.data import cbor
+from at_protocol.data.model import Value
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import parse_tid, to_microseconds
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import deleted_records
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Event, EventId, NetworkEvent, Origin
+from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series.detection_jobs import enqueue_detection
+from openmeet.domain.users.model import UserId
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way import Facts, encode_edits
+from openmeet.network.ingestion.three_way_merge import WAY, saying_as, with_local_values
+from openmeet.network.records import links as going_on
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import ours_as_read, own_links, publishable
+from openmeet.network.records.extension import says_details
+from openmeet.network.records.group_part import group_part
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.seen import Seen
+from openmeet.network.records.sentence import sentence_in, without
+from openmeet.network.records.series_part import series_part
+from openmeet.outbox import former_records, publication_echoes, publication_leases, publication_moves, publications
+from openmeet.outbox.former_records import Former
+from openmeet.outbox.publication_echoes import Unsent
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a record to take over: its decoded bytes and the rev as of which it was seen."""
+
+    uri: str
+    did: Did
+    collection: str
+    rkey: str
+    rev: str
+    cid: str
+    body: bytes
+
+
+def version_of(message: RecordMessage) -> Version:
+    """What a message that is no deletion brings."""
+    return Version(
+        message.uri,
+        message.did,
+        message.collection,
+        message.rkey,
+        message.rev,
+        message.cid or "",
+        message.body or b"",
+    )
+
+
+def version_seen(known: Seen) -> Version | None:
+    """A record as last seen; None where that was its deletion."""
+    if known.cid is None or known.body is None:
+        return None
+    return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The installation itself: its address, as it stands in records that we write.
+
+    ``erasure_keys``: see ``records.erased``; without any nothing can have been erased. ``believed``: see ``intake.receive``.
+    """
+
+    instance: str
+    erasure_keys: tuple[bytes, ...] = ()
+    flags: Switchboard = field(default_factory=Switchboard)
+    believed: frozenset[str] = frozenset()
+
+    def page_of(self, event: Event) -> str:
+        return f"{self.instance}/events/{quote(event.slug)}"
+
+
+async def take_over(
+    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: Publication | None
+) -> EventId:
+    """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
+
+    What a record says that it had before it changed hands is its old owner's word, and changes nothing; but what they wrote when
+    it was theirs counts, however late it comes.
+    """
+    former = await _former_of(tx, version.uri, owned)
+    if former is not None:
+        if owned is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
+            await _catch_up(tx, here, version, read, owned, former)
+        await _stay(tx, version, former, owned)
+        return EventId(former.subject_id)
+    if owned is None:
+        author_id, is_here = await identities.who_wrote(tx, version.did)
+        event_id = await _say(
+            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, here)
+        )
+        await enqueue_detection(tx, [(author_id, is_here)])
+        return event_id
+    event = await event_queries.lock_for_update(tx, EventId(owned.subject_id))
+    if event is None:
+        raise LookupError(f"publication of an event that is not here: {owned.subject_id}")
+    await _join(tx, here, version, read, owned, event)
+    return event.id
+
+
+async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+    """``events.apply_from_network``, and what follows where the event was gone."""
+    before = await event_queries.by_record_uri(tx, uri)
+    event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
+    if before is None:
+        await former_records.drop(tx, uri)
+    elif before.is_without_record:
+        await attendance.events_are_back(tx, await event_queries.several(tx, [event_id]))
+    return event_id
+
+
+async def remove(
+    tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publication | None, last: Version | None
+) -> None:
+    """The record is gone. Where we took it back ourselves, the event only forgets it; where another app deleted that of an event made here,
+    its host is asked; else the event is removed here too. ``last``: what it said until now, where that is known.
+
+    One that it had before it changed hands takes nothing along. What was typed here and never sent is kept for the case that the
+    record comes back (``owned_by_event``).
+    """
+    former = await _former_of(tx, uri, owned)
+    if former is not None:
+        if owned is not None and owned.state is not State.RETRACTING:
+            await publication_echoes.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
+        await going_on.note_former_gone(tx, uri)
+        event = await event_queries.by_record_uri(tx, uri)
+        if event is not None:
+            await events.forget_record(tx, event.id)
+            await attendance.decide_records_anew(tx, event.id)
+        return
+    if owned is not None and owned.state is State.RETRACTING:
+        await events.forget_record(tx, EventId(owned.subject_id), uri)
+        return
+    if owned is not None:
+        unsent = await _unsent(tx, here, uri, owned)
+        reason = "The record was deleted in the repository."
+        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+    elif last is not None:
+        await _keep_unsent(tx, here, last)
+    event = await event_queries.by_record_uri(tx, uri)
+    if event is not None and event.deleted_at is not None:
+        # It was to go, and has gone: should a copy bring it back, that is an event of its author's.
+        await events.forget_record(tx, event.id)
+        return
+    if event is not None and deleted_records.is_asked_about(event):
+        if await deleted_records.note(tx, event):
+            await events.count_retraction(tx, event.id)
+        return
+    await events.remove_from_network(tx, uri=uri)
+
+
+async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
+    """The same of a record that another app wrote: what was typed here about its event was never sent, and is kept with the promise."""
+    event = await event_queries.by_record_uri(tx, last.uri)
+    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    if owned is None or owned.uri is not None:
+        return
+    agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
+    unsent = await _unsent(tx, here, last.uri, agreed)
+    if unsent is not None:
+        await publication_echoes.keep_edits(tx, owned, unsent)
+
+
+async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> Unsent | None:
+    """What was typed here and is in no record, as it is kept with the promise; None where that is nothing."""
+    event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is Kind.EVENT else None
+    if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
+        return None
+    rkey = uri.rpartition("/")[2]
+    agreed = Version(
+        uri, Did(owned.did or ""), EVENT, rkey, owned.base_rev or "", owned.base_cid or "", owned.base_body
+    )
+    said = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
+    base, ours, _ = await _sides(tx, here, agreed, said, owned, event)
+    edits = _typed(owned, base, ours) if owned.is_pending else WAY.edits_between(base, ours)
+    return Unsent(encode_edits(edits), WAY.encode(ours)) if edits else None
+
+
+def _typed(owned: Publication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
+    """What was typed here since ``base``: what the last merge, or the loss of the record, kept, and everything since then."""
+    edits = {} if owned.edits is None else WAY.decode_edits(owned.edits)
+    since = base if owned.merged is None else WAY.decode(owned.merged)
+    return edits | WAY.edits_between(since, ours)
+
+
+async def _former_of(tx: Transaction, uri: str, owned: Publication | None) -> Former | None:
+    """What had its record here before, and keeps the address: it may have come back to it since."""
+    if owned is not None and owned.kind is not Kind.FORMER_EVENT:
+        return None
+    if owned is None and not await former_records.held_among(tx, [uri]):
+        return None
+    return await former_records.find(tx, uri)
+
+
+async def _stay(tx: Transaction, version: Version, former: Former, owned: Publication | None) -> None:
+    """Their version is what we start from, if we are yet to say in it where the event went on; once said, it is theirs."""
+    if owned is None:
+        return
+    await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+    if owned.is_pending:
+        await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
+
+
+async def owned_by_event(
+    tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, said: NetworkEvent
+) -> Publication | None:
+    """The promise about an event that came from this record, edited here and never sent: it is attached now.
+
+    ``before`` is the version that the edit was made on; it is the base of the merge. Where there is none any more, the record was
+    gone, and is back as ``now`` says (``said``): what was typed by then is kept with the promise, and is an edit of this version, as
+    is what was typed since.
+    """
+    event = await event_queries.by_record_uri(tx, uri)
+    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    if event is None or owned is None or owned.uri is not None:
+        return None
+    if before is None and owned.edits is None:
+        return await _owned_again(tx, now, event, owned)
+    base = now if before is None else before
+    await publication_echoes.attach(
+        tx,
+        kind=Kind.EVENT,
+        subject_id=event.id,
+        did=base.did,
+        uri=uri,
+        cid=base.cid,
+        body=base.body,
+        rev=base.rev,
+    )
+    found = await publication_leases.find(tx, Kind.EVENT, event.id)
+    if found is not None and owned.state is State.RETRACTED:
+        found = replace(found, state=owned.state)  # what was typed here before is in no record
+    if found is None or before is not None or found.merged is not None:
+        return found
+    # Lost before what was said then was kept, too: what else is here was the record's own word, which nobody typed.
+    _, ours, _ = await _sides(tx, here, now, said, found, event)
+    return replace(found, merged=WAY.encode(ours))
+
+
+async def _owned_again(tx: Transaction, now: Version, event: Event, owned: Publication) -> Publication | None:
+    """The record of an event made here was deleted by somebody else, and is back. It is ours to write, and to take away, as before:
+    only what was typed here meanwhile stands against what it says.
+    """
+    if event.origin is not Origin.HERE:
+        return None
+    is_found = await publication_moves.find_lost(
+        tx,
+        kind=owned.kind,
+        subject_id=owned.subject_id,
+        did=now.did,
+        uri=now.uri,
+        cid=now.cid,
+        body=now.body,
+        rev=now.rev,
+        is_asked_about=event.record_deleted_at is not None,
+    )
+    found = await publication_leases.find(tx, owned.kind, owned.subject_id) if is_found else None
+    return None if found is None else replace(found, base_body=None)
+
+
+async def _catch_up(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, former: Former
+) -> None:
+    """The event has changed hands since its owner wrote this: it is joined with what was edited here since the last version agreed
+    on, and goes out with the event's next record.
+    """
+    event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
+    if event is None or event.is_gone or owned.base_body is None:
+        return
+    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
+    facts = Facts(
+        origin=Origin.HERE,
+        ours_at=former.created_at,
+        theirs_at=moment_of_rev(version.rev, tx.now),
+        ours_cid=owned.chosen_cid or "",
+        theirs_cid=version.cid,
+    )
+    merged = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
+    said = with_local_values(event, ours, merged.value)
+    await events.take_record(tx, event, without_own_links(_kept_at_home(event, said), here))
+    await merge_decisions.keep(
+        tx,
+        uri=event.record_uri or version.uri,
+        theirs_rev=version.rev,
+        ours_revision=event.revision,
+        decisions=merged.decisions,
+    )
+
+
+async def _sides(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
+    """What was agreed on, what is said here, and what they say, without what we have added to it."""
+    base_record = _record(owned.base_body if owned.base_body is not None else version.body)
+    base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
+    part = await series_part(tx, event, here.instance)
+    named = await group_part(tx, event)
+    ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event), series=part, group_uri=named)
+    earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
+    # Where another app has stripped our mark, the sentence that we added is known from what we wrote.
+    said = sentence_in(base_record) or sentence_in(earlier.written)
+    theirs = replace(theirs, description=without(theirs.description, said))
+    if not says_details(_record(version.body)):
+        theirs = saying_as(theirs, base)
+    return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
+
+
+async def _join(
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+) -> None:
+    base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
+    edits: dict[str, Any] = {}
+    is_owed = owned.is_pending
+    if owned.is_pending:
+        edits = _typed(owned, base, ours)
+    elif owned.base_body is not None and (
+        _stays_here(event) or owned.state is State.RETRACTED or owned.edits is not None
+    ):
+        # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
+        edits = _typed(owned, base, ours)
+        # What was void with a record that somebody deleted, and that is there again, is owed again.
+        is_owed = bool(edits) and await publication_echoes.owe_again(tx, version.uri)
+    facts = Facts(
+        origin=event.origin,
+        ours_at=owned.edited_at,
+        theirs_at=moment_of_rev(version.rev, tx.now),
+        ours_cid=owned.chosen_cid or "",
+        theirs_cid=version.cid,
+    )
+    merged = WAY.merge(base, edits, theirs, facts)
+    if event.record_uri != version.uri:
+        # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
+        await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
+    # Where nothing is agreed on, the row itself is what the record is compared with.
+    ours_before = ours if is_owed or edits or owned.base_body is None else base
+    await _say(
+        tx,
+        uri=version.uri,
+        cid=version.cid,
+        author_id=event.author_id,
+        event=without_own_links(_kept_at_home(event, with_local_values(event, ours_before, merged.value)), here),
+    )
+    await merge_decisions.keep(
+        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
+    )
+    if is_owed:
+        await publication_echoes.remember_merge(
+            tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
+        )
+    else:
+        await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+
+
+def _stays_here(event: Event) -> bool:
+    """Whether what is edited here is not written into the record that is there (``publication.eligibility``, ``Leave``)."""
+    is_narrower = event.is_record_of_author and reach_of(event) is Reach.NOTHING
+    return is_narrower or event.awaits_author or event.is_hidden
+
+
+def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
+    """What a record says in place of what its group does not let out cannot change what is kept here."""
+    if reach_of(event) is not Reach.MINIMAL:
+        return merged
+    return replace(
+        merged,
+        description=event.description,
+        venues=() if event.venue.is_empty else (event.venue,),
+        online_url=event.online_url,
+        links=event.links,
+        tickets=event.tickets,
+        accessibility=event.accessibility,
+        categories=event.categories,
+        tags=event.tags,
+        languages=event.languages,
+    )
+
+
+def moment_of_rev(rev: str, now: Instant) -> Instant:
+    """When the remote commit says it was made, never later than now."""
+    return Instant(min(to_microseconds(parse_tid(rev)), now))
+
+
+def _record(body: bytes) -> dict[str, Value]:
+    value = cbor.decode(body)
+    return {**value, "$type": EVENT} if isinstance(value, dict) else {"$type": EVENT}
+
+
+def without_own_links(event: NetworkEvent, here: Here) -> NetworkEvent:
+    """What a record says, without the links to our own pages that we have put there."""
+    links = own_links(event.links, here.instance)
+    return event if links == event.links else replace(event, links=links)

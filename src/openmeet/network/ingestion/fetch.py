@@ -1,0 +1,149 @@
+"""Single records, fetched from their authors' repositories with proof: events that parked answers wait for, and records
+of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``). What cannot be taken
+over for a reason of its own is put aside (``put_aside``).
+"""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from at_protocol.failures import Malformed
+from at_protocol.repo.proof import Proven
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import parse_handle
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.domain.events import by_record
+from openmeet.network.ingestion import pending
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.network.ingestion.proving import message_of
+from openmeet.network.ingestion.release_pending import count_waiting
+from openmeet.network.ingestion.retry import take_fetched
+from openmeet.network.ingestion.unknown_identities import CountUnknown, uncounted
+from openmeet.network.records.subjects import lock_current
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import prove_record
+
+T = TypeVar("T")
+
+
+class UnknownAuthor(NotFound):
+    """Nobody can find whom an at-uri names: no directory knows the DID, the handle leads nowhere."""
+
+
+def subject_payer(
+    db: Database,
+    network: Network,
+    here: Here,
+    count_unknown: CountUnknown = uncounted,
+    spend_on_host: SpendOnHost = unlimited,
+) -> Payer:
+    """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri.
+
+    ``count_unknown``: whoever answered named an author whom nobody can find (``unknown_identities``).
+    """
+
+    async def pay(debt: Debt) -> None:
+        subject = _uri_of(debt)
+        try:
+            await fetch_subject(db, network, here, subject, spend_on_host)
+        except UnknownAuthor as unknown:
+            log.info("subject.unknown", uri=str(subject), reason=unknown.why)
+            count_unknown(debt.kind)
+
+    return pay
+
+
+async def fetch_subject(
+    db: Database, network: Network, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
+) -> bool:
+    """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
+
+    A handle in the uri is resolved first, and the answers wait under the DID from then on. Raises UnknownAuthor, InvalidInput
+    where it is not the uri of one record, TooMany where the author's host has been asked often enough for now.
+    """
+    did = await _resolved(_did_of(network, subject))
+    durable = AtUri(did, subject.collection, subject.rkey)
+    if durable != subject:
+        async with db.transaction() as tx:
+            leads = await lock_current(tx, [str(durable)], along=[str(subject)])
+            current = parse_at_uri(leads.get(str(durable), str(durable)))
+            event = await by_record.find(tx, str(current))
+            await pending.resolve(tx, sloppy=subject, durable=current, event_id=None if event is None else event.id)
+        if event is not None:
+            return True
+    if durable.collection is None or durable.rkey is None:
+        raise InvalidInput("uri", "The subject is not the uri of one record.")
+    if await count_waiting(db, str(durable)):
+        return True
+    await _resolved(network.dids.resolve(did))
+    await spend_on_home(network, spend_on_host, did)
+    try:
+        proven = await prove_record(network, did, durable.collection, durable.rkey)
+    except (NotFound, InvalidInput) as absent:
+        log.info("subject.not_served", uri=str(durable), reason=absent.why)
+        return False
+    if proven.cid is None:
+        return False
+    await _apply_proven(db, here, durable, proven)
+    return True
+
+
+def record_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+    """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
+
+    async def pay(debt: Debt) -> None:
+        await settle_doubt(db, network, here, _uri_of(debt), spend_on_host)
+
+    return pay
+
+
+async def settle_doubt(
+    db: Database, network: Network, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
+) -> None:
+    """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing.
+
+    Raises TooMany where its host has been asked often enough for now.
+    """
+    did = parse_did(uri.authority)
+    if uri.collection is None or uri.rkey is None:
+        raise InvalidInput("uri", "This is not the uri of one record.")
+    try:
+        await spend_on_home(network, spend_on_host, did)
+        proven = await prove_record(network, did, uri.collection, uri.rkey)
+    except NotFound as absent:
+        log.info("record.not_served", uri=str(uri), reason=absent.why)
+        return
+    await _apply_proven(db, here, uri, proven)
+
+
+def _uri_of(debt: Debt) -> AtUri:
+    """Raises InvalidInput: such a debt is given up, and a person sees why."""
+    try:
+        return parse_at_uri(debt.subject)
+    except Malformed as wrong:
+        raise InvalidInput("uri", wrong.why) from wrong
+
+
+async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) -> None:
+    """What is there, or that nothing is, as of the commit of the proof."""
+    message = message_of(uri, proven)
+    if message is not None:
+        await take_fetched(db, here, message)
+
+
+async def _resolved(resolving: Awaitable[T]) -> T:
+    try:
+        return await resolving
+    except (NotFound, InvalidInput) as unknown:
+        raise UnknownAuthor(unknown.why, name=unknown.name) from unknown
+
+
+async def _did_of(network: Network, subject: AtUri) -> Did:
+    if subject.authority.startswith("did:"):
+        return parse_did(subject.authority)
+    return await network.handles.resolve(parse_handle(subject.authority))

@@ -1,0 +1,76 @@
+"""What follows from switching a flag: what waited for it goes on, what was passed over is read."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from groundwork.outbox import owe
+from openmeet.domain.series.detection_jobs import ALL_STRANGERS
+from openmeet.feature_flags import actions
+from openmeet.feature_flags.model import Flag
+from openmeet.outbox import publication_waking, publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications_chosen import owe_chosen
+
+# Each names its subjects in order, so that two who owe do not block each other; what is owed about them is one statement.
+KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"
+
+OWN_SERIES: Final = """
+    select id, user_id, revision from event_series where is_read_only = 0 and deleted_at is null order by id
+"""
+COUNT_OWN_SERIES: Final = "select count(*) as n from event_series where is_read_only = 0 and deleted_at is null"
+
+# Those among whose events a series is looked for: people who sign in here with what they wrote them with.
+AUTHORS: Final = """
+    select distinct i.user_id as subject from identities i join events e on e.author_id = i.user_id
+     where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
+"""
+
+_OUT = {Flag.EVENTS_OUT: Kind.EVENT, Flag.RSVPS_OUT: Kind.RSVP}
+_IN = frozenset(
+    {Flag.EVENTS_IN, Flag.RSVPS_IN, Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE, Flag.GROUPS, Flag.MEMBERSHIPS}
+)
+# Records that wait for these flags are looked at again when they are on.
+_WAITING: dict[Flag, tuple[Kind, ...]] = {
+    Flag.GROUPS: (Kind.GROUP, Kind.FORMER_GROUP, Kind.GROUP_EVENT),
+    Flag.MEMBERSHIPS: (Kind.MEMBERSHIP, Kind.ACCEPTANCE),
+}
+
+
+async def owe_series(tx: Transaction) -> int:
+    """Every series made here owes its record a look, also those from before there were such records; how many."""
+    await owe_chosen(tx, kind=Kind.SERIES, chosen=OWN_SERIES)
+    await publications.look_again_at_all(tx, Kind.SERIES)
+    await publications.look_again_at_all(tx, Kind.FORMER_SERIES)
+    row = await tx.fetch_one(COUNT_OWN_SERIES)
+    return int(row["n"]) if row else 0
+
+
+async def switch(
+    tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "", followed: Iterable[str] = ()
+) -> bool:
+    """Switch a flag and see to what that entails; False where it stood so already.
+
+    ``followed``: DIDs that the installation follows beside those that this tenant knows; they are read again when
+    something from the network is taken again.
+    """
+    if not await actions.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
+        return False
+    if is_on and flag in _OUT:
+        await publication_waking.wake_switched_off(tx, _OUT[flag])
+    if flag is Flag.NATIVE_RECURRENCE:
+        # The dates that stand for their series carry the rule, or carry it no longer.
+        await publications.look_again_at_all(tx, Kind.EVENT)
+    if is_on and flag is Flag.SERIES_LEXICON:
+        await owe_series(tx)
+    if is_on and flag is Flag.DETECTION:
+        await owe.owe_chosen(tx, Debt.DETECT_SERIES, AUTHORS, int(tx.now))
+        await owe.owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
+    for kind in _WAITING.get(flag, ()) if is_on else ():
+        await publications.look_again_at_all(tx, kind)
+    if is_on and flag in _IN:
+        await owe.owe_chosen(tx, Debt.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        # Those that are known, too, are owed once.
+        await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+    return True

@@ -1,0 +1,121 @@
+"""Who a DID is now: asked of its document and of its present PDS, never believed from a stream.
+
+Status hides rows, it never edits them; a deleted account's content is erased. A shadow gets its handle only after
+two-way resolution.
+"""
+
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.outbox import owe
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import ACTIVE
+from openmeet.network.ingestion import intake
+from openmeet.network.ingestion.account_deletion import Erasing, erase
+from openmeet.network.ingestion.unknown_identities import CountUnknown, uncounted
+from openmeet.network.records import missed, seen
+from openmeet.network.repositories import credentials_cache
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import DELETED, account_status, profile_name
+from openmeet.network.repositories.session_tasks import follow
+from openmeet.outbox.kinds import Debt as OwedKind
+
+
+def identity_payer(
+    db: Database,
+    network: Network,
+    erasing: Erasing | None = None,
+    believed: frozenset[str] = frozenset(),
+    count_unknown: CountUnknown = uncounted,
+) -> Payer:
+    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden.
+
+    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; of whoever signs in here it is for a
+    person to look at.
+    """
+
+    async def pay(debt: Debt) -> None:
+        did = parse_did(debt.subject)
+        try:
+            status = await refresh(db, network, did, believed)
+        except (NotFound, InvalidInput) as unknown:
+            async with db.reader() as reader:
+                known = await identity_queries.find(reader, did)
+            if known is not None and known.can_write:
+                raise
+            log.info("identity.unknown", did=did, reason=unknown.why)
+            count_unknown(debt.kind)
+            return
+        if status == DELETED and erasing is not None:
+            await erase(db, erasing, did)
+            network.dids.doubt(did)
+            is_gone = (await _ask(network, did)).status == DELETED
+            async with db.transaction() as tx:
+                # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
+                await owe.forget(tx, OwedKind.REFRESH_IDENTITY, did, revision=debt.revision)
+                if not is_gone:
+                    # Begun anew meanwhile: what was heard of it since then went with the rest.
+                    await owe.owe_again(tx, OwedKind.BACKFILL, [did])
+
+    return pay
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """A DID as its document and its PDS describe it now; texts are empty where there is nothing to say.
+
+    ``name``: by their profile; None where nobody says.
+    """
+
+    handle: str
+    pds: str
+    status: str
+    name: str | None = None
+
+
+async def refresh(db: Database, network: Network, did: Did, believed: frozenset[str] = frozenset()) -> str:
+    """Ask and note; the status. An unreachable PDS says nothing about an account.
+
+    Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
+    """
+    network.dids.doubt(did)
+    now = await _ask(network, did)
+    handle, pds, status = now.handle, now.pds, now.status
+    async with db.transaction() as tx:
+        before = await identity_queries.find(tx, did)
+        await identity_queries.update_from_network(
+            tx, did, handle=handle, pds_url=pds, status=status, display_name=now.name
+        )
+        if before is not None:
+            await follow(tx, before, pds_url=pds, status=status)
+        await seen.set_status(tx, did, status)
+        await intake.note_host(tx, did, pds, believed)
+        if status == ACTIVE and await missed.is_behind(tx, did):
+            # It was not to be read when it should have been.
+            await owe.owe_again(tx, OwedKind.BACKFILL, [did])
+    if before is not None and before.can_write:
+        await credentials_cache.drop(network, before.user_id)
+    log.info("identity.refreshed", did=did, handle=handle, status=status)
+    return status
+
+
+async def _ask(network: Network, did: Did) -> _Present:
+    try:
+        document = await network.dids.resolve(did)
+    except NotFound as absent:
+        if absent.name != "DidDeactivated":
+            raise
+        return _Present("", "", DELETED, "")
+    verified = await network.handles.verified_handle(document)
+    handle = "" if verified == "handle.invalid" else str(verified)
+    pds = document.pds or ""
+    status = (await account_status(network, did, pds)).status if pds else "without a PDS"
+    if status == DELETED:
+        return _Present(handle, pds, status, "")
+    # Of an account that rests nothing is served: what was known of it stays.
+    return _Present(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

@@ -1,0 +1,131 @@
+"""What of the network is shown at once, what waits for time, what waits for a moderator (design 5.12).
+
+An author whom somebody here knows is shown at once: they signed in, are in a group, were invited or approved by a host, are followed by a
+group, or a moderator trusts them. Everybody else is met first: a newcomer's events wait some minutes, in which a burst becomes visible, and
+are then shown by the clock, unless they are part of one. Whoever was met before is shown at once, up to so many events an hour. Who is on
+a PDS that the operator named is shown at once, too; while that account is new here, up to the same number: anybody may sign up there.
+
+Everything is stored, whatever is shown: what waits is a row about its author, not a missing event. A batch of messages asks four
+questions, however many events it brings, and each is answered by an index.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.telemetry.logs import log
+from openmeet.domain.moderation import newcomers, policy, rules, visibility
+from openmeet.domain.moderation.model import Policy, State, Subject, Thing
+from openmeet.domain.moderation.newcomers import Author, Came
+
+# So many newcomers are decided about in one transaction.
+_AT_ONCE = 200
+
+# Whom nobody here knows, among these. A row of moderation_states says that somebody has decided about them.
+_STRANGERS = """
+    select i.did, i.pds_url from identities i join users u on u.id = i.user_id
+     where i.did in :dids and u.kind = 'shadow'
+       and not exists (select 1 from moderation_states t where t.subject in (i.did, u.id) and t.state = 'trusted')
+       and not exists (select 1 from group_follows f where f.did = i.did)
+       and not exists (select 1 from group_members m where m.user_id = u.id
+                                                       and m.role in ('owner', 'admin', 'moderator', 'member'))
+       and not exists (select 1 from attendances a where a.user_id = u.id
+                                                     and (a.approved_at is not null or a.status in ('invited', 'attended')))
+     order by i.did
+"""
+
+
+async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
+    """Those of these authors whom nobody here knows, each with the address of their PDS, as far as that is known."""
+    if not dids:
+        return {}
+    return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}
+
+
+async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: frozenset[str]) -> None:
+    """Events that were not here before have come: of which DID which uris. What of them must not be shown yet waits from now on.
+
+    ``believed``: origins of PDSes that the operator named; who is there does not wait, but for the time that a burst takes.
+    """
+    unknown = await strangers(tx, list(uris))
+    if not unknown:
+        return
+    current = await policy.current(tx)
+    met = await newcomers.meet(tx, [Came(did, rules.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
+    named = {did for did, pds in unknown.items() if origin_of(pds) in believed}
+    arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
+    await visibility.hold(tx, arriving, State.ARRIVAL)
+    new_since = tx.now - current.new_account_days * DAY
+    too_fast = [
+        one
+        for one in met
+        if one.counted > current.most_events_of_author and (one.did not in named or one.first_seen_at > new_since)
+    ]
+    # Of who waits, everything waits: when their time is over, it is counted.
+    waiting = await visibility.of_each(tx, [one.did for one in too_fast])
+    too_many = [one for one in too_fast if one.did not in waiting]
+    await _hold_events(tx, [uri for one in too_many for uri in uris[one.did]])
+    for one in too_many:
+        log.warning("author.too_fast", did=one.did, events=one.counted)
+
+
+async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
+    if not uris:
+        return
+    rows = await tx.fetch("select id from events where record_uri in :uris order by id", uris=list(uris))
+    await visibility.hold(tx, [Subject(Thing.EVENT, row["id"]) for row in rows], State.BURST)
+
+
+async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
+    """A DID's document was read: it is counted with its host from now on, and does not wait on one that the operator named.
+
+    Whoever brought too much in the meantime waits for a moderator.
+    """
+    is_waited_for = await newcomers.note_host(tx, did, rules.host_of(pds_url))
+    if is_waited_for and origin_of(pds_url) in believed:
+        current = await policy.current(tx)
+        if await newcomers.counted_of(tx, did) > current.most_events_of_author:
+            await visibility.keep_waiting(tx, [did])
+        await visibility.release(tx, [did], State.ARRIVAL)
+
+
+async def decide_due(db: Database) -> Counter[str]:
+    """One round of the clock: newcomers who have waited long enough are shown, or wait for a moderator; how many of each."""
+    done: Counter[str] = Counter()
+    while True:
+        async with db.transaction() as tx:
+            current = await policy.current(tx)
+            since = Instant(tx.now - current.new_author_minutes * MINUTE)
+            due = await newcomers.due(tx, since, _AT_ONCE)
+            unknown = await strangers(tx, [one.did for one in due])
+            bursts = [
+                one.did
+                for one in due
+                if one.did in unknown
+                and await _is_burst(
+                    tx, current, Author(one.did, one.host, one.first_seen_at, one.counted, is_new=False)
+                )
+            ]
+            await visibility.keep_waiting(tx, bursts)
+            done["burst"] += len(bursts)
+            done["shown"] += await visibility.release(tx, sorted({one.did for one in due} - set(bursts)), State.ARRIVAL)
+        if len(due) < _AT_ONCE:
+            break
+    if done.total():
+        log.info("newcomers.decided", shown=done["shown"], burst=done["burst"])
+    return done
+
+
+async def _is_burst(reader: Reader, current: Policy, one: Author) -> bool:
+    authors, events = await newcomers.met_around(reader, one.host, one.first_seen_at, current.most_authors_of_host + 1)
+    hosts = await newcomers.new_hosts_around(reader, one.host, one.first_seen_at, current.most_new_hosts + 1)
+    return rules.is_burst(current, counted=one.counted, authors=authors, events=events, new_hosts=hosts)
+
+
+def origin_of(address: str) -> str:
+    """``https://pds.example``, however it is written; a stream's address (``wss://…``) is that of its server."""
+    parts = urlsplit(address)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
+    return f"{scheme}://{parts.netloc.lower()}" if parts.netloc else ""

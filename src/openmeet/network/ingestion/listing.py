@@ -1,0 +1,114 @@
+"""Which records of our collections a repository holds, by ``listRecords``; and who has records of them, on a host.
+
+A listing is as of the revision that ``getLatestCommit`` named before the first page, so that whatever happened meanwhile is newer.
+Nothing listed is signed: what is taken over is proven first (``proving``).
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data import json_form
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.tid import Tid, parse_tid
+from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed
+from groundwork.telemetry.logs import log
+from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.network.records.collections import READ_IN_ORDER
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import not_served
+
+PAGE = 100
+# A hundred records of 1 MB would be a rare page; what is larger is somebody's mischief.
+MAX_PAGE_BYTES = 32_000_000
+# Ten thousand records of one collection: a robot's calendar. The rest is not read.
+MAX_PAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """CIDs by uri, as of ``rev``: events before the answers to them."""
+
+    rev: Tid
+    cids: Mapping[str, str]
+
+
+async def list_records(
+    network: Network, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
+) -> Listing:
+    """What these collections of a repository hold.
+
+    Raises NotFound (not served), RemoteFailed (nonsense, or more records than are read), RemoteSlow, and TooMany where the host was
+    asked often enough for now.
+    """
+    document = await network.dids.resolve(did)
+    if document.pds is None:
+        raise NotFound(f"{did} names no PDS.")
+    client = XrpcClient(network.http, network.clock, document.pds, circuits=network.circuits)
+    cids: dict[str, str] = {}
+    try:
+        await spend_on_home(network, spend_on_host, did)
+        latest = await client.query("com.atproto.sync.getLatestCommit", {"did": did})
+        rev = parse_tid(str(latest.get("rev")))
+        held = await _held_collections(client, did)
+        for collection in READ_IN_ORDER:
+            if collection not in collections or (held is not None and collection not in held):
+                continue
+            cids |= {uri: cid async for uri, cid in _of_collection(client, did, collection, network, spend_on_host)}
+    except Malformed as wrong:
+        raise RemoteFailed(f"The records of {did} cannot be read: {wrong.why}.") from wrong
+    except Refused as refused:
+        raise not_served(refused) from refused
+    return Listing(rev, cids)
+
+
+async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
+    """Which collections there are, so that the empty ones need not be asked for; None where the server does not say."""
+    try:
+        held = (await client.query("com.atproto.repo.describeRepo", {"repo": did})).get("collections")
+    except (InvalidInput, NotFound, Refused, RemoteFailed) as unsaid:
+        log.info("repository.not_described", did=did, reason=unsaid.why)
+        return None
+    return {one for one in held if isinstance(one, str)} if isinstance(held, list) else None
+
+
+async def _of_collection(
+    client: XrpcClient, did: Did, collection: Nsid, network: Network, spend_on_host: SpendOnHost
+) -> AsyncIterator[tuple[str, str]]:
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        await spend_on_home(network, spend_on_host, did)
+        answer = await client.download(
+            "com.atproto.repo.listRecords",
+            {"repo": did, "collection": collection, "limit": PAGE, "cursor": cursor},
+            max_bytes=MAX_PAGE_BYTES,
+        )
+        page = json_form.decode_object(answer.body)
+        records = page.get("records")
+        if not isinstance(records, list):
+            raise Malformed("page", records, "it has no list of records")
+        for one in records:
+            try:
+                yield _listed(one, did, collection)
+            except Malformed as wrong:
+                log.warning("record.rejected", did=did, collection=collection, reason=wrong.why)
+        following = page.get("cursor")
+        if not records or not isinstance(following, str) or following == cursor:
+            return
+        cursor = following
+    raise RemoteFailed(f"{did} has more than {MAX_PAGES * PAGE} records in {collection}; none are read.")
+
+
+def _listed(listed: Value, did: Did, collection: Nsid) -> tuple[str, str]:
+    if not isinstance(listed, dict):
+        raise Malformed("record", listed, "not an object")
+    uri, cid = parse_at_uri(str(listed.get("uri"))), listed.get("cid")
+    if uri.authority != did or uri.collection != collection or uri.rkey is None:
+        raise Malformed("record", str(uri), "listed under another repository or collection")
+    if not isinstance(cid, str):
+        raise Malformed("record", str(uri), "it has no CID")
+    return str(uri), cid

@@ -1,0 +1,233 @@
+"""What disagreed and what was chosen: the table that the host reads, and may reverse."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from groundwork.errors import NotFound
+from openmeet.domain.paging import Page
+from openmeet.network.ingestion.three_way import Decision, Policy, Side
+
+PUT = """
+    insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
+                           reviewed_at, ours_values, theirs_values, after_rev)
+    values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null,
+            :ours_values, :theirs_values, :after_rev)
+        on conflict (uri, field, theirs_rev) do nothing
+"""
+
+_COLUMNS = (
+    "uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at, ours_values,"
+    " theirs_values, choice"
+)
+LIST = f"select {_COLUMNS} from conflicts where uri = :uri order by decided_at desc, field"
+LIST_OF_SEVERAL = f"select {_COLUMNS} from conflicts where uri in :uris"
+# What one decision is called among those of a moment.
+_NAME = "field || '.' || theirs_rev || '.' || uri"
+FIND = (
+    f"select {_COLUMNS} from conflicts where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
+)
+
+COUNT = "select count(*) as n from conflicts where uri = :uri"
+
+REVIEWED = """
+    update conflicts set reviewed_at = :now, choice = :choice
+     where uri = :uri and field = :field and theirs_rev = :theirs_rev
+"""
+
+# A host can still have it the other way. Decisions about answers are their writers' own, who say another word if they like; what
+# other apps link is theirs.
+OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
+
+# A read had brought theirs as of a later rev than that of the commit which made it. From now on that is known.
+BROUGHT = """
+    update conflicts set after_rev = :rev
+     where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
+       and theirs_rev = (select max(c.theirs_rev) from conflicts c
+                          where c.uri = :uri and c.field = :field and c.theirs_rev > :rev and c.after_rev < :rev)
+    returning uri, theirs_rev, ours, ours_revision, theirs, result
+"""
+
+# It may have been made by a commit of which nobody was told: that was not after this one.
+MISSED: Mapping[Engine, str] = {
+    engine: f"""
+    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from conflicts c
+     where {authority_of(engine, "c.uri")} = :did and c.field = :field and c.result = 'theirs'
+       and c.theirs_rev > :rev and c.after_rev < :rev
+     order by c.uri, c.theirs_rev desc
+"""
+    for engine in ENGINES
+}
+
+TURN = """
+    update conflicts set result = :result, ours_revision = :ours_revision
+     where uri = :uri and field = :field and theirs_rev = :theirs_rev
+"""
+
+ERASE: Mapping[Engine, str] = {
+    engine: f"delete from conflicts where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One decision as kept. ``choice``: what a person decided about it afterwards, ours or theirs."""
+
+    uri: str
+    theirs_rev: str
+    ours_revision: int
+    decision: Decision
+    decided_at: Instant
+    reviewed_at: Instant | None
+    choice: Side | None
+
+    @property
+    def mark(self) -> tuple[int, str]:
+        """By what lists of decisions are in order."""
+        return self.decided_at, f"{self.decision.field}.{self.theirs_rev}.{self.uri}"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A decision about a version that was read as of ``theirs_rev``, and was made before."""
+
+    uri: str
+    theirs_rev: str
+    ours: str
+    ours_revision: int
+    theirs: str
+    result: Side
+
+
+async def keep(
+    tx: Transaction,
+    *,
+    uri: str,
+    theirs_rev: str,
+    ours_revision: int,
+    decisions: tuple[Decision, ...],
+    after_rev: str = "",
+) -> None:
+    """Write down each decision; the same message again writes nothing. ``after_rev``: see ``seen.Seen``."""
+    for decision in decisions:
+        await tx.execute(
+            PUT,
+            uri=uri,
+            field=decision.field,
+            theirs_rev=theirs_rev,
+            base=decision.base,
+            ours=decision.ours,
+            theirs=decision.theirs,
+            ours_revision=ours_revision,
+            policy=decision.policy.value,
+            result=decision.result.value,
+            ours_values=decision.ours_values,
+            theirs_values=decision.theirs_values,
+            after_rev=after_rev,
+            now=tx.now,
+        )
+
+
+async def of_record(reader: Reader, uri: str) -> list[Conflict]:
+    """Decisions about one record, newest first."""
+    return [_conflict(row) for row in await reader.fetch(LIST, uri=uri)]
+
+
+async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Conflict]:
+    """Decisions about these records, newest first."""
+    if not uris:
+        return []
+    statement = f"{LIST_OF_SEVERAL}{page.clause('decided_at', _NAME)}"
+    return [_conflict(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
+
+
+async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> Conflict:
+    """The decision about this field of one of these records. Raises NotFound."""
+    rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
+    if not rows:
+        raise NotFound("There is no such decision.")
+    return _conflict(rows[0])
+
+
+async def count_open(reader: Reader) -> int:
+    """How many decisions a host could turn round and has not looked at."""
+    row = await reader.fetch_one(f"select count(*) as n from conflicts where {OPEN}")
+    return 0 if row is None else int(row["n"])
+
+
+async def count(reader: Reader, uri: str) -> int:
+    """How many decisions about one record there are."""
+    row = await reader.fetch_one(COUNT, uri=uri)
+    return 0 if row is None else int(row["n"])
+
+
+async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Brought | None:
+    """The decision about a version that was in fact made by the commit ``rev``, where it was known only later. Once."""
+    row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
+    return None if row is None else _brought(row)
+
+
+async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[Brought]:
+    """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
+    rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
+    return [_brought(row) for row in rows]
+
+
+async def turn(tx: Transaction, decision: Brought, *, field: str, result: Side, ours_revision: int) -> None:
+    """The decision was made on a time that was not true: it is this one. ``ours_revision``: of ours, as it is from now on."""
+    await tx.execute(
+        TURN,
+        uri=decision.uri,
+        field=field,
+        theirs_rev=decision.theirs_rev,
+        result=result.value,
+        ours_revision=ours_revision,
+    )
+
+
+async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> None:
+    """The host has decided it: ours or theirs."""
+    await tx.execute(
+        REVIEWED,
+        uri=conflict.uri,
+        field=conflict.decision.field,
+        theirs_rev=conflict.theirs_rev,
+        choice=choice.value,
+        now=tx.now,
+    )
+
+
+async def erase_of(tx: Transaction, did: str) -> None:
+    """Erasure of a DID takes the conflicts about its records along."""
+    await tx.execute(ERASE[tx.engine], did=did)
+
+
+def _brought(row: Row) -> Brought:
+    return Brought(row["uri"], row["theirs_rev"], row["ours"], row["ours_revision"], row["theirs"], Side(row["result"]))
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+def _conflict(row: Row) -> Conflict:
+    return Conflict(
+        row["uri"],
+        row["theirs_rev"],
+        row["ours_revision"],
+        Decision(
+            row["field"],
+            row["base"],
+            row["ours"],
+            row["theirs"],
+            Policy(row["policy"]),
+            Side(row["result"]),
+            _bytes(row["ours_values"]),
+            _bytes(row["theirs_values"]),
+        ),
+        Instant(row["decided_at"]),
+        None if row["reviewed_at"] is None else Instant(row["reviewed_at"]),
+        None if row["choice"] is None else Side(row["choice"]),
+    )

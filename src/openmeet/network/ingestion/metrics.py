@@ -1,0 +1,76 @@
+"""What the processor counts, under the names of ``docs/metrics.md``."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from at_protocol.syntax.tid import to_microseconds
+from groundwork.clock import SECOND, Instant
+from groundwork.telemetry.metrics import Metrics
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.message import Hint, RecordMessage, noun_of
+from openmeet.network.records.results import Result
+
+# From what a person takes for at once to what somebody must look at.
+AGE_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
+# A share of a batch: a record takes about a millisecond.
+SHARE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
+
+# What this processor has taken, or what the repository already says, is no success and no failure.
+_UNCOUNTED: Final = frozenset({Outcome.IGNORED, Outcome.SWITCHED_OFF})
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Counters of one program, for one tenant."""
+
+    tenant: str
+    messages: Counter
+    seconds: Histogram
+    results: Counter
+    processing: Histogram
+    age: Histogram
+
+    def settled(self, message: RecordMessage | Hint, outcome: Outcome, seconds: float, now: Instant) -> None:
+        """One message was applied in so many seconds, its share of a batch."""
+        self.messages.labels(outcome.value).inc()
+        if isinstance(message, Hint):
+            self.processing.labels(self.tenant, "hint", message.kind.value).observe(seconds)
+            return
+        source = "signed" if message.is_verified else "unsigned"
+        self.processing.labels(self.tenant, source, message.operation.value).observe(seconds)
+        if outcome is Outcome.FROM_THE_FUTURE:
+            return  # given up, and counted as that
+        if outcome not in _UNCOUNTED:
+            self.results.labels("ingest", noun_of(message.collection), Result.SUCCESS.value).inc()
+        if outcome is Outcome.APPLIED:
+            self.age.observe(max(0.0, (now - to_microseconds(message.rev)) / SECOND))
+
+    def result(self, routing_key: str, result: Result) -> None:
+        """A message that was not applied."""
+        self.results.labels("ingest", routing_key.partition(".")[0], result.value).inc()
+
+    def given_up(self, routing_key: str) -> None:
+        """A message became a dead letter."""
+        self.messages.labels("buried").inc()
+        self.result(routing_key, Result.FAILED)
+
+
+def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> Counting:
+    """Registered once per program; ``results``: of the program (``records.results``)."""
+    return Counting(
+        tenant,
+        metrics.counter("ingested_messages", "Messages applied, by what became of them", ["outcome"]),
+        metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),
+        results,
+        metrics.histogram(
+            "processing_seconds",
+            "Applying one message, as its share of a batch",
+            ["tenant", "source_type", "operation"],
+            buckets=SHARE_BUCKETS,
+        ),
+        metrics.histogram(
+            "commit_to_applied_seconds", "Age of a commit when its change was applied", buckets=AGE_BUCKETS
+        ),
+    )

@@ -1,0 +1,96 @@
+"""Records that say that we wrote them, although nothing here knows it any more: after a restore from a backup.
+
+A mark of origin (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts where everything else agrees: the record is
+signed in the repository of the event's own author (or of its group), under a key that nobody has seen, the event is here, would be
+published, and nothing was ever sent about it. Then the record is the event's, and no second one is written. The counter in
+the mark says who is ahead: what the record says is newer than a row out of the backup, unless the row was edited since.
+
+The same holds of a record that was taken back from here, and that an older copy of the repository has brought back under its
+own key: it is the one event's, not a second one, and its promise is decided anew. So what became private since, or whose author
+does not agree any more, is taken back once more (invariants 3, 11); what may be public goes on where it was.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.identities import queries as identities
+from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.records import links, seen
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.event_reader import OriginMark
+from openmeet.network.records.message import RecordMessage
+from openmeet.outbox import former_records, publication_moves, publications
+from openmeet.outbox.publications import Kind
+
+# No event is edited so often: a greater counter is nobody's that counts.
+_MOST_EDITS: Final = 1_000_000
+
+
+async def recognise(tx: Transaction, instance: str, readings: Sequence[Reading]) -> set[str]:
+    """Of records that nobody knows to be there, the uris of those that turn out to be ours; their rows know them from now on."""
+    found: set[str] = set()
+    for reading in readings:
+        message, mark = reading.message, None if reading.event is None else reading.event.origin
+        if mark is None or mark.instance != instance or message.collection != EVENT or not message.is_verified:
+            continue
+        if not 0 < mark.version <= _MOST_EDITS or message.uri in found:
+            continue
+        if await seen.is_history(tx, message.did, message.rev):
+            continue  # an old message, of a record that is known to be gone (invariant 10)
+        if await _take_as_ours(tx, message, EventId(mark.event_id), mark.version):
+            found.add(message.uri)
+    return found
+
+
+async def count_on(tx: Transaction, instance: str, mark: OriginMark | None, event_id: EventId) -> None:
+    """A record of ours bears a greater number than the event: it was written before a restore, and counting goes on from there."""
+    if mark is not None and (mark.instance, mark.event_id) == (instance, event_id) and mark.version <= _MOST_EDITS:
+        await event_queries.raise_revision(tx, event_id, mark.version)
+
+
+async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
+    event = await event_queries.lock_for_update(tx, event_id)
+    if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
+        return False
+    if message.did not in await _repositories_of(tx, event):
+        return False
+    if await event_queries.by_record_uri(tx, message.uri) is not None:
+        return False  # it came back once before, and is an event of its own since
+    former = await former_records.find(tx, message.uri)
+    if former is not None and former.subject_id != event.id:
+        return False  # a copied mark: the address is that of another event
+    is_back = former is not None and not former.is_there
+    if reach_of(event) is Reach.NOTHING and not is_back:
+        return False
+    # Counting goes on where the record is: a smaller number would say that it is older.
+    revision = max(event.revision, version)
+    await publications.owe(tx, kind=Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision)
+    if not await publication_moves.find_again(
+        tx,
+        kind=Kind.EVENT,
+        subject_id=event.id,
+        did=message.did,
+        uri=message.uri,
+        cid=message.cid or "",
+        body=message.body or b"",
+        rev=message.rev,
+        sent_revision=version,
+        was_taken_back=is_back,
+    ):
+        return False
+    await event_queries.raise_revision(tx, event.id, revision)
+    await links.note_event(tx, event.id, uri=message.uri, cid=message.cid or "", did=message.did)
+    return True
+
+
+async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
+    """The DIDs in whose repositories the event's record may stand."""
+    group = None if event.group is None else await groups.by_id(tx, event.group.id)
+    account = None if group is None else group.network.account_id
+    people = [event.author_id] if account is None else [event.author_id, account]
+    return {one.did for mine in (await identities.of_users(tx, people)).values() for one in mine if one.can_write}

@@ -1,0 +1,117 @@
+"""Events of other installations that change hands: the old record and the new one each name the other, and are one event here.
+
+Either record may come first, and answers to either before both. Only what both say counts: the old one's repository lets the event go, the
+new one's takes it up; with one side alone anybody could give away, or take, the answers to somebody else's event. What somebody
+here edits, or has limited, is left as two: whose it is now is decided on a page and not by a record.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from at_protocol.data import cbor
+from at_protocol.syntax.did import Did
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Transaction
+from groundwork.outbox.owe import owe_many
+from openmeet.domain.attendance import joining_events
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import owner_queries
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import notify, pending, rsvps
+from openmeet.network.ingestion.events import Here, without_own_links
+from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.ingestion.rsvps import Answering
+from openmeet.network.records import seen
+from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.seen import Seen, Standing
+from openmeet.network.records.succession import Succession, read_succession
+from openmeet.outbox import former_records, publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind
+
+_ANSWERED_TWICE: Final = """
+    select did from records where subject_uri = :uri and collection in :collections and standing in ('mapped', 'parked')
+     group by did having count(*) > 1 order by did
+"""
+
+
+def named_by(readings: Sequence[Reading]) -> set[str]:
+    """The other records that versions of events name: what is locked with them."""
+    said = [read_succession(one.record) for one in readings if one.event is not None and _says_any(one.record)]
+    return {uri for one in said for uri in (one.successor, *one.predecessors) if uri}
+
+
+async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, object]) -> None:
+    """A version of an event's record has been taken over: where it and another one say so, they are one event."""
+    if not _says_any(record):
+        return
+    said = read_succession(record)
+    if said.successor and await seen.find(tx, said.successor) is None:
+        await owe_many(tx, Debt.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
+    for old, new in [*((before, uri) for before in said.predecessors), (uri, said.successor)]:
+        await _step(tx, here, old, new)
+
+
+async def _step(tx: Transaction, here: Here, old: str, new: str) -> None:
+    known = await seen.find_many(tx, [old, new])
+    if old == new or old not in known or new not in known:
+        return
+    if _said_in(known[old]).successor != new or old not in _said_in(known[new]).predecessors:
+        return
+    kept, gone = await event_queries.by_record_uri(tx, old), await event_queries.by_record_uri(tx, new)
+    if kept is None or gone is None or not await _may_join(tx, kept, gone):
+        return
+    await hold_each(tx, "events", "id", sorted([kept.id, gone.id]))
+    await _join(tx, here, kept, gone, known[new])
+
+
+async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
+    is_from_there = {kept.origin, gone.origin} == {Origin.NETWORK} and not (kept.is_gone or gone.is_gone)
+    return (
+        is_from_there
+        and not await publications.promised_among(tx, Kind.EVENT, [kept.id, gone.id])
+        and await joining_events.may_take_all(tx, kept)
+    )
+
+
+async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: Seen) -> None:
+    """The event that was known first goes on with the new record; what was made of that alone is gone."""
+    old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
+    author_id, _ = await identities.who_wrote(tx, did)
+    await owner_queries.give_up_record(tx, gone.id)
+    await former_records.note(tx, Kind.EVENT, kept.id, old, is_authors=True)
+    await former_records.hand_on(tx, Kind.EVENT, gone.id, kept.id)
+    await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
+    await owner_queries.set_network_author(tx, kept.id, author_id)
+    read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
+    said = without_own_links(read.event, here)
+    await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)
+    await notify.of_change(tx, kept, kept.id, newest.rev)
+    await seen.move_answers(tx, [one.uri for one in await former_records.of(tx, Kind.EVENT, kept.id)], new)
+    both = await joining_events.join(tx, gone.id, kept.id)
+    # What waited for either of the two waits for nothing any more.
+    await pending.count_in(tx, {new: kept.id})
+    twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
+    dids = {row["did"] for row in twice} | await _dids_of(tx, both)
+    await rsvps.derive_each(tx, [Answering(Did(one), new, kept.id) for one in sorted(dids)])
+
+
+async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:
+    found = await identity_queries.of_users(tx, sorted(people)) if people else {}
+    return {one.did for some in found.values() for one in some}
+
+
+def _said_in(known: Seen) -> Succession:
+    if known.standing is not Standing.MAPPED or known.body is None:
+        return Succession()
+    record = cbor.decode(known.body)
+    return read_succession(record) if isinstance(record, dict) else Succession()
+
+
+def _says_any(record: Mapping[str, object]) -> bool:
+    return any(key in record for key in SUCCESSION_KEYS)

@@ -1,0 +1,81 @@
+"""A message as its record is understood, before anything is asked of the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from at_protocol.data import cbor
+from at_protocol.failures import Malformed
+from groundwork.clock import Instant
+from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.event_reader import MAX_RECORD_BYTES, EventRead, read_event
+from openmeet.network.records.group import GroupRead, read_group
+from openmeet.network.records.group_statements import Statement, read_statement
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.rsvp import RsvpRead, read_rsvp
+from openmeet.network.records.series import SeriesRead, read_series
+
+
+class Outcome(StrEnum):
+    """What became of one message; the label of a metric."""
+
+    APPLIED = "applied"
+    ECHO = "echo"
+    LATE = "late"  # a create of ours that arrived when its key had been given up
+    KNOWN = "known"  # older than what is known, or the same
+    PARKED = "parked"
+    RAW = "raw"
+    IGNORED = "ignored"  # of a collection that concerns nobody here
+    SWITCHED_OFF = "switched_off"  # of a kind that this site does not take at present
+    FROM_THE_FUTURE = "from_the_future"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One of those between ``message`` and ``record`` is set for a put, no more; ``record`` is what was decoded, if it is a map."""
+
+    message: RecordMessage
+    event: EventRead | None = None
+    rsvp: RsvpRead | None = None
+    series: SeriesRead | None = None
+    group: GroupRead | None = None
+    statement: Statement | None = None
+    reason: str = ""
+    record: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def subject_uri(self) -> str | None:
+        """The record of the event, or the group, that this is about."""
+        if self.rsvp is not None:
+            return str(self.rsvp.subject)
+        if self.statement is not None:
+            return self.statement.group_uri
+        return None if self.message.collection in RSVPS else self.message.uri
+
+
+def read(message: RecordMessage, now: Instant) -> Reading:
+    """What a message says; why it says nothing, where its record cannot be understood."""
+    if message.body is None:
+        return Reading(message)
+    if len(message.body) > MAX_RECORD_BYTES:
+        return Reading(message, reason=f"The record has more than {MAX_RECORD_BYTES} bytes.")
+    try:
+        value = cbor.decode(message.body)
+        record = value if isinstance(value, dict) else {}
+        if message.collection in EVENTS:
+            event = read_event(message.collection, value, rkey=message.rkey, indexed_at=now)
+            return Reading(message, event=event, record=record)
+        if message.collection in RSVPS:
+            return Reading(message, rsvp=read_rsvp(message.collection, value, rkey=message.rkey), record=record)
+        if message.collection in SERIES_COLLECTIONS:
+            return Reading(message, series=read_series(message.collection, value), record=record)
+        if message.collection in GROUP_COLLECTIONS:
+            return Reading(message, group=read_group(message.collection, value), record=record)
+        if message.collection in OF_GROUPS:
+            return Reading(message, statement=read_statement(message.collection, message.did, value), record=record)
+    except Unmappable as wrong:
+        return Reading(message, reason=wrong.why)
+    except Malformed as wrong:
+        return Reading(message, reason=f"The record is not valid data: {wrong.why}.")
+    return Reading(message, reason="Records of this collection are not understood here.")

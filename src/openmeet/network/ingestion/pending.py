@@ -1,0 +1,57 @@
+"""Early arrivals: an answer whose event has not been seen waits for it, and the event is fetched once.
+
+The answers themselves stand in ``records`` as parked; nothing else is kept. What is parked is capped per author and
+forgotten after thirty days (``records.seen``).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from at_protocol.syntax.at_uri import AtUri
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from groundwork.outbox.owe import owe_many, settle_given_up
+from openmeet.domain.events import by_record
+from openmeet.domain.events.model import EventId
+from openmeet.network.ingestion import put_aside, rsvps
+from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.rsvps import Answering
+from openmeet.network.records import seen
+from openmeet.outbox.kinds import Debt
+
+
+async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
+    """The events of these answers are not here: each is asked for once, however many answers wait. ``waited_for``: as in a batch."""
+    waited_for.update(subjects)
+    await owe_many(tx, Debt.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
+
+
+async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
+    """The events with these records are here: answers that waited for them count. If fetching one was given up, it has come otherwise."""
+    await settle_given_up(tx, Debt.FETCH_SUBJECT, uris)
+    wanted = [uri for uri in uris if uri in waited_for]
+    waited_for.difference_update(wanted)
+    await count_in(tx, await by_record.ids_with(tx, wanted))
+
+
+async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
+    """These records (by uri) have become events just now: answers that counted for what they were the record of before go along."""
+    for uri in await seen.answered_among(tx, sorted(made)):
+        dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
+        await rsvps.derive_each(tx, [Answering(Did(did), uri, made[uri]) for did in dids])
+
+
+async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
+    """Answers that wait for these events (by uri) count, in order of first arrival. ``only``: those of this DID."""
+    waiting = await seen.parked_for(tx, sorted(event_ids))
+    waiting = [answer for answer in waiting if only in {None, answer.did}]
+    await seen.count_in(tx, [answer.uri for answer in waiting])
+    await put_aside.healed(tx, Step.COUNTING, [answer.uri for answer in waiting])
+    pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
+    await rsvps.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
+
+
+async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
+    """The handle that stood for an author is this DID: answers wait under the durable uri, or count at once."""
+    await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
+    if event_id is not None:
+        await count_in(tx, {str(durable): event_id})

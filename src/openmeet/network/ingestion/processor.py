@@ -1,0 +1,174 @@
+"""The event processor: from the queue into a tenant's database, a batch per transaction, acknowledged after the commit.
+
+A batch that fails is taken apart, so that one message does no harm to the others. An event that fails on an answer that waited for it is
+taken without (``taking``). A message that keeps failing is buried with the reason, for a person; so is one that nobody can read.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from at_protocol.failures import Malformed
+from groundwork.clock import Clock, SystemClock
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Failure
+from groundwork.outbox import retry
+from groundwork.outbox.owe import owe_again
+from groundwork.outbox.retry import Policy
+from groundwork.queue.contract import Delivery, Queue
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import stopwatch
+from openmeet.network.ingestion import reevaluate
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.metrics import Counting
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.retry import take_without_waiting
+from openmeet.network.records import missed, seen
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
+from openmeet.network.records.results import Result
+from openmeet.outbox.kinds import Debt
+
+# A transaction may last two seconds; a record takes about half a millisecond, where the machine is not busy with something else.
+BATCH = 400
+# How many are taken before it is known how long they take.
+_FIRST_BATCH = 50
+_BATCH_SECONDS = 0.5
+LEASE_SECONDS = 60.0
+POLICY = Policy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
+# Failures that may pass (a store that is away) are tried for about two hours, then a person must look.
+PASSING_TRIES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """One tenant's processor; any number may run."""
+
+    db: Database
+    queue: Queue
+    here: Here
+    counting: Counting
+    clock: Clock = field(default_factory=SystemClock)
+
+
+async def run(processor: Processor, stop: asyncio.Event) -> None:
+    """Process until ``stop`` is set."""
+    limit = _FIRST_BATCH
+    while not stop.is_set():
+        try:
+            elapsed = stopwatch()
+            taken = await run_once(processor, limit=limit)
+            limit = next_limit(limit, taken, elapsed())
+            if taken == 0:
+                await processor.queue.wait(1.0)
+        except Failure as away:
+            log.warning("processor.paused", reason=away.why)
+            await asyncio.sleep(1.0)
+
+
+def next_limit(limit: int, taken: int, seconds: float) -> int:
+    """How many to take next: what fits well into a transaction at the pace of the last batch; up to twice as many as before.
+
+    A batch that does not fit is taken apart and done again, which makes a slow machine slower.
+    """
+    if not taken:
+        return limit
+    return max(1, min(BATCH, 2 * limit, int(taken * _BATCH_SECONDS / max(seconds, 1e-6))))
+
+
+async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
+    """Take one batch and settle every message of it; how many there were."""
+    elapsed = stopwatch()
+    deliveries = await processor.queue.lease(limit, LEASE_SECONDS)
+    if not deliveries:
+        return 0
+    readable: list[tuple[Delivery, RecordMessage | Hint]] = []
+    for delivery in deliveries:
+        try:
+            readable.append((delivery, decode(delivery.message.body)))
+        except Malformed as wrong:
+            await _bury(processor, delivery, str(wrong))
+    await _settle(processor, readable)
+    processor.counting.seconds.observe(elapsed())
+    return len(deliveries)
+
+
+async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
+    if not batch:
+        return
+    elapsed = stopwatch()
+    try:
+        outcomes = await _apply_or_take(processor, [message for _, message in batch])
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
+        if len(batch) > 1:
+            # Halves, so that a single bad message costs a few transactions and not one per neighbour.
+            middle = len(batch) // 2
+            await _settle(processor, batch[:middle])
+            await _settle(processor, batch[middle:])
+        else:
+            await _failed(processor, batch[0][0], failure)
+        return
+    seconds, now = elapsed() / len(batch), processor.clock.now()
+    for (_, message), outcome in zip(batch, outcomes, strict=True):
+        processor.counting.settled(message, outcome, seconds, now)
+    refused = [
+        delivery for (delivery, _), outcome in zip(batch, outcomes, strict=True) if outcome is Outcome.FROM_THE_FUTURE
+    ]
+    for delivery in refused:
+        await _bury(processor, delivery, "The rev lies more than five minutes in the future.")
+    await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
+
+
+async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+    try:
+        return await _apply(processor, messages)
+    except Exception as failure:
+        (first, *others) = messages
+        if others or isinstance(first, Hint):
+            raise
+        return await take_without_waiting(processor.db, processor.here, first, failure)
+
+
+async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+    records = [message for message in messages if isinstance(message, RecordMessage)]
+    hints = [message for message in messages if isinstance(message, Hint)]
+    # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own. Hints lock answers and events
+    # of their own: what the records have locked is let go of before. Records that were applied bear to be applied again.
+    applied = iter(await in_one_hop(processor.db, lambda tx: apply(tx, processor.here, records)) if records else [])
+    if hints:
+        await in_one_hop(processor.db, lambda tx: _ask(tx, hints))
+    return [next(applied) if isinstance(message, RecordMessage) else Outcome.APPLIED for message in messages]
+
+
+async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
+    """Who these are now, or what their repositories hold, is asked outside. Each hint asks once more."""
+    unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
+    revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
+    locked = await reevaluate.lock_missed(tx, revs)
+    await seen.mark_stale(tx, {hint.did for hint in hints})
+    await missed.note(tx, [(hint.did, hint.rev) for hint in unread])
+    # A read may have brought what was missed before the stream told of it.
+    await reevaluate.reconsider_missed(tx, revs, locked)
+    await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})
+    await owe_again(tx, Debt.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
+
+
+async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:
+    attempts = delivery.attempts + 1
+    is_passing = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
+    why = f"{type(failure).__name__}: {failure}"
+    log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=why)
+    if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
+        await _bury(processor, delivery, why)
+        return
+    processor.counting.result(delivery.message.routing_key, Result.RETRIED)
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+    await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), why)
+
+
+async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
+    log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
+    processor.counting.given_up(delivery.message.routing_key)
+    await processor.queue.bury(delivery, reason)

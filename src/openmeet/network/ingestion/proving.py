@@ -1,0 +1,88 @@
+"""Records as their repository proves them (``com.atproto.sync.getRecord``), one or many, within the budget of its host."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.repo.proof import Proven
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from groundwork.errors import Failure, InvalidInput
+from groundwork.http.client import AnswerTooLarge
+from groundwork.telemetry.logs import log
+from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
+from openmeet.network.ingestion.put_aside import Failed
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import BadProof, prove_record
+
+# Proofs of one repository that are asked for side by side.
+SIDE_BY_SIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What was proven, in the order of asking, which records cannot be proven, and what ended the asking before its end."""
+
+    messages: Sequence[RecordMessage]
+    failed: Sequence[Failed]
+    ended_by: Failure | None
+
+
+async def prove(network: Network, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
+    """The record, or its absence, as of the repository's present commit; None where the proof leaves the record out.
+
+    Raises TooMany where the host was asked often enough for now, InvalidInput where this is not the uri of one record, and what
+    ``prove_record`` raises.
+    """
+    did = parse_did(uri.authority)
+    if uri.collection is None or uri.rkey is None:
+        raise InvalidInput("uri", "This is not the uri of one record.")
+    await spend_on_home(network, spend_on_host, did)
+    return message_of(uri, await prove_record(network, did, uri.collection, uri.rkey))
+
+
+async def prove_each(network: Network, uris: Sequence[str], spend_on_host: SpendOnHost) -> Proofs:
+    """Prove records of one repository; what concerns one record alone stops none of the others."""
+    slots = asyncio.Semaphore(SIDE_BY_SIDE)
+    ended_by: Failure | None = None
+
+    async def one(uri: str) -> RecordMessage | Failed | None:
+        nonlocal ended_by
+        async with slots:
+            if ended_by is not None:
+                return None
+            try:
+                message = await prove(network, parse_at_uri(uri), spend_on_host)
+            except (BadProof, AnswerTooLarge) as bad:
+                log.warning("record.not_proven", uri=uri, reason=bad.why)
+                return Failed(uri, "", bad)
+            except Failure as failure:
+                ended_by = failure
+                return None
+            return message or Failed(uri, "", BadProof("The proof leaves the record out."))
+
+    found = await asyncio.gather(*(one(uri) for uri in uris))
+    return Proofs(
+        [each for each in found if isinstance(each, RecordMessage)],
+        [each for each in found if isinstance(each, Failed)],
+        ended_by,
+    )
+
+
+def message_of(uri: AtUri, proven: Proven) -> RecordMessage | None:
+    """What a proof says, as a message of its commit; None where it leaves the record out."""
+    is_cut = proven.cid is not None and proven.record is None
+    if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
+        return None
+    return RecordMessage(
+        did=parse_did(uri.authority),
+        collection=uri.collection,
+        rkey=uri.rkey,
+        rev=proven.commit.rev,
+        operation=Operation.DELETE if proven.cid is None else Operation.UPDATE,
+        cid=None if proven.cid is None else str(proven.cid),
+        body=proven.record,
+        is_verified=True,
+        is_read=True,
+    )

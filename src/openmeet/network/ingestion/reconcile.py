@@ -1,0 +1,327 @@
+"""A repository compared with everything kept about it, and made to agree: records, publications, and the rows that follow from them.
+
+Our collections are listed, and each record that is compared is read again with its proof. The repository decides: what is there and
+unknown here is taken over, what is known here and proven absent is gone, a publication that lost its record says so. Each row that is
+published or imported is compared with its record field by field (``contents``). Events, answers, series, groups and what is said of
+belonging to one that lost touch with a record that is understood, or say something else than it does, are derived from it anew
+(``mending``). What was found is counted (``discrepancies``), whether it could be repaired or not.
+What fails on the way for a reason of its own is put aside (``put_aside``), and the rest is mended.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from at_network.pacing import DEFAULT_PAUSE_SECONDS
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.tid import Tid
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Database, Engine, Reader
+from groundwork.errors import Failure, TooMany
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.network.ingestion import discrepancies, put_aside, repair
+from openmeet.network.ingestion.backfill import list_repository, note_read, take_listed
+from openmeet.network.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare, in_order
+from openmeet.network.ingestion.content_check import differing
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
+from openmeet.network.ingestion.listing import Listing
+from openmeet.network.ingestion.proving import prove, prove_each
+from openmeet.network.ingestion.put_aside import Failed, Step
+from openmeet.network.ingestion.retry import BATCH, Taken, take_each, take_fetched
+from openmeet.network.records import of_repository, seen
+from openmeet.network.records.collections import (
+    CONCERNING,
+    EVENTS,
+    GROUP_COLLECTIONS,
+    GROUP_STATEMENTS,
+    RSVPS,
+    SERIES_COLLECTIONS,
+)
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import Standing
+from openmeet.network.repositories.clients import Network
+
+T = TypeVar("T")
+
+KEPT = "select uri, cid, rev, standing from records where did = :did"
+
+PROMISED = """
+    select uri, base_cid, base_rev from publications where did = :did and state = 'published' and uri is not null
+"""
+
+ROWLESS = """
+    select r.uri from records r left join events e on e.record_uri = r.uri
+     where r.did = :did and r.standing = 'mapped' and r.collection in :events and e.id is null
+       and not exists (select 1 from former_records f where f.uri = r.uri)
+    union all
+    select r.uri from records r
+      join events e on e.record_uri = r.subject_uri
+      join identities i on i.did = r.did
+      left join attendances a on a.event_id = e.id and a.user_id = i.user_id
+     where r.did = :did and r.standing = 'mapped' and r.collection in :rsvps and a.id is null
+    union all
+    select r.uri from records r left join event_series s on s.record_uri = r.uri
+     where r.did = :did and r.standing = 'mapped' and r.collection in :series and s.id is null
+       and not exists (select 1 from former_records f where f.uri = r.uri)
+    union all
+    select r.uri from records r left join groups g on g.external_id = r.uri left join group_former_records f on f.uri = r.uri
+     where r.did = :did and r.standing = 'mapped' and r.collection in :groups and g.id is null and f.uri is null
+    union all
+    select r.uri from records r left join group_statements s on s.uri = r.uri
+     where r.did = :did and r.standing = 'mapped' and r.collection in :statements and s.uri is null
+"""
+
+# Answers are in the repositories of who gave them.
+RECORDLESS: Mapping[Engine, str] = {
+    engine: f"""
+    select e.record_uri as uri from events e left join records r on r.uri = e.record_uri and r.standing <> 'tombstone'
+     where e.record_did = :did and e.record_uri is not null and e.removed_at is null and e.deleted_at is null
+       and e.record_deleted_at is null
+       and r.uri is null
+    union
+    select a.record_uri from identities i join attendances a on a.user_id = i.user_id
+      left join records r on r.uri = a.record_uri and r.standing <> 'tombstone'
+     where i.did = :did and {authority_of(engine, "a.record_uri")} = :did and r.uri is null
+    union
+    select s.record_uri from event_series s left join records r on r.uri = s.record_uri and r.standing <> 'tombstone'
+     where s.record_uri is not null and {authority_of(engine, "s.record_uri")} = :did and s.deleted_at is null and r.uri is null
+    union
+    select g.external_id from groups g left join records r on r.uri = g.external_id and r.standing <> 'tombstone'
+     where g.external_id is not null and {authority_of(engine, "g.external_id")} = :did and g.deleted_at is null and r.uri is null
+    union
+    select m.external_id from group_members m left join records r on r.uri = m.external_id and r.standing <> 'tombstone'
+     where m.external_id is not null and {authority_of(engine, "m.external_id")} = :did and r.uri is null
+    union
+    select s.uri from group_statements s left join records r on r.uri = s.uri and r.standing <> 'tombstone'
+     where s.did = :did and r.uri is null
+"""
+    for engine in ENGINES
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one repository came to. ``records`` is None where it is not served; then nothing was compared.
+
+    ``failed``: records that were put aside; they are among ``standing``, too.
+    """
+
+    did: Did
+    records: int | None
+    repaired: Sequence[Found]
+    standing: Sequence[Found]
+    failed: Sequence[Failed] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it was compared, and nothing disagreed."""
+        return self.records is not None and not (self.repaired or self.standing or self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How repositories are asked. ``proves_each``: each record is proven again, and not only those that seem to have changed.
+
+    ``pause`` waits so many seconds where a host was asked often enough for now; None: the comparison ends with TooMany instead.
+    ``progress`` hears how many of how many records have been proven.
+    """
+
+    spend_on_host: SpendOnHost = unlimited
+    proves_each: bool = False
+    pause: Callable[[float], Awaitable[object]] | None = None
+    progress: Callable[[int, int], object] = lambda _done, _all: None
+
+
+def reconcile_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+    """The payer of ``Debt.RECONCILE``; the subject is the DID."""
+
+    async def pay(debt: Debt) -> None:
+        await reconcile(db, network, here, parse_did(debt.subject), asking=Asking(spend_on_host))
+
+    return pay
+
+
+async def reconcile(
+    db: Database,
+    network: Network,
+    here: Here,
+    did: Did,
+    *,
+    is_dry_run: bool = False,
+    asking: Asking = Asking(),
+) -> Reconciled:
+    """Compare, repair, count. A dry run changes and counts nothing; all that it found then still stands.
+
+    Raises RemoteFailed, RemoteSlow, and TooMany where the host was asked often enough for now.
+    """
+    listing = await _patiently(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
+    if listing is None:
+        return Reconciled(did, None, (), ())
+    proofs = await _proven(db, network, did, listing, asking) if asking.proves_each else []
+    there = dict(listing.cids)
+    for message in proofs:
+        if message.cid is None:
+            there.pop(message.uri, None)
+        else:
+            there[message.uri] = message.cid
+    rev = max([listing.rev, *(message.rev for message in proofs)])
+    found = await _compare(db, here, did, there, rev)
+    if is_dry_run:
+        return Reconciled(did, len(there), (), found)
+    is_first = await _is_first(db, did)
+    proven = await take_each(db, here, proofs)
+    taking = await _patiently(
+        asking, lambda: take_listed(db, network, here, did, listing, CONCERNING, asking.spend_on_host)
+    )
+    taken = Taken(proven.is_whole and taking.taken.is_whole, [*proven.failed, *taking.taken.failed])
+    await note_read(db, did, replace(taking, taken=taken))
+    aside = {one.uri for one in taken.failed}
+    unmended = await _repair(db, network, here, did, [one for one in found if one.uri not in aside], asking)
+    left = {(one.uri, one.kind) for one in await _compare(db, here, did, there, rev)}
+    counted = [] if is_first or not taken.is_whole else await _worth_counting(db, found)
+    repaired = [one for one in counted if (one.uri, one.kind) not in left]
+    standing = [one for one in counted if (one.uri, one.kind) in left]
+    async with db.transaction() as tx:
+        await discrepancies.note(tx, did, repaired, standing)
+        await put_aside.settle(tx, did, Step.MENDING, CONCERNING, unmended)
+    for one in counted:
+        log.warning(
+            "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
+        )
+    return Reconciled(did, len(there), repaired, standing, [*taken.failed, *unmended])
+
+
+async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str], rev: Tid) -> list[Found]:
+    """What disagrees, in the order of uris; nothing is changed."""
+    facts = await _facts(db, did)
+    found = compare(there, rev, facts)
+    disagreeing = {one.uri for one in found}
+    mapped = [uri for uri, one in facts.kept.items() if one.standing is Standing.MAPPED and one.rev <= rev]
+    contents = [uri for uri in sorted(mapped) if uri in there and uri not in disagreeing]
+    return in_order([*found, *await differing(db, here, did, contents, is_dry_run=True)])
+
+
+async def _proven(db: Database, network: Network, did: Did, listing: Listing, asking: Asking) -> list[RecordMessage]:
+    """Every record that is listed, or that should be, with its proof. Those that cannot be proven are left out."""
+    async with db.reader() as reader:
+        expected = await of_repository.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+    uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
+    messages: list[RecordMessage] = []
+    for start in range(0, len(uris), BATCH):
+        left = uris[start : start + BATCH]
+        while left:
+            proofs = await prove_each(network, left, asking.spend_on_host)
+            messages += proofs.messages
+            settled = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
+            left = [uri for uri in left if uri not in settled]
+            asking.progress(min(len(uris), start + BATCH) - len(left), len(uris))
+            await _wait_or_raise(asking, proofs.ended_by)
+    return messages
+
+
+async def _patiently(asking: Asking, work: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await work()
+        except TooMany as busy:
+            await _wait_or_raise(asking, busy)
+
+
+async def _wait_or_raise(asking: Asking, failure: Failure | None) -> None:
+    if failure is None:
+        return
+    if not isinstance(failure, TooMany) or asking.pause is None:
+        raise failure
+    await asking.pause(failure.after_seconds or DEFAULT_PAUSE_SECONDS)
+
+
+async def written_to(reader: Reader) -> list[Did]:
+    """The repositories that this site writes to."""
+    rows = await reader.fetch("select did from identities where kind in ('connected', 'custodial') order by did")
+    return [parse_did(row["did"]) for row in rows]
+
+
+async def _facts(db: Database, did: Did) -> Facts:
+    async with db.reader() as reader:
+        kept = await reader.fetch(KEPT, did=did)
+        promised = await reader.fetch(PROMISED, did=did)
+        rowless = await reader.fetch(
+            ROWLESS,
+            did=did,
+            events=sorted(EVENTS),
+            rsvps=sorted(RSVPS),
+            series=list(SERIES_COLLECTIONS),
+            groups=list(GROUP_COLLECTIONS),
+            statements=sorted(GROUP_STATEMENTS),
+        )
+        recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
+    return Facts(
+        {row["uri"]: Kept(row["cid"], row["rev"], Standing(row["standing"])) for row in kept},
+        {row["uri"]: Promised(row["base_cid"], row["base_rev"] or "") for row in promised},
+        [row["uri"] for row in rowless],
+        [row["uri"] for row in recordless],
+    )
+
+
+async def _is_first(db: Database, did: Did) -> bool:
+    """Whether it was never read whole: then everything is new, and nothing went wrong."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
+    return row is None or row["synced_at"] is None
+
+
+async def _worth_counting(db: Database, found: Sequence[Found]) -> list[Found]:
+    """Answers to events that nobody has seen are forgotten and met again: that is their life, and no disagreement."""
+    missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
+    async with db.reader() as reader:
+        known = await seen.find_many(reader, missing)
+    parked = {uri for uri, one in known.items() if one.standing is Standing.PARKED}
+    return [one for one in found if one.uri not in parked]
+
+
+async def _repair(
+    db: Database, network: Network, here: Here, did: Did, found: Sequence[Found], asking: Asking
+) -> list[Failed]:
+    """Rows of this site that the read alone does not mend: it brings nothing new about them. What failed for a reason of its own."""
+    failed: dict[str, Failed] = {}
+    for one in found:
+        if one.uri in failed:
+            continue
+        try:
+            await _mend(db, network, here, did, one, asking)
+        except Exception as failure:
+            if not put_aside.is_of_record(failure):
+                raise
+            failed[one.uri] = aside = Failed(one.uri, "", failure)
+            log.error("record.put_aside", uri=aside.uri, reason=aside.reason)
+    return list(failed.values())
+
+
+async def _mend(db: Database, network: Network, here: Here, did: Did, one: Found, asking: Asking) -> None:
+    """Absence must be proven."""
+    match one.kind:
+        case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
+            async with db.transaction() as tx:
+                await repair.derive_anew(tx, here, did, one.uri)
+        case Discrepancy.ROW_DIFFERS:
+            await differing(db, here, did, [one.uri], is_dry_run=False)
+        case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
+            message = await _patiently(asking, partial(prove, network, parse_at_uri(one.uri), asking.spend_on_host))
+            if message is None:
+                return
+            if message.cid is not None:
+                await take_fetched(db, here, message)
+                return
+            async with db.transaction() as tx:
+                if one.kind is Discrepancy.ROW_WITHOUT_RECORD:
+                    await repair.let_go(tx, here, did, one.uri, message.rev)
+                else:
+                    # Where the read has said so already, nothing is published any more and this changes nothing.
+                    await repair.give_up(tx, one.uri, message.rev)
+        case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
+            return  # the read has mended it

@@ -1,0 +1,115 @@
+"""Pictures in other people's records: fetched from their author's PDS when somebody looks, made anew here, kept under their CID.
+
+What is served was never sent by a stranger. The client that fetches reaches public addresses only (invariant 7); the bytes are bounded,
+and believed only where they are those of the CID.
+"""
+
+import asyncio
+from collections import OrderedDict
+from functools import partial
+from typing import Final
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.syntax.did import Did
+from groundwork.blobstore.contract import BlobStore, put
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, NotFound
+from groundwork.telemetry.logs import log
+from groundwork.workers.pool import WorkerPool
+from groundwork.workers.quota import Payer
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size
+from openmeet.domain.media.preparing import prepare
+from openmeet.network.records import seen
+from openmeet.network.records.group import read_avatar
+from openmeet.network.records.media import MediaIn, read_media
+from openmeet.network.repositories.clients import Network
+
+# After a failure nobody is asked again for so long, however often the page is opened.
+ABSENT_FOR: Final = 10 * MINUTE
+MOST_ABSENT: Final = 1_000
+# How many are fetched at once: a picture is megabytes, and tens of megabytes while it is made anew.
+AT_ONCE: Final = 4
+
+
+def stored_as(cid: str, size: Size) -> str:
+    """Where a size of it is kept."""
+    return f"record-pictures/{cid}-{size.value}.jpg"
+
+
+async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
+    """The picture that the event's record names; None of an event that has one of its own here, or no record."""
+    if event.picture is not None or event.record_uri is None:
+        return None
+    known = await seen.find(reader, event.record_uri)
+    value = None if known is None or known.body is None else cbor.decode(known.body)
+    return read_media(value) if isinstance(value, dict) else None
+
+
+async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
+    """The picture that another app has put into a group's record; None where the group has one of its own here."""
+    is_theirs = group.is_read_only or group.network.avatar_cid is not None
+    if not is_theirs or group.network.record_uri is None:
+        return None
+    known = await seen.find(reader, group.network.record_uri)
+    value = None if known is None or known.body is None else cbor.decode(known.body)
+    return read_avatar(value) if isinstance(value, dict) else None
+
+
+class RecordPictures:
+    """Fetches each picture once; what failed is not asked for again for a while."""
+
+    def __init__(self, network: Network, store: BlobStore, workers: WorkerPool) -> None:
+        self.store = store
+        self._workers = workers
+        self._network = network
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._absent: OrderedDict[str, Instant] = OrderedDict()
+
+    async def have(self, did: Did, cid: str, size: Size) -> str:
+        """The key under which it is kept, fetched now where it is not. Raises NotFound where it cannot be had."""
+        key = stored_as(cid, size)
+        try:
+            await self.store.size(key)
+        except NotFound:
+            await self._fetch_once(did, cid)
+        return key
+
+    async def _fetch_once(self, did: Did, cid: str) -> None:
+        now = self._network.clock.now()
+        if self._absent.get(cid, Instant(0)) > now:
+            raise NotFound("There is no such picture.")
+        task = self._under_way.get(cid)
+        if task is None:
+            task = self._under_way[cid] = asyncio.create_task(self._fetch(did, cid))
+            task.add_done_callback(lambda _done: self._under_way.pop(cid, None))
+        try:
+            # Who hangs up does not take it from the others who wait.
+            await asyncio.shield(task)
+        except Failure as failure:
+            log.warning("record_picture.not_had", did=did, cid=cid, reason=failure.why)
+            self._absent[cid] = Instant(now + ABSENT_FOR)
+            while len(self._absent) > MOST_ABSENT:
+                self._absent.popitem(last=False)
+            raise NotFound("There is no such picture.") from failure
+
+    async def _fetch(self, did: Did, cid: str) -> None:
+        async with self._turns:
+            pds = (await self._network.dids.resolve(did)).pds
+            if pds is None:
+                raise NotFound("The account says no place where its data is kept.")
+            client = XrpcClient(self._network.http, self._network.clock, pds)
+            answer = await client.download(
+                "com.atproto.sync.getBlob", {"did": did, "cid": cid}, max_bytes=MAX_UPLOAD_BYTES
+            )
+            if str(Cid.for_raw(answer.body)) != cid:
+                raise NotFound("The PDS sent other bytes than the record names.")
+            # At the expense of its author: whoever looks at the page has not sent it.
+            made = await self._workers.run(partial(prepare, answer.body), payers=[Payer(f"did:{did}")])
+        for size, body in made.bodies.items():
+            await put(self.store, stored_as(cid, size), body)

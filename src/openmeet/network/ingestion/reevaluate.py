@@ -1,0 +1,109 @@
+"""Answers decided anew when it becomes known when a record was changed: a read tells only as of when it was found.
+
+What was answered here may have been said after the change, and before the read: then it is the latest word after all, stands
+again and is owed. Who tells of it is the commit that made the change; or, where nobody announces the change itself (an older copy of
+the repository was brought in, or commits were lost), the first commit behind it. A change that was not announced was made by
+that commit at the latest; should an announced one have made it, that one is heard too, and has the last word.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import Tid
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.events import by_record
+from openmeet.domain.events.model import EventId
+from openmeet.network.ingestion import merge_decisions, rsvps
+from openmeet.network.ingestion.events import moment_of_rev
+from openmeet.network.ingestion.latest_word import DELETED, FIELD, facts_of
+from openmeet.network.ingestion.merge_decisions import Brought
+from openmeet.network.ingestion.three_way import Side, most_recent
+from openmeet.network.records import seen
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.rsvp import written_at
+from openmeet.network.records.seen import Seen
+from openmeet.outbox import publication_echoes, publication_leases
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
+
+
+async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+    """A read has brought this very version before, or its deletion: now it is known when that was made."""
+    if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
+        return
+    decision = await merge_decisions.brought(tx, uri=message.uri, field=FIELD, rev=message.rev)
+    if decision is not None:
+        await _reconsider(tx, message.did, decision, known, message.rev)
+
+
+async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, Seen]:
+    """The answers that ``reconsider_missed`` may decide anew, by uri: all of them locked before all of their events, as batches do, so
+    at the beginning of a transaction that has locked nothing yet.
+    """
+    found = [
+        one for did, rev in sorted(missed) for one in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev)
+    ]
+    uris = sorted({one.uri for one in found})
+    await seen.lock_answers(tx, uris)
+    known = await seen.find_many(tx, uris)
+    await seen.lock_subjects(tx, {one.subject_uri for one in known.values() if one.subject_uri is not None})
+    return known
+
+
+async def reconsider_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, Seen]) -> None:
+    """Before each of these revs something in its repository was changed, and nobody announces what: so was what reads have
+    brought since. The first of them that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
+    """
+    for did, rev in sorted(missed):
+        for decision in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev):
+            known = locked.get(decision.uri)
+            if known is None or known.subject_uri is None:
+                continue
+            # What says itself that it is newer was made by another commit, which is yet to come.
+            if known.cid is None or written_at(known.precedence) <= moment_of_rev(rev, tx.now):
+                await _reconsider(tx, did, decision, known, rev)
+
+
+async def _reconsider(tx: Transaction, did: Did, decision: Brought, known: Seen, rev: str) -> None:
+    event_id = None if known.subject_uri is None else await by_record.id_with(tx, known.subject_uri)
+    if event_id is None or known.subject_uri is None:
+        return
+    person, _ = await rsvps.answers_of(tx, did, known.subject_uri)
+    mine = await attendance_queries.find(tx, event_id, person.user_id)
+    owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+    if mine is None or owned is None or owned.revision != decision.ours_revision:
+        return  # something else has been said here since
+    side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
+    if side is decision.result:
+        return
+    if side is Side.OURS:
+        revision = await attendance.stand_again(
+            tx, mine.id, AttendanceStatus(decision.ours), answered_at=owned.edited_at
+        )
+        await merge_decisions.turn(tx, decision, field=FIELD, result=side, ours_revision=revision)
+    elif await _give_way(tx, did, decision, known.subject_uri, event_id, mine, owned):
+        await merge_decisions.turn(tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision)
+
+
+async def _give_way(
+    tx: Transaction,
+    did: Did,
+    decision: Brought,
+    subject_uri: str,
+    event_id: EventId,
+    mine: Attendance,
+    owned: Publication,
+) -> bool:
+    """It stood again by a commit that was not the one; False where it is on its way to the repository by now."""
+    is_deleted = decision.theirs == DELETED
+    if owned.state is State.SENDING or (is_deleted and owned.uri is not None):
+        return False
+    await publication_echoes.give_up_revision(tx, owned)
+    if is_deleted:
+        await attendance.withdraw_unrecorded(tx, mine.id)
+    else:
+        await rsvps.take_over(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+    return True

@@ -1,0 +1,89 @@
+"""Answers that waited count: to an event that is here, or of somebody who has got in somewhere, whom nobody knew before. One that fails is put aside."""
+
+from functools import partial
+from typing import Final
+
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance import welcoming
+from openmeet.domain.events import by_record
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import pending, put_aside
+from openmeet.network.ingestion.put_aside import Failed, Step, is_of_record
+from openmeet.network.ingestion.retry import MOST_ASIDE
+from openmeet.network.records import seen
+from openmeet.network.records.seen import Seen
+from openmeet.network.records.subjects import current_subject
+
+# What is parked is capped per author (``records.seen``), so this is little. An event that is not here is fetched for whoever waits.
+_PARKED_HERE: Final = """
+    select distinct r.subject_uri as uri from records r
+      join identities i on i.did = r.did
+     where i.user_id = :user_id and r.standing = 'parked'
+       and (exists (select 1 from events e where e.record_uri = r.subject_uri)
+            or exists (select 1 from former_records f where f.uri = r.subject_uri and f.kind = 'event'))
+     order by r.subject_uri
+"""
+
+
+def waiting_payer(db: Database) -> Payer:
+    """The payer of ``Debt.WAITING_ANSWERS``; the subject is a person."""
+
+    async def pay(debt: Debt) -> None:
+        await look_again(db, UserId(debt.subject))
+
+    return pay
+
+
+async def look_again(db: Database, user_id: UserId) -> None:
+    """Each event in a transaction of its own: others may wait for it, too."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_PARKED_HERE, user_id=user_id)
+    for row in rows:
+        await count_waiting(db, row["uri"])
+    async with db.transaction() as tx:
+        await welcoming.welcome(tx, user_id)
+
+
+async def count_waiting(db: Database, uri: str) -> bool:
+    """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
+
+    Where they fail together for a reason of one of them they count one by one, and those that fail are put aside. Raises what the
+    last one failed with where so many do that it is no matter of single answers.
+    """
+    try:
+        return await in_one_hop(db, partial(_count, uri, None))
+    except Exception as together:
+        if not is_of_record(together):
+            raise
+    async with db.transaction() as tx:
+        current = await current_subject(tx, uri)
+        waiting: dict[str, list[Seen]] = {}
+        for one in await seen.parked_for(tx, sorted({current, uri})):
+            waiting.setdefault(one.did, []).append(one)
+    failed: list[Failed] = []
+    for did, answers in waiting.items():
+        try:
+            await in_one_hop(db, partial(_count, uri, did))
+        except Exception as failure:
+            if not is_of_record(failure):
+                raise
+            failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
+            log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
+        if len(failed) > MOST_ASIDE:
+            raise failed[-1].failure
+    async with db.transaction() as tx:
+        await put_aside.put(tx, Step.COUNTING, failed)
+    return True
+
+
+async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
+    current = await current_subject(tx, uri)
+    event_id = await by_record.id_with(tx, current)
+    if event_id is not None:
+        await seen.move_answers(tx, [uri], current)
+        await pending.count_in(tx, {current: event_id}, only=only)
+    return event_id is not None

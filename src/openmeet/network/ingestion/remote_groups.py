@@ -1,0 +1,382 @@
+"""Groups that others publish, and what repositories say of belonging to any group: rows that follow from the records alone.
+
+Nothing counts that one side says alone, and nobody's own words give them a role: a membership is where the member's statement and the
+acceptance in the group's repository meet. A group that is read is kept elsewhere; here its members are members, whatever role it gives them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from at_protocol.data import cbor
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Refused
+from groundwork.fresh_id import new_id
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.group_events import leave_network_group, set_network_group
+from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules, statements
+from openmeet.domain.groups.model import (
+    INSIDE,
+    Act,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupSlug,
+    JoinPolicy,
+    Keeping,
+    Membership,
+    OnNetwork,
+    Role,
+)
+from openmeet.domain.groups.statements import Said
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.moderation.blocks import must_be_welcome
+from openmeet.domain.slugs import new_slug
+from openmeet.domain.users.model import UserId
+from openmeet.feature_flags.model import Flag, Switches
+from openmeet.network.ingestion import own_members
+from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.records import group_records, of_repository, seen
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.group import GroupRead, read_group
+from openmeet.network.records.group_statements import Saying, Statement, read_link
+from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.seen import Standing
+from openmeet.outbox import publication_leases, publications
+from openmeet.outbox.publications import Kind
+
+# What is looked through when a group comes after what is said of it; whoever says more is read with their next record.
+MOST: Final = 500
+# Strangers who wait for a yes of a group here, from the network alone: more is no crowd, it is somebody's program.
+MOST_ASKING: Final = 200
+# A group goes on from a group that went on …: nobody needs more of that.
+_LONGEST_CHAIN: Final = 8
+
+
+async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
+    """Somebody else's group says what its record says. A record of a group made here is not believed to be another's."""
+    known = await record_queries.by_any_record(tx, uri)
+    if known is not None and not known.is_read_only:
+        return
+    if known is None:
+        owner_id, _ = await identities.who_wrote(tx, did)
+        known = Group(
+            id=GroupId(new_id(tx.now)),
+            slug=GroupSlug(new_slug(read.name, otherwise="group")),
+            details=_details(read),
+            latitude="",
+            longitude="",
+            owner_id=owner_id,
+            keeping=Keeping(),
+            succession=None,
+            offer=None,
+            revision=1,
+            deleted_at=None,
+            created_at=tx.now,
+            updated_at=tx.now,
+            network=OnNetwork(record_uri=uri, is_read_only=True),
+        )
+        await queries.insert(tx, known, submission=None)
+    else:
+        locked = await queries.lock(tx, known.id)
+        if locked is None:
+            return
+        known = replace(
+            locked,
+            details=_details(read),
+            keeping=replace(locked.keeping, backup_admin_did=next(iter(read.backup_admins), None)),
+            deleted_at=None,
+            revision=locked.revision + 1,
+            updated_at=tx.now,
+        )
+        await queries.update(tx, known)
+    await record_queries.set_cid(tx, known.id, cid)
+    await record_queries.set_predecessor(tx, known.id, read.predecessor)
+    await _look_at_all(tx, known)
+    for later in await _that_continue(tx, uri):
+        await _look_at_all(tx, later)
+
+
+async def remove(tx: Transaction, uri: str) -> None:
+    """The record is gone: so is the group; events stay, as events of their own."""
+    group = await record_queries.by_record(tx, uri)
+    locked = await queries.lock(tx, group.id) if group is not None and group.is_read_only else None
+    if locked is None or locked.deleted_at is not None:
+        return
+    gone = replace(locked, deleted_at=tx.now, revision=locked.revision + 1, updated_at=tx.now)
+    await queries.update(tx, gone)
+    await leave_network_group(tx, gone.id)
+    for later in await _that_continue(tx, uri):
+        await _look_at_all(tx, later)
+
+
+async def take_in(tx: Transaction, did: Did, uri: str, statement: Statement) -> None:
+    """A repository says something about a group: what follows from it together with what others say."""
+    before = await statements.find(tx, uri)
+    said = Said(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
+    if before == said:
+        return
+    await statements.put(tx, statement.saying.value, said)
+    if before is not None and (before.group_uri, before.about) != (said.group_uri, said.about):
+        await _follow_up(tx, statement.saying, before, is_new=False)
+    await _follow_up(tx, statement.saying, said, is_new=True)
+
+
+async def take_out(tx: Transaction, saying: Saying, uri: str) -> None:
+    """A repository says it no more."""
+    before = await statements.forget(tx, uri)
+    if before is not None:
+        await _follow_up(tx, saying, before, is_new=False)
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """The account behind a DID is gone: what it said of groups and members, and the groups that it held."""
+    for saying in Saying:
+        for said in await statements.erase_of(tx, did, saying.value):
+            await _follow_up(tx, saying, said, is_new=False)
+    for group_id in await record_queries.forget_records_of(tx, did):
+        await group_records.look_at_what_names(tx, group_id)
+    for group_id in await record_queries.held_by(tx, did):
+        group = await queries.lock(tx, group_id)
+        if group is None:
+            continue
+        blank = replace(group.details, name="", description="", locality="", country="", join_question="")
+        gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
+        await queries.update(tx, gone)
+        # Of its uri a keyed hash stays (``records.erased``). A group that was read has a record, and this one says nothing of whose it was.
+        await record_queries.set_record(tx, group_id, f"erased://{group_id}/", None)
+        await record_queries.set_predecessor(tx, group_id, "")
+        await leave_network_group(tx, group_id)
+
+
+def named_by(readings: Iterable[Reading]) -> set[str]:
+    """Groups that events among these name: of the two, whoever comes second sees the other."""
+    return {read_link(one.record) for one in readings if one.event is not None} - {""}
+
+
+def concerns_group(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
+    """Whether a version of an event from the network says something of a group, or is a group's that it may name no more."""
+    return Flag.GROUPS in switches and (event.group is not None or bool(read_link(record)))
+
+
+async def attribute(tx: Transaction, event_id: EventId) -> None:
+    """An event from the network is a group's where both say so; else it is nobody's."""
+    event = await events.by_id(tx, event_id)
+    known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
+    if event is None or known is None or event.origin is not Origin.NETWORK:
+        return
+    named = read_link(_record(known.body))
+    group = await record_queries.by_record(tx, named) if named else None
+    is_theirs = group is not None and group.is_read_only and group.deleted_at is None
+    if group is not None and is_theirs:
+        is_same = parse_at_uri(named).authority == known.did
+        listed = await statements.about(tx, Saying.EVENT.value, [named], [known.uri])
+        is_theirs = is_same or bool(listed)
+    await set_network_group(tx, event_id, group.id if group is not None and is_theirs else None)
+
+
+async def continues(reader: Reader, uri: str) -> list[str]:
+    """The records that this one continues, the newest first: each names it, or its author among its backup admins."""
+    found: list[str] = []
+    here = uri
+    while len(found) < _LONGEST_CHAIN:
+        read = await _group_at(reader, here)
+        before = None if read is None or not read.predecessor else await _group_at(reader, read.predecessor)
+        if read is None or before is None or read.predecessor in {uri, *found}:
+            break
+        if before.successor != here and parse_at_uri(here).authority not in before.backup_admins:
+            break
+        here = read.predecessor
+        found.append(here)
+    return found
+
+
+async def _follow_up(tx: Transaction, saying: Saying, said: Said, *, is_new: bool) -> None:
+    if saying is Saying.EVENT:
+        event = await events.by_record_uri(tx, said.about)
+        if event is not None:
+            await attribute(tx, event.id)
+        return
+    group = await record_queries.by_any_record(tx, said.group_uri)
+    if group is not None and not group.is_read_only:
+        if saying is Saying.MEMBERSHIP:
+            await (_ask if is_new else _withdraw)(tx, group, said)
+        if is_new:
+            await own_members.meet(tx, group, said.about)
+        return
+    concerned = [] if group is None else [group]
+    for one in (*concerned, *await _that_continue(tx, said.group_uri)):
+        await _derive(tx, one, said.about)
+
+
+async def _derive(tx: Transaction, group: Group, did: str) -> None:
+    """How somebody stands in a group that is kept elsewhere: a pure function of what both sides say."""
+    locked = await queries.lock(tx, group.id)
+    uri = None if locked is None else locked.network.record_uri
+    if locked is None or uri is None:
+        return
+    behind = await identity_queries.of_person_with(tx, did)
+    dids = [str(one.did) for one in behind] or [did]
+    said = await statements.about(tx, Saying.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
+    user_id = behind[0].user_id if behind else None
+    mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
+    # What was written from here counts as long as its member wants it, also while it is being taken back.
+    ours = await publication_leases.owned_among(tx, [one.uri for one in said])
+    said = [one for one in said if one.uri not in ours or (mine is not None and mine.sync_enabled)]
+    answered = {one.uri: one for one in said}
+    accepted = [
+        one
+        for one in await statements.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
+        if one.refers_to in answered and answered[one.refers_to].about == one.about
+    ]
+    if accepted and locked.deleted_at is None:
+        best = min(accepted, key=lambda one: (INSIDE.index(one.role), one.uri))
+        if user_id is None:
+            user_id = await identities.person_for_did(tx, parse_did(did))
+        await _put_inside(tx, locked, user_id, mine, best)
+    elif mine is not None and mine.role in INSIDE:
+        await _put_outside(tx, mine, has_said=bool(said))
+
+
+async def _put_inside(tx: Transaction, group: Group, user_id: UserId, mine: Membership | None, by: Said) -> None:
+    standing = mine or queries.new_membership(tx.now, group.id, user_id, Role.MEMBER)
+    after = replace(
+        standing,
+        role=Role.MEMBER,
+        network_role=by.role,
+        statement_uri=by.refers_to,
+        joined_at=standing.joined_at or tx.now,
+    )
+    if mine == after:
+        return
+    before = None if mine is None else mine.network_role if mine.role in INSIDE else mine.role
+    await queries.put_member(tx, replace(after, revision=after.revision + (0 if mine is None else 1)))
+    act = Act.ACCEPTED if before not in INSIDE else Act.ROLE_CHANGED
+    await invitation_queries.log(
+        tx, group.id, user_id, act, by=group.owner_id, before=before, after=by.role, note=by.uri
+    )
+
+
+async def _put_outside(tx: Transaction, mine: Membership, *, has_said: bool) -> None:
+    """Whoever said so from here, and still says so, asks again."""
+    role = Role.PENDING if has_said and mine.sync_enabled else Role.LEFT
+    after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
+    await queries.put_member(tx, after if has_said else replace(after, statement_uri=None))
+    act = Act.LEFT if not has_said else Act.REMOVED
+    before = mine.network_role or mine.role
+    await invitation_queries.log(tx, mine.group_id, mine.user_id, act, by=mine.user_id, before=before, after=role)
+
+
+async def _ask(tx: Transaction, group: Group, said: Said) -> None:
+    """Somebody says that they belong to a group of ours, or want to: its policy decides, and strangers wait for a yes.
+
+    Who was banned stays out, and nobody's role changes.
+    """
+    locked = await queries.lock(tx, group.id)
+    if locked is None or locked.deleted_at is not None:
+        return
+    user_id, is_here = await identities.who_wrote(tx, parse_did(said.did))
+    mine = await queries.find_member(tx, locked.id, user_id)
+    before = mine.role if mine else None
+    if before is Role.BANNED:
+        return
+    if before in INSIDE or before is Role.PENDING:
+        assert mine is not None  # noqa: S101  # who stands so has a standing
+        await _note(tx, mine, said)
+        return
+    try:
+        await must_be_welcome(tx, locked.owner_id, user_id, refusal="Not welcome.")
+        after = rules.role_after_joining(locked, before)
+    except Refused:
+        return
+    if not is_here and await statements.strangers_asking(tx, locked.id) >= MOST_ASKING:
+        return
+    after = after if is_here else Role.PENDING
+    standing = replace(
+        mine or queries.new_membership(tx.now, locked.id, user_id, after),
+        answer="",
+        requested_at=tx.now if after is Role.PENDING else None,
+        joined_at=tx.now if after in INSIDE else None,
+        decided_by=None,
+        decided_at=None,
+        statement_uri=said.uri,
+    )
+    act = Act.ASKED if after is Role.PENDING else Act.JOINED
+    saved = await actions.put(tx, standing, after, act, by=user_id, before=before)
+    if after is Role.PENDING and is_here:
+        await notify.of_request(tx, locked, saved)
+
+
+async def _withdraw(tx: Transaction, group: Group, said: Said) -> None:
+    """Deleting the statement is leaving; who owns the group stays, and is only named no more."""
+    locked = await queries.lock(tx, group.id)
+    mine = await record_queries.by_statement(tx, said.uri)
+    if locked is None or mine is None:
+        return
+    without = replace(mine, statement_uri=None, sync_enabled=False, revision=mine.revision + 1)
+    if (mine.role in INSIDE and mine.role is not Role.OWNER) or mine.role is Role.PENDING:
+        await queries.put_member(tx, replace(without, role=Role.LEFT))
+        await invitation_queries.log(
+            tx, mine.group_id, mine.user_id, Act.LEFT, by=mine.user_id, before=mine.role, after=Role.LEFT
+        )
+    else:
+        await queries.put_member(tx, without)
+    await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
+
+
+async def _note(tx: Transaction, mine: Membership, said: Said) -> None:
+    if mine.statement_uri is None:
+        await queries.put_member(tx, replace(mine, statement_uri=said.uri, revision=mine.revision + 1))
+
+
+async def _look_at_all(tx: Transaction, group: Group) -> None:
+    """The group came after what is said of it, or says otherwise whom it continues."""
+    uri = group.network.record_uri or ""
+    named = [uri, *await continues(tx, uri)]
+    for did in await statements.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
+        await _derive(tx, group, did)
+    listed = await statements.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
+    own = await of_repository.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    for event_uri in dict.fromkeys([*listed, *own]):
+        event = await events.by_record_uri(tx, event_uri)
+        if event is not None:
+            await attribute(tx, event.id)
+
+
+async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
+    """Groups read from the network that go on from this record."""
+    later = await record_queries.claiming_to_continue(tx, uri, limit=_LONGEST_CHAIN)
+    return [one for one in later if uri in await continues(tx, one.network.record_uri or "")]
+
+
+async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
+    known = await seen.find(reader, uri)
+    if known is None or known.body is None or known.standing is not Standing.MAPPED:
+        return None
+    try:
+        return read_group(known.collection, cbor.decode(known.body))
+    except (Malformed, Unmappable):
+        return None
+
+
+def _details(read: GroupRead) -> GroupDetails:
+    return GroupDetails(
+        name=read.name,
+        time_zone=read.time_zone,
+        description=read.description,
+        locality=read.locality,
+        country=read.country,
+        join_policy=read.join_policy if read.join_policy is not JoinPolicy.OPEN else JoinPolicy.REQUEST,
+        join_question=read.join_question,
+        promotion_level=read.level,
+    )
+
+
+def _record(body: bytes | None) -> dict[str, object]:
+    value = None if body is None else cbor.decode(body)
+    return dict(value) if isinstance(value, dict) else {}

@@ -1,0 +1,125 @@
+"""Rows made to agree with a record that is understood, or with its absence, where reading it again brings nothing new."""
+
+from dataclasses import replace
+
+from at_protocol.data import cbor
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.groups import record_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import records as series_records
+from openmeet.network.ingestion import events, foreign_series, local_records, remote_groups, rsvps
+from openmeet.network.ingestion.events import Here, Version
+from openmeet.network.records import group_records, links, seen
+from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.group import read_group
+from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
+from openmeet.network.records.row_lock import lock_row_of
+from openmeet.network.records.seen import Standing
+from openmeet.network.records.series import read_series
+from openmeet.network.records.subjects import current_subject
+from openmeet.outbox import publication_echoes, publication_leases, publications
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import State
+
+
+async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forgets_base: bool = False) -> None:
+    """What is here of a record that is understood, from its newest version.
+
+    ``forgets_base``: the row is made to say what the record says, whatever was agreed on before; for comparing the two.
+    """
+    await seen.lock_answers(tx, [uri])
+    known = await seen.find(tx, uri)
+    if known is None or known.standing is not Standing.MAPPED or known.cid is None or known.body is None:
+        return
+    version = Version(uri, did, known.collection, known.rkey, known.rev, known.cid, known.body)
+    if known.collection in RSVPS:
+        subject = await current_subject(tx, known.subject_uri or "")
+        event = await event_queries.by_record_uri(tx, subject)
+        if event is not None:
+            await rsvps.derive(tx, did=did, subject_uri=subject, event_id=event.id)
+        return
+    await seen.lock_subjects(tx, [uri])
+    owned = await _owned(tx, uri)
+    if owned is not None and forgets_base:
+        owned = replace(owned, base_body=None)
+    record = cbor.decode(known.body)
+    if known.collection in EVENTS and (owned is None or owned.kind is publications.Kind.EVENT):
+        read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
+        await events.take_over(tx, here, version, read.event, owned)
+        return
+    if known.collection in GROUP_STATEMENTS:
+        await remote_groups.take_in(tx, did, uri, read_statement(known.collection, did, record))
+    if owned is not None and owned.kind in local_records.KINDS:
+        await local_records.take_over(tx, here, version, owned)
+    elif owned is not None:
+        await publications.look_again(tx, kind=owned.kind, subject_ids=[owned.subject_id])
+    elif known.collection in GROUP_COLLECTIONS:
+        await remote_groups.take_over(tx, did, uri, known.cid, read_group(known.collection, record))
+    elif known.collection in SERIES_COLLECTIONS:
+        read_anew, appeared = read_series(known.collection, record), set[str]()
+        await foreign_series.take_over(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
+        await foreign_series.fill(tx, {}, appeared)
+
+
+async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
+    """Neither the repository, as of ``rev``, nor we have this record: what is here of it knows it no more.
+
+    An answer from it is taken back; an event, a series or a group of others is removed; one of ours stays, without a record.
+    """
+    await seen.lock_answers(tx, [uri])
+    known = await seen.find(tx, uri)
+    if known is not None and known.standing is not Standing.TOMBSTONE:
+        return
+    collection = parse_at_uri(uri).collection
+    if collection in RSVPS:
+        await rsvps.withdraw(tx, uri=uri, did=did, rev=rev, subject_uri=None, event_id=None)
+        return
+    owned = await _owned(tx, uri)
+    if collection in EVENTS:
+        await series_records.remove_from_network(tx, uri)
+        await events.remove(tx, here, uri=uri, rev=rev, owned=owned, last=None)
+    elif collection in GROUP_STATEMENTS:
+        await remote_groups.take_out(tx, OF_STATEMENTS[str(collection)], uri)
+        standing = await record_queries.by_statement(tx, uri)
+        if standing is not None:
+            await record_queries.set_statement(tx, standing.id, None, None)
+    elif collection in GROUP_COLLECTIONS:
+        group = await record_queries.by_record(tx, uri)
+        if group is not None and group.is_read_only:
+            await remote_groups.remove(tx, uri)
+        elif group is not None:
+            await group_records.note(tx, publications.Kind.GROUP, group.id, uri=None, cid=None)
+    else:
+        series = await series_queries.by_record_uri(tx, uri)
+        if series is not None and series.is_read_only:
+            await series_records.remove_from_network(tx, uri)
+        elif series is not None:
+            await links.note_series(tx, series.id, None)
+
+
+async def give_up(tx: Transaction, uri: str, rev: str) -> None:
+    """A publication says that it is published, and as of ``rev`` it is not there.
+
+    Where the read has said so already, nothing is published any more and this changes nothing.
+    """
+    owned = await _owned(tx, uri)
+    if owned is None or owned.state is not State.PUBLISHED or (owned.base_rev or "") > rev:
+        return
+    if owned.kind in local_records.KINDS:
+        await local_records.lose(tx, uri=uri, rev=rev, owned=owned)
+    else:
+        reason = "The record is not in the repository any more."
+        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason)
+
+
+async def _owned(tx: Transaction, uri: str) -> Publication | None:
+    """The promise whose record this is, its row locked before it."""
+    owned = await publication_leases.find_by_uri(tx, uri)
+    if owned is None:
+        return None
+    await lock_row_of(tx, owned.kind, owned.subject_id)
+    return await publication_leases.find_by_uri(tx, uri)

@@ -1,0 +1,152 @@
+"""What a reading found is applied in batches; a record that fails for a reason of its own is put aside, and all others are taken. So is one that
+was fetched alone, one that was handed in, and an event that the stream brought.
+
+A batch that fails is taken apart into halves, each in a transaction of its own, until what fails is one record, of which nothing is
+kept. An event may fail on an answer of somebody else that waited for it: then it is taken without those that wait, which are counted one by
+one (``waiting``). What is no record's fault (the store is away, a race was lost) fails the reading, which is tried again as a whole: what was
+taken until then is known. Halves bear it as batches do: messages in any order end the same (``apply``).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.owe import owe_many
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import backfill_progress
+from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.put_aside import Failed, Step, is_of_record
+from openmeet.network.records.collections import EVENTS
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.outbox.kinds import Debt
+
+# Records per transaction: well below the two seconds that one may last.
+BATCH = 100
+# Where more than these fail, something is wrong that is no matter of single records (a fault of ours, most likely): the reading
+# fails, as one that cannot reach its store does, and a person sees why.
+MOST_ASIDE: Final = 100
+
+# What is written with messages that were applied.
+Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """``is_whole``: nothing of it was left alone because its kind is switched off. ``failed``: what is to be put aside."""
+
+    is_whole: bool
+    failed: Sequence[Failed]
+
+
+async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage], *, room: int = MOST_ASIDE) -> Taken:
+    """Apply the messages of one repository in their order; ``room``: so many may fail, the next one fails the call.
+
+    Raises what the database raises where it is no record's fault.
+    """
+    is_whole, failed = True, list[Failed]()
+    for start in range(0, len(messages), BATCH):
+        became = await _take(db, here, messages[start : start + BATCH], _count_read)
+        is_whole = is_whole and Outcome.SWITCHED_OFF not in became
+        failed += _failed_of(became)
+        if len(failed) > room:
+            raise failed[-1].failure
+    return Taken(is_whole, failed)
+
+
+async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
+    """Apply what was fetched of one record, or put it aside. Raises what the database raises where it is no record's fault."""
+    await _put_aside(db, _failed_of(await _take(db, here, [message], _heal)))
+
+
+async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome | Failed]:
+    """Apply what was handed in together, in its order, or put it aside; what became of each.
+
+    Raises what the database raises where it is no record's fault, and where more than ``MOST_ASIDE`` fail.
+    """
+    became = await _take(db, here, messages, _no_more)
+    failed = _failed_of(became)
+    if len(failed) > MOST_ASIDE:
+        raise failed[-1].failure
+    await _put_aside(db, failed)
+    return became
+
+
+async def take_without_waiting(db: Database, here: Here, message: RecordMessage, failure: Exception) -> list[Outcome]:
+    """Apply an event that has failed, without the answers that wait for it: it may have failed on one of those. They count one by one.
+
+    Raises ``failure`` where that does not concern it, and what it fails with without them.
+    """
+    if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
+        raise failure
+    return await in_one_hop(db, partial(_apply_without_waiting, here, message, _no_more))
+
+
+async def _take(db: Database, here: Here, messages: Sequence[RecordMessage], along: Along) -> list[Outcome | Failed]:
+    try:
+        return [*await in_one_hop(db, partial(_apply, here, messages, along))]
+    except Exception as failure:
+        if not is_of_record(failure):
+            raise
+        if len(messages) == 1:
+            return [*await _take_alone(db, here, messages[0], along, failure)]
+    # Halves, so that a single bad record costs a few transactions and not one per neighbour.
+    middle = len(messages) // 2
+    first = await _take(db, here, messages[:middle], along)
+    return first + await _take(db, here, messages[middle:], along)
+
+
+async def _take_alone(
+    db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
+) -> Sequence[Outcome | Failed]:
+    """What becomes of one record that failed by itself, or with those that waited for it."""
+    if message.collection in EVENTS and message.body is not None:
+        try:
+            return await in_one_hop(db, partial(_apply_without_waiting, here, message, along))
+        except Exception as again:
+            if not is_of_record(again):
+                raise
+            failure = again
+    one = Failed(message.uri, message.rev, failure, message.cid)
+    log.error("record.put_aside", uri=one.uri, rev=one.rev, reason=one.reason)
+    return [one]
+
+
+def _failed_of(became: Sequence[Outcome | Failed]) -> list[Failed]:
+    return [one for one in became if isinstance(one, Failed)]
+
+
+async def _put_aside(db: Database, failed: Sequence[Failed]) -> None:
+    if failed:
+        async with db.transaction() as tx:
+            await put_aside.put(tx, Step.TAKING, failed)
+
+
+async def _apply_without_waiting(here: Here, message: RecordMessage, along: Along, tx: Transaction) -> list[Outcome]:
+    outcomes = await apply(tx, here, [message], counts_waiting=False)
+    await along(tx, [message])
+    await owe_many(tx, Debt.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
+    return outcomes
+
+
+async def _apply(here: Here, messages: Sequence[RecordMessage], along: Along, tx: Transaction) -> list[Outcome]:
+    outcomes = await apply(tx, here, messages)
+    await along(tx, messages)
+    return outcomes
+
+
+async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
+    await backfill_progress.step(tx, messages[0].did, sum(one.operation is not Operation.DELETE for one in messages))
+
+
+async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
+    await put_aside.healed(tx, Step.TAKING, [one.uri for one in messages])
+
+
+async def _no_more(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
+    return

@@ -1,0 +1,207 @@
+"""What a new version of an RSVP record means: the effective answer of a person to an event, from the records present.
+
+Several records of one person for one event are possible; the effective one is a function of those that exist, so
+arrival order does not matter, and deleting one uncovers the next. What was answered here is weighed against it by time
+(``latest_word``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import network_rsvps
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import NetworkAnswer, Source
+from openmeet.domain.attendance.network_rsvps import Word
+from openmeet.domain.events.model import EventId
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import latest_word
+from openmeet.network.ingestion.events import moment_of_rev
+from openmeet.network.ingestion.three_way import Side
+from openmeet.network.records import seen
+from openmeet.network.records.collections import RSVPS
+from openmeet.network.records.rsvp import RsvpRead
+from openmeet.network.records.seen import Seen
+from openmeet.outbox import publication_echoes, publication_leases
+from openmeet.outbox.publications import Kind, State
+
+NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
+
+
+async def derive(
+    tx: Transaction,
+    *,
+    did: Did,
+    subject_uri: str,
+    event_id: EventId,
+    read: tuple[str, RsvpRead] | None = None,
+) -> None:
+    """Make the person's attendance agree with their records about this event; nothing to do where none is left.
+
+    ``read`` is a record that was read just now, with its CID: most often the effective one, not to be read twice.
+    """
+    person, answers = await answers_of(tx, did, subject_uri)
+    if not answers:
+        return
+    user_id, effective = person.user_id, answers[0]
+    if not person.is_shadow:
+        # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
+        mine = await attendance_queries.find(tx, event_id, user_id)
+        owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+        if owned is not None and mine is not None and not await latest_word.gives_way(tx, owned, mine, effective):
+            return
+    answer = _answer_of(effective, read)
+    await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+
+
+async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
+    """What counts of the person's records becomes their answer, whatever was said here."""
+    person, answers = await answers_of(tx, did, subject_uri)
+    if answers:
+        counts = answers[0]
+        word = Word(event_id, person.user_id, counts.uri, latest_word.read_of(counts).answer, counts.first_seen_at)
+        await _apply(tx, did, subject_uri, word)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A person and an event about which something of theirs has changed. The rest is as in ``derive``."""
+
+    did: Did
+    subject_uri: str
+    event_id: EventId
+    read: tuple[str, RsvpRead] | None = None
+
+
+async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
+    """``derive`` for several: together where a person is known by one DID alone, as strangers are; else each by itself.
+
+    One about each event by each person.
+    """
+    people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
+    met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
+    strangers = {did: user_id for did, (user_id, _) in met.items()} | {
+        did: found[0].user_id for did, found in people.items() if is_stranger(found)
+    }
+    pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
+    effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
+    words: dict[int, Word] = {}
+    for place, one in enumerate(wanted):
+        counts = effective.get((one.subject_uri, one.did))
+        if one.did in strangers and counts is not None:
+            answer = _answer_of(counts, one.read)
+            words[place] = Word(one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at)
+    left = await network_rsvps.apply_each(tx, list(words.values()))
+    for place, one in enumerate(wanted):
+        if one.did not in strangers:
+            await derive(
+                tx,
+                did=one.did,
+                subject_uri=one.subject_uri,
+                event_id=one.event_id,
+                read=one.read,
+            )
+        elif place in words and words[place].pair in left:
+            await _apply(tx, one.did, one.subject_uri, words[place])
+
+
+def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
+    """Whether somebody is known by one DID alone, with which nobody has signed in."""
+    return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
+
+
+async def _apply(tx: Transaction, did: Did, subject_uri: str, word: Word) -> None:
+    """What counts of a person's records becomes their answer, or waits until the event exists for them."""
+    saved = await attendance.apply_from_network(
+        tx,
+        event_id=word.event_id,
+        user_id=word.user_id,
+        record_uri=word.record_uri,
+        answer=word.answer,
+        first_seen=word.first_seen,
+    )
+    if saved is None:
+        dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
+        await seen.park_answers(
+            tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=NOT_THEIRS_TO_SEE
+        )
+
+
+async def withdraw(
+    tx: Transaction,
+    *,
+    uri: str,
+    did: Did,
+    rev: str,
+    subject_uri: str | None,
+    event_id: EventId | None,
+    after_rev: str = "",
+) -> None:
+    """One record was deleted: that very answer goes, and the next older one of the person counts if there is one."""
+    owned = await publication_leases.find_by_uri(tx, uri)
+    if owned is not None and owned.state is State.RETRACTING:
+        known = await attendance_queries.by_record_uri(tx, uri)
+        if known is not None:
+            await attendance.forget_record(tx, known.id)
+        return
+    if owned is not None:
+        # The latest word counts: an answer given here after the deletion stands, and is written again.
+        deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
+        stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
+        if owned.is_pending and (not stands or deleted_by != rev):
+            await latest_word.keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+        reason = "The answer was deleted in the repository."
+        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
+        if stands:
+            known = await attendance_queries.by_record_uri(tx, uri)
+            if known is not None:
+                await attendance.forget_record(tx, known.id)
+            return
+    if subject_uri is not None and event_id is not None:
+        _, left = await answers_of(tx, did, subject_uri)
+        if left:
+            await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+            return
+    if owned is None and await _is_outlived(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
+        return
+    await attendance.withdraw_from_network(tx, record_uri=uri)
+
+
+async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
+    """Whether something was answered here after the deletion of a record that nothing here is to be written to: that stands."""
+    mine = await attendance_queries.by_record_uri(tx, uri)
+    if mine is None or mine.source is not Source.HERE:
+        return False
+    deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
+    stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
+    promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
+    if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
+        # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
+        await latest_word.keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+    if stands:
+        await attendance.forget_record(tx, mine.id)
+    return stands
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    user_id: UserId
+    is_shadow: bool
+
+
+def _answer_of(effective: Seen, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
+    return read[1].answer if read is not None and read[0] == effective.cid else latest_word.read_of(effective).answer
+
+
+async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Person, list[Seen]]:
+    """The person, and their answers under all their DIDs, the effective one first."""
+    theirs = await identity_queries.of_person_with(tx, did)
+    user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
+    person = Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
+    dids = [identity.did for identity in theirs] or [did]
+    return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))

@@ -1,0 +1,158 @@
+"""Records that services hand in: from processors run elsewhere, in batches, and from other systems, one at a time.
+
+They count as unsigned unless the service may vouch for them: what it hands in wrongly never overrules what was signed
+(``records.seen``). Everything is a join, so that the same again has no second effect. One bad record does no harm to the
+others: it is refused with its reason.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.put_aside import Failed
+from openmeet.network.ingestion.retry import take_handed_in
+from openmeet.network.records import handed_over, seen
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.seen import Standing
+
+# A transaction may last two seconds; a record takes about a millisecond.
+MAX_BATCH: Final = 200
+# What it failed with is the operator's to read.
+_PUT_ASIDE: Final = "It could not be taken over and was put aside; ask the operator of this site why."
+
+OperationName = Literal["create", "update", "delete"]
+OutcomeName = Literal[
+    "applied", "echo", "known", "parked", "raw", "ignored", "late", "switched_off", "from_the_future", "refused"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """One record as a service says it; ``record`` is JSON, None for a delete."""
+
+    operation: Operation
+    did: str
+    collection: str
+    rkey: str
+    rev: str
+    uri: str | None
+    cid: str | None
+    record: object
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
+
+    uri: str
+    outcome: OutcomeName
+    reason: str
+
+
+async def process(
+    db: Database, here: Here, batch: Sequence[HandedIn], *, collections: Collection[Nsid], is_vouched: bool
+) -> list[Settled]:
+    """Apply a batch in its order, in one transaction; one answer each.
+
+    Where that fails it is taken apart (``taking``): what fails by itself is put aside and refused, all others are taken.
+    """
+    readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
+    messages = [one for one in readings if isinstance(one, RecordMessage)]
+    became = iter(await take_handed_in(db, here, messages) if messages else [])
+    async with db.reader() as reader:
+        known = await seen.find_many(reader, sorted({message.uri for message in messages}))
+    found = []
+    for one, reading in zip(batch, readings, strict=True):
+        if isinstance(reading, str):
+            found.append(Settled(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
+            continue
+        outcome = next(became)
+        if isinstance(outcome, Failed):
+            found.append(Settled(reading.uri, "refused", _PUT_ASIDE))
+            continue
+        kept = known.get(reading.uri)
+        is_raw = kept is not None and kept.standing is Standing.RAW and kept.rev == reading.rev
+        found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else ""))
+    return found
+
+
+def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
+    """The message that a record is. Raises InvalidInput."""
+    reading = _read(one, collections, is_vouched=is_vouched)
+    if isinstance(reading, str):
+        raise InvalidInput("record", reading)
+    return reading
+
+
+async def take_back(
+    db: Database, here: Here, uri: AtUri, message: RecordMessage
+) -> Literal["gone", "doubted", "unknown"]:
+    """Another system says that a record is gone: it is, unless the author signed for it; then their PDS is asked.
+
+    Unknown ones change nothing, so that whoever repeats a deletion is told that all is well. What was handed in before and still
+    waits in the queue stays away, too.
+    """
+    async with db.transaction() as tx:
+        await seen.lock_answers(tx, [str(uri)])
+        known = await seen.find(tx, str(uri))
+        is_here = known is not None and known.standing is not Standing.TOMBSTONE
+        if known is not None and is_here and known.rev >= message.rev:
+            # The clock that made its rev is ahead of ours. This is the later word all the same: it is about what is here.
+            message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
+        await apply(tx, here, [message])
+        if known is None or not is_here:
+            return "unknown"
+        return "doubted" if known.is_verified else "gone"
+
+
+def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
+    """The at-uri of one record of these collections. Raises InvalidInput."""
+    try:
+        uri = parse_at_uri(source_id)
+        parse_did(uri.authority)
+    except Malformed as wrong:
+        raise InvalidInput("sourceId", f"This is not the at-uri of a record: {wrong.why}.") from wrong
+    if uri.collection not in collections or uri.rkey is None:
+        raise InvalidInput("sourceId", f"This must name one record of {', '.join(sorted(collections))}.")
+    return uri
+
+
+def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | str:
+    """The message, or why it is none."""
+    try:
+        did, collection = parse_did(one.did), parse_nsid(one.collection)
+        rkey, rev = parse_record_key(one.rkey), parse_tid(one.rev)
+    except Malformed as wrong:
+        return f"{wrong.kind}: {wrong.why}."
+    if collection not in collections:
+        return f"Records of {collection} are not taken here."
+    if one.uri is not None and one.uri != f"at://{did}/{collection}/{rkey}":
+        return "The uri is not that of did, collection and rkey."
+    body, cid = None, None
+    if one.operation is not Operation.DELETE:
+        try:
+            value = handed_over.exact(one.record)
+            is_exact = value is not None
+            body = cbor.encode(value if value is not None else handed_over.tolerable(one.record))
+        except Malformed as wrong:
+            return f"The record is not valid data: {wrong.why}."
+        cid = str(Cid.for_cbor(body))
+        if is_vouched and not is_exact:
+            return "No repository can hold this record, so nobody has signed it."
+        if one.cid is not None and one.cid != cid and (is_exact or is_vouched):
+            return "The CID is not the record’s."
+    elif one.record is not None:
+        return "A deletion has no record."
+    return RecordMessage(did, collection, rkey, rev, one.operation, cid, body, is_verified=is_vouched)

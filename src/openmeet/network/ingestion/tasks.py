@@ -1,0 +1,36 @@
+"""What happens by the clock: what should be there is compared with what is.
+
+Each repository that we write to is owed a comparison once a day (``reconciling``). Accounts that are hidden
+are asked about once a day, so that one whose return was never announced is shown again.
+"""
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Database
+from groundwork.outbox import owe as outbox
+from openmeet.network.ingestion import discrepancies, put_aside
+from openmeet.outbox.kinds import Debt
+
+UNREAD = """
+    select i.did from identities i left join repositories r on r.did = i.did
+     where i.kind in ('connected', 'custodial') and (r.synced_at is null or r.synced_at < :before)
+     order by i.did
+"""
+
+AWAY = "select did from identities where status <> 'active' and coalesce(checked_at, 0) < :before order by did"
+
+
+async def reconcile(db: Database) -> int:
+    """Owe a comparison to every repository of ours that has not been read whole for a day; how many."""
+    async with db.transaction() as tx:
+        unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
+        for did in unread:
+            await outbox.owe(tx, Debt.RECONCILE, did, int(tx.now))
+        for row in await tx.fetch(AWAY, before=tx.now - DAY):
+            await outbox.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
+    return len(unread)
+
+
+async def forget_discrepancies(db: Database) -> int:
+    """Drop what was repaired long ago, and records put aside that have been overtaken; how many."""
+    async with db.transaction() as tx:
+        return await discrepancies.forget_old(tx) + await put_aside.forget_overtaken(tx)

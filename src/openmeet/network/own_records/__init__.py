@@ -1,0 +1,1 @@
+"""A person's own calendar records, edited directly at their PDS."""

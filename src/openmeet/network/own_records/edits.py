@@ -1,0 +1,141 @@
+"""The form of an event's record: what it shows of one, and what of it somebody changed.
+
+What nobody touched stays in the record to the letter, also where the form shows it shorter, to the minute, or by another clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.data.model import Value
+from at_protocol.syntax.datetime import format_datetime
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput, Refused
+from openmeet.domain.events.model import Status
+from openmeet.network.records.collections import EVENT
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.reader import Unmappable, text_of
+from openmeet.network.records.sentence import ends_in, sentence_in, with_sentence, without
+from openmeet.recurrence import wall_time
+
+MAX_NAME: Final = 200
+MAX_DESCRIPTION: Final = 10_000
+
+# The words of the lexicon, as people say them.
+MODES: Final = {"inperson": "In person", "virtual": "Online", "hybrid": "In person and online"}
+STATUSES: Final[Mapping[str, str]] = {
+    Status.PLANNED: "Planned",
+    Status.SCHEDULED: "It takes place",
+    Status.RESCHEDULED: "It was moved",
+    Status.POSTPONED: "Postponed",
+    Status.CANCELLED: "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An event as the form has it: times by the clock of a person's zone, to the minute; empty where there is none.
+
+    ``mode`` and ``status`` are words of the calendar lexicon, empty where the record says none that it knows; None: not asked.
+    """
+
+    name: str
+    description: str
+    starts: str
+    ends: str
+    mode: str | None = None
+    status: str | None = None
+
+
+def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
+    """What the form shows of a record. Raises Refused where that is no event that can be read."""
+    try:
+        read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
+    except Unmappable as unmappable:
+        raise Refused(f"This record cannot be changed here: {unmappable.why}") from None
+    return Form(
+        read.name,
+        _text_of(record),
+        _local(read.starts_at, zone),
+        _local(read.ends_at, zone),
+        _known(record.get("mode"), MODES),
+        _known(record.get("status"), STATUSES),
+    )
+
+
+def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: str) -> dict[str, Value]:
+    """The record with what differs from the form as it was opened (None: for a new record). Raises InvalidInput."""
+    changed = dict(record)
+    shown = opened or Form("", "", "", "")
+    if opened is None or _typed(wanted.name) != _typed(shown.name):
+        changed["name"] = _limited("name", wanted.name, MAX_NAME, "Write a name of at most {} characters.", least=1)
+    if _typed(wanted.description) != _typed(shown.description):
+        text = _limited("description", wanted.description, MAX_DESCRIPTION, "Write at most {} characters.")
+        sentence = sentence_in(record) if ends_in(str(record.get("description", "")), sentence_in(record)) else ""
+        _put(changed, "description", with_sentence(text, sentence))
+        changed.pop("text", None)
+        changed.pop("facets", None)  # they mark bytes of the text that they came with
+    if opened is None or wanted.starts != shown.starts:
+        changed["startsAt"] = format_datetime(_moment("starts", wanted.starts, zone))
+    if wanted.ends != shown.ends:
+        _put(changed, "endsAt", format_datetime(_moment("ends", wanted.ends, zone)) if wanted.ends else "")
+    _choose(changed, "mode", shown.mode, wanted.mode, MODES)
+    _choose(changed, "status", shown.status, wanted.status, STATUSES)
+    is_moved = (wanted.starts, wanted.ends) != (shown.starts, shown.ends)
+    # The form is read as it was typed: what it shows of a record may be less exact than what stands there.
+    is_whole = bool(wanted.starts and wanted.ends)
+    if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
+        raise InvalidInput("ends", "The event ends before it starts.")
+    return changed
+
+
+def _text_of(record: dict[str, Value]) -> str:
+    """The author's own text, whole: what pages show may be no more than its beginning."""
+    for key in ("description", "text"):
+        text = text_of(record.get(key))
+        if text is not None:
+            return without(text, sentence_in(record))
+    return ""
+
+
+def _known(token: object, words: Mapping[str, str]) -> str:
+    """The word of a token of the calendar lexicon."""
+    namespace, _, word = token.rpartition("#") if isinstance(token, str) else ("", "", "")
+    return word if namespace == EVENT and word in words else ""
+
+
+def _choose(
+    record: dict[str, Value], key: str, shown: str | None, wanted: str | None, words: Mapping[str, str]
+) -> None:
+    if wanted is None or wanted == (shown or ""):
+        return
+    if wanted and wanted not in words:
+        raise InvalidInput(key, "Choose one of those that are offered.")
+    _put(record, key, f"{EVENT}#{wanted}" if wanted else "")
+
+
+def _typed(text: str) -> str:
+    """Text as it comes back from a form that nobody touched: browsers write every end of a line their own way."""
+    return "\n".join(text.strip().splitlines())
+
+
+def _limited(field: str, text: str, most: int, words: str, *, least: int = 0) -> str:
+    text = _typed(text)
+    if not least <= len(text) <= most:
+        raise InvalidInput(field, words.format(most))
+    return text
+
+
+def _put(record: dict[str, Value], key: str, text: str) -> None:
+    if text:
+        record[key] = text
+    else:
+        record.pop(key, None)
+
+
+def _moment(field: str, text: str, zone: str) -> Instant:
+    return wall_time.instant_of(wall_time.parse_local(text, field), zone)
+
+
+def _local(instant: Instant | None, zone: str) -> str:
+    return "" if instant is None else wall_time.local_of(instant, zone).strftime("%Y-%m-%dT%H:%M")

@@ -1,0 +1,179 @@
+"""A person's answers as records at their server: written there and nowhere else, as ``own_repository`` does with events.
+
+There is one record for each event. Its key follows from the event's uri, and where an answer stands under another key already
+that one is to be changed. Nothing is written about an event whose answers are not for everybody.
+"""
+
+from urllib.parse import unquote, urlsplit
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Conflict, InvalidInput, NotFound
+from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_record_uri, by_slug
+from openmeet.domain.identities.model import Identity
+from openmeet.network.own_records.own_writing import checked, own_uri
+from openmeet.network.publishing.send import list_rsvps
+from openmeet.network.publishing.sending import delete_record, get_record, put_record
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, write_rsvp
+from openmeet.network.repositories.agents import agent_for
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.read import prove_record
+
+# As they are chosen on the page, and the tokens that are written.
+CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
+
+
+async def subject_at(db: Database, network: Network, address: str, public_url: str) -> AtUri:
+    """The event's record that was named: by its at-uri, of a DID or a handle, or by the event's page on this site.
+
+    Raises InvalidInput for what names none, and where answers are not for everybody.
+    """
+    async with db.reader() as reader:
+        uri = await _by_page(reader, address.strip(), public_url)
+    if uri is None:
+        uri = await _by_uri(network, address.strip())
+    await _check_is_for_everybody(db, uri)
+    return uri
+
+
+async def create(db: Database, network: Network, identity: Identity, subject: AtUri, choice: str) -> AtUri:
+    """Write a first answer to an event. Raises InvalidInput where there is one already that says otherwise.
+
+    The same form sent twice writes one record.
+    """
+    agent = await agent_for(db, network, identity)
+    token = _token(choice)
+    async for one in list_rsvps(agent, identity.did):
+        if one.subject == subject:
+            return await _stands(agent, one.uri, token)
+    uri = AtUri(identity.did, RSVP, RecordKey(record_key_for(subject)))
+    record = write_rsvp(
+        token,
+        subject_uri=str(subject),
+        subject_cid=await _cid_of(db, network, subject),
+        now=network.clock.now(),
+        previous=None,
+    )
+    try:
+        await put_record(agent, uri, checked(RSVP, record, "event"), swap=None)
+    except Conflict:
+        return await _stands(agent, uri, token)
+    return uri
+
+
+async def read_own(db: Database, network: Network, identity: Identity, rkey: str) -> tuple[str, str]:
+    """What an answer's record there says: (the event's uri, which of ``CHOICES``, or the word that it has). Raises NotFound."""
+    current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
+    if current is None:
+        raise NotFound("There is no such record in your repository.")
+    return _said(current.record)
+
+
+async def edit(db: Database, network: Network, identity: Identity, rkey: str, choice: str) -> None:
+    """Answer otherwise there; fields of other apps stay.
+
+    Raises Conflict when it changed meanwhile, InvalidInput where answers are not for everybody (any more).
+    """
+    agent = await agent_for(db, network, identity)
+    uri, token = own_uri(identity, RSVP, rkey), _token(choice)
+    current = await get_record(agent, uri)
+    if current is None:
+        raise NotFound("There is no such record in your repository.")
+    subject = await _by_uri(network, _said(current.record)[0])
+    await _check_is_for_everybody(db, subject)
+    record = write_rsvp(
+        token,
+        subject_uri=str(subject),
+        subject_cid=await _cid_of(db, network, subject),
+        now=network.clock.now(),
+        previous=current.record,
+    )
+    if record != current.record:
+        await put_record(agent, uri, checked(RSVP, record, "event"), swap=current.cid)
+
+
+async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
+    """Take an answer out of the repository."""
+    await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), expected=None)
+
+
+async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:
+    """The record of the event whose page this is; None for what is no page of ours. Raises InvalidInput."""
+    try:
+        parts, own = urlsplit(address), urlsplit(public_url)
+    except ValueError:
+        return None
+    words = parts.path.rstrip("/").split("/")
+    is_ours = (parts.scheme, parts.netloc.lower()) == (own.scheme, own.netloc.lower())
+    if not is_ours or len(words) != 3 or words[1] != "events":
+        return None
+    event = await by_slug(reader, EventSlug(unquote(words[2])))
+    if event is None or event.is_gone or event.record_uri is None or not may_answers_be_public(event):
+        raise InvalidInput("event", "This event has no record that you could answer.")
+    return parse_at_uri(event.record_uri)
+
+
+async def _by_uri(network: Network, text: str) -> AtUri:
+    try:
+        uri = normal_uri(parse_at_uri(text))
+        if uri.collection != EVENT or uri.rkey is None:
+            raise InvalidInput("event", "This is not the address of an event.")
+        if not uri.authority.startswith("did:"):
+            uri = AtUri(await network.handles.resolve(parse_handle(uri.authority)), uri.collection, uri.rkey)
+    except Malformed:
+        raise InvalidInput(
+            "event", "Paste the event’s address: its page here, or one that begins with at://."
+        ) from None
+    return uri
+
+
+async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
+    async with db.reader() as reader:
+        event = await by_record_uri(reader, str(subject))
+    if event is not None and not may_answers_be_public(event):
+        raise InvalidInput("event", "Answers to this event are not for everybody: answer it on its page.")
+
+
+async def _cid_of(db: Database, network: Network, subject: AtUri) -> str:
+    """The CID of the event's record: from our verified index, else proven by its author's server. Raises InvalidInput."""
+    async with db.reader() as reader:
+        known = await seen.find(reader, str(subject))
+    if known is not None and known.cid is not None and known.is_verified:
+        return known.cid
+    try:
+        proven = await prove_record(network, parse_did(subject.authority), str(subject.collection), str(subject.rkey))
+    except NotFound:
+        proven = None
+    if proven is None or proven.cid is None:
+        raise InvalidInput("event", "There is no such event in that repository.")
+    return str(proven.cid)
+
+
+async def _stands(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
+    """The answer that stands there, where it says this already: the form was sent twice. Raises InvalidInput."""
+    current = await get_record(agent, uri)
+    if current is not None and current.record.get("status") == token:
+        return uri
+    raise InvalidInput("event", "You have answered this event already. Change that answer in your list.")
+
+
+def _said(record: dict[str, Value]) -> tuple[str, str]:
+    subject, status = record.get("subject"), record.get("status")
+    uri = subject.get("uri") if isinstance(subject, dict) else None
+    return uri if isinstance(uri, str) else "", status.rpartition("#")[2] if isinstance(status, str) else ""
+
+
+def _token(choice: str) -> str:
+    if choice not in CHOICES:
+        raise InvalidInput("answer", "Choose an answer.")
+    return CHOICES[choice]

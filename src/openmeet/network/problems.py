@@ -1,0 +1,151 @@
+"""What needs a person: servers that fail, records that conflict, given-up messages, looked at closely."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_network.circuits import CircuitState
+from at_protocol.data import cbor, json_form
+from at_protocol.failures import Malformed
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.queue.contract import DeadLetter, Queue
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.dead_letters import Shown
+from openmeet.network.ingestion.merge_decisions import OPEN
+from openmeet.network.records.message import RecordMessage, decode
+from openmeet.network.repositories import circuits
+
+SHOWN = 50
+_PAGE = 500
+
+# What is owed to whom that does not answer. A record that was never sent has no DID yet: it is its person's first.
+FAILING = """
+    select i.pds_url as pds_url, count(*) as n, max(p.attempts) as attempts, min(p.due_at) as next_at,
+           max(p.reason) as reason
+      from publications p
+      join identities i on i.did = p.did or (p.did is null and i.user_id = p.user_id and i.is_default = 1)
+     where p.state = 'retrying'
+     group by i.pds_url order by count(*) desc, i.pds_url limit :limit
+"""
+
+OPEN_CONFLICTS = f"""
+    select c.uri, c.field, c.policy, c.result, c.decided_at, e.slug, e.title
+      from conflicts c left join events e on e.record_uri = c.uri and e.visibility = 'public' and e.deleted_at is null
+     where {OPEN} order by c.decided_at desc, c.uri, c.field limit :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FailingServer:
+    """A PDS that fails, or that records wait for; each has a time of its own, ``next_at`` is the earliest.
+
+    ``circuit``: whether it is asked at all; while it is open ``next_at`` is when one call tries.
+    """
+
+    pds_url: str
+    records: int
+    attempts: int
+    next_at: Instant
+    reason: str
+    circuit: CircuitState
+
+    @property
+    def words(self) -> str:
+        match self.circuit:
+            case CircuitState.CLOSED:
+                return "failing"
+            case CircuitState.OPEN:
+                return "not asked (circuit open)"
+            case CircuitState.HALF_OPEN:
+                return "being tried (circuit half open)"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """A field that was changed here and elsewhere at once, that a host could turn round, and that none has looked at.
+
+    ``slug`` and ``title`` are of the event, where everybody may see it.
+    """
+
+    uri: str
+    field: str
+    policy: str
+    result: str
+    decided_at: Instant
+    slug: str | None
+    title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A dead letter with what is in it: the record as JSON, or the bytes' beginning where nobody can read it."""
+
+    letter: Shown
+    content: str
+
+
+async def failing_servers(reader: Reader) -> list[FailingServer]:
+    """The one that most records wait for first; then those that are left alone and nothing waits for."""
+    left_alone = {one.service: one for one in await circuits.known(reader)}
+    found = []
+    for row in await reader.fetch(FAILING, limit=SHOWN):
+        circuit = left_alone.pop(row["pds_url"].rstrip("/"), None)
+        found.append(
+            FailingServer(
+                row["pds_url"],
+                row["n"],
+                row["attempts"],
+                Instant(row["next_at"]) if circuit is None else circuit.open_until or reader.now,
+                row["reason"] if circuit is None else circuit.reason,
+                CircuitState.CLOSED if circuit is None else circuit.state(reader.now),
+            )
+        )
+    found += [
+        FailingServer(one.service, 0, one.failures, one.open_until or reader.now, one.reason, one.state(reader.now))
+        for one in left_alone.values()
+    ]
+    return found[:SHOWN]
+
+
+async def open_conflicts(reader: Reader) -> list[OpenConflict]:
+    """The newest first."""
+    return [
+        OpenConflict(
+            row["uri"],
+            row["field"],
+            row["policy"],
+            row["result"],
+            Instant(row["decided_at"]),
+            row["slug"],
+            row["title"],
+        )
+        for row in await reader.fetch(OPEN_CONFLICTS, limit=SHOWN)
+    ]
+
+
+async def open_letter(queue: Queue, letter_id: str) -> Opened:
+    """Raises NotFound where it was retried or discarded meanwhile."""
+    after = ""
+    while letters := await queue.dead_letters(_PAGE, after):
+        found = next((one for one in letters if one.letter_id == letter_id), None)
+        if found is not None:
+            return Opened(dead_letters.shown(found), _content(found))
+        after = letters[-1].letter_id
+    raise NotFound("There is no such message: it was delivered again or forgotten.")
+
+
+async def letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[Shown], str]:
+    """A page of them, and where the next one begins; empty where there is none."""
+    found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
+    return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""
+
+
+def _content(letter: DeadLetter) -> str:
+    try:
+        message = decode(letter.message.body)
+        if isinstance(message, RecordMessage) and message.body is not None:
+            return json_form.encode(cbor.decode(message.body)).decode()
+    except Malformed:
+        return repr(letter.message.body[:500])
+    return f"{message}"

@@ -1,0 +1,173 @@
+"""Several first sends of one repository in one commit (``applyWrites``), at most 200.
+
+Each row keeps its own lease, key, CID and bytes, fixed before anything is sent, as if it went alone. The commit takes all
+of them or none, so there are three ends: it is answered, and each row is settled by itself; it is refused, and each row
+is paid singly, because one of them spoils it; or nobody knows, and each row is read back when it is tried again. Updates and
+retractions never go this way: they need ``swapRecord``, since keys come again, and a late delete must not meet what was written since.
+What failed before does not either: it would fail its neighbours.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from at_network.pacing import pause_seconds
+from at_protocol.data import json_form
+from groundwork.errors import Failure, NotSignedIn
+from groundwork.outbox import retry
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities.model import Identity
+from openmeet.network.publishing import draft as drafting
+from openmeet.network.publishing import settle, write
+from openmeet.network.publishing.decision import Publish
+from openmeet.network.publishing.draft import Draft
+from openmeet.network.publishing.eligibility import decide
+from openmeet.network.publishing.in_flight import until_answered
+from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
+from openmeet.network.publishing.sending import Stored, apply_creates
+from openmeet.network.records.event_writer import Written, seal_in_cbor
+from openmeet.network.repositories.agents import agent_for
+from openmeet.outbox import in_flight
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.in_flight import Sent
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import State
+
+# The protocol's limit on one commit.
+MAX_WRITES = 200
+# The reference PDS takes JSON bodies of 150 kB; what is larger goes in several calls.
+MAX_BODY_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Create:
+    """A first send: the row, and what it says."""
+
+    held: Publication
+    draft: Draft
+    written: Written
+
+    @property
+    def sent(self) -> Sent:
+        return Sent(str(self.draft.uri), str(self.written.cid), None)
+
+    @property
+    def size(self) -> int:
+        return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
+
+
+async def pay_together(publisher: Publisher, held: Sequence[Publication]) -> list[Publication]:
+    """Pay what can go out together; the rows that must be paid singly, as they stand now. Raises nothing of the network."""
+    by_did: dict[str, list[_Create]] = defaultdict(list)
+    alone: list[Publication] = []
+    for one in held:
+        try:
+            create = await _create_of(publisher, one)
+        except Exception as failure:  # noqa: BLE001 - one row that cannot be read must not keep the others from going out
+            log.error("publication.failed_unforeseen", kind=one.kind.value, subject=one.subject_id, error=repr(failure))
+            create = None
+        if create is None:
+            alone.append(one)
+        else:
+            by_did[create.draft.identity.did].append(create)
+    batches = [batch for creates in by_did.values() for batch in _batches(creates)]
+    left = await asyncio.gather(*(_pay_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
+    return alone + [one for some in left for one in some]
+
+
+async def _create_of(publisher: Publisher, held: Publication) -> _Create | None:
+    """What the row comes to, if that is a first send; None for everything else."""
+    if held.attempts > 0 or held.state is State.RETRACTING:
+        return None
+    async with publisher.db.reader() as reader:
+        decision = await decide(reader, held, publisher.flags)
+    if not isinstance(decision, Publish):
+        return None
+    try:
+        draft = await drafting.first_draft(publisher, held, decision)
+    except Failure:
+        return None  # alone it fails again, and its row says why
+    return None if draft is None else _Create(held, draft, seal_in_cbor(draft.record))
+
+
+def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
+    """As many as fit into one call."""
+    found: list[list[_Create]] = []
+    size = 0
+    for create in creates:
+        if not found or len(found[-1]) == MAX_WRITES or size + create.size > MAX_BODY_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(create)
+        size += create.size
+    return found
+
+
+async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
+    """Pay one call's worth; the rows that are to be paid singly."""
+    uris = {str(one.draft.uri) for one in batch}
+    if len(batch) < 2 or len(uris) < len(batch):
+        return [one.held for one in batch]
+    try:
+        client = await agent_for(publisher.db, publisher.network, identity)
+    except Failure:
+        return [one.held for one in batch]
+    if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
+        return [one.held for one in batch]
+    fixed = await _fix(publisher, batch)
+    if not fixed:
+        return []
+    try:
+        async with until_answered(publisher, [one.sent for one in fixed]):
+            applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
+        for made, cid in zip(fixed, applied.cids, strict=True):
+            stored = Stored(cid or "", applied.rev)
+            await write.settle_stored(publisher, made.held, made.sent, made.written.body, stored)
+        log.info("records.published_together", did=identity.did, created=len(fixed))
+    except NotSignedIn:
+        return await _as_they_stand(publisher, fixed)
+    except Failure as failure:
+        if not retry.is_worth_retrying(failure):
+            log.warning("publications.refused_together", writes=len(fixed), reason=failure.why)
+            return await _as_they_stand(publisher, fixed)
+        for one in fixed:
+            await settle.try_later(publisher, one.held, failure.why, retry.asked_seconds(failure))
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promises must not be lost
+        log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
+        for one in fixed:
+            await settle.try_later(publisher, one.held, type(failure).__name__, None)
+    return []
+
+
+async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
+    """Store what will be sent, each under its lease; those whose lease is another payer's by now fall out.
+
+    So do those that were written too often; they wait for their owner from now on, and not for the end of their lease.
+    """
+    fixed: list[_Create] = []
+    too_often: list[tuple[_Create, int]] = []
+    async with publisher.db.transaction() as tx:
+        for one in batch:
+            writes = await leases.fix(tx, one.held, one.sent, did=one.draft.identity.did, body=one.written.body)
+            if writes is not None and writes <= MAX_WRITES_PER_HOUR:
+                fixed.append(one)
+            elif writes is not None:
+                await in_flight.answered(tx, one.sent)  # it is not sent
+                too_often.append((one, writes))
+    for one, writes in too_often:
+        await write.written_too_often(publisher, one.held, one.sent.uri, writes)
+    return fixed
+
+
+async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publication]:
+    """The rows read anew, with the key that was fixed for them: a second one must never be chosen."""
+    found: list[Publication] = []
+    async with publisher.db.reader() as reader:
+        for one in fixed:
+            now = await leases.find(reader, one.held.kind, one.held.subject_id)
+            if now is not None and now.lease == one.held.lease and now.state in {State.SENDING, State.RETRACTING}:
+                found.append(now)
+    return found

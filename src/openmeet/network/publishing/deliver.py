@@ -1,0 +1,269 @@
+"""Paying record debts: take what is due, decide from the present, write or take back, note the state.
+
+Two short transactions per record, with the network between them. A payer that dies leaves a row with key, CID and
+bytes: the next one reads back before it sends again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NoReturn
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, NotSignedIn, Unavailable
+from groundwork.outbox import retry
+from groundwork.outbox.owe import owe
+from groundwork.telemetry import tracing
+from groundwork.telemetry.logs import log
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import EventId
+from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.network.publishing import proving, settle, write
+from openmeet.network.publishing.decision import (
+    ELSEWHERE,
+    GiveWay,
+    Hold,
+    KeepHere,
+    Leave,
+    LetGo,
+    Pause,
+    Publish,
+    PublishEvent,
+    PublishGroup,
+    PublishPlain,
+    PublishRsvp,
+    PublishSeries,
+    Return,
+    Stay,
+    Wait,
+)
+from openmeet.network.publishing.eligibility import decide
+from openmeet.network.publishing.holders import repository_to_clear
+from openmeet.network.publishing.publisher import (
+    CHANGED_ELSEWHERE,
+    INGESTED_AFTER,
+    LEASE_SECONDS,
+    LOOK_AGAIN_AFTER,
+    Publisher,
+)
+from openmeet.network.publishing.send import take_away
+from openmeet.network.publishing.sending import get_record
+from openmeet.network.records import seen
+from openmeet.network.repositories.agents import agent_for, is_not_allowed
+from openmeet.network.repositories.sessions import note_refused
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import publication_taking
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, Kind, State, look_again
+
+# How servers refuse writes to an account that they do not serve (any more): that is not about the record.
+_ACCOUNT_IS_AWAY = frozenset(
+    {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
+)
+
+# Rounds until a record is taken back unheard: about two hours (``INGESTED_AFTER``, doubled each time), after rounds of merging too.
+_MOST_HEARINGS = 8
+
+
+async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline_seconds: float) -> bool:
+    """A request pays its own debt after its commit; False when that did not succeed in time (it stays owed)."""
+    async with publisher.db.transaction() as tx:
+        before = await _named_by(tx, kind, subject_id)
+        held = [
+            await publication_taking.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            for one, of in (*before, (kind, subject_id))
+        ]
+    due = [one for one in held if one is not None]
+    if due:
+        # Where the request gives up waiting, the payment goes on: its lease is its own.
+        task = asyncio.create_task(_pay_each(publisher, due))
+        await asyncio.wait({task}, timeout=deadline_seconds)
+    async with publisher.db.reader() as reader:
+        after = await leases.find(reader, kind, subject_id)
+    return after is not None and after.state is State.PUBLISHED
+
+
+async def _named_by(reader: Reader, kind: Kind, subject_id: str) -> list[tuple[Kind, str]]:
+    """Whose record goes first, because this one's names it: of a date its series'."""
+    event = await event_queries.by_id(reader, EventId(subject_id)) if kind is Kind.EVENT else None
+    return [] if event is None or event.place_in_series is None else [(Kind.SERIES, event.place_in_series.series_id)]
+
+
+async def _pay_each(publisher: Publisher, due: Sequence[Publication]) -> None:
+    for one in due:
+        await pay(publisher, one)
+
+
+async def pay(publisher: Publisher, held: Publication) -> None:
+    """Pay one leased debt; every outcome is a state of its row, nothing is raised."""
+    try:
+        with tracing.step("record.paid", held.subject_id, kind=held.kind.value):
+            await _pay(publisher, held)
+    except Failure as failure:
+        await _settle_failure(publisher, held, failure)
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promise must not be lost
+        log.error("publication.failed_unforeseen", kind=held.kind.value, subject=held.subject_id, error=repr(failure))
+        await settle.try_later(publisher, held, type(failure).__name__, None)
+
+
+async def _pay(publisher: Publisher, held: Publication) -> None:
+    async with publisher.db.reader() as reader:
+        decision = await decide(reader, held, publisher.flags)
+    is_retracting = held.state is State.RETRACTING
+    match decision:
+        case Hold(why) | GiveWay(why):
+            await _hold(publisher, held, why)
+        case Leave() | KeepHere() if is_retracting:
+            await _stop_taking_back(publisher, held)
+        case KeepHere(why):
+            await settle.give_back(publisher, held, State.WITHHELD, reason=why)
+        case Leave():
+            async with publisher.db.transaction() as tx:
+                await leases.leave(tx, held)
+        case Stay(why):
+            await settle.give_back(publisher, held, State.BLOCKED, reason=why)
+        case LetGo():
+            await settle.forget(publisher, held)
+        case Return(uri):
+            await settle.come_back(publisher, held, uri)
+        case _ if is_retracting:
+            await _start_over(publisher, held)
+        case Pause():
+            due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            await settle.give_back(publisher, held, State.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
+        case Wait(why, until):
+            due_at = until or Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            await settle.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
+        case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
+            await _publish(publisher, held, decision)
+
+
+async def _publish(publisher: Publisher, held: Publication, decision: Publish) -> None:
+    if await write.settle_earlier_send(publisher, held):
+        return
+    client = await agent_for(publisher.db, publisher.network, decision.identity)
+    try:
+        await write.write(publisher, client, held, decision)
+    except NotSignedIn as refused:
+        await _session_refused(publisher, decision.identity, refused)
+
+
+async def _start_over(publisher: Publisher, held: Publication) -> None:
+    """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
+    there = None if held.uri is None else await proving.what_is_there(publisher, parse_at_uri(held.uri))
+    if there is not None and there.cid is None:
+        await settle.forget(publisher, held, there)
+    elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
+        # A delete that nobody answered may still be on its way, and would look like somebody else's.
+        await _take_back(publisher, held)
+    else:
+        await settle.give_back(publisher, held, State.DUE, reason="")
+        return
+    async with publisher.db.transaction() as tx:
+        await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
+
+
+async def _stop_taking_back(publisher: Publisher, held: Publication) -> None:
+    """Nothing is owed any more, whatever the repository says. But a delete may be on its way, and what is left there must be somebody's:
+    what we wrote goes first, what its author wrote in another app stays with its promise.
+    """
+    if held.uri is None or held.kind not in {Kind.EVENT, Kind.RSVP}:
+        await settle.forget(publisher, held)
+        return
+    async with publisher.db.reader() as reader:
+        event = await event_queries.by_id(reader, EventId(held.subject_id)) if held.kind is Kind.EVENT else None
+    if event is not None and event.is_record_of_author:
+        await settle.give_back(publisher, held, State.DUE, reason="")
+    else:
+        await _start_over(publisher, held)
+
+
+async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
+    """Nothing of it may be public: what may be out there is taken back."""
+    if held.uri is None or held.did is None:
+        if held.state is State.RETRACTING:
+            await settle.forget(publisher, held)
+        else:
+            await settle.give_back(publisher, held, State.WITHHELD, reason=why)
+        return
+    async with publisher.db.transaction() as tx:
+        if not await leases.start_retracting(tx, held):
+            return
+    await _take_back(publisher, leases.as_retracting(held))
+
+
+async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
+    """Delete the record of a row that says it is being taken back."""
+    if taking_back.uri is None or taking_back.did is None:
+        return
+    uri = parse_at_uri(taking_back.uri)
+    async with publisher.db.reader() as reader:
+        identity = await repository_to_clear(reader, taking_back)
+    if identity is None:
+        await settle.give_back(publisher, taking_back, State.BLOCKED, reason=ELSEWHERE)
+        return
+    try:
+        client = await agent_for(publisher.db, publisher.network, identity)
+        try:
+            if await _is_heard_first(publisher, client, taking_back, uri):
+                return
+            rev = await take_away(client, uri, expected=taking_back.base_cid)
+        except NotSignedIn as refused:
+            await _session_refused(publisher, identity, refused)
+        gone = await proving.absence(publisher, uri, rev)
+    except Failure as failure:
+        await _settle_failure(publisher, taking_back, failure)
+    else:
+        await settle.forget(publisher, taking_back, gone)
+
+
+async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: Publication, uri: AtUri) -> bool:
+    """Whether the record of an answer says what another app of theirs has written, and nobody here has heard yet.
+
+    That is their word, and counts, although its record goes: ingestion gets it first, and two hours to hear it, as long as it
+    tries a message itself. Each round waits twice as long as the one before. What an event's record says is not waited for: it
+    may be what must not be public.
+    """
+    if taking_back.kind is not Kind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
+        return False
+    current = await get_record(client, uri)
+    async with publisher.db.reader() as reader:
+        known = await seen.find(reader, str(uri))
+    heard = {taking_back.base_cid, taking_back.chosen_cid, None if known is None else known.cid}
+    if current is None or current.cid in heard:
+        return False
+    await publisher.enqueue([await proving.what_is_there(publisher, uri)])
+    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
+    await settle.give_back(
+        publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
+    )
+    return True
+
+
+async def _settle_failure(publisher: Publisher, held: Publication, failure: Failure) -> None:
+    """It waits for the person, for a better moment, or for nothing any more."""
+    if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
+        why = failure.why if isinstance(failure, NotSignedIn) else NOT_ALLOWED
+        await settle.give_back(publisher, held, State.BLOCKED, reason=why)
+    elif failure.name in _ACCOUNT_IS_AWAY:
+        # It has moved, or rests: who it is now is asked, and its person signs in where it is.
+        await settle.give_back(publisher, held, State.BLOCKED, reason=failure.why)
+        async with publisher.db.transaction() as tx:
+            fixed = await leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
+            if fixed is not None and fixed.did is not None:
+                await owe(tx, Debt.REFRESH_IDENTITY, fixed.did, int(tx.now))
+    elif retry.is_worth_retrying(failure):
+        await settle.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
+    else:
+        await settle.refuse(publisher, held, failure.why)
+
+
+async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
+    """The PDS no longer knows the session. A custodial account signs in anew with the next try; others are asked to."""
+    await note_refused(publisher.db, publisher.network, identity, refused)
+    if identity.kind is IdentityKind.CUSTODIAL:
+        raise Unavailable("The session has ended; signing in again.") from refused
+    raise refused

@@ -1,0 +1,289 @@
+"""What is about to be written: where, and what the record says. What the PDS holds is read, and our fields are changed in it."""
+
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data import cbor
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.validate import validate_record
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.errors import Refused, RemoteFailed
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.identities.model import Identity
+from openmeet.network.publishing.blob_limits import limit_for
+from openmeet.network.publishing.blobs import NO_PICTURE, Blob, Outgoing, blob_of
+from openmeet.network.publishing.decision import (
+    Publish,
+    PublishEvent,
+    PublishGroup,
+    PublishPlain,
+    PublishRsvp,
+    PublishSeries,
+)
+from openmeet.network.publishing.proving import prove
+from openmeet.network.publishing.publisher import Publisher, page_of
+from openmeet.network.publishing.repositories import is_listed
+from openmeet.network.publishing.send import get_event, list_rsvps
+from openmeet.network.publishing.sending import Current
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
+from openmeet.network.records.event_reader import MAX_RECORD_BYTES
+from openmeet.network.records.event_writer import Publishable, owes_nothing, publishable, seal_in_cbor, write_event
+from openmeet.network.records.group import GroupOut, write_group
+from openmeet.network.records.group_part import group_part
+from openmeet.network.records.lineage import lineage_of
+from openmeet.network.records.media import known_picture
+from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.rsvp import record_key_for, write_rsvp
+from openmeet.network.records.series import write_series
+from openmeet.network.records.series_part import series_page, series_part
+from openmeet.network.records.succession import put_lineage
+from openmeet.outbox import former_records, in_flight
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is about to be written: where, in place of what, and the record.
+
+    ``picture``: what is uploaded first, if anything is; or why the record has none.
+    """
+
+    uri: AtUri
+    identity: Identity
+    current: Current | None
+    record: dict[str, Value]
+    owes_nothing: bool
+    picture: Outgoing = NO_PICTURE
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedElsewhere:
+    """Somebody else changed or deleted what is there, and the stream has not brought it: it is merged first, and written afterwards."""
+
+    uri: AtUri
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """The event's record was deleted, and somebody else's record now has its key.
+
+    ``is_ours``: it is a create of ours that was acted on late, and is being taken away (``late``).
+    """
+
+    uri: AtUri
+    is_ours: bool
+
+
+async def first_draft(publisher: Publisher, held: Publication, decision: Publish) -> Draft | None:
+    """The record of something that was never sent, checked; None where one may be there already.
+
+    Nobody is asked for it: a create fails where something is under its key. Raises Refused, as ``check`` does, and the
+    failures of the calls.
+    """
+    if held.uri is not None:
+        return None
+    uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
+    if isinstance(decision, PublishPlain):
+        if not is_new:
+            return None
+        record = decision.write(publisher.instance, publisher.network.clock.now(), None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    elif isinstance(decision, PublishEvent):
+        if not is_new or decision.event.picture is not None:
+            return None  # with a picture it goes alone: that is uploaded first
+        ours, _ = await _publishable(publisher, decision.event, None)
+        draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
+    elif isinstance(decision, PublishGroup):
+        if not is_new or decision.picture is not None:
+            return None
+        record = write_group(_group_out(publisher, decision, None), None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    elif isinstance(decision, PublishSeries):
+        record = await _series_record(publisher, decision, None, None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    else:
+        async with publisher.db.reader() as reader:
+            known = await seen.find(reader, str(uri))
+            is_known = await is_listed(reader, decision.identity)
+        if not is_known or (known is not None and known.cid is not None):
+            return None
+        record = await _rsvp_record(publisher, decision, None)
+        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+    check(publisher, draft, seal_in_cbor(draft.record).body)
+    return draft
+
+
+async def drafted(
+    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None
+) -> Draft | ChangedElsewhere | Occupied:
+    """The record to write, or where something is that must be ingested first, or stands in its place. Raises the failures of the calls.
+
+    ``picture_bytes``: a picture has at most so many.
+    """
+    uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
+    if isinstance(decision, PublishRsvp) and held.uri is None:
+        uri = await _answer_before(publisher, client, decision, uri)
+    current = None if is_new else await get_event(client, uri)
+    if isinstance(decision, PublishRsvp) and held.uri is None and current is not None:
+        # Whatever merging leaves, that record is the one to change from now on.
+        async with publisher.db.transaction() as tx:
+            await leases.attach_current(tx, held, did=decision.identity.did, uri=str(uri))
+    async with publisher.db.reader() as reader:
+        known = await seen.find(reader, str(uri))
+    if (None if current is None else current.cid) != (None if known is None else known.cid):
+        return ChangedElsewhere(uri)
+    previous = None if current is None else current.record
+    if isinstance(decision, PublishEvent) and current is not None and held.uri is None:
+        async with publisher.db.reader() as reader:
+            if decision.event.record_uri is None:
+                late = await in_flight.among(reader, [str(uri)])
+                return Occupied(uri, is_ours=(str(uri), current.cid) in late)
+    if isinstance(decision, PublishEvent):
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.picture)
+        ours, picture = await _publishable(publisher, decision.event, limit)
+        earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
+        settled = previous is not None and owes_nothing(ours, previous, earlier)
+        if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
+            picture = NO_PICTURE  # it is there
+        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, picture)
+    if isinstance(decision, PublishGroup):
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
+        picture = await blob_of(publisher.pictures, decision.picture, limit)
+        record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(held.base_body))
+        if previous is not None and record.get("avatar") == previous.get("avatar"):
+            picture = replace(picture, blob=None)  # it is there
+        return Draft(uri, decision.identity, current, record, record == previous, picture)
+    if isinstance(decision, PublishSeries):
+        agreed = _decoded(held.base_body)
+        record = await _series_record(publisher, decision, previous, _decoded(held.chosen_body), agreed)
+    elif isinstance(decision, PublishPlain):
+        record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
+    else:
+        record = await _rsvp_record(publisher, decision, previous)
+    return Draft(uri, decision.identity, current, record, record == previous)
+
+
+def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
+    """Raises Refused for a record that no server should take."""
+    if len(body) > MAX_RECORD_BYTES:
+        raise Refused(f"The record would have more than {MAX_RECORD_BYTES} bytes.")
+    if draft.current is not None:
+        return  # what another app wrote need not be valid; we change our fields in it and leave judging to the PDS
+    try:
+        validate_record(publisher.catalog, str(draft.uri.collection), draft.record)
+    except Malformed as wrong:
+        raise Refused(f"The record would not be valid: {wrong.why}.") from wrong
+
+
+async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, Outgoing]:
+    """What the record is to say, and the picture that it names."""
+    async with publisher.db.reader() as reader:
+        series = await series_part(reader, event, publisher.instance)
+        group_uri = await group_part(reader, event)
+        lineage = await lineage_of(reader, Kind.EVENT, event.id)
+    picture = await blob_of(publisher.pictures, event.picture if reach_of(event) is Reach.FULL else None, limit)
+    page = page_of(publisher.instance, event)
+    ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
+    return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
+
+
+def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
+    group, avatar = decision.group, None if blob is None else blob.media
+    page = f"{publisher.instance}/groups/{quote(group.slug)}"
+    return GroupOut(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
+
+
+async def _series_record(
+    publisher: Publisher,
+    decision: PublishSeries,
+    previous: dict[str, Value] | None,
+    written: dict[str, Value] | None,
+    agreed: dict[str, Value] | None = None,
+) -> dict[str, Value]:
+    async with publisher.db.reader() as reader:
+        lineage = await lineage_of(reader, Kind.SERIES, decision.series.id)
+    record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
+    put_lineage(record, lineage, written)
+    return record
+
+
+async def _rsvp_record(
+    publisher: Publisher, decision: PublishRsvp, previous: dict[str, Value] | None
+) -> dict[str, Value]:
+    return write_rsvp(
+        decision.token,
+        subject_uri=decision.event.record_uri or "",
+        subject_cid=await _subject_cid(publisher, decision.event),
+        now=publisher.network.clock.now(),
+        previous=previous,
+    )
+
+
+def _decoded(body: bytes | None) -> dict[str, Value] | None:
+    value = None if body is None else cbor.decode(body)
+    return value if isinstance(value, dict) else None
+
+
+async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
+    """Where the record is or will be, and whether nothing can be there yet."""
+    if held.uri is not None:
+        return parse_at_uri(held.uri), False
+    if isinstance(decision, PublishEvent):
+        if decision.event.record_uri is not None and decision.event.record_did == did:
+            return parse_at_uri(decision.event.record_uri), False
+        async with publisher.db.reader() as reader:
+            before = await former_records.in_repository(reader, Kind.EVENT, decision.event.id, did)
+        return (_new_uri(publisher, did, EVENT), True) if before is None else (parse_at_uri(before), False)
+    if isinstance(decision, PublishSeries):
+        return _new_uri(publisher, did, SERIES), True
+    if isinstance(decision, PublishGroup):
+        return _new_uri(publisher, did, GROUP), True
+    if isinstance(decision, PublishPlain):
+        if decision.key is None:
+            return _new_uri(publisher, did, decision.collection), True
+        return AtUri(did, decision.collection, decision.key), False
+    subject = parse_at_uri(decision.event.record_uri or "")
+    async with publisher.db.reader() as reader:
+        # Whatever key an earlier answer stands under, it is the one to change: never a second one.
+        known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
+    mine = next((one for one in known if one.collection == RSVP), None)
+    if mine is not None:
+        return parse_at_uri(mine.uri), False
+    return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
+
+
+async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
+    """Where an answer to this event stands already, under whatever key, in a repository that nobody has read whole yet."""
+    async with publisher.db.reader() as reader:
+        if await is_listed(reader, decision.identity):
+            return uri
+    async for one in list_rsvps(client, decision.identity.did):
+        if str(one.subject) == decision.event.record_uri:
+            return one.uri
+    return uri
+
+
+def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
+    return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
+
+
+async def _subject_cid(publisher: Publisher, event: Event) -> str:
+    """The CID of the event's record: from our verified index, else proven by its author's PDS."""
+    uri = event.record_uri or ""
+    async with publisher.db.reader() as reader:
+        known = await seen.find(reader, uri)
+    if known is not None and known.cid is not None and known.is_verified:
+        return known.cid
+    proven = await prove(parse_at_uri(uri), publisher)
+    if proven.cid is None:
+        raise RemoteFailed("The event’s record cannot be found in its author’s repository.")
+    return str(proven.cid)

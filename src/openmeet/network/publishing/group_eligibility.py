@@ -1,0 +1,143 @@
+"""May a group's records be published, and where? Decided from the present (invariants 3, 11).
+
+They stand in one repository, which speaks for the group: its own, or its owner's. The group itself, the record that it had in another
+repository before, and its word about its events.
+"""
+
+from collections.abc import Mapping
+
+from at_protocol.data.model import Value
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Refused
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.groups import queries, record_queries
+from openmeet.domain.groups.backups import named_backups
+from openmeet.domain.groups.model import Group, GroupId
+from openmeet.domain.groups.promotion import Share, share_of, speaker_of
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.decision import (
+    ELSEWHERE,
+    RECALLED,
+    Decision,
+    Hold,
+    Leave,
+    LetGo,
+    PublishGroup,
+    PublishPlain,
+    Stay,
+    Wait,
+    repository_for,
+)
+from openmeet.network.publishing.holders import repository_to_clear
+from openmeet.network.records.collections import GROUP, GROUP_EVENT
+from openmeet.network.records.group import Reference, write_former
+from openmeet.network.records.group_statements import write_group_event
+from openmeet.network.records.rsvp import record_key_for
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import NO_REPOSITORY_OF_GROUP, NOT_AGREED, SPEAKER_NOT_AGREED
+
+
+async def decide_group(reader: Reader, owed: Publication) -> Decision:
+    """The group's own record."""
+    group = await queries.by_id(reader, GroupId(owed.subject_id))
+    if group is None or group.deleted_at is not None:
+        return Hold("The group was deleted.")
+    if group.is_read_only:
+        return Leave("The group is kept elsewhere; nothing is written there.")
+    if not group.details.sync_enabled:
+        return Hold("Its owner keeps the group itself off the network.")
+    share = share_of(group)
+    if share is Share.NOTHING:
+        return Hold("Only a public group is published, and only where it lets the network know of it.")
+    if group.is_hidden:
+        why = "A moderator has hidden it."
+        return Leave(why) if owed.may_be_out_there else Hold(why)
+    speaker = speaker_of(group)
+    if not (await identity_queries.consent(reader, speaker)).is_given:
+        return Hold(SPEAKER_NOT_AGREED)
+    if owed.is_recalled:
+        return Hold(RECALLED)
+    identity = await repository_for(reader, speaker, owed.did if owed.may_be_out_there else None)
+    if identity is None:
+        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold(NO_REPOSITORY_OF_GROUP)
+    backups = await named_backups(reader, group)
+    before = await record_queries.newest_former(reader, group.id)
+    predecessor = None if before is None else Reference(*before)
+    return PublishGroup(group, identity, share, backups, predecessor)
+
+
+async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+    """The record that a group had before, in another repository: it leads to the one that goes on."""
+    group_id = await record_queries.group_of_former(reader, owed.subject_id)
+    group = None if group_id is None else await queries.by_id(reader, group_id)
+    if group is None or group.deleted_at is not None:
+        return Hold("The group was deleted.")
+    if not agreed:
+        return Hold(NOT_AGREED)
+    if owed.is_recalled or share_of(group) is Share.NOTHING:
+        return Hold("The group is off the network.")
+    goes_on_at = group.network.record_uri
+    if goes_on_at is None or goes_on_at == owed.subject_id:
+        return Wait("The group has no new record yet.")
+    identity = await repository_for(reader, UserId(owed.user_id), owed.did or "")
+    if identity is None:
+        return LetGo("It stands in a repository that nobody lets us write to.")
+
+    def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
+        if previous is None:
+            raise Refused("The record that the group had before is gone.")
+        return write_former(goes_on_at, previous)
+
+    return PublishPlain(identity, GROUP, None, write)
+
+
+async def decide_group_event(reader: Reader, owed: Publication) -> Decision:
+    """The group's word that an event is its own."""
+    event = await event_queries.by_id(reader, EventId(owed.subject_id))
+    group = None
+    if event is not None and event.group is not None:
+        group = await queries.by_id(reader, event.group.id)
+    if event is None or group is None or event.is_gone or event.is_draft:
+        return Hold("It is no event of the group any more.")
+    if event.is_read_only or group.is_read_only:
+        return Leave("It is kept elsewhere; nothing is written there.")
+    if event.record_deleted_at is not None:
+        return Leave("Another app deleted the event’s record: its host is asked.")
+    if share_of(group) is not Share.ALL or reach_of(event) is not Reach.FULL:
+        return Hold("The network does not learn whose event it is.")
+    where = await where_the_group_speaks(reader, group, owed)
+    if not isinstance(where, Identity):
+        return where
+    if event.record_uri is None or event.record_cid is None:
+        why = "The event has no record."
+        return Hold(why) if owed.may_be_out_there else Wait(why)
+    uri, listed = group.network.record_uri or "", Reference(event.record_uri, event.record_cid)
+
+    def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
+        return write_group_event(uri, listed, now, previous)
+
+    return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
+
+
+async def where_the_group_speaks(reader: Reader, group: Group, owed: Publication) -> Identity | Decision:
+    """The repository that holds the group's record, and where nothing can be written there: what is to be done."""
+    uri = group.network.record_uri
+    if uri is None:
+        why = "The group has no record."
+        return Hold(why) if owed.may_be_out_there else Wait(why)
+    did = parse_at_uri(uri).authority
+    if owed.may_be_out_there and owed.did not in {None, did}:
+        if await repository_to_clear(reader, owed) is None:
+            return LetGo("The group speaks elsewhere now.")
+        return Hold("The group speaks elsewhere now.")
+    if not (await identity_queries.consent(reader, speaker_of(group))).is_given:
+        return Hold(SPEAKER_NOT_AGREED)
+    identity = await repository_for(reader, speaker_of(group), did)
+    return Wait("The group’s record is about to move.") if identity is None else identity

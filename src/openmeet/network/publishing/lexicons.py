@@ -1,0 +1,71 @@
+"""Our own Lexicons as records of a repository, under an authority that an operator has in DNS.
+
+Source: Lexicon specification, "Lexicon Publication and Resolution". A record's key is its NSID; the domain of the NSID names the
+repository in a TXT record, under exactly that name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data.model import Value
+from at_protocol.lexicon.authority import own_name
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.publication import COLLECTION, authority_name, read_publication
+from at_protocol.syntax.at_uri import AtUri
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from groundwork.errors import Refused
+from openmeet.network.publishing.sending import get_record, put_record
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One Lexicon in the repository. ``is_changed``: it was not there, or said something else."""
+
+    nsid: Nsid
+    uri: str
+    is_changed: bool
+
+
+def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
+    """Every Lexicon of this project as the record to publish under an authority, by name."""
+    catalog = Catalog(authority)
+    found = []
+    for name in catalog.names():
+        text = catalog.text(name) if name.startswith(own_name("", authority)) else None
+        if text is None:
+            continue
+        nsid = parse_nsid(name)
+        record = {"$type": str(COLLECTION), **cast("dict[str, Value]", msgspec.json.decode(text))}
+        read_publication(nsid, record)  # what we publish, others must be able to read
+        found.append((nsid, record))
+    return found
+
+
+async def publish(client: XrpcClient, did: Did, authority: str) -> list[Published]:
+    """Write what is not there yet, or says something else. Raises what the calls raise."""
+    done = []
+    for nsid, record in own_documents(authority):
+        uri = AtUri(did, COLLECTION, parse_record_key(nsid))
+        current = await get_record(client, uri)
+        is_changed = current is None or current.record != record
+        if is_changed:
+            await put_record(client, uri, record, swap=None if current is None else current.cid)
+        done.append(Published(nsid, str(uri), is_changed))
+    return done
+
+
+def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
+    """The lines for the zone file that say where these Lexicons are. Raises Refused where a name is too long for DNS."""
+    found: dict[str, None] = {}
+    for nsid in names:
+        name = authority_name(nsid)
+        if name is None:
+            raise Refused(f"{nsid} is too long a name for DNS.")
+        found[f'{name}. TXT "did={did}"'] = None
+    return list(found)

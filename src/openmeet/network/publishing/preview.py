@@ -1,0 +1,86 @@
+"""What a yes would publish: a record as an example, and how many; and how many are out there after it was withdrawn."""
+
+import json
+
+from at_protocol.data import json_form
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Mode, Status, Venue
+from openmeet.domain.events.promotion import is_cut_down, may_be_published
+from openmeet.domain.events.visibility import is_public
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.publisher import page_of
+from openmeet.network.records.event_writer import Publishable, publishable, write_event
+from openmeet.network.records.rsvp import Silence, told
+
+NEWEST_PUBLIC = f"""
+    select id from events
+     where author_id = :user_id and {may_be_published("events")} and deleted_at is null
+       and removed_at is null and is_draft = 0
+     order by created_at desc, id desc limit 1
+"""
+
+
+# What `eligibility` lets through once they agree. What another app of theirs wrote stands on the network already; a yes writes
+# it only where it was changed here.
+_PROMISED = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
+COUNTS = f"""
+    select (select count(*) from events
+             where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
+               and is_draft = 0
+               and deleted_at is null and removed_at is null
+               and (record_uri is null or {_PROMISED.format("event", "events")})) as events,
+           (select count(*) from attendances a join events e on e.id = a.event_id
+             where a.user_id = :user_id and a.status in :told and a.is_private = 0 and a.skips_record = 0
+               and e.deleted_at is null and e.removed_at is null
+               and (a.record_uri is null or {_PROMISED.format("rsvp", "a")})
+               and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
+                    or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
+           (select count(*) from publications
+             where user_id = :user_id and uri is not null and state <> 'retracted') as published
+"""
+
+_TOLD = [status.value for status in AttendanceStatus if not isinstance(told(status), Silence)]
+
+
+async def preview(reader: Reader, user_id: UserId, *, instance: str) -> Preview:
+    """A record to look at, and how many there are or would be."""
+    counted = await reader.fetch_one(COUNTS, user_id=user_id, told=_TOLD)
+    if counted is None:
+        raise RuntimeError("a select without from or where answers one row")
+    record = await _record(reader, user_id, instance)
+    return Preview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
+
+
+async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
+    """That of their newest public event, else of an example."""
+    row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
+    event = None if row is None else await event_queries.by_id(reader, row["id"])
+    if event is None:
+        ours = _example(reader.now, instance)
+    else:
+        ours = publishable(event, instance=instance, page_url=page_of(instance, event))
+    return json.dumps(json_form.to_json(write_event(ours, None)), ensure_ascii=False, indent=2)
+
+
+def _example(now: Instant, instance: str) -> Publishable:
+    starts_at = Instant(now + 7 * DAY)
+    return Publishable(
+        title="An example: tea in the park",
+        description="Bring a cup.",
+        starts_at=starts_at,
+        ends_at=Instant(starts_at + 2 * HOUR),
+        time_zone="UTC",
+        mode=Mode.IN_PERSON,
+        status=Status.SCHEDULED,
+        venue=Venue(name="The park", locality="Your town", country="AT"),
+        online_url="",
+        created_at=now,
+        page_url=f"{instance}/events/example",
+        instance=instance,
+        event_id="example",
+        version=1,
+    )

@@ -1,0 +1,55 @@
+"""What paying needs, assembled once by ``programs/``, and the numbers of the trade."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.tid import TidClock
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import MINUTE, SECOND
+from groundwork.database.transaction import Database
+from openmeet.domain.events.model import Event
+from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.results import Result
+from openmeet.network.repositories.clients import Network
+
+LEASE_SECONDS = 60.0
+MAX_ROUNDS = 3
+CHANGED_ELSEWHERE = "Changed elsewhere; merging."
+MAX_WRITES_PER_HOUR = 5
+# A waiting answer is woken when its event is published; this is for the case that nobody did.
+LOOK_AGAIN_AFTER = 10 * MINUTE
+# A debt is due again when ingestion has applied what was found; this is for the case that its message was known.
+INGESTED_AFTER = 30 * SECOND
+# A create costs three points of the hourly budget of a repository, an update two.
+WRITE_COST = 3
+
+# (create, update or delete; going, interested, notgoing or empty): an answer's record was written.
+CountRsvp = Callable[[str, str], None]
+# Kind and result of one record that was sent, or could not be.
+CountResult = Callable[[str, Result], None]
+
+Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """``pictures``: where those of events are kept. ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address."""
+
+    db: Database
+    network: Network
+    catalog: Catalog
+    tids: TidClock
+    enqueue: Enqueue
+    instance: str
+    pictures: BlobStore | None = None
+    count_rsvp: CountRsvp = lambda _operation, _status: None
+    count_result: CountResult = lambda _kind, _result: None
+    flags: Switchboard = field(default_factory=Switchboard)
+
+
+def page_of(instance: str, event: Event) -> str:
+    """The event's page on this installation."""
+    return f"{instance}/events/{quote(event.slug)}"

@@ -1,0 +1,137 @@
+"""Rounds of payments, one at a time for each server: a slow one holds up nobody else's records, and one that fails is left alone.
+
+What is due is taken and sorted by the server that it goes to. While a server's round is under way nothing more of it is taken;
+of one whose circuit is open nothing is taken at all (``at_network.circuits``), and its rows stay as they are. Where it is half
+open one row tries for all.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from at_network.circuits import CircuitState
+from groundwork.clock import SECOND, Instant
+from groundwork.outbox.pay import idle
+from groundwork.telemetry.logs import log
+from openmeet.network.publishing import settle
+from openmeet.network.publishing.batch import MAX_WRITES, pay_together
+from openmeet.network.publishing.counting import count
+from openmeet.network.publishing.deliver import pay
+from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher
+from openmeet.network.repositories import circuits
+from openmeet.outbox import publication_taking
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
+
+# How long a round may take before the next is begun beside it, without its server.
+_PATIENCE_SECONDS = 0.5
+# Servers that are slow at one time; beyond, everybody waits for one of them.
+_MOST_AT_ONCE = 50
+# So many at a time where the last call failed: what is in flight when a circuit opens has been asked for nothing.
+_WHERE_IT_FAILED = 2
+_TRIED_AGAIN_AFTER = 5 * SECOND
+
+
+async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
+    """Pay what is due now; how many debts were taken. First sends of one repository go out together."""
+    rounds = await _begin(publisher, limit, busy=())
+    await asyncio.gather(*rounds.values())
+    return sum(one.result() for one in rounds.values())
+
+
+async def run(
+    publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
+) -> None:
+    """Pay until ``stop`` is set, and end what was begun; ``wake`` cuts the idle wait short."""
+    under_way: dict[str, asyncio.Task[int]] = {}
+    while not stop.is_set():
+        wake.clear()
+        begun: dict[str, asyncio.Task[int]] = {}
+        try:
+            begun = await _begin(publisher, limit, busy=under_way)
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+            log.error("publications.lease_failed", error=repr(failure))
+        under_way |= begun
+        if begun:
+            await asyncio.wait(begun.values(), timeout=_PATIENCE_SECONDS)
+        else:
+            await idle(stop, wake, idle_seconds)
+        if len(under_way) >= _MOST_AT_ONCE:
+            await asyncio.wait(under_way.values(), return_when=asyncio.FIRST_COMPLETED)
+        under_way = {server: one for server, one in under_way.items() if not one.done()}
+    if under_way:
+        await asyncio.wait(under_way.values())
+
+
+async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
+    """A round for each server that something is due at; each gives how many debts it had, and raises nothing."""
+    known = publisher.network.circuits
+    await circuits.hear(publisher.db, known)
+    # As identities have them: with or without a slash behind it.
+    shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
+    async with publisher.db.transaction() as tx:
+        held = await publication_taking.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
+        held += await publication_taking.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
+        servers = await publication_taking.servers_of(tx, held)
+    by_server: dict[str, list[Publication]] = defaultdict(list)
+    for one in held:
+        by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
+    return {server: asyncio.create_task(_round(publisher, server, some, limit)) for server, some in by_server.items()}
+
+
+async def _round(publisher: Publisher, server: str, held: Sequence[Publication], limit: int) -> int:
+    """Everything that was taken of one server. What is not asked of it any more is given back."""
+    known = publisher.network.circuits
+    left = _in_order(held)
+    try:
+        # Until one has asked the server: some are settled by what is known of them elsewhere.
+        while left and known.may_try(server):
+            await pay(publisher, left.pop(0))
+        if known.state_of(server) is CircuitState.CLOSED:
+            last_of = [
+                at for at, one in enumerate(left) if one.kind is Kind.SERIES and one.state is not State.RETRACTING
+            ]
+            first = max(last_of, default=-1) + 1
+            for some in (left[:first], left[first:]):
+                await _pay_all(publisher, server, some, limit)
+        else:
+            await _give_back(publisher, server, left)
+        await circuits.tell(publisher.db, known)
+        await count(publisher, held)
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
+        log.error("publications.round_failed", server=server, error=repr(failure))
+    return len(held)
+
+
+def _in_order(held: Sequence[Publication]) -> list[Publication]:
+    """What must vanish goes first, and a series before its dates: their records name its."""
+    return sorted(held, key=lambda one: (one.state is not State.RETRACTING, one.kind is not Kind.SERIES))
+
+
+async def _pay_all(publisher: Publisher, server: str, held: Sequence[Publication], limit: int) -> None:
+    alone = await pay_together(publisher, held)
+    has_failed = publisher.network.circuits.of(server).failures > 0
+    at_once = asyncio.Semaphore(_WHERE_IT_FAILED if has_failed else limit)
+    unasked: list[Publication] = []
+
+    async def pay_alone(one: Publication) -> None:
+        async with at_once:
+            if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
+                await pay(publisher, one)
+            else:
+                unasked.append(one)
+
+    await asyncio.gather(*(pay_alone(one) for one in alone))
+    await _give_back(publisher, server, unasked)
+
+
+async def _give_back(publisher: Publisher, server: str, held: Sequence[Publication]) -> None:
+    """They were not tried: no attempt is counted, and they are due when the server is."""
+    if not held:
+        return
+    circuit = publisher.network.circuits.of(server)
+    soon = Instant(publisher.network.clock.now() + _TRIED_AGAIN_AFTER)
+    due_at = max(circuit.open_until or soon, soon)
+    for one in held:
+        state = State.RETRACTING if one.state is State.RETRACTING else State.RETRYING
+        await settle.give_back(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

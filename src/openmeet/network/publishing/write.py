@@ -1,0 +1,198 @@
+"""Writing one record: it is drafted (``drafting``), its key and CID are stored, it is sent, and what the PDS answers is noted.
+
+What is found changed in the repository is handed to ingestion with its proof and merged there; after three such rounds,
+or more than five writes in an hour that nobody asked for, a person must look.
+"""
+
+from at_network.pacing import pause_seconds
+from at_network.xrpc_client import XrpcClient
+from at_protocol.repo.proof import Proven
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from groundwork.clock import Instant
+from groundwork.errors import Conflict, RemoteFailed, Unavailable
+from groundwork.telemetry.logs import log
+from openmeet.network.publishing import settle
+from openmeet.network.publishing.blob_limits import learn_limit
+from openmeet.network.publishing.blobs import PictureTooLarge, upload
+from openmeet.network.publishing.decision import Publish
+from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied, check, drafted
+from openmeet.network.publishing.in_flight import note_answered, until_answered
+from openmeet.network.publishing.proving import is_rev, message_of, prove, rev_of
+from openmeet.network.publishing.publisher import (
+    CHANGED_ELSEWHERE,
+    INGESTED_AFTER,
+    MAX_ROUNDS,
+    MAX_WRITES_PER_HOUR,
+    WRITE_COST,
+    Publisher,
+)
+from openmeet.network.publishing.send import store
+from openmeet.network.publishing.sending import Current, Stored
+from openmeet.network.records import seen
+from openmeet.network.records.event_writer import seal_in_cbor
+from openmeet.outbox import publication_leases as leases
+from openmeet.outbox.in_flight import Sent
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import State
+
+
+async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
+    """Something may have been sent without an answer being noted: if it arrived, it is settled here."""
+    if held.uri is None or held.chosen_cid is None or held.chosen_body is None or held.chosen_revision is None:
+        return False
+    if held.chosen_cid == held.base_cid:
+        return False
+    proven = await prove(parse_at_uri(held.uri), publisher)
+    if str(proven.cid) != held.chosen_cid:
+        return False
+    await settle.confirm(
+        publisher,
+        held,
+        revision=held.chosen_revision,
+        uri=held.uri,
+        cid=held.chosen_cid,
+        body=held.chosen_body,
+        rev=rev_of(proven),
+    )
+    return True
+
+
+async def write(
+    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None = None
+) -> None:
+    """Make the repository agree with the present. Raises the failures of the calls; nothing is half done.
+
+    ``picture_bytes``: a picture has at most so many, because the server has just refused a larger one.
+    """
+    draft = await drafted(publisher, client, held, decision, picture_bytes)
+    if isinstance(draft, ChangedElsewhere):
+        await _hand_to_ingestion(publisher, held, draft.uri)
+        return
+    if isinstance(draft, Occupied):
+        if draft.is_ours:
+            raise Unavailable("An earlier request of ours has arrived late, and is taken away first.")
+        reason = "Another app has written something else under the address of this event."
+        await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+        return
+    if draft.owes_nothing and draft.current is not None:
+        await _agree(publisher, held, draft, draft.current)
+        return
+    try:
+        await _send(publisher, client, held, draft)
+    except PictureTooLarge as refused:
+        # Half of it each time: after a few the record goes, with a small picture or with none.
+        await learn_limit(publisher.network, client.service, refused.size // 2)
+        await write(publisher, client, held, decision, refused.size // 2)
+
+
+async def _send(publisher: Publisher, client: XrpcClient, held: Publication, draft: Draft) -> None:
+    written = seal_in_cbor(draft.record)
+    cid, uri = str(written.cid), str(draft.uri)
+    check(publisher, draft, written.body)
+    wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
+    if wait > 0:
+        await settle.try_later(publisher, held, "The PDS asks for slower writes.", wait)
+        return
+    if draft.picture.blob is not None:
+        await upload(client, draft.picture.blob)
+    sent = Sent(uri, cid, None if draft.current is None else draft.current.cid)
+    async with publisher.db.transaction() as tx:
+        writes = await leases.fix(tx, held, sent, did=draft.identity.did, body=written.body)
+    if writes is None:
+        return  # the lease is another payer's by now
+    if writes > MAX_WRITES_PER_HOUR:
+        await note_answered(publisher, [sent])
+        await written_too_often(publisher, held, uri, writes)
+        return
+    try:
+        async with until_answered(publisher, [sent]):
+            stored = await store(client, draft.uri, written.record, swap=sent.instead_of)
+    except Conflict:
+        await _after_conflict(publisher, held, draft.uri, cid, written.body)
+        return
+    await settle_stored(publisher, held, sent, written.body, stored, lacks=draft.picture.without)
+
+
+async def written_too_often(publisher: Publisher, held: Publication, uri: str, writes: int) -> None:
+    """Nothing more is sent of a row that was written so many times within an hour: its owner looks at it."""
+    log.error("publication.written_too_often", uri=uri, writes=writes)
+    reason = "Another program keeps changing this record back."
+    await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+
+
+async def settle_stored(
+    publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored, lacks: str = ""
+) -> None:
+    """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
+    if stored.cid == sent.cid and stored.rev is not None and is_rev(stored.rev, publisher.network.clock.now()):
+        await settle.confirm(
+            publisher,
+            held,
+            revision=held.revision,
+            uri=sent.uri,
+            cid=sent.cid,
+            body=body,
+            rev=stored.rev,
+            answered=sent,
+            lacks=lacks,
+        )
+        return
+    # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
+    # or each comparison would fail. Or its rev is none: what is stored beside a record orders all that follows.
+    proven = await prove(parse_at_uri(sent.uri), publisher)
+    if proven.cid is None or proven.record is None:
+        raise RemoteFailed("What the PDS stored cannot be read back.")
+    await settle.confirm(
+        publisher,
+        held,
+        revision=held.revision,
+        uri=sent.uri,
+        cid=str(proven.cid),
+        body=proven.record,
+        rev=rev_of(proven),
+        answered=sent,
+        lacks=lacks,
+    )
+
+
+async def _agree(publisher: Publisher, held: Publication, draft: Draft, current: Current) -> None:
+    """The record says all of ours already: no write, and what is there is the base."""
+    async with publisher.db.transaction() as tx:
+        known = await seen.find(tx, str(draft.uri))
+        if known is None:
+            return  # cannot be: ``drafted`` found it; the lease ends and the row is looked at again
+        await leases.attach_current(tx, held, did=draft.identity.did, uri=str(draft.uri))
+        await settle.settle(
+            tx,
+            held,
+            revision=held.revision,
+            uri=str(draft.uri),
+            cid=current.cid,
+            body=current.body,
+            rev=known.rev,
+            lacks=draft.picture.without,
+        )
+
+
+async def _after_conflict(publisher: Publisher, held: Publication, uri: AtUri, cid: str, body: bytes) -> None:
+    """Something else is there than we thought: perhaps our own bytes, from a send whose answer was lost."""
+    proven = await prove(uri, publisher)
+    if str(proven.cid) == cid:
+        await settle.confirm(
+            publisher, held, revision=held.revision, uri=str(uri), cid=cid, body=body, rev=rev_of(proven)
+        )
+    else:
+        await _hand_to_ingestion(publisher, held, uri, proven)
+
+
+async def _hand_to_ingestion(publisher: Publisher, held: Publication, uri: AtUri, proven: Proven | None = None) -> None:
+    """Enqueue what the repository holds, with its proof, as a message of that rev; the debt is due after it."""
+    # A round is one version merged. Coming back before ingestion has applied it is none: the row still says so.
+    is_round = held.reason != CHANGED_ELSEWHERE
+    if is_round and held.rounds + 1 > MAX_ROUNDS:
+        reason = "The record changed again and again while we wrote."
+        await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+        return
+    await publisher.enqueue([message_of(uri, proven or await prove(uri, publisher))])
+    due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
+    await settle.give_back(publisher, held, State.RETRYING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=is_round)

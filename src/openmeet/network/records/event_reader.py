@@ -1,0 +1,393 @@
+"""An event record of any dialect as ``NetworkEvent``: the tolerant reader.
+
+Rejected, and kept raw with the reason, is only what cannot be an event: not a map, another ``$type`` than its
+collection, above 1 MB, a start outside 1900 to 2200. Everything else is read as far as it can be, and noted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final
+
+import regex
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import format_datetime, parse_datetime
+from at_protocol.syntax.tid import parse_tid, to_microseconds
+from groundwork.clock import DAY, Instant
+from openmeet.domain.events import all_day
+from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
+from openmeet.i18n.markdown import is_visible, one_line
+from openmeet.network.records.collections import (
+    DETAILS_KEY,
+    DETAILS_KEYS,
+    OLDER_META_KEY,
+    ORIGIN_KEYS,
+    SERIES_LINK_KEYS,
+    SUCCESSION_KEYS,
+)
+from openmeet.network.records.extension import RecordDetails, read_details
+from openmeet.network.records.older_meta import note_older_meta
+from openmeet.network.records.places import Places, is_followable, read_places
+from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
+from openmeet.network.records.sentence import sentence_in, without
+from openmeet.recurrence import wall_time
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
+
+MAX_RECORD_BYTES: Final = 1_000_000
+UNTITLED: Final = "(untitled)"
+TITLE_GRAPHEMES: Final = 80
+
+_MODES = {"inperson": Mode.IN_PERSON, "virtual": Mode.ONLINE, "hybrid": Mode.HYBRID}
+_STATUSES = {status.value: status for status in Status}
+# Instants of 1900-01-01 and of the day after 2200-12-31, in UTC.
+_EARLIEST = parse_datetime(f"{FIRST_YEAR}-01-01T00:00:00Z")
+_TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
+# TIDs were invented in 2022; what claims to be older is a key that merely looks like one, or an event's own date.
+_FIRST_TIDS = parse_datetime("2022-01-01T00:00:00Z")
+_GRAPHEME = regex.compile(r"\X")
+
+# Keys whose meaning is used above the fields of NetworkEvent, or that only their author's app needs.
+_READ_KEYS = frozenset(
+    {
+        "$type",
+        "name",
+        "description",
+        "startsAt",
+        "endsAt",
+        "timezone",
+        "mode",
+        "status",
+        "locations",
+        "uris",
+        "createdAt",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginMark:
+    """Which installation says it wrote the record: a claim (``ingestion.origins``)."""
+
+    instance: str
+    event_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRead:
+    """What a record says: the value for the room of events, the claimed origin, and the notes."""
+
+    event: NetworkEvent
+    origin: OriginMark | None
+    places: Places
+    notes: Notes
+
+
+def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
+    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    declared = record.get("$type")
+    if declared is not None and declared != collection:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    notes = Notes()
+    if declared is None:
+        notes.keep("$type", "is missing; the collection says what it is")
+    description = without(_description(record, notes), sentence_in(record))
+    name = _name(record, description, notes)
+    starts_at, starts_text = _start(record, notes)
+    ends_at, ends_text = _end(record, starts_at, notes)
+    time_zone = _zone(record, starts_text, notes)
+    places = read_places(record, notes)
+    said_mode = _said_mode(record, notes)
+    mode = said_mode or _mode_by_places(places, notes)
+    links = _links(record, notes)
+    online_url, links = _online(places, links, said_mode, notes)
+    origin = read_origin(record, notes)
+    details = _details(record, notes)
+    event = NetworkEvent(
+        name=name,
+        description=_shown(description, notes),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        starts_text=starts_text,
+        ends_text=ends_text,
+        time_zone=time_zone,
+        mode=mode,
+        status=_status(record, notes),
+        venues=tuple(place.venue for place in places.venues),
+        online_url=online_url,
+        links=links,
+        is_discoverable=_is_discoverable(record, notes),
+        created_at=_created(record, rkey, indexed_at, notes),
+        is_all_day=_is_all_day(details, starts_at, ends_at, time_zone, notes),
+        tickets=details.tickets,
+        accessibility=details.accessibility,
+        categories=details.categories,
+        tags=details.tags,
+        languages=details.languages,
+    )
+    _note_foreign_keys(record, notes)
+    return EventRead(event, origin, places, notes)
+
+
+def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
+    """What an installation of ours says beyond the Lexicon."""
+    details = read_details(record)
+    for name, said in (
+        ("tickets", ", ".join(filter(None, (details.tickets.price, details.tickets.url)))),
+        ("accessibility", ", ".join(filter(None, (*details.accessibility.features, details.accessibility.note)))),
+        ("categories", ", ".join(details.categories)),
+        ("tags", ", ".join(details.tags)),
+        ("languages", ", ".join(details.languages)),
+    ):
+        if said:
+            notes.read(name, DETAILS_KEY, said)
+    return details
+
+
+def _is_all_day(
+    details: RecordDetails, starts_at: Instant | None, ends_at: Instant | None, zone: str, notes: Notes
+) -> bool:
+    """What an installation of ours says of it, as long as the times agree: others move times and leave the word."""
+    if not details.is_all_day or starts_at is None or not wall_time.is_zone(zone):
+        return False
+    if not all_day.are_whole(starts_at, ends_at, zone):
+        notes.keep(DETAILS_KEY, "says that days are meant, but the times are no whole days")
+        return False
+    notes.read("whole days", DETAILS_KEY, "yes")
+    return True
+
+
+def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None:
+    """Our own mark under any spelling that we ever wrote."""
+    for key in ORIGIN_KEYS:
+        mark = record.get(key)
+        if not isinstance(mark, Mapping):
+            continue
+        instance, event_id, version = text_of(mark.get("instance")), text_of(mark.get("eventId")), mark.get("version")
+        if instance and event_id and isinstance(version, int) and not isinstance(version, bool):
+            notes.read("origin", key, f"{instance} {event_id} version {version}")
+            return OriginMark(instance, event_id, version)
+        notes.keep(key, "is not a mark of origin")
+    return None
+
+
+def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
+    for key in ("name", "title"):
+        said = record.get(key)
+        text = line_of(said, MAX_TITLE)
+        if said is not None and not isinstance(said, str):
+            notes.keep(key, "is not a text")
+        elif text and not is_visible(text):
+            notes.keep(key, "has nothing that can be seen")
+        elif text:
+            notes.read("title", key, text)
+            return text
+    if is_visible(description):
+        text = "".join(_GRAPHEME.findall(one_line(description[:4000]))[:TITLE_GRAPHEMES]) or UNTITLED
+        notes.read("title", f"first {TITLE_GRAPHEMES} characters of the description", text)
+        return text
+    notes.read("title", "nothing", UNTITLED)
+    notes.keep("name", "is missing or empty")
+    return UNTITLED
+
+
+def _description(record: Mapping[str, object], notes: Notes) -> str:
+    for key in ("description", "text"):
+        text = text_of(record.get(key))
+        if text is not None:
+            notes.read("description", key, text)
+            return text
+    return ""
+
+
+def _shown(description: str, notes: Notes) -> str:
+    if len(description) > MAX_DESCRIPTION:
+        notes.keep("description", f"has more than {MAX_DESCRIPTION} characters; its beginning is shown")
+    return shortened(description, MAX_DESCRIPTION)
+
+
+def _start(record: Mapping[str, object], notes: Notes) -> tuple[Instant | None, str]:
+    raw = record.get("startsAt")
+    if raw is None:
+        notes.read("start", "nothing", "to be announced")
+        return None, ""
+    instant = _instant(raw)
+    if instant is None:
+        notes.keep("startsAt", "is not a date and time with a zone; the date counts as to be announced")
+        return None, ""
+    if not _EARLIEST <= instant < _TOO_LATE:
+        raise Unmappable(f"The event starts outside of the years {FIRST_YEAR} to {LAST_YEAR}.")
+    notes.read("start", "startsAt", raw)
+    return instant, str(raw)
+
+
+def _end(record: Mapping[str, object], starts_at: Instant | None, notes: Notes) -> tuple[Instant | None, str]:
+    raw = record.get("endsAt")
+    if raw is None:
+        return None, ""
+    instant = _instant(raw)
+    if instant is None:
+        notes.keep("endsAt", "is not a date and time with a zone")
+    elif not _EARLIEST <= instant < _TOO_LATE:
+        notes.keep("endsAt", f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    elif starts_at is not None and instant < starts_at:
+        notes.keep("endsAt", "is before the start")
+    else:
+        notes.read("end", "endsAt", raw)
+        return instant, str(raw)
+    return None, ""
+
+
+def _instant(value: object) -> Instant | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return Instant(parse_datetime(value))
+    except Malformed:
+        return None
+
+
+def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
+    named = record.get("timezone")
+    if isinstance(named, str) and named in zone_names():
+        notes.read("time zone", "timezone", named)
+        return named
+    if named is not None:
+        notes.keep("timezone", "is not the name of a time zone")
+    offset = starts_text[-6:]
+    if offset[:1] in {"+", "-"} and offset[1:] != "00:00" and int(offset[1:3]) < 24:
+        notes.read("time zone", "offset of startsAt", offset)
+        return offset
+    notes.read("time zone", "nothing better", str(UTC))
+    return "UTC"
+
+
+def _said_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:
+    raw = record.get("mode")
+    if raw is None:
+        return None
+    mode = _MODES.get(token_of(raw)) if isinstance(raw, str) else None
+    if mode is None:
+        notes.keep("mode", f"is not a mode that is known here: {raw!r}")
+    else:
+        notes.read("mode", "mode", mode.value)
+    return mode
+
+
+def _mode_by_places(places: Places, notes: Notes) -> Mode:
+    mode = Mode.IN_PERSON
+    if places.online:
+        mode = Mode.HYBRID if places.venues else Mode.ONLINE
+    notes.read("mode", "the kinds of locations", mode.value)
+    return mode
+
+
+def _status(record: Mapping[str, object], notes: Notes) -> Status:
+    raw = record.get("status")
+    if raw is None:
+        return Status.SCHEDULED
+    status = _STATUSES.get(token_of(raw)) if isinstance(raw, str) else None
+    if status is None:
+        notes.keep("status", f"is not a status that is known here, counts as scheduled: {raw!r}")
+        return Status.SCHEDULED
+    notes.read("status", "status", status.value)
+    return status
+
+
+def _links(record: Mapping[str, object], notes: Notes) -> tuple[Link, ...]:
+    listed = record.get("uris")
+    if listed is None:
+        return ()
+    if not isinstance(listed, list):
+        notes.keep("uris", "is not a list")
+        return ()
+    links: list[Link] = []
+    for index, entry in enumerate(listed):
+        path = f"uris/{index}"
+        uri = text_of(entry.get("uri")) if isinstance(entry, Mapping) else text_of(entry)
+        name = line_of(entry.get("name"), MAX_PLACE_PART) if isinstance(entry, Mapping) else ""
+        if uri is None or not is_followable(uri):
+            notes.keep(path, "is not a link that may be followed (https, http and at only)")
+            continue
+        notes.read("link", path, uri)
+        links.append(Link(uri, name))
+    return tuple(links)
+
+
+def _online(
+    places: Places, links: tuple[Link, ...], said_mode: Mode | None, notes: Notes
+) -> tuple[str, tuple[Link, ...]]:
+    """The address to join at, and the links, to which online locations of an in-person event belong (tickets)."""
+    if said_mode is Mode.IN_PERSON:
+        tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))
+        for link in tickets:
+            notes.read("link", "a location of an event in person", link.uri)
+        return "", (*links, *tickets)
+    if places.online:
+        url = places.online[0][1].uri
+        notes.read("online address", "locations", url)
+        return url, (*links, *(link for _, link in places.online[1:] if link not in links))
+    if said_mode is Mode.ONLINE and links:
+        notes.read("online address", "uris/0", links[0].uri)
+        return links[0].uri, links
+    return "", links
+
+
+def _is_discoverable(record: Mapping[str, object], notes: Notes) -> bool:
+    preferences = record.get("preferences")
+    if isinstance(preferences, Mapping) and isinstance(preferences.get("showInDiscovery"), bool):
+        shown = preferences["showInDiscovery"] is True
+        notes.read("in our search", "preferences/showInDiscovery", "yes" if shown else "no")
+        return shown
+    return True
+
+
+def _created(record: Mapping[str, object], rkey: str, indexed_at: Instant, notes: Notes) -> Instant:
+    instant = _instant(record.get("createdAt"))
+    if instant is not None and _EARLIEST <= instant < _TOO_LATE:
+        notes.read("created", "createdAt", record["createdAt"])
+        return instant
+    notes.keep("createdAt", "is missing" if record.get("createdAt") is None else "is not a date and time")
+    moment = moment_of_key(rkey)
+    if moment is not None and moment <= indexed_at + DAY:
+        notes.read("created", "the record key", format_datetime(moment))
+        return moment
+    return indexed_at
+
+
+def moment_of_key(rkey: str) -> Instant | None:
+    """The instant in a record key that is a TID and could have been made by a clock; None for every other key."""
+    try:
+        moment = to_microseconds(parse_tid(rkey))
+    except Malformed:
+        return None
+    return Instant(moment) if _FIRST_TIDS <= moment < _TOO_LATE else None
+
+
+def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
+    used = {
+        "title",
+        "text",
+        "location",
+        "preferences",
+        *ORIGIN_KEYS,
+        *DETAILS_KEYS,
+        *SERIES_LINK_KEYS,
+        *SUCCESSION_KEYS,
+    }
+    for key, value in record.items():
+        if key in _READ_KEYS or key in used:
+            continue
+        if key == "rsvpExpected" and isinstance(value, bool):
+            notes.keep(key, "is the author’s wish for answers; anybody may answer here")
+        elif key == "media":
+            notes.keep(key, "are pictures, kept with their blobs")
+        elif key == OLDER_META_KEY:
+            note_older_meta(value, notes)
+        elif key == "facets":
+            notes.keep(key, "mark links and mentions in the description; dropped only when we change that text")
+        else:
+            notes.keep(key, "is not part of the calendar lexicon")

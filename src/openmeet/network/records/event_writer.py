@@ -1,0 +1,459 @@
+"""An event of ours as a record: the careful writer.
+
+Only fields that differ after mapping are touched; every other key, foreign or ours, goes back as it came: the same
+text of a date, the same order of a list, unknown locations, pictures, facets. Nothing that is not everybody's business
+is written: no join link that is for attendees, never a door instruction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.data.model import Value
+from at_protocol.syntax.datetime import format_datetime
+from groundwork.clock import Instant
+from openmeet.domain.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
+from openmeet.domain.events.promotion import Circle, Reach, circle_of, reach_of
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
+from openmeet.network.records.event_reader import EventRead, read_event
+from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
+from openmeet.network.records.group_statements import put_link
+from openmeet.network.records.media import KEY as PICTURE
+from openmeet.network.records.media import MediaOut, known_picture, put_media
+from openmeet.network.records.own_entries import (
+    ALONE,
+    LINK,
+    VENUE,
+    Earlier,
+    Whose,
+    first_place,
+    link_note,
+    list_of,
+    online_entries,
+    our_link,
+    our_place,
+    read_link,
+    uri_of,
+    venue_note,
+)
+from openmeet.network.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry
+from openmeet.network.records.places import without as without_entries
+from openmeet.network.records.sentence import KEY as SENTENCE
+from openmeet.network.records.sentence import ends_in, mark_of, sentence_in, with_sentence, without
+from openmeet.network.records.series_part import SeriesPart, put_native, put_series
+from openmeet.network.records.succession import ALONE_STANDING, Lineage, put_lineage
+from openmeet.recurrence.wall_time import zone_names
+
+# Instead of a description, where no more than name, time and link goes out: the event's page leads further.
+NOTES: Mapping[Circle, str] = {
+    Circle.EVERYBODY: "More about it on its page: {}",
+    Circle.WHO_HAS_THE_ADDRESS: "",
+    Circle.MEMBERS: "For members of its group. Join it to see more: {}",
+    Circle.INVITED: "By invitation only. Who is invited sees more: {}",
+}
+
+# In the mark: the rule in the record is ours to change and to take away.
+NATIVE = "native"
+
+_MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record with its bytes and the CID that they have anywhere."""
+
+    record: dict[str, Value]
+    body: bytes
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class Publishable:
+    """What of an event everybody may know. ``page_url`` is the event's page on this installation."""
+
+    title: str
+    description: str
+    starts_at: Instant | None
+    ends_at: Instant | None
+    time_zone: str
+    mode: Mode
+    status: Status
+    venue: Venue
+    online_url: str
+    created_at: Instant
+    page_url: str
+    instance: str
+    event_id: str
+    version: int
+    details: RecordDetails = NOTHING_MORE
+    series: SeriesPart | None = None
+    media: MediaOut | None = None
+    group_uri: str | None = None
+    lineage: Lineage = ALONE_STANDING
+
+
+def publishable(
+    event: Event, *, instance: str, page_url: str, series: SeriesPart | None = None, group_uri: str | None = None
+) -> Publishable:
+    """Cut an event down to what may be written where everybody reads; where little may be, to the least.
+
+    ``series``: of ``series_part``, ``group_uri``: of ``group_part``, which know what may be said of either.
+    """
+    is_minimal = reach_of(event) is Reach.MINIMAL
+    note = NOTES[circle_of(event.own_visibility, event.group)]
+    is_shown = (
+        event.online_url_audience is Audience.EVERYONE
+        and event.online_url_from is None
+        and event.mode is not Mode.IN_PERSON
+    )
+    return Publishable(
+        title=event.title,
+        description=note.format(page_url) if is_minimal else event.description,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        time_zone=event.time_zone,
+        mode=event.mode,
+        status=event.status,
+        venue=NOWHERE if is_minimal else public_place(event.venue, event.place_audience),
+        online_url=event.online_url if is_shown and not is_minimal else "",
+        created_at=event.created_at,
+        page_url=page_url,
+        instance=instance,
+        event_id=event.id,
+        version=event.version,
+        details=RecordDetails(is_all_day=event.is_all_day) if is_minimal else details_in_record(event),
+        series=series,
+        group_uri=group_uri,
+    )
+
+
+def says_little(record: Mapping[str, Value]) -> bool:
+    """Whether a record of ours says no more than may be said of an event that is for some people."""
+    description = record.get("description")
+    notes = [note.partition("{}")[0] for note in NOTES.values() if note]
+    return not record.get("locations") and isinstance(description, str) and description.startswith(tuple(notes))
+
+
+def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ALONE) -> dict[str, Value]:
+    """The record to store in place of ``previous`` (what the PDS holds now; None where it holds nothing).
+
+    What was written is written once: the same call on its own result changes nothing.
+    """
+    ours = replace(ours, venue=_place_of(ours, previous, earlier))
+    if previous is None:
+        return _new(ours)
+    record, entries, link = _edited(ours, previous, earlier)
+    _put_page_name(record, ours, previous, earlier)
+    put_details(record, ours.details)
+    put_series(record, ours.series)
+    was_native = NATIVE in mark_of(previous) or NATIVE in mark_of(earlier.written)
+    put_native(record, ours.series, was_ours=was_native)
+    put_link(record, ours.group_uri)
+    put_lineage(record, ours.lineage, earlier.written)
+    put_media(record, ours.media, known_picture(previous, earlier.written))
+    if record == previous:
+        return record
+    record.setdefault("$type", EVENT)
+    record.setdefault("createdAt", format_datetime(ours.created_at))
+    key = next((key for key in ORIGIN_KEYS if key in record), ORIGIN_KEY)
+    _note_others(record, key, ours, entries, link)
+    _note_sentence(record, key, ours, previous, earlier)
+    _note_native(record, key, ours)
+    _note_picture(record, key, ours)
+    return record
+
+
+def _edited(
+    ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> tuple[dict[str, Value], list[Value], str]:
+    """The record with what we decide in it, and which of its entries of places and which join link are ours."""
+    record = dict(previous)
+    _put_texts(record, ours, _read(record, ours), earlier)
+    _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
+    # An end before the start is read as none: what it says is known only once the start is written.
+    _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
+    read = _read(record, ours)
+    if ours.time_zone != read.event.time_zone and ours.time_zone in zone_names():
+        record["timezone"] = ours.time_zone
+    if ours.status is not read.event.status:
+        record["status"] = f"{EVENT}#{ours.status.value}"
+    entries = _put_venue(record, ours, read, earlier)
+    link = _put_online(record, ours, read, earlier)
+    # Without a word about it the mode follows from the places: it is compared when these are as they will be.
+    return _in_mode(record, ours, _read(record, ours)), entries, link
+
+
+def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier) -> Venue:
+    """Who meets online meets at no place: an address from before is nobody's business any more (invariant 3).
+
+    Only one that stands in a record which says online already was put there as it is, and stays.
+    """
+    if ours.mode is not Mode.ONLINE:
+        return ours.venue
+    if previous is None:
+        return NOWHERE
+    read = _read(previous, ours)
+    modes = {read.event.mode, read.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode}
+    there = our_place(previous, read, Whose(ours.instance, ours.event_id), earlier)
+    return ours.venue if modes == {Mode.ONLINE} and is_same_place(there.venue, ours.venue) else NOWHERE
+
+
+def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
+    """Whether the record says all of ours already: another CID alone never causes a write."""
+    return write_event(ours, current, earlier) == dict(current)
+
+
+def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ALONE) -> NetworkEvent:
+    """Our side as the reader would see it once written on ``base``: what can be compared field by field.
+
+    What the link to our page is called follows from the title: it is no edit of the links.
+    """
+    written, _, _ = _edited(replace(ours, venue=_place_of(ours, base, earlier)), base, earlier)
+    put_details(written, ours.details)
+    return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
+
+
+def seal_in_cbor(record: dict[str, Value]) -> Written:
+    """Fix the bytes of a record before anything is sent."""
+    body = cbor.encode(record)
+    return Written(record, body, Cid.for_cbor(body))
+
+
+def _new(ours: Publishable) -> dict[str, Value]:
+    record: dict[str, Value] = {
+        "$type": EVENT,
+        "name": ours.title,
+        "createdAt": format_datetime(ours.created_at),
+        "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}",
+        "status": f"{EVENT}#{ours.status.value}",
+    }
+    sentence = "" if ours.series is None else ours.series.sentence
+    if ours.description or sentence:
+        record["description"] = with_sentence(ours.description, sentence)
+    if ours.starts_at is not None:
+        record["startsAt"] = format_datetime(ours.starts_at)
+    if ours.ends_at is not None:
+        record["endsAt"] = format_datetime(ours.ends_at)
+    if ours.time_zone in zone_names():
+        record["timezone"] = ours.time_zone
+    locations = entries_of(ours.venue)
+    uris: list[Value] = [{"uri": ours.page_url, "name": ours.title}] if ours.page_url else []
+    if ours.online_url:
+        locations.append(online_entry(ours.online_url))
+        uris.append({"uri": ours.online_url})
+    if locations:
+        record["locations"] = locations
+    if uris:
+        record["uris"] = uris
+    put_details(record, ours.details)
+    put_series(record, ours.series)
+    put_native(record, ours.series, was_ours=False)
+    put_link(record, ours.group_uri)
+    put_lineage(record, ours.lineage)
+    put_media(record, ours.media, "")
+    record[ORIGIN_KEY] = _mark(ours, ORIGIN_KEY) | ({SENTENCE: sentence} if sentence else {})
+    _note_native(record, ORIGIN_KEY, ours)
+    _note_picture(record, ORIGIN_KEY, ours)
+    return record
+
+
+def _mark(ours: Publishable, key: str) -> dict[str, Value]:
+    return {"$type": key, "instance": ours.instance, "eventId": ours.event_id, "version": ours.version}
+
+
+def _read(record: Mapping[str, Value], ours: Publishable) -> EventRead:
+    return read_event(EVENT, {**record, "$type": EVENT}, rkey="", indexed_at=ours.created_at)
+
+
+def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries: Sequence[Value], link: str) -> None:
+    """Say in the mark which entries are not ours although they read first."""
+    read = _read(record, ours)
+    venue = venue_note(record, read, ours.venue, entries)
+    online = link_note(read, read_link(read, ours.instance, ours.page_url), link)
+    mark = _mark(ours, key)
+    if venue is not None:
+        mark[VENUE] = venue.as_value()
+    if online is not None:
+        mark[LINK] = online.as_value()
+    record[key] = mark
+
+
+def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> dict[str, Value]:
+    if ours.mode is read.event.mode:
+        return record
+    return {**record, "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}"}
+
+
+def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> None:
+    if ours.title != read.event.name:
+        record["name"] = ours.title
+    said = sentence_in(record) or sentence_in(earlier.written)
+    theirs = without(read.event.description, said)
+    held = record.get("description")
+    text = ours.description
+    if text != theirs:
+        # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
+        record.pop("facets", None)
+    elif isinstance(held, str):
+        # What is shown here may be no more than its beginning.
+        text = without(held, said)
+    wanted = with_sentence(text, _sentence_for(record, ours, earlier))
+    if wanted != (held if isinstance(held, str) else read.event.description):
+        record["description"] = wanted
+
+
+def _note_native(record: dict[str, Value], key: str, ours: Publishable) -> None:
+    """Say in the mark that the rule in the record is ours."""
+    mark = record[key]
+    if isinstance(mark, dict) and ours.series is not None and ours.series.native:
+        mark[NATIVE] = True
+
+
+def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None:
+    """Say in the mark which of the pictures is ours."""
+    mark = record[key]
+    if isinstance(mark, dict) and ours.media is not None:
+        mark[PICTURE] = str(ours.media.cid)
+
+
+def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
+    """The sentence to add; none where somebody altered, or took away, the one that was added before."""
+    said = sentence_in(record) or sentence_in(earlier.written)
+    text = record.get("description")
+    if ours.series is None or (said and not ends_in(text if isinstance(text, str) else "", said)):
+        return ""
+    return ours.series.sentence
+
+
+def _note_sentence(
+    record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> None:
+    """Keep in the mark which sentence is ours, also one that somebody has altered: none is added again."""
+    said = sentence_in(previous) or sentence_in(earlier.written)
+    sentence = _sentence_for(previous, ours, earlier) or (said if ours.series is not None else "")
+    mark = record[key]
+    if sentence and isinstance(mark, dict):
+        mark[SENTENCE] = sentence
+
+
+def _put_page_name(
+    record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+) -> None:
+    """The link to the event's page is called as the event is, where it was so before; other names of it stay."""
+    uris = record.get("uris")
+    if not isinstance(uris, list) or not ours.page_url:
+        return
+    titles = [version.get("name") for version in (previous, earlier.agreed) if version is not None]
+
+    def renamed(entry: Value) -> Value:
+        if isinstance(entry, dict) and entry.get("uri") == ours.page_url and entry.get("name", "") in titles:
+            return {**entry, "name": ours.title}
+        return entry
+
+    record["uris"] = [renamed(entry) for entry in uris]
+
+
+def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:
+    # Records carry milliseconds where we write and any precision where others did: what differs only below a
+    # millisecond was not edited here.
+    if ours is not None and read is not None and ours // 1000 == read // 1000:
+        return
+    if ours == read:
+        return
+    if ours is None:
+        record.pop(key, None)
+    else:
+        record[key] = format_datetime(ours)
+
+
+def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> list[Value]:
+    """Replace our entries where our venue is another; those of others keep their order. Our entries of the result."""
+    key, listed = list_of(record)
+    first = first_place(read)
+    # Where the first is as ours it is ours, whatever was agreed before; unless the mark says that it is another's.
+    known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
+    mine = our_place(record, read, Whose(ours.instance, ours.event_id), known)
+    if is_same_place(mine.venue, ours.venue):
+        return [listed[index] for index in mine.entries]
+    entries = entries_of(ours.venue)
+    if not entries and not mine.entries:
+        return []
+    theirs = [one for one in read.places.venues if one.entries != mine.entries]
+    alike = next((one for one in theirs if entries and is_same_place(one.venue, ours.venue)), None)
+    if alike is not None and mine.entries:
+        # It moved to a place that another app has listed already: that one stands for both.
+        record[key] = without_entries(listed, mine.entries)
+        return [listed[index] for index in alike.entries]
+    # What reads first is taken for the event's place, so ours stands before the places of others.
+    position = min((*mine.entries, *first.entries), default=len(listed))
+    old = listed[mine.entries[0]] if mine.entries else None
+    if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
+        entries = [_with_foreign_keys(entries[0], old), *entries[1:]]
+    rest = without_entries(listed, mine.entries)
+    record[key] = [*rest[:position], *entries, *rest[position:]]
+    return entries
+
+
+def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
+    """Our entry with what somebody else added to the one it replaces."""
+    known = {
+        "$type",
+        "country",
+        "postalCode",
+        "region",
+        "locality",
+        "street",
+        "name",
+        "latitude",
+        "longitude",
+        "altitude",
+    }
+    if not isinstance(entry, dict):
+        return entry
+    return {**entry, **{key: value for key, value in old.items() if key not in known}}
+
+
+def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:
+    """A public join link stands in the locations and among the links; the one it replaces goes from both. Our link."""
+    # Who meets in person has nothing to join; whatever is linked are tickets.
+    url = "" if ours.mode is Mode.IN_PERSON else ours.online_url
+    link = read_link(read, ours.instance, ours.page_url)
+    # The first of the links is the address of an online event, but of no hybrid one: the mode to come decides.
+    if url in {link, read.event.online_url} and (
+        not url or _read(_in_mode(record, ours, read), ours).event.online_url == url
+    ):
+        return url
+    agreed = earlier.agreed
+    agreed_link = "" if agreed is None else read_link(_read(agreed, ours), ours.instance, ours.page_url)
+    was = our_link(record, link, Whose(ours.instance, ours.event_id), earlier, agreed_link)
+    key, listed = list_of(record)
+    uris = record.get("uris")
+    is_list = isinstance(uris, list)
+    links: list[Value] = list(uris) if isinstance(uris, list) else []
+    if was and was != url:
+        listed = without_entries(listed, [index for index, online in online_entries(listed) if online.uri == was])
+        links = [entry for entry in links if uri_of(entry) != was]
+    if url:
+        if all(online.uri != url for _, online in online_entries(listed)):
+            listed = _with_first_link(listed, online_entry(url))
+        if (is_list or uris is None) and all(uri_of(entry) != url for entry in links):
+            links = [*links, {"uri": url}]
+    if listed != list_of(record)[1]:
+        record[key] = listed
+    if links != (uris if is_list else []):
+        record["uris"] = links
+    return url
+
+
+def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
+    """The list with our link before those of others, since the first is taken for the event's."""
+    online = online_entries(listed)
+    position = online[0][0] if online else len(listed)
+    return [*listed[:position], entry, *listed[position:]]
+
+
+def own_links(links: tuple[Link, ...], instance: str) -> tuple[Link, ...]:
+    """Links of a record without those to this installation's own pages, which every reader here has anyway."""
+    root = instance.rstrip("/") + "/"
+    return tuple(link for link in links if not link.uri.startswith(root))

@@ -1,0 +1,244 @@
+"""A group as a record: its profile, how one gets in, which roles there are, who may continue it.
+
+Source: our Lexicon ``openmeet.lexicon.group``. Written by key: what others added, to the record or to a role in it, stays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did, parse_did
+from openmeet.domain.events.model import Venue
+from openmeet.domain.groups.model import (
+    INSIDE,
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    MAX_QUESTION,
+    Group,
+    JoinPolicy,
+    PromotionLevel,
+)
+from openmeet.domain.groups.promotion import Share
+from openmeet.domain.groups.rules import ALLOWED
+from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
+from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.media import MediaIn, MediaOut, blob_value, cid_of_blob
+from openmeet.network.records.places import ADDRESS, entries_of
+from openmeet.network.records.preserve import keep_what_means_the_same
+from openmeet.network.records.reader import Unmappable, line_of, text_of, token_of
+from openmeet.recurrence.wall_time import zone_names
+
+MOST_BACKUPS: Final = 16
+_MAX_PART: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A record at a version (``com.atproto.repo.strongRef``)."""
+
+    uri: str
+    cid: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOut:
+    """What of a group everybody may know. ``backup_admins``: those who agreed to be named."""
+
+    group: Group
+    share: Share
+    page_url: str
+    backup_admins: tuple[Did, ...] = ()
+    predecessor: Reference | None = None
+    avatar: MediaOut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRead:
+    """What a record says of a group; empty where it says nothing."""
+
+    name: str
+    description: str
+    locality: str
+    country: str
+    time_zone: str
+    join_policy: JoinPolicy
+    join_question: str
+    level: PromotionLevel
+    backup_admins: tuple[Did, ...]
+    predecessor: str
+    successor: str
+    avatar: str = ""
+
+
+# Keys that we write, and what they are read as. At the least the first two alone.
+_MEANINGS: Final = (
+    ("name", ("name",)),
+    ("promotion", ("level",)),
+    ("description", ("description",)),
+    ("location", ("locality", "country")),
+    ("timezone", ("time_zone",)),
+    ("joining", ("join_policy",)),
+    ("criteria", ("join_question",)),
+)
+
+
+def write_group(
+    ours: GroupOut, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """The record to store in place of ``previous``; the same call on its own result changes nothing.
+
+    What means the same as before stays as another app wrote it. ``agreed``: the last version that was understood, where ``previous``
+    is not: what was not changed here since then is left alone.
+    """
+    details, is_all = ours.group.details, ours.share is Share.ALL
+    before = previous or {}
+    fields: dict[str, Value] = {
+        "name": details.name,
+        "website": ours.page_url,
+        "promotion": details.promotion_level.value,
+        "description": (details.description or None) if is_all else None,
+        "avatar": _avatar(ours, before) if is_all else None,
+        "location": _location(before, details.locality, details.country) if is_all else None,
+        "timezone": details.time_zone if is_all and details.time_zone in zone_names() else None,
+        "joining": f"{GROUP}#{details.join_policy.value}" if is_all else None,
+        "criteria": (details.join_question or None) if is_all else None,
+        "roles": _roles(before.get("roles")) if is_all else None,
+        "backupAdmins": (list(ours.backup_admins) or None) if is_all else None,
+        "predecessor": None if ours.predecessor is None else _reference(ours.predecessor),
+    }
+    record: dict[str, Value] = dict(before)
+    for name, value in fields.items():
+        if value is None:
+            record.pop(name, None)
+        else:
+            record[name] = value
+    # A record that is written as the group's is nobody's past any more.
+    record.pop("successor", None)
+    record.setdefault("$type", GROUP)
+    record.setdefault("createdAt", format_datetime(ours.group.created_at))
+    now, was = _understood(record), _understood(before) or _understood(agreed)
+    if was is not None and now is not None:
+        known = _MEANINGS if is_all else _MEANINGS[:2]
+        keep_what_means_the_same(
+            record, before, [(key, _parts(was, parts), _parts(now, parts)) for key, parts in known]
+        )
+    site, page = ours.page_url.rpartition("/")[0], before.get("website")
+    if isinstance(page, str) and page.startswith(f"{site}/") and {**record, "website": page} == before:
+        # An address that the group had leads to its page: that alone is no reason to write.
+        return dict(before)
+    return record
+
+
+def read_avatar(record: Mapping[str, object]) -> MediaIn | None:
+    """The group's picture, for which the Lexicon has no words; None where the record names none."""
+    cid = cid_of_blob(record.get("avatar"))
+    return MediaIn(cid, "", 0, 0) if cid else None
+
+
+def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
+    """The record of a group that went on elsewhere: as it was, and where it went on."""
+    return {**previous, "successor": successor_uri}
+
+
+def read_group(collection: str, record: object) -> GroupRead:
+    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    declared = record.get("$type")
+    if declared is not None and declared not in GROUP_COLLECTIONS:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    name = line_of(record.get("name"), MAX_NAME)
+    if not name:
+        raise Unmappable("The group has no name.")
+    zone, place = record.get("timezone"), record.get("location")
+    address = place if isinstance(place, Mapping) else {}
+    return GroupRead(
+        name=name,
+        description=(text_of(record.get("description")) or "")[:MAX_DESCRIPTION],
+        locality=line_of(address.get("locality"), _MAX_PART),
+        country=line_of(address.get("country"), _MAX_PART),
+        time_zone=zone if isinstance(zone, str) and zone in zone_names() else "UTC",
+        join_policy=_policy(record.get("joining")),
+        join_question=line_of(record.get("criteria"), MAX_QUESTION),
+        level=PromotionLevel.MEMBERS if record.get("promotion") == "members" else PromotionLevel.PUBLIC,
+        backup_admins=_dids(record.get("backupAdmins")),
+        predecessor=uri_of_group(_uri_in(record.get("predecessor"))),
+        successor=uri_of_group(record.get("successor")),
+        avatar=cid_of_blob(record.get("avatar")) or "",
+    )
+
+
+def uri_of_group(value: object) -> str:
+    """The uri of a group's record under a DID, as it is written everywhere; empty for anything else."""
+    try:
+        uri = parse_at_uri(value) if isinstance(value, str) else None
+        if uri is None or uri.rkey is None or uri.collection not in GROUP_COLLECTIONS:
+            return ""
+        return f"at://{parse_did(uri.authority)}/{uri.collection}/{uri.rkey}"
+    except Malformed:
+        return ""
+
+
+def _understood(record: Mapping[str, Value] | None) -> GroupRead | None:
+    try:
+        return None if record is None else read_group(GROUP, record)
+    except Unmappable:
+        return None
+
+
+def _parts(read: GroupRead, names: tuple[str, ...]) -> tuple[object, ...]:
+    return tuple(getattr(read, name) for name in names)
+
+
+def _avatar(ours: GroupOut, before: Mapping[str, Value]) -> Value:
+    if ours.avatar is not None:
+        return blob_value(ours.avatar)
+    return None if ours.group.network.avatar_cid is None else before.get("avatar")
+
+
+def _policy(value: object) -> JoinPolicy:
+    """Where nothing is said one has to ask: nobody is let in by a misunderstanding."""
+    word = token_of(value) if isinstance(value, str) else ""
+    return JoinPolicy(word) if word in {policy.value for policy in JoinPolicy} else JoinPolicy.REQUEST
+
+
+def _dids(value: object) -> tuple[Did, ...]:
+    found: dict[Did, None] = {}
+    for one in value[:MOST_BACKUPS] if isinstance(value, list) else []:
+        try:
+            found[parse_did(one)] = None
+        except (Malformed, TypeError):
+            continue
+    return tuple(found)
+
+
+def _uri_in(value: object) -> object:
+    return value.get("uri") if isinstance(value, Mapping) else None
+
+
+def _reference(to: Reference) -> Value:
+    return {"uri": to.uri, "cid": to.cid}
+
+
+def _location(before: Mapping[str, Value], locality: str, country: str) -> Value:
+    """The address, where the country is known: the Lexicon of addresses wants one."""
+    found = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
+    known = before.get("location")
+    if not isinstance(found, dict) or not isinstance(known, dict):
+        return found
+    rest = {key: value for key, value in known.items() if key not in {"locality", "country"}}
+    return {**rest, **found, "$type": ADDRESS}
+
+
+def _roles(before: Value) -> Value:
+    """Those that there are and what they allow; roles that another app added stay, behind ours."""
+    known = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
+    ours: list[Value] = []
+    for role in INSIDE:
+        value, allowed = VALUE_OF[role], sorted(one.value for one in ALLOWED[role])
+        ours.append({**known.pop(value, {}), "name": value, "permissions": list(allowed)})
+    return ours + list(known.values())

@@ -1,0 +1,170 @@
+"""What repositories say about belonging to a group: a member of themselves, the group of a member, both of an event.
+
+Nothing of it counts alone. A membership is where the member's statement (``openmeet.lexicon.groupMembership``, in their repository) and
+the group's acceptance (``.groupAcceptance``, in the repository that holds the group's record) meet; the role is the acceptance's. An
+event is a group's where it names the group (``.groupLink``) and the group lists it (``.groupEvent``, or the very same
+repository). Who says what about whom follows from the repository, never from what a record claims.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Instant
+from openmeet.domain.groups.model import Role
+from openmeet.network.records.collections import (
+    ACCEPTANCE,
+    ACCEPTANCE_COLLECTIONS,
+    EVENTS,
+    GROUP_EVENT,
+    GROUP_EVENT_COLLECTIONS,
+    GROUP_LINK_KEY,
+    GROUP_LINK_KEYS,
+    MEMBERSHIP,
+    MEMBERSHIP_COLLECTIONS,
+)
+from openmeet.network.records.group import Reference, uri_of_group
+from openmeet.network.records.group_roles import role_of
+from openmeet.network.records.reader import Unmappable
+
+
+class Saying(StrEnum):
+    """What kind of statement it is."""
+
+    MEMBERSHIP = "membership"
+    ACCEPTANCE = "acceptance"
+    EVENT = "event"
+
+
+OF_STATEMENTS: Final[Mapping[str, Saying]] = {
+    **dict.fromkeys(MEMBERSHIP_COLLECTIONS, Saying.MEMBERSHIP),
+    **dict.fromkeys(ACCEPTANCE_COLLECTIONS, Saying.ACCEPTANCE),
+    **dict.fromkeys(GROUP_EVENT_COLLECTIONS, Saying.EVENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """``about``: the member's DID, or the event's uri. ``refers_to``: the member's statement that an acceptance answers.
+
+    ``role`` counts in an acceptance only; elsewhere it is that of a member.
+    """
+
+    saying: Saying
+    group_uri: str
+    about: str
+    role: Role = Role.MEMBER
+    refers_to: str = ""
+
+
+def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
+    """The member's statement."""
+    return _written(MEMBERSHIP, {"group": group_uri}, now, previous)
+
+
+def write_acceptance(
+    group_uri: str, member: Did, membership: Reference, role: str, now: Instant, previous: Mapping[str, Value] | None
+) -> dict[str, Value]:
+    """The group's acceptance of a member's statement. ``role``: of ``group_roles.VALUE_OF``."""
+    answered: Value = _same_or_new((previous or {}).get("membership"), membership)
+    ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": answered, "role": role}
+    return _written(ACCEPTANCE, ours, now, previous)
+
+
+def write_group_event(
+    group_uri: str, event: Reference, now: Instant, previous: Mapping[str, Value] | None
+) -> dict[str, Value]:
+    """The group's word that an event is its own."""
+    listed = _same_or_new((previous or {}).get("event"), event)
+    return _written(GROUP_EVENT, {"group": group_uri, "event": listed}, now, previous)
+
+
+def read_statement(collection: str, did: Did, record: object) -> Statement:
+    """What the repository ``did`` says by this record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    of_kind = next(
+        names
+        for names in (MEMBERSHIP_COLLECTIONS, ACCEPTANCE_COLLECTIONS, GROUP_EVENT_COLLECTIONS)
+        if collection in names
+    )
+    declared = record.get("$type")
+    if declared is not None and declared not in of_kind:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    group_uri = uri_of_group(record.get("group"))
+    if not group_uri:
+        raise Unmappable("The record names no group.")
+    if of_kind is MEMBERSHIP_COLLECTIONS:
+        return Statement(Saying.MEMBERSHIP, group_uri, did)
+    if parse_at_uri(group_uri).authority != did:
+        raise Unmappable("Only the repository that holds a group’s record speaks for the group.")
+    if of_kind is ACCEPTANCE_COLLECTIONS:
+        member, answered = _did(record.get("member")), _record_uri(record.get("membership"))
+        if (
+            parse_at_uri(answered).authority != member
+            or parse_at_uri(answered).collection not in MEMBERSHIP_COLLECTIONS
+        ):
+            raise Unmappable("The acceptance answers no statement of the member whom it names.")
+        return Statement(Saying.ACCEPTANCE, group_uri, member, role_of(record.get("role")), answered)
+    event = _record_uri(record.get("event"))
+    if parse_at_uri(event).collection not in EVENTS:
+        raise Unmappable("What the group lists is no event.")
+    return Statement(Saying.EVENT, group_uri, event)
+
+
+def put_link(record: dict[str, Value], group_uri: str | None) -> None:
+    """Have an event's record name its group, or none any more; what others added to the object stays."""
+    key = next((key for key in GROUP_LINK_KEYS if isinstance(record.get(key), dict)), GROUP_LINK_KEY)
+    before = record.get(key)
+    if group_uri is None:
+        if isinstance(before, dict):
+            record.pop(key)
+        return
+    known: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": GROUP_LINK_KEY}
+    record[key] = {**known, "group": group_uri}
+
+
+def read_link(record: Mapping[str, object]) -> str:
+    """The uri of the group whose event a record says it is; empty where it names none."""
+    found = next((record[key] for key in GROUP_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
+    return uri_of_group(found.get("group")) if isinstance(found, Mapping) else ""
+
+
+def _written(
+    kind: str, ours: Mapping[str, Value], now: Instant, previous: Mapping[str, Value] | None
+) -> dict[str, Value]:
+    record: dict[str, Value] = {**(previous or {}), **ours}
+    record.setdefault("$type", kind)
+    record.setdefault("createdAt", format_datetime(now))
+    return record
+
+
+def _same_or_new(before: Value, to: Reference) -> Value:
+    """A reference to the same record stays as it was made: each edit of it would else be a write of ours."""
+    if isinstance(before, dict) and before.get("uri") == to.uri:
+        return before
+    return {"uri": to.uri, "cid": to.cid}
+
+
+def _did(value: object) -> Did:
+    try:
+        return parse_did(value if isinstance(value, str) else "")
+    except Malformed:
+        raise Unmappable("The acceptance names no member.") from None
+
+
+def _record_uri(value: object) -> str:
+    uri = value.get("uri") if isinstance(value, Mapping) else None
+    try:
+        found = parse_at_uri(uri if isinstance(uri, str) else "")
+        if found.collection is None or found.rkey is None:
+            raise Unmappable("What the record refers to is no record.")
+        return f"at://{parse_did(found.authority)}/{found.collection}/{found.rkey}"
+    except Malformed:
+        raise Unmappable("What the record refers to is no record under a DID.") from None

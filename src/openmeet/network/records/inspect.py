@@ -1,0 +1,262 @@
+"""How records of calendars and groups are understood, for people: every field and its source, what was kept unmapped and why.
+
+Reads what people have at hand: one record, an answer of ``getRecord`` or ``listRecords``, a repository's list, or a
+file that wraps several. What is no such record at all is said so, with the reason.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from at_protocol.data import cbor, json_form
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import Instant
+from groundwork.errors import InvalidInput
+from openmeet.network.records.collections import (
+    CONCERNING,
+    EVENT,
+    EVENTS,
+    GROUP_COLLECTIONS,
+    RSVP,
+    RSVPS,
+    SERIES_COLLECTIONS,
+)
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.group import read_group
+from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
+from openmeet.network.records.reader import FieldRead, KeptRaw, Notes, Unmappable
+from openmeet.network.records.rsvp import read_rsvp
+from openmeet.network.records.series import read_series
+from openmeet.recurrence.describe import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """One record: ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group``, what is said of a group (``group membership``,
+
+    ``group acceptance``, ``group event``), or empty with ``problem`` saying why.
+
+    ``cid`` is that of the bytes these values have in a repository, None where no repository can hold them (then
+    ``unrepresentable`` says why); ``cid_claimed`` is what the file says.
+    """
+
+    uri: str
+    collection: str
+    understood_as: str
+    problem: str
+    fields: tuple[FieldRead, ...]
+    kept: tuple[KeptRaw, ...]
+    cid: str | None
+    cid_claimed: str | None
+    unrepresentable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record somewhere in the file: ``path`` says where."""
+
+    path: str
+    uri: str
+    cid: str | None
+    collection: str
+    rkey: str
+    value: object
+
+
+def inspect_file(content: bytes, *, now: Instant) -> list[Understood]:
+    """Understand every record in a JSON document. Raises InvalidInput when it is no JSON."""
+    try:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError) as wrong:
+        raise InvalidInput("file", f"This is not JSON: {wrong}.") from wrong
+    return [inspect_record(found, now=now) for found in find_records(document)]
+
+
+def find_records(document: object) -> list[Found]:
+    """The records in a document, in its order; the whole document where nothing in it looks like one."""
+    found = list(_records_in(document, "", collection=""))
+    return found or [Found("", "", None, "", "", document)]
+
+
+def inspect_record(found: Found, *, now: Instant) -> Understood:
+    """Understand one record as ingestion would."""
+    notes = Notes()
+    understood_as, problem = "", ""
+    try:
+        if found.collection in EVENTS:
+            notes = read_event(found.collection, found.value, rkey=found.rkey, indexed_at=now).notes
+            understood_as = "event"
+        elif found.collection in RSVPS:
+            notes = read_rsvp(found.collection, found.value, rkey=found.rkey).notes
+            understood_as = "rsvp"
+        elif found.collection in SERIES_COLLECTIONS:
+            notes, understood_as = _of_series(found), "series"
+        elif found.collection in GROUP_COLLECTIONS:
+            notes, understood_as = _of_group(found), "group"
+        elif found.collection in OF_STATEMENTS:
+            notes, understood_as = _of_statement(found), f"group {OF_STATEMENTS[found.collection].value}"
+        else:
+            problem = "This is not a record of a calendar or a group: it has no $type and no at-uri that says so."
+            if found.collection:
+                problem = f"Records of {found.collection} are not of calendars or groups."
+    except Unmappable as wrong:
+        problem = wrong.why
+    cid, unrepresentable = None, ""
+    try:
+        cid = str(Cid.for_cbor(cbor.encode(json_form.from_json(found.value))))
+    except Malformed as wrong:
+        unrepresentable = str(wrong)
+    return Understood(
+        uri=found.uri or found.path,
+        collection=found.collection,
+        understood_as=understood_as,
+        problem=problem,
+        fields=tuple(notes.fields),
+        kept=tuple(notes.kept),
+        cid=cid,
+        cid_claimed=found.cid,
+        unrepresentable=unrepresentable,
+    )
+
+
+def lines_of(understood: Understood) -> Iterator[str]:
+    """The same for a person at a terminal."""
+    yield f"{understood.uri or '(the document)'}"
+    yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
+    for one in understood.fields:
+        yield f"  {one.name:<15} {_short(one.value)}   ← {one.source}"
+    for kept in understood.kept:
+        yield f"  kept unmapped   {kept.path}: {kept.why}"
+    if understood.unrepresentable:
+        yield f"  in a repository not possible: {understood.unrepresentable}"
+    else:
+        said = understood.cid_claimed
+        agrees = (
+            "" if said is None else (" (as the file says)" if said == understood.cid else f" (the file says {said})")
+        )
+        yield f"  in a repository {understood.cid}{agrees}"
+
+
+def _of_series(found: Found) -> Notes:
+    read = read_series(found.collection, found.value)
+    shape, length = read.timing.pattern, read.timing.length
+    said = {
+        "name": ("title", read.template.title),
+        "description": ("description", read.template.description),
+        "timezone": ("time zone", shape.zone_name),
+        "dtstart": ("first date", shape.start.isoformat()),
+        "durationMinutes": ("length", "" if length is None else f"{length}"),
+        "rrule": ("repeats", describe(shape)),
+        "rdate": ("dates added", ", ".join(map(str, shape.added))),
+        "exdate": ("dates left out", ", ".join(map(str, shape.left_out))),
+        "template": ("each date", ", ".join((read.template.mode.value, *read.template.venue.lines))),
+    }
+    return _noted(found, said)
+
+
+def _of_group(found: Found) -> Notes:
+    read = read_group(found.collection, found.value)
+    said = {
+        "name": ("name", read.name),
+        "description": ("description", read.description),
+        "location": ("place", ", ".join(filter(None, (read.locality, read.country)))),
+        "timezone": ("time zone", read.time_zone),
+        "joining": ("how to get in", read.join_policy.value),
+        "criteria": ("question", read.join_question),
+        "promotion": ("how much goes out", read.level.value),
+        "backupAdmins": ("who may continue it", ", ".join(read.backup_admins)),
+        "predecessor": ("continues", read.predecessor),
+        "successor": ("goes on as", read.successor),
+        "avatar": ("picture", read.avatar),
+        "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(found, "roles"))),
+        "website": ("page", _value(found, "website")),
+    }
+    return _noted(found, said)
+
+
+def _of_statement(found: Found) -> Notes:
+    named = _value(found, "group")
+    try:
+        did = parse_did(parse_at_uri(found.uri or (named if isinstance(named, str) else "")).authority)
+    except Malformed:
+        raise Unmappable("It says nothing without the repository that it stands in: an at-uri is needed.") from None
+    read = read_statement(found.collection, did, found.value)
+    said = {
+        "group": ("group", read.group_uri),
+        "member": ("member", read.about),
+        "membership": ("answers", read.refers_to),
+        "role": ("role", read.role.value),
+        "event": ("event", read.about),
+    }
+    return _noted(found, said)
+
+
+def _value(found: Found, key: str) -> object:
+    return found.value.get(key, "") if isinstance(found.value, Mapping) else ""
+
+
+def _listed(found: Found, key: str) -> list[Mapping[str, object]]:
+    value = _value(found, key)
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _noted(found: Found, said: Mapping[str, tuple[str, object]]) -> Notes:
+    """What each key of the record was read as; keys that are not ours are kept."""
+    notes = Notes()
+    for key in found.value if isinstance(found.value, Mapping) else ():
+        if key in said:
+            notes.read(said[key][0], key, said[key][1])
+        elif key not in {"$type", "createdAt"}:
+            notes.keep(str(key), "is not part of the lexicon")
+    return notes
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 100 else line[:97] + "…"
+
+
+def _records_in(document: object, path: str, *, collection: str) -> Iterator[Found]:
+    if isinstance(document, list):
+        for index, entry in enumerate(document):
+            yield from _records_in(entry, f"{path}/{index}", collection=collection)
+        return
+    if not isinstance(document, Mapping):
+        return
+    uri, value = document.get("uri"), document.get("value", document.get("record"))
+    if isinstance(value, Mapping) and (isinstance(uri, str) or "rkey" in document):
+        yield _wrapped(document, value, uri if isinstance(uri, str) else "", path, collection)
+        return
+    declared = document.get("$type")
+    if isinstance(declared, str) and declared in CONCERNING:
+        yield Found(path, "", None, declared, "", document)
+        return
+    within = document.get("collection")
+    for key, entry in document.items():
+        if isinstance(entry, list | Mapping):
+            yield from _records_in(entry, f"{path}/{key}", collection=within if isinstance(within, str) else collection)
+
+
+def _wrapped(
+    document: Mapping[str, object], value: Mapping[str, object], uri: str, path: str, collection: str
+) -> Found:
+    rkey = document.get("rkey")
+    key = rkey if isinstance(rkey, str) else ""
+    cid = document.get("cid")
+    named = collection
+    try:
+        parsed = parse_at_uri(uri)
+    except Malformed:
+        pass
+    else:
+        named, key = str(parsed.collection or collection), str(parsed.rkey or key)
+    declared = value.get("$type")
+    if not named and isinstance(declared, str):
+        named = declared
+    if not named:
+        named = str(RSVP) if "subject" in value else str(EVENT) if "name" in value else ""
+    return Found(path, uri, cid if isinstance(cid, str) else None, named, key, value)

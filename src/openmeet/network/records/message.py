@@ -1,0 +1,194 @@
+"""What travels from the firehose, or from a read of a repository, to ingestion: one record, or one hint about a DID.
+
+Encoded as DAG-CBOR, with the record as the bytes its CID is of. The routing keys stand in docs/queues-and-debts.md;
+messages of one DID share a partition, so they are delivered in order.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.data import cbor
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.record_key import RecordKey, parse_record_key
+from at_protocol.syntax.tid import Tid, parse_tid
+from openmeet.network.records.collections import (
+    EVENTS,
+    GROUP_COLLECTIONS,
+    OF_GROUPS,
+    OF_MEMBERS,
+    RSVPS,
+    SERIES_COLLECTIONS,
+)
+
+
+class Operation(StrEnum):
+    """What happened to the record. A read of the repository counts as an update."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMessage:
+    """One record as of ``rev``: of the commit that changed it, or at which it was read.
+
+    ``cid`` (text) and ``body`` (DAG-CBOR) are None for a delete. ``is_verified``: the signature of the commit and the
+    path to the record were checked; what was not never overrules what was. ``is_read``: found by a read as of ``rev``, so it was
+    made by that commit or by any before it.
+    """
+
+    did: Did
+    collection: Nsid
+    rkey: RecordKey
+    rev: Tid
+    operation: Operation
+    cid: str | None
+    body: bytes | None
+    is_verified: bool
+    is_read: bool = False
+
+    @property
+    def uri(self) -> str:
+        return f"at://{self.did}/{self.collection}/{self.rkey}"
+
+    @property
+    def at_uri(self) -> AtUri:
+        return AtUri(self.did, self.collection, self.rkey)
+
+    @property
+    def routing_key(self) -> str:
+        return f"{noun_of(self.collection)}.{self.operation.value}"
+
+    @property
+    def message_id(self) -> str:
+        """The same for every copy of this change, wherever it was read."""
+        return f"{self.uri}@{self.rev}"
+
+
+class HintKind(StrEnum):
+    """What the network says changed about a DID."""
+
+    IDENTITY = "identity"
+    ACCOUNT = "account"
+    REPOSITORY = "repository"  # changes of it were missed: it must be read whole
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something about a DID changed, according to a stream: believed only after asking.
+
+    ``said`` is what the stream claims, for the log. ``rev``: the repository has a commit of this rev, whose signature was
+    checked, and something before it was missed; so a read that does not reach it is not enough.
+    """
+
+    did: Did
+    kind: HintKind
+    said: str
+    seq: int
+    rev: Tid | None = None
+
+    @property
+    def routing_key(self) -> str:
+        # The queue knows DIDs under two nouns; what concerns the repository goes with the account.
+        return "identity.update" if self.kind is HintKind.IDENTITY else "account.update"
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.did}#{self.kind.value}@{self.seq}"
+
+
+def noun_of(collection: str) -> str:
+    """The first word of the routing key."""
+    if collection in EVENTS:
+        return "event"
+    if collection in RSVPS:
+        return "rsvp"
+    if collection in SERIES_COLLECTIONS:
+        return "series"
+    if collection in OF_GROUPS:
+        return (
+            "group" if collection in GROUP_COLLECTIONS else "membership" if collection in OF_MEMBERS else "group_event"
+        )
+    return "other"
+
+
+def encode(message: RecordMessage | Hint) -> bytes:
+    """The bytes that the queue keeps."""
+    if isinstance(message, Hint):
+        hint: dict[str, Value] = {
+            "did": message.did,
+            "kind": message.kind.value,
+            "said": message.said,
+            "seq": message.seq,
+            "rev": message.rev,
+        }
+        return cbor.encode(hint)
+    value: dict[str, Value] = {
+        "did": message.did,
+        "collection": message.collection,
+        "rkey": message.rkey,
+        "rev": message.rev,
+        "operation": message.operation.value,
+        "cid": message.cid,
+        "body": message.body,
+        "verified": message.is_verified,
+        "read": message.is_read,
+    }
+    return cbor.encode(value)
+
+
+def decode(data: bytes) -> RecordMessage | Hint:
+    """The message of these bytes; raises Malformed."""
+    value = cbor.decode(data)
+    if not isinstance(value, dict):
+        raise Malformed("message", value, "not a map")
+    try:
+        if "kind" in value:
+            return Hint(
+                parse_did(_text(value, "did")),
+                HintKind(_text(value, "kind")),
+                _text(value, "said"),
+                _integer(value, "seq"),
+                # Messages of the release before have none.
+                None if value.get("rev") is None else parse_tid(_text(value, "rev")),
+            )
+        body, cid = value["body"], value["cid"]
+        operation = Operation(_text(value, "operation"))
+        is_delete = operation is Operation.DELETE
+        if isinstance(body, bytes) is is_delete or isinstance(cid, str) is is_delete:
+            raise Malformed("message", operation.value, "only a delete has neither record nor CID")
+        return RecordMessage(
+            did=parse_did(_text(value, "did")),
+            collection=parse_nsid(_text(value, "collection")),
+            rkey=parse_record_key(_text(value, "rkey")),
+            rev=parse_tid(_text(value, "rev")),
+            operation=operation,
+            cid=cid if isinstance(cid, str) else None,
+            body=body if isinstance(body, bytes) else None,
+            is_verified=value["verified"] is True,
+            # Messages of the release before do not say it.
+            is_read=value.get("read") is True,
+        )
+    except (KeyError, ValueError) as wrong:
+        if isinstance(wrong, Malformed):
+            raise
+        raise Malformed("message", sorted(value), f"lacks or misspells {wrong}") from wrong
+
+
+def _text(value: dict[str, Value], key: str) -> str:
+    found = value[key]
+    if not isinstance(found, str):
+        raise Malformed("message", found, f"{key} is not text")
+    return found
+
+
+def _integer(value: dict[str, Value], key: str) -> int:
+    found = value[key]
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise Malformed("message", found, f"{key} is not a number")
+    return found

@@ -1,0 +1,208 @@
+"""Which entries of an event record's lists are ours: recognised by their exact value, never by position alone.
+
+Whoever reads a record takes its first place and its first join link for the event's. Mostly these are ours, adopted
+or written. Where they are not (our venue cannot be written without a country, our link was taken away, and what stands
+first now is another app's) the mark of origin says so, or each later edit would remove one more entry of others:
+
+- ``read``: the digest of what reads first although it is not ours. Once something else reads first, the note is void:
+  ingestion has made that the event's.
+- ``ours``: the digests of the entries that are ours; none where nothing of ours is listed.
+
+Digests, since what another app removes later must not live on in our mark.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from at_protocol.data import cbor
+from at_protocol.data.model import Value
+from openmeet.domain.events.model import Link, Mode, Venue
+from openmeet.network.records.collections import ORIGIN_KEYS
+from openmeet.network.records.event_reader import EventRead
+from openmeet.network.records.places import Place, is_same_place, read_places, share_a_part
+from openmeet.network.records.reader import Notes, text_of
+
+VENUE = "venue"
+LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a mark of ours says about the places, or about the join link."""
+
+    read: str
+    ours: tuple[str, ...]
+
+    def as_value(self) -> Value:
+        """As it stands in the mark."""
+        return {"read": self.read, "ours": list(self.ours)}
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose notes are believed: another installation that shares the DID wrote about its own event."""
+
+    instance: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Versions before the one that is changed, where they are others.
+
+    ``agreed``: the last one agreed with the repository; what was ours in it is ours wherever it stands now.
+    ``written``: the last one that we wrote; its mark is believed where another app has stripped the record's.
+    """
+
+    agreed: Mapping[str, Value] | None = None
+    written: Mapping[str, Value] | None = None
+
+
+# What is there is what was agreed, and what we wrote if we did.
+ALONE = Earlier()
+
+
+def digest(value: Value) -> str:
+    """The exact value, shortened."""
+    return hashlib.sha256(cbor.encode(value)).hexdigest()[:16]
+
+
+def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
+    """The key of the record's places, and they."""
+    key = "location" if "locations" not in record and "location" in record else "locations"
+    listed = record.get(key)
+    if listed is None:
+        return key, []
+    return key, list(listed) if isinstance(listed, list) else [listed]
+
+
+def first_place(read: EventRead) -> Place:
+    """What reads as the event's venue; nowhere without entries where nothing does."""
+    return read.places.venues[0] if read.places.venues else Place(Venue(), ())
+
+
+def read_digest(listed: Sequence[Value], place: Place) -> str:
+    """The digest of all entries that a place was read from."""
+    return digest([listed[index] for index in place.entries])
+
+
+def our_place(record: Mapping[str, Value], read: EventRead, whose: Whose, earlier: Earlier) -> Place:
+    """Our venue in the record and its entries, of which there may be none."""
+    first = first_place(read)
+    if not first.entries:
+        return first
+    _, listed = list_of(record)
+    note = _note(record, earlier, VENUE, whose)
+    if note is not None and note.read == read_digest(listed, first):
+        return _place_at(listed, _indexes(listed, note.ours))
+    agreed = earlier.agreed
+    if agreed is not None and _note(agreed, ALONE, VENUE, whose) is None:
+        known = [
+            digest(list_of(agreed)[1][index])
+            for was in read_places(agreed, Notes()).venues[:1]
+            for index in was.entries
+        ]
+        indexes = _indexes(listed, known)
+        if indexes and len(indexes) == len(known):
+            return _place_at(listed, indexes)
+        before = next((was.venue for was in read_places(agreed, Notes()).venues), Venue())
+        if not share_a_part(before, first.venue):
+            # Not what was agreed, changed by somebody: a place of theirs, beside which ours stands.
+            return Place(Venue(), ())
+    return first
+
+
+def venue_note(record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]) -> Note | None:
+    """What the mark must say about the places of a finished record, ``entries`` being ours; None where nothing."""
+    first = first_place(read)
+    # Alike is not ours where nothing of ours is listed: it is another's, of the same name.
+    if not first.entries or (entries and is_same_place(first.venue, ours)):
+        return None
+    _, listed = list_of(record)
+    return Note(read_digest(listed, first), tuple(digest(entry) for entry in entries))
+
+
+def read_link(read: EventRead, instance: str, page_url: str) -> str:
+    """What reads as the address to join at; the page here is none, although an online event's first link reads so."""
+    url = read.event.online_url
+    is_page = url == page_url or (bool(instance) and url.startswith(instance.rstrip("/") + "/events/"))
+    return "" if is_page and not read.places.online else url
+
+
+def our_link(record: Mapping[str, Value], link: str, whose: Whose, earlier: Earlier, agreed_link: str) -> str:
+    """Our join link among those of the record, of which ``link`` reads first; empty where ours is not among them.
+
+    ``agreed_link`` is the one that reads first in the agreed version.
+    """
+    if not link:
+        return ""
+    urls = _urls(record)
+    note = _note(record, earlier, LINK, whose)
+    if note is not None and note.read == digest(link):
+        return next((url for url in urls if digest(url) in note.ours), "")
+    if earlier.agreed is not None and _note(earlier.agreed, ALONE, LINK, whose) is None and agreed_link in urls:
+        return agreed_link
+    return link
+
+
+def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, Link], ...]:
+    """The join links in a list of places, with the index of each."""
+    return read_places({"locations": list(listed)}, Notes()).online
+
+
+def link_note(read: EventRead, link: str, ours: str) -> Note | None:
+    """What the mark must say about the join link of a finished record, of which ``link`` reads first."""
+    if not link or link == ours or read.event.mode is Mode.IN_PERSON:
+        return None
+    return Note(digest(link), (digest(ours),) if ours else ())
+
+
+def uri_of(entry: Value) -> str | None:
+    """The address in an entry of the places or of the links, as the reader takes it."""
+    if isinstance(entry, dict):
+        return text_of(entry.get("uri") if "uri" in entry else entry.get("url"))
+    return text_of(entry)
+
+
+def _urls(record: Mapping[str, Value]) -> list[str]:
+    uris = record.get("uris")
+    entries = [*list_of(record)[1], *(uris if isinstance(uris, list) else [])]
+    return [url for url in map(uri_of, entries) if url]
+
+
+def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> Place:
+    venues = read_places({"locations": [listed[index] for index in indexes]}, Notes()).venues
+    return Place(venues[0].venue if venues else Venue(), indexes)
+
+
+def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]:
+    """Where entries with these digests stand, each counted once."""
+    found: list[int] = []
+    known = [digest(entry) for entry in listed]
+    for wanted in digests:
+        index = next((at for at, one in enumerate(known) if one == wanted and at not in found), None)
+        if index is not None:
+            found.append(index)
+    return tuple(sorted(found))
+
+
+def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: Whose) -> Note | None:
+    """What our mark notes, where it is ours."""
+    mark = _mark(record)
+    if mark is None and earlier.written is not None:
+        mark = _mark(earlier.written)
+    if mark is None or (mark.get("instance"), mark.get("eventId")) != (whose.instance, whose.event_id):
+        return None
+    note = mark.get(name)
+    if not isinstance(note, dict):
+        return None
+    read, ours = note.get("read"), note.get("ours")
+    if not isinstance(read, str) or not isinstance(ours, list):
+        return None
+    return Note(read, tuple(one for one in ours if isinstance(one, str)))
+
+
+def _mark(record: Mapping[str, Value]) -> dict[str, Value] | None:
+    marks = (record.get(key) for key in ORIGIN_KEYS)
+    return next((mark for mark in marks if isinstance(mark, dict)), None)

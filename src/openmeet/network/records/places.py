@@ -1,0 +1,201 @@
+"""The ``locations`` of an event record: read from every dialect seen, written in the community's.
+
+A geo entry without a name next to one address is that address's point. Coordinates are decimal degrees as text, since
+the data model has no floats; numbers occur where an aggregator handed over JSON.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from at_protocol.data.model import Value
+from openmeet.domain.events.map_points import coordinate_of
+from openmeet.domain.events.model import MAX_PLACE_PART, Link, Venue
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.network.records.countries import code_of
+from openmeet.network.records.reader import Notes, line_of, text_of
+
+ADDRESS = "community.lexicon.location.address"
+GEO = "community.lexicon.location.geo"
+FSQ = "community.lexicon.location.fsq"
+HTHREE = "community.lexicon.location.hthree"
+URI = "community.lexicon.calendar.event#uri"
+LEGACY_PLACE = "events.smokesignal.calendar.location#place"
+LEGACY_VIRTUAL = "events.smokesignal.calendar.location#virtual"
+
+_ADDRESS_PARTS = (
+    ("name", "name"),
+    ("street", "street"),
+    ("locality", "locality"),
+    ("region", "region"),
+    ("postalCode", "postal_code"),
+    ("country", "country"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A venue and where in the list it stands: ``entries`` are the indexes of the entries it was read from."""
+
+    venue: Venue
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a list of locations says. ``online`` are the links among them, with the index of each."""
+
+    venues: tuple[Place, ...] = ()
+    online: tuple[tuple[int, Link], ...] = ()
+
+
+def read_places(record: Mapping[str, object], notes: Notes) -> Places:
+    """Read ``locations`` (or the older ``location``, a list or a single entry)."""
+    key = "locations" if "locations" in record else "location"
+    listed = record.get(key)
+    if listed is None:
+        return Places()
+    entries = listed if isinstance(listed, list) else [listed]
+    venues: list[Place] = []
+    online: list[tuple[int, Link]] = []
+    for index, entry in enumerate(entries):
+        path = f"{key}/{index}" if isinstance(listed, list) else key
+        if not isinstance(entry, Mapping):
+            notes.keep(path, "is not an object")
+            continue
+        match _kind_of(entry):
+            case "address":
+                venue = _address(entry)
+                if venue.is_empty:
+                    notes.keep(path, "is an address without any part")
+                else:
+                    venues.append(Place(venue, (index,)))
+                    notes.read("venue", path, ", ".join(venue.lines))
+            case "point":
+                _read_point(entry, path, index, venues, notes)
+            case "online":
+                _read_online(entry, path, index, online, notes)
+            case "cell":
+                notes.keep(path, "is an H3 cell, which has no place on a map here")
+            case _:
+                notes.keep(path, f"is of a type that is not known here: {entry.get('$type')}")
+    return Places(tuple(venues), tuple(online))
+
+
+def entries_of(venue: Venue) -> list[Value]:
+    """The entries that we write for a venue: an address when the country is known, then the point. May be empty."""
+    entries: list[Value] = []
+    country = code_of(venue.country)
+    if country is not None:
+        address: dict[str, Value] = {"$type": ADDRESS, "country": country}
+        for key, part in _ADDRESS_PARTS[:-1]:
+            text = getattr(venue, part)
+            if text:
+                address[key] = text
+        entries.append(address)
+    latitude, longitude = coordinate_of(venue.latitude, 90), coordinate_of(venue.longitude, 180)
+    if latitude is not None and longitude is not None:
+        point: dict[str, Value] = {"$type": GEO, "latitude": _short(latitude), "longitude": _short(longitude)}
+        if country is None and venue.name:
+            point["name"] = venue.name
+        entries.append(point)
+    return entries
+
+
+def is_same_place(one: Venue, other: Venue) -> bool:
+    """Whether two venues would be written alike: a country may be named by code or in words."""
+    return entries_of(one) == entries_of(other) and (
+        bool(entries_of(one)) or replace(one, country="") == replace(other, country="")
+    )
+
+
+def share_a_part(one: Venue, other: Venue) -> bool:
+    """Whether two venues may be one place of which different things are said: the same name, street or point, or the same town where
+
+    one of them says no more than that.
+    """
+    telling = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
+    if any(mine and mine == theirs for mine, theirs in telling):
+        return True
+    is_town = not any(mine for mine, _ in telling) or not any(theirs for _, theirs in telling)
+    return is_town and bool(one.locality) and one.locality == other.locality
+
+
+def online_entry(url: str) -> Value:
+    """A public join link as a location."""
+    return {"$type": URI, "uri": url}
+
+
+def _point(venue: Venue) -> str:
+    return f"{venue.latitude} {venue.longitude}" if venue.latitude else ""
+
+
+def _short(degrees: str) -> str:
+    # Seven decimals are a centimetre; more is noise that other readers refuse.
+    whole, _, fraction = degrees.partition(".")
+    return f"{whole or '0'}.{fraction[:7]}" if fraction else whole
+
+
+def _kind_of(entry: Mapping[str, object]) -> str:
+    declared = entry.get("$type")
+    if isinstance(declared, str):
+        return {
+            ADDRESS: "address",
+            LEGACY_PLACE: "address",
+            GEO: "point",
+            FSQ: "point",
+            HTHREE: "cell",
+            URI: "online",
+            LEGACY_VIRTUAL: "online",
+        }.get(declared, "")
+    if "latitude" in entry:
+        return "point"
+    if any(key in entry for key in ("country", "street", "locality")):
+        return "address"
+    if "uri" in entry or "url" in entry:
+        return "online"
+    return ""
+
+
+def _address(entry: Mapping[str, object]) -> Venue:
+    parts = {part: line_of(entry.get(key), MAX_PLACE_PART) for key, part in _ADDRESS_PARTS}
+    return Venue(**parts)
+
+
+def _read_point(entry: Mapping[str, object], path: str, index: int, venues: list[Place], notes: Notes) -> None:
+    latitude, longitude = coordinate_of(entry.get("latitude"), 90), coordinate_of(entry.get("longitude"), 180)
+    name = line_of(entry.get("name"), MAX_PLACE_PART)
+    if latitude is None or longitude is None:
+        if entry.get("$type") == FSQ and name:
+            venues.append(Place(Venue(name=name), (index,)))
+            notes.read("venue", path, name)
+        elif entry.get("$type") == FSQ:
+            notes.keep(path, "is a Foursquare place without name and coordinates")
+        else:
+            notes.keep(path, "has no usable coordinates")
+        return
+    before = venues[-1] if venues else None
+    if not name and before is not None and before.entries == (index - 1,) and not before.venue.latitude:
+        venues[-1] = Place(replace(before.venue, latitude=latitude, longitude=longitude), (*before.entries, index))
+    else:
+        venues.append(Place(Venue(name=name, latitude=latitude, longitude=longitude), (index,)))
+    notes.read("coordinates", path, f"{latitude}, {longitude}")
+
+
+def _read_online(
+    entry: Mapping[str, object], path: str, index: int, online: list[tuple[int, Link]], notes: Notes
+) -> None:
+    uri = text_of(entry.get("uri") if "uri" in entry else entry.get("url")) or ""
+    if not is_followable(uri):
+        notes.keep(path, "is not a link that may be followed (https, http and at only)")
+        return
+    online.append((index, Link(uri, line_of(entry.get("name"), MAX_PLACE_PART))))
+
+
+def is_followable(uri: str) -> bool:
+    """Whether a link may be shown as one: never ``javascript:`` or ``data:``."""
+    return is_web_address(uri) or (uri.startswith("at://") and not any(c.isspace() for c in uri))
+
+
+def without(entries: Sequence[Value], indexes: Sequence[int]) -> list[Value]:
+    """The list without the entries at these indexes, order kept."""
+    return [entry for index, entry in enumerate(entries) if index not in set(indexes)]

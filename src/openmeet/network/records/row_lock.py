@@ -1,0 +1,54 @@
+"""The order of locks where a record and its row meet: the event's row first, the publication after it.
+
+People's edits lock the event, then owe; whoever settles a publication takes the same order, or the two would wait for
+each other on PostgreSQL and one of them be rolled back.
+"""
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import GroupId, MemberId
+from openmeet.domain.groups.people import members_by_ids
+from openmeet.domain.groups.record_queries import group_of_former
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.outbox import former_records
+from openmeet.outbox.publications import Kind
+
+
+async def lock_row_of(tx: Transaction, kind: Kind, subject_id: str) -> None:
+    """Lock the event, series or group that a publication is of, or the event that its answer is to."""
+    if kind is Kind.EVENT:
+        await event_queries.lock_for_update(tx, EventId(subject_id))
+        return
+    if kind in {Kind.FORMER_EVENT, Kind.FORMER_SERIES}:
+        former = await former_records.find(tx, subject_id)
+        if former is not None:
+            await lock_row_of(tx, former.kind, former.subject_id)
+        return
+    if kind is Kind.SERIES:
+        await series_queries.lock(tx, SeriesId(subject_id))
+        return
+    if kind in {Kind.GROUP, Kind.FORMER_GROUP, Kind.MEMBERSHIP, Kind.ACCEPTANCE}:
+        group_id = await _group_of(tx, kind, subject_id)
+        if group_id is not None:
+            await group_queries.lock(tx, group_id)
+        return
+    if kind is Kind.GROUP_EVENT:
+        await event_queries.lock_for_update(tx, EventId(subject_id))
+        return
+    answer = await attendance_queries.by_id(tx, AttendanceId(subject_id))
+    if answer is not None:
+        await event_queries.lock_for_update(tx, answer.event_id)
+
+
+async def _group_of(tx: Transaction, kind: Kind, subject_id: str) -> GroupId | None:
+    if kind is Kind.GROUP:
+        return GroupId(subject_id)
+    if kind is Kind.FORMER_GROUP:
+        return await group_of_former(tx, subject_id)
+    standing = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
+    return None if standing is None else standing.group_id

@@ -1,0 +1,194 @@
+"""An answer to an event: the tolerant reader and the careful writer."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, assert_never
+
+from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
+from at_protocol.syntax.datetime import format_datetime, parse_datetime
+from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
+from groundwork.clock import Instant
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, Preferences, WaitingAs
+from openmeet.network.records.collections import EVENTS, RSVP
+from openmeet.network.records.event_reader import moment_of_key
+from openmeet.network.records.reader import Notes, Unmappable, text_of, token_of
+
+# The longest that can lead anywhere: a did:web of a host name (261 characters), the longer collection of events, a record
+# key of 512. The syntax allows 8 kB, and a PostgreSQL index has no room for more than 2.7 kB.
+MAX_SUBJECT: Final = 1024
+
+GOING: Final = f"{RSVP}#going"
+INTERESTED: Final = f"{RSVP}#interested"
+NOT_GOING: Final = f"{RSVP}#notgoing"
+
+_ANSWERS: Final = {
+    "going": NetworkAnswer.GOING,
+    "yes": NetworkAnswer.GOING,
+    "interested": NetworkAnswer.INTERESTED,
+    "maybe": NetworkAnswer.INTERESTED,
+    "notgoing": NetworkAnswer.NOT_GOING,
+    "declined": NetworkAnswer.NOT_GOING,
+    "no": NetworkAnswer.NOT_GOING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RsvpRead:
+    """``subject`` may still have a handle as authority: resolve it before comparing. ``subject_cid`` is only recorded.
+
+    ``precedence`` orders several answers of one DID to one event: the greatest text is the effective one.
+    """
+
+    subject: AtUri
+    subject_cid: str | None
+    answer: NetworkAnswer
+    status_text: str
+    precedence: str
+    notes: Notes
+
+
+def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
+    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    declared = record.get("$type")
+    if declared is not None and declared != collection:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    notes = Notes()
+    subject, cid = _subject(record, notes)
+    answer, status_text = _answer(record, notes)
+    for key in record:
+        if key == "createdAt":
+            notes.read("answered", "createdAt (a hint only)", record[key])
+        elif key not in {"$type", "subject", "status"}:
+            notes.keep(key, "is not part of the calendar lexicon")
+    return RsvpRead(subject, cid, answer, status_text, _precedence(record, rkey), notes)
+
+
+def subject_of(record: object) -> str | None:
+    """The uri that a record is about, as it stands there; None where it does not say."""
+    subject = record.get("subject") if isinstance(record, Mapping) else None
+    return text_of(subject.get("uri") if isinstance(subject, Mapping) else subject)
+
+
+def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | None]:
+    subject = record.get("subject")
+    reference = subject.get("uri") if isinstance(subject, Mapping) else subject
+    text = text_of(reference)
+    if text is None:
+        raise Unmappable("The answer does not say which event it is about.")
+    try:
+        uri = normal_uri(parse_at_uri(text))
+    except Malformed as wrong:
+        raise Unmappable(f"The subject is not an at-uri: {wrong.why}.") from wrong
+    if len(str(uri)) > MAX_SUBJECT:
+        raise Unmappable(f"The subject’s at-uri has more than {MAX_SUBJECT} characters.")
+    if uri.rkey is None or uri.collection is None:
+        raise Unmappable("The subject is not the at-uri of one record.")
+    if uri.collection not in EVENTS:
+        raise Unmappable(f"The subject is a record of {uri.collection}, which is not a collection of events.")
+    notes.read("event", "subject/uri" if isinstance(subject, Mapping) else "subject", uri)
+    cid = text_of(subject.get("cid")) if isinstance(subject, Mapping) else None
+    if cid is None:
+        notes.keep("subject/cid", "is missing; the event is found by its uri")
+    return uri, cid
+
+
+def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, str]:
+    raw = record.get("status")
+    if raw is None:
+        notes.read("answer", "nothing (the lexicon’s default)", NetworkAnswer.GOING.value)
+        return NetworkAnswer.GOING, ""
+    text = text_of(raw)
+    answer = _ANSWERS.get(token_of(text), NetworkAnswer.OTHER) if text is not None else NetworkAnswer.OTHER
+    if answer is NetworkAnswer.OTHER:
+        notes.keep("status", f"is not an answer that is known here: {raw!r}")
+    else:
+        notes.read("answer", "status", answer.value)
+    return answer, text or ""
+
+
+def _precedence(record: Mapping[str, object], rkey: str) -> str:
+    """(valid ``createdAt``, TID time of a time-like key, key) as text that sorts the same way."""
+    created = record.get("createdAt")
+    try:
+        claimed = parse_datetime(created) if isinstance(created, str) else 0
+    except Malformed:
+        claimed = 0
+    return f"{max(claimed, 0):020d}/{moment_of_key(rkey) or 0:020d}/{rkey}"
+
+
+def written_at(precedence: str) -> Instant:
+    """When an answer says that it was written, by its ``precedence``; 0 where it says nothing that could be read."""
+    return Instant(int(precedence.partition("/")[0] or 0))
+
+
+def record_key_for(subject: AtUri) -> Tid:
+    """The key of one's answer to an event, the same whenever it is computed, and a valid TID.
+
+    The first 64 bits of SHA-256 of the event's at-uri with the top bit cleared. It is not a time.
+    """
+    if not subject.authority.startswith("did:"):
+        raise Malformed("at-uri", subject, "the key of an answer follows from a DID, not from a handle")
+    number = int.from_bytes(hashlib.sha256(str(normal_uri(subject)).encode()).digest()[:8]) & (1 << 63) - 1
+    return parse_tid("".join(ALPHABET[number >> shift & 31] for shift in range(60, -5, -5)))
+
+
+def has_durable_subject(read: RsvpRead) -> bool:
+    """Whether the subject names a DID already."""
+    return read.subject.authority.startswith("did:")
+
+
+class Silence(StrEnum):
+    """Why a status is told to nobody. Undecided: what stands in the repository stays there until it is decided."""
+
+    UNDECIDED = "undecided"
+    UNSAID = "unsaid"  # nothing may stand there
+
+
+def told(status: AttendanceStatus, wanted: Preferences = USUAL) -> str | Silence:
+    """What the repository of somebody who wants it so is told about a status: the token of a record, or nothing."""
+    match status:
+        case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
+            return GOING
+        case AttendanceStatus.INTERESTED:
+            return INTERESTED
+        case AttendanceStatus.DECLINED:
+            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else Silence.UNSAID
+        case AttendanceStatus.PENDING | AttendanceStatus.WAITLISTED:
+            return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
+        case AttendanceStatus.INVITED | AttendanceStatus.REJECTED:
+            return Silence.UNDECIDED
+        case _:
+            assert_never(status)
+
+
+def write_rsvp(
+    token: str, *, subject_uri: str, subject_cid: str, now: Instant, previous: Mapping[str, Value] | None
+) -> dict[str, Value]:
+    """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were.
+
+    The subject's cid is refreshed only with a new answer, not with each edit of the event.
+    """
+    subject: Value = {"uri": subject_uri, "cid": subject_cid}
+    if previous is None:
+        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(now)}
+    record = dict(previous)
+    said = record.get("status")
+    old_subject = record.get("subject")
+    is_same = (
+        isinstance(said, str)
+        and _ANSWERS.get(token_of(said)) is _ANSWERS[token_of(token)]
+        and isinstance(old_subject, dict)
+        and old_subject.get("uri") == subject_uri
+        and isinstance(old_subject.get("cid"), str)
+    )
+    if not is_same:
+        record.update({"$type": RSVP, "subject": subject, "status": token})
+        record.setdefault("createdAt", format_datetime(now))
+    return record

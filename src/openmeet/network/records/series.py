@@ -1,0 +1,244 @@
+"""A series as a record of its own: the rule of RFC 5545, its exceptions and dates, and what each date starts with.
+
+Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are those of ``timezone``. Written by
+key: what others added stays.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from at_protocol.data.model import Value
+from at_protocol.syntax.datetime import format_datetime
+from groundwork.clock import Instant
+from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_TITLE, NOWHERE, Mode, public_place
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS
+from openmeet.network.records.places import entries_of, is_same_place, read_places
+from openmeet.network.records.preserve import keep_what_means_the_same
+from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
+from openmeet.recurrence import expansion
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.pattern import Pattern, pattern
+from openmeet.recurrence.rule import Until, format_rule, parse_rule
+from openmeet.recurrence.wall_time import local_of, zone_names
+
+_EVENT = "community.lexicon.calendar.event"
+_MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
+MOST_DATES = 1000
+# Ten years: longer than anything that is held again and again, and far from what no calendar can add to a date.
+_LONGEST_MINUTES = 10 * 366 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRead:
+    """What a record says of a series."""
+
+    template: Template
+    timing: Timing
+
+
+def write_series(
+    series: Series, page_url: str, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """The record to store in place of ``previous``; the same call on its own result changes nothing.
+
+    What means the same as before stays as another app wrote it. ``agreed``: the last version that was understood, where ``previous``
+    is not: what was not changed here since then is left alone.
+    """
+    before = previous or {}
+    shape, template = series.timing.pattern, series.template
+    length = series.timing.length
+    ours: dict[str, Value] = {
+        "name": template.title,
+        "description": template.description or None,
+        "timezone": series.zone_name,
+        "dtstart": original_text(shape.start),
+        "durationMinutes": None if length is None else round(length.total_seconds() / 60),
+        "rrule": [] if shape.rule is None else [format_rule(shape.rule)],
+        "rdate": [original_text(at) for at in shape.added[:MOST_DATES]] or None,
+        "exdate": [original_text(at) for at in shape.left_out[:MOST_DATES]] or None,
+        "template": _template(template, page_url, before.get("template")),
+    }
+    record: dict[str, Value] = dict(before)
+    for name, value in ours.items():
+        if value is None:
+            record.pop(name, None)
+        else:
+            record[name] = value
+    record.setdefault("$type", SERIES)
+    record.setdefault("createdAt", format_datetime(series.created_at))
+    now, was = _understood(record), _understood(before) or _understood(agreed)
+    if was is not None and now is not None:
+        meanings = zip(_KEYS, _meanings(was), _meanings(now), strict=True)
+        keep_what_means_the_same(record, before, meanings)
+    return record
+
+
+def read_series(collection: str, record: object) -> SeriesRead:
+    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    if not isinstance(record, Mapping):
+        raise Unmappable("The record is not a map.")
+    declared = record.get("$type")
+    if declared is not None and declared not in SERIES_COLLECTIONS:
+        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+    zone, start = record.get("timezone"), _local(record.get("dtstart"))
+    if not isinstance(zone, str) or zone not in zone_names():
+        raise Unmappable("The series names no time zone that is known here.")
+    if start is None:
+        raise Unmappable("The series has no local start.")
+    rules = _texts(record.get("rrule"))
+    if len(rules) > 1:
+        raise Unmappable("The series has several rules; one is understood.")
+    minutes = record.get("durationMinutes")
+    has_length = isinstance(minutes, int) and not isinstance(minutes, bool) and 0 < minutes <= _LONGEST_MINUTES
+    try:
+        shape = pattern(
+            start,
+            zone,
+            parse_rule(rules[0]) if rules else None,
+            left_out=_dates(record.get("exdate")),
+            added=_dates(record.get("rdate")),
+        )
+    except RuleRefused as refused:
+        raise Unmappable(f"The rule of the series is not taken: {refused.why}") from refused
+    title = line_of(record.get("name"), MAX_TITLE)
+    if not title:
+        raise Unmappable("The series has no name.")
+    length = timedelta(minutes=minutes) if has_length and isinstance(minutes, int) else None
+    said = record.get("template")
+    dates: Mapping[str, object] = said if isinstance(said, Mapping) else {}
+    template = Template(
+        title,
+        shortened(text_of(record.get("description")) or "", MAX_DESCRIPTION),
+        mode=_mode(dates.get("mode")),
+        venue=next((place.venue for place in read_places(dates, Notes()).venues), NOWHERE),
+    )
+    return SeriesRead(template, Timing(shape, length))
+
+
+def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = ()) -> dict[str, Value]:
+    """The rule, as fields of an event's record whose start is ``since``; nothing where no rule is left then.
+
+    ``apart``: later dates of which this record does not speak.
+    A COUNT becomes the UNTIL that it means: it would begin anew with another start.
+    """
+    if shape.rule is None:
+        return {}
+    rule = shape.rule
+    if rule.count is not None:
+        last = expansion.last_of(shape)
+        if last is None:
+            return {}
+        until = local_of(last.at, "UTC").replace(tzinfo=None)
+        rule = replace(rule, count=None, until=Until(until, is_utc=True))
+    found: dict[str, Value] = {"rrule": format_rule(rule)}
+    left_out = [original_text(at) for at in sorted({*shape.left_out, *apart}) if at >= since]
+    added = [original_text(at) for at in shape.added if at > since and at not in apart]
+    if left_out:
+        found["exdate"] = list(left_out[:MOST_DATES])
+    if added:
+        found["rdate"] = list(added[:MOST_DATES])
+    return found
+
+
+def read_native(
+    record: Mapping[str, object], title: str, description: str, zone: str, starts_at: Instant | None
+) -> SeriesRead | None:
+    """The series that an event's record says it begins; None where it says none, or none that is taken."""
+    rules = _texts(record.get("rrule"))
+    if len(rules) != 1 or starts_at is None or zone not in zone_names():
+        return None
+    start = local_of(starts_at, zone).replace(tzinfo=None, microsecond=0)
+    try:
+        rule = parse_rule(rules[0].removeprefix("RRULE:"))
+        left_out, added = _moments(record.get("exdate"), zone), _moments(record.get("rdate"), zone)
+        shape = pattern(start, zone, rule, left_out=left_out, added=added)
+    except RuleRefused:
+        return None
+    return SeriesRead(Template(title, description), Timing(shape, None))
+
+
+def _moments(value: object, zone: str) -> list[datetime]:
+    """Dates as local times: as they stand, or instants read in the zone."""
+    found = []
+    for text in _texts(value):
+        try:
+            at = datetime.fromisoformat(text)
+            local = at if at.tzinfo is None else at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
+        except (ValueError, OverflowError):  # the last hours of the year 9999 have no local time east of them
+            continue
+        found.append(local)
+    return found
+
+
+def _template(template: Template, page_url: str, before: Value) -> Value:
+    """What each date starts with, by key: what others added to it, and to its lists, stays."""
+    found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
+    if _mode(found.get("mode")) is not template.mode or "mode" not in found:
+        found["mode"] = f"{_EVENT}#{_MODE_WORDS[template.mode]}"
+    known = read_places(found, Notes()).venues
+    venue = public_place(template.venue, template.place_audience)
+    places = [] if template.mode is Mode.ONLINE else entries_of(venue)
+    if not (known and places and is_same_place(known[0].venue, venue)):
+        listed = found.get("locations")
+        # The first place is the one that we read and write.
+        ours = known[0].entries if known else ()
+        others = [one for at, one in enumerate(listed) if at not in ours] if isinstance(listed, list) else []
+        found["locations"] = places + others
+        if not found["locations"]:
+            found.pop("locations")
+    links = found.get("uris")
+    ours_link: Value = {"uri": page_url, "name": template.title}
+    others = [one for one in links if not _is_link_to(one, page_url)] if isinstance(links, list) else []
+    if not isinstance(links, list) or ours_link not in links:
+        found["uris"] = [ours_link, *others]
+    return found
+
+
+def _is_link_to(entry: Value, url: str) -> bool:
+    return isinstance(entry, dict) and entry.get("uri") == url
+
+
+def _mode(value: object) -> Mode:
+    word = token_of(value) if isinstance(value, str) else ""
+    return next((mode for mode, known in _MODE_WORDS.items() if known == word), Mode.IN_PERSON)
+
+
+# Keys that we write and understand, in the order of ``_meanings``.
+_KEYS = ("name", "description", "timezone", "dtstart", "durationMinutes", "rrule", "rdate", "exdate")
+
+
+def _meanings(read: SeriesRead) -> tuple[object, ...]:
+    shape, template = read.timing.pattern, read.template
+    when = (shape.zone_name, shape.start, read.timing.length, shape.rule, shape.added, shape.left_out)
+    return (template.title, template.description, *when)
+
+
+def _understood(record: Mapping[str, Value] | None) -> SeriesRead | None:
+    try:
+        return None if record is None else read_series(SERIES, record)
+    except Unmappable:
+        return None
+
+
+def _local(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value[:19])
+    except ValueError:
+        return None
+    return None if found.tzinfo is not None else found
+
+
+def _dates(value: object) -> list[datetime]:
+    return [at for at in map(_local, _texts(value)) if at is not None]
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [one for one in value if isinstance(one, str)][:MOST_DATES] if isinstance(value, list) else []

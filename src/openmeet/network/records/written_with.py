@@ -1,0 +1,71 @@
+"""Which app wrote a record, by what the record says of itself: shown to people, never acted on.
+
+A record names its app in our mark of origin, in ``createdWith``, by its collection, or by a link to its page in an app that is known.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from at_protocol.data import cbor
+from groundwork.database.transaction import Reader
+from openmeet.network.records.collections import LEGACY_EVENT, ORIGIN_KEYS
+
+# What people call the apps that are known, by their hosts; subdomains count.
+KNOWN: Final[Mapping[str, str]] = {
+    "atmo.rsvp": "atmo.rsvp",
+    "openmeet.net": "OpenMeet",
+    "smokesignal.events": "Smoke Signal",
+}
+# Longer records are not read for this: a list shows many. Of the links only the first are looked at.
+MOST_BYTES: Final = 16_384
+MOST_LINKS: Final = 20
+
+_HOST = re.compile(r"(?=.{4,60}\Z)(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z]")
+_BODIES: Final = """
+    select uri, collection, body from records
+     where uri in :uris and standing = 'mapped' and length(body) <= :most order by uri
+"""
+
+
+async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[str, str]:
+    """The names of the apps that wrote the records at these addresses; records that name none, or this site, are left out."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MOST_BYTES)
+    named = {row["uri"]: app_of(row["collection"], cbor.decode(bytes(row["body"]))) for row in rows}
+    return {uri: name for uri, name in named.items() if name and name != own_host}
+
+
+def app_of(collection: str, record: object) -> str:
+    """What people call the app that wrote this record: a name that is known, or a host; empty where the record names none."""
+    if not isinstance(record, Mapping):
+        return ""
+    marks = [record.get(key) for key in ORIGIN_KEYS]
+    said = [mark.get("instance") for mark in marks if isinstance(mark, Mapping)]
+    for host in map(_host, (*said, record.get("createdWith"))):
+        if host:
+            return _known(host) or host
+    if collection == LEGACY_EVENT:
+        return KNOWN["smokesignal.events"]
+    links = record.get("uris")
+    some = links[:MOST_LINKS] if isinstance(links, list) else []
+    hosts = (_host(link.get("uri") if isinstance(link, Mapping) else link) for link in some)
+    return next((name for name in map(_known, hosts) if name), "")
+
+
+def _known(host: str) -> str:
+    return next((name for known, name in KNOWN.items() if host == known or host.endswith(f".{known}")), "")
+
+
+def _host(address: object) -> str:
+    """The host of a web address, or the host itself; empty for anything that is none."""
+    if not isinstance(address, str):
+        return ""
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
+    return host if parts.scheme in {"http", "https"} and _HOST.fullmatch(host) else ""

@@ -1,0 +1,131 @@
+"""Acting for a person in their repository: the one place where a call gets their credentials.
+
+An agent is an XRPC client bound to a session, whichever way it was opened: by OAuth (a DPoP proof for each request, the
+server's newest nonce in it), with an app password, or the password of an account that we keep. It refreshes by itself, and
+paces itself by what the server last said of its limits: a write beyond them raises TooMany instead of being sent.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+
+from at_network.oauth_client import USE_NONCE
+from at_network.xrpc_client import XrpcClient
+from at_protocol.oauth.dpop import make_proof
+from at_protocol.syntax.did import Did
+from at_protocol.xrpc.errors import ErrorBody
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, Forbidden, NotSignedIn
+from openmeet.domain.identities import queries
+from openmeet.domain.identities.model import ACTIVE, Identity
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import sessions
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.session_sealing import Session
+
+# What says "this access token no longer counts": OAuth's name, current servers' 400 ExpiredToken, others' 401.
+_WORTH_REFRESHING = frozenset({"invalid_token", "ExpiredToken", "InvalidToken"})
+# The reference's and ours, and what RFC 6750 says.
+_WANTS_PERMISSION = frozenset({"ScopeMissing", "ScopeMissingError", "insufficient_scope"})
+# Refreshed this long before its end, and up to as much again: two workers rarely come to it at the same moment.
+_EARLY_SECONDS = 60
+_JITTER_SECONDS = 30
+# A token that is refused although it was had a moment ago would be refused again.
+_YOUNG_SECONDS = 60
+
+
+async def agent_for_user(db: Database, network: Network, user_id: UserId, did: Did | None = None) -> XrpcClient:
+    """A client that acts for a person on their PDS: for this DID of theirs, or the one that new records go to.
+
+    Raises NotSignedIn where the person has no such DID or has to sign in (again). Calls with it raise what ``XrpcClient``
+    raises; NotSignedIn then means that the session is over.
+    """
+    async with db.reader() as reader:
+        mine = [one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}]
+    if not mine:
+        raise NotSignedIn("Connect an AT Protocol account first.")
+    return await agent_for(db, network, mine[0])
+
+
+async def agent_for(db: Database, network: Network, identity: Identity) -> XrpcClient:
+    """The same for an identity at hand."""
+    if identity.status != ACTIVE:
+        raise NotSignedIn(f"This account is {identity.status} at its server.", name="AccountInactive")
+    session = await sessions.open_session(db, network, identity)
+    return XrpcClient(
+        network.http,
+        network.clock,
+        session.stored.pds_url,
+        credentials=_Acting(db, network, identity, session),
+        paces=network.paces,
+        circuits=network.circuits,
+        account=identity.did,
+    )
+
+
+def is_not_allowed(failure: Failure) -> bool:
+    """Whether a server refused a write because its person has not allowed it: it waits until they do."""
+    return isinstance(failure, Forbidden) and failure.name in _WANTS_PERMISSION
+
+
+class _Acting:
+    """Credentials of one session of one agent."""
+
+    def __init__(self, db: Database, network: Network, identity: Identity, session: Session) -> None:
+        self._db = db
+        self._network = network
+        self._identity = identity
+        self._session = session
+        self._lock = asyncio.Lock()
+        self._renewed_at: Instant | None = None
+
+    async def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """A proof for this one request; the token is refreshed first where it is about to end."""
+        if self._is_ending():
+            await self._renew(self._session.access)
+        session = self._session
+        if session.key is None:
+            return {"authorization": f"Bearer {session.access}"}
+        proof = make_proof(
+            session.key,
+            method=method,
+            url=url,
+            token_id=secrets.token_urlsafe(16),
+            now_seconds=self._network.clock.now() // SECOND,
+            nonce=self._network.nonces.newest(url),
+            access_token=session.access,
+        )
+        return {"authorization": f"DPoP {session.access}", "dpop": proof}
+
+    async def learn(self, url: str, headers: Mapping[str, str]) -> None:
+        self._network.nonces.learn(url, headers)
+
+    async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
+        """A nonce has been learnt by now; a token is refreshed unless that has been done since it was sent."""
+        if self._session.key is not None and error.name == USE_NONCE:
+            return True
+        if status != 401 and error.name not in _WORTH_REFRESHING:
+            return False
+        if self._session.key is not None and error.name not in _WORTH_REFRESHING:
+            return False  # another refusal (a scope, a proof) that a fresh token would meet as well
+        access = refused.get("authorization", "").partition(" ")[2]
+        if access == self._session.access and self._is_young():
+            return False
+        await self._renew(access)
+        return True
+
+    def _is_ending(self) -> bool:
+        ends_at = self._session.stored.access_ends_at
+        early = _EARLY_SECONDS + secrets.randbelow(_JITTER_SECONDS)
+        return ends_at is not None and ends_at - self._network.clock.now() < early * SECOND
+
+    def _is_young(self) -> bool:
+        now = self._network.clock.now()
+        return self._renewed_at is not None and now - self._renewed_at < _YOUNG_SECONDS * SECOND
+
+    async def _renew(self, refused_access: str) -> None:
+        async with self._lock:
+            if refused_access == self._session.access:
+                self._session = await sessions.renew(self._db, self._network, self._identity, self._session)
+                self._renewed_at = self._network.clock.now()

@@ -1,0 +1,373 @@
+"""Letting somebody be let in by their own server: the way there, and the way back.
+
+Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first: what somebody typed is resolved to a DID, its
+document names the PDS, the PDS its authorization server. On the way back nothing that the browser brings is used before the
+state is known, unused, this browser's, and the issuer is the one that was asked (mix-up). Then the code is spent, and the
+account that the server names must be the one that was expected, or, where only a server was named, one whose document leads
+to that very server. What is remembered meanwhile is sealed, for ten minutes, and works once.
+"""
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from urllib.parse import urlencode
+
+import msgspec
+
+from at_network.oauth_client import Client, Tokens
+from at_protocol.crypto import p256
+from at_protocol.crypto.scalar import RECOMMENDED_ENTROPY_BYTES
+from at_protocol.oauth import pkce
+from at_protocol.oauth.server_metadata import ServerMetadata
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import INVALID
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
+from groundwork.http.reach import AddressRefused
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import authorization_queries, session_queries
+from openmeet.domain.identities.model import NewSession, SealedSession, SessionKind
+from openmeet.domain.identities.permissions import (
+    SCOPES,
+    Feature,
+    features_in,
+    granted_features,
+    refused_features,
+    scope_for,
+)
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import oauth_client_keys, session_sealing, sessions
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.naming import FIELD, Named, Server, text_of
+
+LIFE = 10 * MINUTE
+_SECRET_BYTES = 32
+
+
+class Purpose(StrEnum):
+    """What somebody goes to their server for."""
+
+    SIGN_IN = "sign_in"
+    LINK = "link"  # a further account, of somebody who is signed in
+    PERMIT = "permit"  # more than was asked for at first
+
+
+class Trouble(StrEnum):
+    """Why somebody who came back is not let in; pages have a sentence for each."""
+
+    UNKNOWN = "unknown"  # no such state, or it was used
+    EXPIRED = "expired"
+    OTHER_BROWSER = "other_browser"
+    MIXED_UP = "mixed_up"  # another server answered than was asked
+    DENIED = "denied"
+    SERVER_REFUSED = "server_refused"
+    OTHER_ACCOUNT = "other_account"
+    NOT_THEIRS = "not_theirs"  # the server speaks for an account that is kept elsewhere
+
+
+class NotLetIn(Forbidden):
+    """Somebody came back and is not let in. ``typed`` is what they wrote at the beginning, where that is known."""
+
+    def __init__(self, trouble: Trouble, why: str, *, typed: str = "", next_path: str = "/") -> None:
+        super().__init__(why, name=trouble.value)
+        self.trouble = trouble
+        self.typed = typed
+        self.next_path = next_path
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is begun: for whom (``user_id`` of who is signed in, when linking), whence, and with which features."""
+
+    purpose: Purpose
+    named: Named
+    next_path: str
+    browser: str
+    user_id: UserId | None = None
+    feature: Feature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComingBack:
+    """What a browser brings: the parameters of the redirect, and the secret of its cookie."""
+
+    state: str
+    issuer: str
+    code: str
+    error: str
+    browser: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Somebody holds this DID: their verified handle (or ``""``), their PDS, and the session, ready to be stored.
+
+    ``session``: None where the one that is kept lives, and lets us do more.
+    """
+
+    did: Did
+    handle: str
+    pds_url: str
+    session: NewSession | None
+    purpose: Purpose
+    user_id: UserId | None
+    next_path: str
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """What is remembered between the way there and the way back."""
+
+    purpose: Purpose
+    issuer: str
+    did: str
+    typed: str
+    verifier: str
+    key: bytes
+    client_id: str
+    client_key_id: str
+    redirect_uri: str
+    scope: str
+    browser_hash: bytes
+    next_path: str
+    user_id: str
+
+
+async def begin(db: Database, network: Network, wish: Wish) -> str:
+    """The address to send the browser to.
+
+    Raises InvalidInput and NotFound (``identifier``: nobody goes by that name; the server lets no apps in), RemoteFailed and
+    RemoteSlow (somebody who has to be asked is away), Refused (their server refuses us).
+    """
+    if network.app is None:
+        raise Refused("This site has no address that other servers can trust; sign in another way.", name="NoOAuth")
+    did, hint, server = await _find(network, wish.named)
+    known = await _known(db, did)
+    features = [*(granted_features(known) if known is not None and known.kind is SessionKind.OAUTH else ())]
+    scope = scope_for(*features, *([wish.feature] if wish.feature is not None else []))
+    client = await oauth_client_keys.client_for_new_session(db, network)
+    key = p256.PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
+    state, verifier = secrets.token_urlsafe(_SECRET_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
+    parameters = {
+        "response_type": "code",
+        "redirect_uri": network.app.redirect_uri,
+        "scope": scope,
+        "state": state,
+        "code_challenge": pkce.challenge_of(verifier),
+        "code_challenge_method": pkce.METHOD,
+        **({"login_hint": hint} if hint else {}),
+    }
+    request_uri = await network.oauth.push(server, client, key, parameters)
+    pending = Pending(
+        purpose=wish.purpose,
+        issuer=server.issuer,
+        did=did or "",
+        typed=text_of(wish.named),
+        verifier=verifier,
+        key=key.to_bytes(),
+        client_id=client.client_id,
+        client_key_id=client.key_id,
+        redirect_uri=network.app.redirect_uri,
+        scope=scope,
+        browser_hash=_hash(wish.browser),
+        next_path=wish.next_path,
+        user_id=wish.user_id or "",
+    )
+    async with db.transaction() as tx:
+        state_hash = _hash(state)
+        sealed = network.sealer.seal(msgspec.json.encode(pending), _purpose(network, state_hash))
+        await authorization_queries.insert(tx, state_hash, sealed, expires_at=Instant(tx.now + LIFE))
+    there = server.authorization_endpoint
+    query = urlencode({"client_id": client.client_id, "request_uri": request_uri})
+    return f"{there}{'&' if '?' in there else '?'}{query}"
+
+
+async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
+    """Who came back, proven. Raises NotLetIn, and RemoteFailed and RemoteSlow where their server does not answer."""
+    pending = await _take(db, network, back)
+    if back.issuer != pending.issuer:
+        # Nothing of this answer is used: another server wants what was meant for the one that was asked (RFC 9207).
+        log.warning("authorization.mixed_up", expected=pending.issuer)
+        raise _not_let_in(Trouble.MIXED_UP, pending, "The answer came from another server than the one that was asked.")
+    if back.error == "access_denied":
+        raise _not_let_in(Trouble.DENIED, pending, "You did not allow it, so nothing was changed.")
+    if back.error or not back.code:
+        raise _not_let_in(Trouble.SERVER_REFUSED, pending, "Your server did not let us in.")
+    server = await network.servers.at(pending.issuer)
+    client = await oauth_client_keys.client_of_session(
+        db, network, client_id=pending.client_id, key_id=pending.client_key_id
+    )
+    key = p256.PrivateKey(pending.key)
+    try:
+        tokens = await network.oauth.exchange(
+            server, client, key, code=back.code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
+        )
+    except (NotSignedIn, Refused) as refused:
+        log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
+        raise _not_let_in(Trouble.SERVER_REFUSED, pending, "Your server did not let us in.") from None
+    try:
+        handle, pds = await _check_subject(network, pending, tokens)
+    except Failure:
+        await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
+        raise
+    known = await _known(db, tokens.did)
+    # Only a refusal is carried over: what was granted before and not asked for this time is no refusal.
+    said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
+    session = NewSession(
+        tokens.did,
+        SessionKind.OAUTH,
+        pds,
+        session_sealing.seal(network, tokens.did, tokens.access, tokens.refresh, key),
+        issuer=pending.issuer,
+        client_id=pending.client_id,
+        client_key_id=pending.client_key_id,
+        scope=tokens.scope,
+        # What was refused once stays known as refused, until it is asked for again and granted.
+        asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
+        access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
+    )
+    keeps = known is not None and known.pds_url == pds and _lets_do_more(known, session)
+    keeps = keeps and await _is_alive(db, network, tokens.did)
+    if keeps:
+        await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
+    return Proven(
+        tokens.did,
+        handle,
+        pds,
+        None if keeps else session,
+        pending.purpose,
+        UserId(pending.user_id) if pending.user_id else None,
+        pending.next_path,
+    )
+
+
+def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
+    """Whether a session may do all that the new one may, and something that was not asked for this time.
+
+    Who names a server alone is known only when they come back: they were asked for no more than everybody is at first.
+    """
+    if known.kind is not SessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
+        return False
+    before, after = set(granted_features(known)), set(features_in(new.scope))
+    return after <= before and not before <= set(features_in(new.asked_scope))
+
+
+async def _is_alive(db: Database, network: Network, did: Did) -> bool:
+    """Whether the session that we have for a DID still lives at its server: it is refreshed."""
+    try:
+        await sessions.refresh(db, network, did)
+    except Failure as failure:
+        log.info("authorization.session_not_kept", did=did, reason=failure.name)
+        return False
+    return True
+
+
+async def revoke_tokens(
+    network: Network, server: ServerMetadata, client: Client, key: p256.PrivateKey, token: str
+) -> None:
+    """Give tokens back. A server that does not take them lets them run out by themselves."""
+    try:
+        await network.oauth.revoke(server, client, key, token)
+    except Failure as failure:
+        log.warning("session.not_revoked", issuer=server.issuer, reason=failure.name, why=failure.why)
+
+
+async def _find(network: Network, named: Named) -> tuple[Did | None, str, ServerMetadata]:
+    """The DID that is expected (None where only a server was named), what to tell the server of it, and the server."""
+    if isinstance(named, Server):
+        try:
+            return None, "", await network.servers.at_address(named.origin)
+        except AddressRefused:
+            raise InvalidInput(FIELD, "Nothing can be signed in at under this address.") from None
+        except NotFound:
+            raise NotFound("At this address there is no server that lets apps be signed in with.") from None
+    try:
+        account = await network.handles.identify(named)
+    except NotFound as absent:
+        raise NotFound(_unknown(named, absent)) from None
+    pds = account.document.pds
+    if pds is None:
+        raise NotFound("This account says no place where its data is kept.")
+    # Somebody who wrote a DID is not sent away because their handle is broken.
+    hint = account.did if account.handle == INVALID else str(account.handle)
+    try:
+        return account.did, hint, await network.servers.guarding(pds)
+    except AddressRefused:
+        raise NotFound("This account says no place that can be reached from here.") from None
+
+
+def _unknown(named: Named, absent: NotFound) -> str:
+    if absent.name == "DidDeactivated":
+        return "This account has been closed."
+    if text_of(named).startswith("did:"):
+        return f"There is no account {text_of(named)}."
+    return f"Nobody goes by {text_of(named)}. Is it spelled right? A server’s address begins with https://."
+
+
+async def _take(db: Database, network: Network, back: ComingBack) -> Pending:
+    """What was remembered; used up by this, if it is this browser's."""
+    state_hash = _hash(back.state)
+    async with db.transaction() as tx:
+        row = await authorization_queries.find(tx, state_hash)
+        if row is None:
+            raise NotLetIn(Trouble.UNKNOWN, "We do not know this sign-in, or it was finished before.")
+        try:
+            opened = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
+        except CannotUnseal:
+            raise NotLetIn(Trouble.UNKNOWN, "We do not know this sign-in any more.") from None
+        pending = msgspec.json.decode(opened, type=Pending)
+        if not secrets.compare_digest(pending.browser_hash, _hash(back.browser)):
+            raise NotLetIn(Trouble.OTHER_BROWSER, "This sign-in was begun in another browser. Begin it here.")
+        if row.is_over:
+            raise _not_let_in(Trouble.EXPIRED, pending, "This took more than ten minutes.")
+        if not await authorization_queries.use(tx, state_hash):
+            raise _not_let_in(Trouble.UNKNOWN, pending, "This sign-in was finished before.")
+    return pending
+
+
+async def _check_subject(network: Network, pending: Pending, tokens: Tokens) -> tuple[str, str]:
+    """The handle and PDS of the account that the server speaks for, asked afresh and not of that server."""
+    if pending.did and tokens.did != pending.did:
+        raise _not_let_in(
+            Trouble.OTHER_ACCOUNT, pending, "You signed in there with another account than you wrote here."
+        )
+    network.dids.doubt(tokens.did)
+    try:
+        document = await network.dids.resolve(tokens.did)
+    except (NotFound, InvalidInput):
+        raise _not_let_in(Trouble.NOT_THEIRS, pending, "That server speaks for an account that is not there.") from None
+    pds = document.pds
+    try:
+        issuer = "" if pds is None else await network.servers.issuer_of(pds)
+    except (NotFound, AddressRefused, RemoteFailed) as failure:
+        raise _not_let_in(Trouble.NOT_THEIRS, pending, failure.why) from None
+    if pds is None or issuer != pending.issuer:
+        raise _not_let_in(Trouble.NOT_THEIRS, pending, "That server speaks for an account that is kept elsewhere.")
+    try:
+        handle = await network.handles.verified_handle(document)
+    except Failure as failure:
+        log.info("authorization.handle_unverified", did=tokens.did, why=failure.why)
+        return "", pds
+    return "" if handle == INVALID else str(handle), pds
+
+
+async def _known(db: Database, did: Did | None) -> SealedSession | None:
+    if did is None:
+        return None
+    async with db.reader() as reader:
+        return await session_queries.find(reader, did)
+
+
+def _not_let_in(trouble: Trouble, pending: Pending, why: str) -> NotLetIn:
+    return NotLetIn(trouble, why, typed=pending.typed, next_path=pending.next_path)
+
+
+def _hash(secret: str) -> bytes:
+    """What is stored of a secret with 256 random bits: it cannot be found by trying."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _purpose(network: Network, state_hash: bytes) -> str:
+    return f"openmeet/authorization/{network.tenant}/{state_hash.hex()}"

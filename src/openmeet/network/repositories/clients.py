@@ -1,0 +1,70 @@
+"""What this room needs to reach other servers, opened once by ``programs/`` and handed down."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from at_network.circuits import Circuits
+from at_network.did_resolver import DidResolver
+from at_network.handle_resolver import HandleResolver
+from at_network.oauth_client import Nonces, OAuthCalls
+from at_network.oauth_servers import OAuthServers
+from at_network.pacing import Paces
+from groundwork.cache.contract import Cache
+from groundwork.clock import Clock
+from groundwork.http.client import HttpClient
+from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
+from groundwork.sealing import Sealer
+from groundwork.settings import Secret
+from openmeet.network.repositories.oauth_app import OAuthApp
+from openmeet.tenants.model import DEFAULT_TENANT
+
+_OURSELVES = "openmeet"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Client, resolvers, and the sealer of tokens and passwords.
+
+    ``app`` is who we are to authorization servers; None where nobody can be let in by OAuth. ``cache`` is opened for the
+    tenant, and what is sealed opens for it alone. ``refreshing`` holds what must end before the program does: a token that
+    was spent and is not stored yet. ``large_reads``: who reads a repository that needs much memory holds it; one for all
+    tenants. ``pds_keys``: the secrets that we share with PDSes of our own, by their address.
+    """
+
+    http: HttpClient
+    clock: Clock
+    dids: DidResolver
+    handles: HandleResolver
+    sealer: Sealer
+    servers: OAuthServers
+    cache: Cache
+    app: OAuthApp | None = None
+    tenant: str = DEFAULT_TENANT
+    nonces: Nonces = field(default_factory=Nonces)
+    paces: Paces = field(default_factory=Paces)
+    circuits: Circuits = field(init=False)
+    refreshing: set[asyncio.Task[object]] = field(default_factory=set)
+    large_reads: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pds_keys: Mapping[str, Secret] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "circuits", Circuits(self.clock))
+
+    @property
+    def oauth(self) -> OAuthCalls:
+        return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
+
+    def sent_for(self, pds: str, address: str) -> Mapping[str, str]:
+        """The headers of a sign-in for a visitor: a PDS of our own learns their address, others that we ask for somebody."""
+        key = self.pds_keys.get(pds.rstrip("/"))
+        return FOR_SOMEBODY if key is None or not address else vouch(key, address)
+
+    def sent_for_ourselves(self, pds: str) -> Mapping[str, str]:
+        """The same for an account that we keep: a PDS of our own counts us apart from our visitors."""
+        key = self.pds_keys.get(pds.rstrip("/"))
+        return {} if key is None else vouch(key, _OURSELVES)
+
+    async def settle(self) -> None:
+        """Wait until every refresh that is under way has been stored."""
+        await asyncio.gather(*self.refreshing, return_exceptions=True)

@@ -1,0 +1,69 @@
+"""Credentials of people, kept at hand for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
+
+What is kept is sealed like the row that it repeats: whoever takes the cache (a Redis without a password) has ciphertext. It
+is never believed by itself: it counts only for the version that the row has, so signing out, a refresh elsewhere and a
+lost cache all end in the same place, the database.
+"""
+
+import msgspec
+
+from at_protocol.syntax.did import Did
+from groundwork.errors import Unavailable
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.clients import Network
+
+TTL_SECONDS = 3600.0
+
+
+class Credentials(msgspec.Struct, frozen=True, rename="camel"):
+    """Whose they are, and the tokens. ``key`` is the secret half of the key that they are bound to, empty without one."""
+
+    did: str
+    handle: str
+    access_jwt: str
+    refresh_jwt: str
+    version: int
+    key: bytes = b""
+
+
+async def get(network: Network, user_id: UserId, did: Did, version: int) -> Credentials | None:
+    """The credentials of this version, if they are at hand."""
+    try:
+        kept = await network.cache.get(_name(user_id))
+    except Unavailable as away:
+        log.warning("credentials_cache.unreachable", why=away.why)
+        return None
+    if kept is None:
+        return None
+    try:
+        found = msgspec.json.decode(network.sealer.unseal(kept, _purpose(network, user_id)), type=Credentials)
+    except (CannotUnseal, msgspec.DecodeError):
+        return None  # sealed with a key that has been dropped since, or put there by somebody else
+    return found if found.did == did and found.version == version else None
+
+
+async def put(network: Network, user_id: UserId, credentials: Credentials) -> None:
+    """Keep them at hand. A cache that cannot be reached costs an unsealing, nothing else."""
+    sealed = network.sealer.seal(msgspec.json.encode(credentials), _purpose(network, user_id))
+    try:
+        await network.cache.put(_name(user_id), sealed, ttl_seconds=TTL_SECONDS)
+    except Unavailable as away:
+        log.warning("credentials_cache.unreachable", why=away.why)
+
+
+async def drop(network: Network, user_id: UserId) -> None:
+    """They are signed out."""
+    try:
+        await network.cache.delete(_name(user_id))
+    except Unavailable as away:
+        log.warning("credentials_cache.unreachable", why=away.why)
+
+
+def _name(user_id: UserId) -> str:
+    return f"bluesky:credentials:{user_id}"  # the cache puts the tenant in front
+
+
+def _purpose(network: Network, user_id: UserId) -> str:
+    return f"{network.tenant}:{_name(user_id)}"

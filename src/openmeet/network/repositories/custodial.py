@@ -1,0 +1,212 @@
+"""The repository that is kept for a person who agreed: made once, after the yes and not before (invariant 11).
+
+What the PDS will be asked for (handle, address, password, recovery key) is stored first. When an answer is lost, the same request is
+made again; if the handle is taken by then, signing in with the stored password tells whether it was us.
+"""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import regex
+
+from at_network.bearer_session import SessionTokens, create_session
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from groundwork.database.transaction import Database
+from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from openmeet.domain.identities import actions, queries, recovery_key_queries
+from openmeet.domain.identities.model import CustodialAccount
+from openmeet.domain.users.model import UserId, UserKind
+from openmeet.domain.users.queries import kinds
+from openmeet.i18n.markdown import folded
+from openmeet.network.repositories import recovery_keys
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.session_sealing import new_password_session, seal_password, unseal_password
+
+# Names of the PDS for "somebody has this handle".
+_TAKEN = frozenset({"HandleNotAvailable", "InvalidHandle"})
+_MAX_LABEL = 18  # what the reference PDS allows for the first label of a handle
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Where repositories are kept: the PDS, and how this service gets an invite there.
+
+    ``admin_authorization`` is a Basic header that may make invites; empty where the PDS wants none. ``handle_domain`` is
+    like ``.town.example``. ``mail_domain`` is our own, and no mail is delivered to it.
+    """
+
+    pds_url: str
+    admin_authorization: str
+    handle_domain: str
+    mail_domain: str
+
+
+def suggest_handle(display_name: str, user_id: str, domain: str) -> str:
+    """A handle from what a person calls themselves; always a valid one, not yet known to be free."""
+    plain = regex.sub(r"[^a-z0-9]+", "-", folded(display_name)).strip("-")[:_MAX_LABEL].strip("-")
+    label = plain if len(plain) >= 3 else f"member-{user_id.replace('-', '')[-8:]}"
+    return label + domain
+
+
+def check_handle(text: str, domain: str) -> str:
+    """The handle a person typed (first label or whole), on the domain of the keeper. Raises InvalidInput."""
+    name = text.strip().lower().removeprefix("@")
+    if "." not in name:
+        name += domain
+    label = name.removesuffix(domain)
+    try:
+        handle = parse_handle(name)
+    except Malformed as wrong:
+        raise InvalidInput("handle", f"This cannot be a handle: {wrong.why}.") from None
+    if not name.endswith(domain) or "." in label or not 3 <= len(label) <= _MAX_LABEL:
+        raise InvalidInput("handle", f"A handle here has 3 to {_MAX_LABEL} letters, digits or hyphens before {domain}.")
+    return handle
+
+
+def account_payer(db: Database, network: Network, keeper: Keeper) -> Payer:
+    """The payer of ``Debt.CUSTODIAL_ACCOUNT``; the subject is the user."""
+
+    async def pay(debt: Debt) -> None:
+        await make_account(db, network, keeper, UserId(debt.subject))
+
+    return pay
+
+
+async def make_account(db: Database, network: Network, keeper: Keeper, user_id: UserId) -> None:
+    """Make the account if it is still wanted and not made. Raises Refused when somebody else has the handle."""
+    account = await _fix(db, network, keeper, user_id)
+    if account is None:
+        return
+    async with db.reader() as reader:
+        recovery_key = await recovery_key_queries.unused(reader, user_id)
+    tokens, handle = await _ask(network, keeper, account, recovery_key)
+    async with db.transaction() as tx:
+        session = new_password_session(network, keeper.pds_url, tokens)
+        await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
+
+
+async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
+    """Store what will be asked for; None when there is nothing to make."""
+    async with db.transaction() as tx:
+        consent = await queries.consent(tx, user_id)
+        if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
+            return None
+        known = await queries.custodial_account(tx, user_id)
+        if known is None or (known.did is None and known.handle != consent.handle):
+            # Undeliverable on purpose: the account's mail is nobody's until it is taken over.
+            address = f"{user_id}@{keeper.mail_domain}"
+            await queries.put_custodial_account(
+                tx,
+                user_id,
+                handle=consent.handle,
+                email=address,
+                sealed_password=seal_password(network, address, secrets.token_urlsafe(32)),
+            )
+            # Nobody takes over the repository of a group: a key to it would lie here for good.
+            if (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON:
+                await recovery_keys.make(tx, network, user_id)
+        return await queries.custodial_account(tx, user_id)
+
+
+async def _ask(
+    network: Network, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
+) -> tuple[SessionTokens, str]:
+    password = unseal_password(network, account)
+    # A request of before may have arrived although its answer did not: then these credentials work already.
+    found = await _session_if_made(network, keeper, account, password)
+    if found is not None:
+        return found, account.handle
+    client = XrpcClient(network.http, network.clock, keeper.pds_url)
+    body: dict[str, object] = {"handle": account.handle, "email": account.email, "password": password}
+    if recovery_key is not None:
+        body["recoveryKey"] = recovery_key
+    if keeper.admin_authorization:
+        body["inviteCode"] = await _invite(network, keeper)
+    try:
+        answer = await client.procedure("com.atproto.server.createAccount", body)
+    except (Refused, InvalidInput) as refused:
+        if refused.name in _TAKEN:
+            raise Refused(
+                f"The handle {account.handle} is taken or not allowed; choose another one.", name="HandleNotAvailable"
+            ) from None
+        raise
+    return _tokens(answer), account.handle
+
+
+async def _session_if_made(
+    network: Network, keeper: Keeper, account: CustodialAccount, password: str
+) -> SessionTokens | None:
+    try:
+        headers = network.sent_for_ourselves(keeper.pds_url)
+        return await create_session(
+            network.http, network.clock, keeper.pds_url, account.handle, password, headers=headers
+        )
+    except (NotSignedIn, NotFound, Refused, InvalidInput):
+        return None
+
+
+async def _invite(network: Network, keeper: Keeper) -> str:
+    client = as_administration(network, keeper)
+    answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
+    code = answer.get("code")
+    if not isinstance(code, str):
+        raise RemoteFailed("The PDS answered without an invite code.")
+    return code
+
+
+async def offered_domain(network: Network, pds_url: str) -> str:
+    """The first domain on which a PDS gives handles, like ``.town.example``."""
+    answer = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
+    domains = answer.get("availableUserDomains")
+    first = domains[0] if isinstance(domains, list) and domains else None
+    if not isinstance(first, str) or not first.startswith("."):
+        raise RemoteFailed("The PDS offers no domain for handles.")
+    return first
+
+
+def mail_domain_of(public_url: str) -> str:
+    """A name below our own host for addresses that nothing is ever delivered to."""
+    host = urlsplit(public_url).hostname or "localhost"
+    return f"no-mail.{host}" if "." in host and not host.replace(".", "").isdigit() else "no-mail.invalid"
+
+
+def admin_authorization(password: str) -> str:
+    """The header of a PDS's administrator; empty without a password."""
+    return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
+
+
+def as_administration(network: Network, keeper: Keeper) -> XrpcClient:
+    """Calls of the PDS with its administration's password."""
+    credentials = Admin(keeper.admin_authorization, network.sent_for_ourselves(keeper.pds_url))
+    return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
+
+
+class Admin:
+    """Credentials of the service itself; they cannot be renewed. ``along``: by which the PDS tells us from our visitors."""
+
+    def __init__(self, authorization: str, along: Mapping[str, str]) -> None:
+        self._headers = {**along, "authorization": authorization}
+
+    async def headers(self, _method: str, _url: str) -> Mapping[str, str]:
+        return self._headers
+
+    async def learn(self, _url: str, _headers: object) -> None:
+        return
+
+    async def renew(self, _refused: object, _status: int, _error: object) -> bool:
+        return False
+
+
+def _tokens(answer: dict[str, object]) -> SessionTokens:
+    did, access, refresh = answer.get("did"), answer.get("accessJwt"), answer.get("refreshJwt")
+    if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
+        raise RemoteFailed("The PDS did not answer with an account.")
+    return SessionTokens(parse_did(did), access, refresh)

@@ -1,0 +1,139 @@
+"""The keys by which authorization servers know a site: made here, sealed at rest, rotated; public halves are served.
+
+Servers keep a client's key set for minutes and bind a session to the key that began it. So a new key is served a while
+before anything is signed with it, and an old one stays for as long as a session was begun with it.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from at_network.oauth_client import Client
+from at_protocol.crypto import p256
+from at_protocol.crypto.jwk import thumbprint, to_jwk
+from at_protocol.crypto.scalar import RECOMMENDED_ENTROPY_BYTES
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import NotSignedIn, Unavailable
+from groundwork.sealing import CannotUnseal
+from openmeet.network.repositories.clients import Network
+
+# Servers may keep a key set for 10 minutes and their proxies for as long again.
+SERVED_BEFORE_USE = HOUR
+ROTATED_AFTER = 90 * DAY
+
+LIST = "select key_id, sealed, created_at from client_keys order by created_at desc, key_id"
+INSERT = "insert into client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
+# A sign-in under way was begun with a key as well; it ends within minutes, which the day allows for.
+FORGET_UNUSED = """
+    delete from client_keys
+     where created_at < :before
+       and exists (select 1 from client_keys newer
+                    where newer.created_at > client_keys.created_at and newer.created_at < :before)
+       and not exists (select 1 from repository_sessions s where s.client_key_id = client_keys.key_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """One key with its name, which follows from its public half."""
+
+    key_id: str
+    sealed: bytes
+    created_at: Instant
+
+
+async def client_for_new_session(db: Database, network: Network) -> Client:
+    """Who we are in a sign-in that begins now. Raises Unavailable where we are nobody to servers."""
+    if network.app is None:
+        raise Unavailable("This site cannot be let in by other servers: it has no secure address.")
+    if not network.app.is_confidential:
+        return Client(network.app.client_id)
+    async with db.reader() as reader:
+        keys = await _all(reader, network)
+        now = reader.now
+    if not keys:
+        keys = [await add(db, network)]
+    served = [key for key in keys if key.created_at <= now - SERVED_BEFORE_USE]
+    # The newest that everybody has had time to see; at the very beginning, the first there is.
+    return _client(network, network.app.client_id, served[0] if served else keys[-1])
+
+
+async def client_of_session(db: Database, network: Network, *, client_id: str, key_id: str) -> Client:
+    """Who we were when a session began: a server lets nobody else refresh it. NotSignedIn where that key is gone."""
+    if not key_id:
+        return Client(client_id)
+    async with db.reader() as reader:
+        found = next((key for key in await _all(reader, network) if key.key_id == key_id), None)
+    if found is None:
+        raise NotSignedIn("The key with which this session began is gone.", name="ClientKeyGone")
+    return _client(network, client_id, found)
+
+
+async def key_set(db: Database, network: Network) -> dict[str, object]:
+    """The public keys as a JWKS document (RFC 7517); never empty, or servers would keep that nobody is known."""
+    async with db.reader() as reader:
+        keys = await _all(reader, network)
+    if not keys:
+        keys = [await add(db, network)]
+    return {"keys": [_public(network, key) for key in keys]}
+
+
+async def add(db: Database, network: Network) -> ClientKey:
+    """Make a key: from now on it is served, and after a while new sessions begin with it."""
+    private = p256.PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
+    key_id = thumbprint(private.public)
+    async with db.transaction() as tx:
+        made = ClientKey(key_id, network.sealer.seal(private.to_bytes(), purpose_of(network.tenant, key_id)), tx.now)
+        await tx.execute(INSERT, key_id=key_id, sealed=made.sealed, now=tx.now)
+    return made
+
+
+async def rotate_when_due(db: Database, network: Network) -> bool:
+    """Make a new key when the newest is old, drop old ones that no session needs; whether one was made."""
+    if network.app is None or not network.app.is_confidential:
+        return False
+    async with db.transaction() as tx:
+        keys = await _all(tx, network)
+        await forget_unused(tx)
+        is_due = bool(keys) and keys[0].created_at <= tx.now - ROTATED_AFTER
+    if is_due:
+        await add(db, network)
+    return is_due
+
+
+async def forget_unused(tx: Transaction) -> int:
+    """Drop keys behind the one in use that no session was begun with."""
+    return await tx.execute(FORGET_UNUSED, before=Instant(tx.now - DAY))
+
+
+def purpose_of(tenant: str, key_id: str) -> str:
+    """What the secret half of a key is sealed for."""
+    return f"openmeet/client_key/{tenant}/{key_id}"
+
+
+async def _all(reader: Reader, network: Network) -> list[ClientKey]:
+    """Newest first; without those that no sealing key of ours opens any more, which are as good as gone."""
+    rows = await reader.fetch(LIST)
+    keys = [ClientKey(row["key_id"], bytes(row["sealed"]), row["created_at"]) for row in rows]
+    return [key for key in keys if _opens(network, key)]
+
+
+def _opens(network: Network, key: ClientKey) -> bool:
+    try:
+        _private(network, key)
+    except CannotUnseal:
+        return False
+    return True
+
+
+def _private(network: Network, key: ClientKey) -> p256.PrivateKey:
+    return p256.PrivateKey(network.sealer.unseal(key.sealed, purpose_of(network.tenant, key.key_id)))
+
+
+def _client(network: Network, client_id: str, key: ClientKey) -> Client:
+    return Client(client_id, key.key_id, _private(network, key))
+
+
+def _public(network: Network, key: ClientKey) -> dict[str, str]:
+    public = _private(network, key).public
+    return {**to_jwk(public), "kid": key.key_id, "use": "sig", "alg": public.algorithm}

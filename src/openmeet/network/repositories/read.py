@@ -1,0 +1,171 @@
+"""Reading other people's repositories, with proof: one record, or all of them. Nothing here is believed unverified."""
+
+import asyncio
+from dataclasses import dataclass
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
+from at_protocol.failures import Malformed
+from at_protocol.identity.did_document import DidDocument
+from at_protocol.repo import car
+from at_protocol.repo.commit import verify_commit
+from at_protocol.repo.proof import Proven, verify_record_proof
+from at_protocol.repo.snapshot import Snapshot, read_snapshot
+from at_protocol.syntax.did import Did
+from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
+from groundwork.http.client import AnswerTooLarge
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities.model import PROFILE
+from openmeet.domain.users.model import MAX_NAME
+from openmeet.i18n.markdown import is_visible, one_line
+from openmeet.network.repositories.clients import Network
+
+# A record of 1 MB and the nodes on the way to it.
+MAX_PROOF_BYTES = 3_000_000
+# A repository of a hundred thousand records; larger ones belong to robots.
+MAX_REPOSITORY_BYTES = 200_000_000
+# Ten thousand records: nearly everybody's. What is larger is asked for once more, in its turn.
+SMALL_REPOSITORY_BYTES = 16_000_000
+
+DELETED = "deleted"
+_INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What the account's own PDS says of it; ``rev`` only while it is active."""
+
+    is_active: bool
+    status: str
+    rev: str | None
+
+
+class BadProof(RemoteFailed):
+    """A server's proof of a record does not hold, or leaves the record out."""
+
+
+async def prove_record(network: Network, did: Did, collection: str, rkey: str) -> Proven:
+    """The record, or proof of its absence, as of the repository's present commit.
+
+    A signature that does not fit is checked once more against a fresh DID document: keys rotate. Raises NotFound
+    (no such repository, or not served), BadProof, RemoteFailed, RemoteSlow.
+    """
+    path = f"{collection}/{rkey}"
+    document = await network.dids.resolve(did)
+    client = XrpcClient(network.http, network.clock, _pds_of(document), circuits=network.circuits)
+    try:
+        answer = await client.download(
+            "com.atproto.sync.getRecord",
+            {"did": did, "collection": collection, "rkey": rkey},
+            max_bytes=MAX_PROOF_BYTES,
+        )
+    except Refused as refused:
+        raise not_served(refused) from refused
+    try:
+        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+    except Malformed:
+        document = await network.dids.refresh(did)
+    try:
+        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+    except Malformed as wrong:
+        raise BadProof(f"The proof of {path} in {did} does not hold: {wrong.why}.") from wrong
+
+
+async def download_repository(network: Network, did: Did) -> Snapshot:
+    """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge.
+
+    Several are read side by side, but of large ones one at a time: they stand in memory whole.
+    """
+    try:
+        return await _download(network, did, SMALL_REPOSITORY_BYTES)
+    except AnswerTooLarge:
+        async with network.large_reads:
+            return await _download(network, did, MAX_REPOSITORY_BYTES)
+
+
+async def _download(network: Network, did: Did, max_bytes: int) -> Snapshot:
+    document = await network.dids.resolve(did)
+    client = XrpcClient(
+        network.http, network.clock, _pds_of(document), timeout_seconds=120.0, circuits=network.circuits
+    )
+    reader = car.Reader()
+    blocks: dict[Cid, bytes] = {}
+    try:
+        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=max_bytes) as answer:
+            async for piece in answer.pieces():
+                blocks.update(reader.feed(piece))
+            reader.finish()
+        file = car.Car(reader.roots or (), blocks, len(blocks))
+        # Walking a large tree takes seconds: not on the event loop.
+        snapshot = await asyncio.to_thread(read_snapshot, file)
+        try:
+            verify_commit(snapshot.commit, did=did, key=_key_of(document))
+        except Malformed:
+            verify_commit(snapshot.commit, did=did, key=_key_of(await network.dids.refresh(did)))
+    except Malformed as wrong:
+        raise RemoteFailed(f"The repository of {did} cannot be believed: {wrong.why}.") from wrong
+    except Refused as refused:
+        raise not_served(refused) from refused
+    if snapshot.commit.rev is None:
+        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
+    return snapshot
+
+
+async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
+    """What the PDS that the DID document names says now; that it has no such repository counts as deleted.
+
+    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's name for it is a proxy's or a wrong host's, and says
+    nothing about the account.
+    """
+    client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
+    try:
+        answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
+    except NotFound as absent:
+        if absent.name != "RepoNotFound":
+            raise RemoteFailed(f"The PDS of {did} does not say how the account stands: {absent.why}") from absent
+        return AccountStatus(is_active=False, status=DELETED, rev=None)
+    active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
+    return AccountStatus(
+        is_active=active is True,
+        status="active" if active is True else status if isinstance(status, str) else "inactive",
+        rev=rev if isinstance(rev, str) else None,
+    )
+
+
+async def profile_name(network: Network, did: Did, pds: str) -> str | None:
+    """What somebody calls themselves in their profile (``app.bsky.actor.profile``); empty where nothing, None where nobody says.
+
+    Their PDS is believed: a name proves nothing, and is shown as nothing more.
+    """
+    client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
+    profile = {"repo": did, "collection": PROFILE, "rkey": "self"}
+    try:
+        answer = await client.query("com.atproto.repo.getRecord", profile)
+    except NotFound:
+        return ""
+    except Failure as away:
+        log.info("profile.not_read", did=did, reason=away.why)
+        return None
+    record = answer.get("value")
+    said = record.get("displayName") if isinstance(record, dict) else None
+    plain = one_line(said.replace("\x00", "")) if isinstance(said, str) else ""
+    return plain[:MAX_NAME].rstrip() if is_visible(plain) else ""
+
+
+def not_served(refused: Refused) -> Failure:
+    """An inactive repository is not served, which says nothing about what is in it."""
+    return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
+
+
+def _pds_of(document: DidDocument) -> str:
+    if document.pds is None:
+        raise NotFound(f"{document.did} names no PDS.")
+    return document.pds
+
+
+def _key_of(document: DidDocument) -> PublicKey:
+    key = document.signing_key
+    if key is None:
+        raise RemoteFailed(f"{document.did} names no signing key.")
+    return key

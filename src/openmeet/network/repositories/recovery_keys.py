@@ -1,0 +1,84 @@
+"""The recovery key of a repository that is kept for somebody: made before it, sealed until its person has it, then erased.
+
+A key ranks before the server's from the first operation of a did:plc, or from a later one that needs a code out of the account's mail;
+while we keep the account that mail is nobody's. So the pair is made here and its public part goes out with ``createAccount``.
+It is bound to its public part, not to a person or a DID: the first may be joined with another, the second is not known yet.
+"""
+
+import secrets
+
+from at_protocol.crypto import p256
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.private_multikey import format_private_multikey
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Transaction
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import recovery_key_queries as queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.identities.recovery_key_queries import WaitingKey
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.clients import Network
+
+# Whoever took an account over and never came back for the key: it is better nobody's than ours.
+KEPT_FOR = 30 * DAY
+
+# What `openmeet pds recover` reads.
+_FILE = """\
+Recovery key of an AT Protocol identity
+
+identity:    {identity}
+handle:      {handle}
+public key:  {public}
+private key: {private}
+
+Whoever has the private key can take over the identity, whatever its server says or does. Keep this
+file offline, in more than one place, and give it to nobody.
+
+{site} made the key together with the account, and had it sealed until you said that you have
+it. A key that was never anywhere but with you is made at
+    {account_page}/recovery-key
+where this one can be taken away afterwards.
+
+With it the account moves to another server although the one that it is on is gone:
+    openmeet pds recover --help
+"""
+
+
+async def make(tx: Transaction, network: Network, user_id: UserId) -> None:
+    """A fresh pair for an account that is about to be asked for."""
+    key = p256.PrivateKey.from_random(secrets.token_bytes(48))
+    public = format_did_key(key.public)
+    sealed = network.sealer.seal(key.to_bytes(), purpose_of(public))
+    await queries.replace_unused(tx, user_id, public, sealed)
+
+
+def unseal(network: Network, waiting: WaitingKey) -> str:
+    """The private part as text, a secret. Raises CannotUnseal where the sealing key is gone."""
+    number = network.sealer.unseal(waiting.sealed, purpose_of(waiting.public_key))
+    return format_private_multikey(p256.PrivateKey.from_bytes(number))
+
+
+def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, site: str, account_page: str) -> str:
+    """The file in which somebody keeps it: for people to read and print, and for the command that recovers."""
+    return _FILE.format(
+        identity=waiting.did,
+        handle=(identity.handle if identity else "") or "(none)",
+        public=waiting.public_key,
+        private=private,
+        site=site,
+        account_page=account_page,
+    )
+
+
+async def erase_overdue(db: Database) -> int:
+    """Keys that were not kept within ``KEPT_FOR`` of taking over; how many."""
+    async with db.transaction() as tx:
+        erased = await queries.erase_waiting_since(tx, Instant(tx.now - KEPT_FOR))
+    if erased:
+        log.info("recovery_keys.erased_unkept", count=erased)
+    return erased
+
+
+def purpose_of(public_key: str) -> str:
+    """What the private part of a did:key is sealed for."""
+    return f"openmeet/recovery_key/{public_key}"

@@ -1,0 +1,250 @@
+"""Sessions of repositories: sealed at rest, and refreshed by one worker at a time.
+
+A refresh token counts once. Whoever wants to spend one takes the row's lease first, in a short transaction of its own, and
+stores what comes of it by compare-and-set of the row's version; everybody else waits and finds the new tokens there. What
+has been sent is stored even if the one who asked for it has gone. A process that dies between the server's answer and the
+store has spent the token of a session: its lease ends, the next one tries the old token, and where the server allows no
+second use the person signs in again. Nothing else is lost by it.
+
+A session that is over is marked so; a custodial account signs in again by itself, everybody else is asked to
+(``NotSignedIn``). A server that is away ends no session.
+"""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+
+from at_network.bearer_session import SessionTokens, create_session, refresh_session
+from at_network.oauth_client import INVALID_GRANT
+from at_protocol.crypto import p256
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, NotFound, NotSignedIn, Unavailable
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries, session_queries
+from openmeet.domain.identities.model import CustodialAccount, Identity, IdentityKind, SealedSession
+from openmeet.network.repositories import credentials_cache, leaving, oauth_client_keys
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.credentials_cache import Credentials
+from openmeet.network.repositories.session_sealing import Session, new_password_session, seal, unseal, unseal_password
+
+SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
+
+# What servers call a session that is over, also to a token that was had a moment ago.
+_ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
+
+# Longer than a refresh can take: two lookups, two requests of ten seconds each, and the store.
+LEASE_SECONDS = 60
+# Who finds the lease taken waits for the tokens of its holder this long, looking this often.
+_WAIT_SECONDS = 25.0
+_LOOK_SECONDS = 0.05
+# Between the lease and the sending nothing slow stands; a process that was stopped there must not send any more.
+_SEND_WITHIN_SECONDS = 30.0
+
+
+async def open_session(db: Database, network: Network, identity: Identity) -> Session:
+    """The session in which we act for a DID. Raises NotSignedIn where its person has to sign in (again)."""
+    async with db.reader() as reader:
+        stored = await session_queries.find_of(reader, identity.did, identity.user_id)
+        account = await queries.custodial_account(reader, identity.user_id)
+    if stored is not None and not stored.needs_login:
+        kept = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
+        if kept is not None:
+            key = p256.PrivateKey(kept.key) if kept.key else None
+            return Session(stored, kept.access_jwt, kept.refresh_jwt, key)
+        try:
+            session = unseal(network, stored)
+        except CannotUnseal:
+            log.warning("session.sealed_with_lost_key", did=identity.did)
+        else:
+            await _keep_at_hand(network, identity, session)
+            return session
+    if identity.kind is not IdentityKind.CUSTODIAL or account is None or account.did != identity.did:
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    return await _sign_in_custodial(db, network, identity, account)
+
+
+async def refresh(db: Database, network: Network, did: str) -> None:
+    """Fresh tokens for the session that we have for a DID. Raises NotSignedIn also where nobody has that DID here, else as ``renew``."""
+    async with db.reader() as reader:
+        identity = await queries.find(reader, did)
+    if identity is None:
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    await renew(db, network, identity, await open_session(db, network, identity))
+
+
+async def renew(db: Database, network: Network, identity: Identity, session: Session) -> Session:
+    """The session with fresh tokens: those that somebody else has got since, or new ones.
+
+    Raises NotSignedIn (it is over), Unavailable (somebody is at it and does not end), and what the server fails with.
+    """
+    lease = secrets.token_urlsafe(12)
+    patience = time.monotonic() + _WAIT_SECONDS
+    while True:
+        async with db.transaction() as tx:
+            stored = await session_queries.find_of(tx, identity.did, identity.user_id)
+            if stored is None or stored.needs_login:
+                raise NotSignedIn(SIGN_IN_AGAIN)
+            if stored.version != session.stored.version:
+                return _unsealed(network, stored)
+            until = Instant(tx.now + LEASE_SECONDS * SECOND)
+            if await session_queries.take_lease(tx, stored, lease, until=until):
+                break
+        if time.monotonic() > patience:
+            raise Unavailable("Another worker is refreshing this session.")
+        await asyncio.sleep(_LOOK_SECONDS)
+    task = asyncio.create_task(_spend(db, network, identity, session, lease))
+    # Once sent, the answer must be stored: whoever asked may hang up, the token is spent all the same.
+    network.refreshing.add(task)
+    task.add_done_callback(lambda done: _part_with(network, done))
+    return await asyncio.shield(task)
+
+
+def _part_with(network: Network, done: "asyncio.Task[Session]") -> None:
+    network.refreshing.discard(done)
+    # Where nobody waits any more nobody else looks at what it failed with, and the loop would call that a defect.
+    if not done.cancelled():
+        done.exception()
+
+
+async def note_refused(db: Database, network: Network, identity: Identity, refused: NotSignedIn) -> None:
+    """The PDS no longer knows the session: the next use needs a login (a custodial account's is made by itself).
+
+    A refusal that is about something else (a proof, say) ends no session.
+    """
+    if refused.name not in _ENDED:
+        return
+    async with db.reader() as reader:
+        stored = await session_queries.find(reader, identity.did)
+    if stored is not None:
+        await end(db, network, identity, stored)
+
+
+async def end(db: Database, network: Network, identity: Identity, session: SealedSession) -> None:
+    """The server no longer knows this session: the next use needs a login."""
+    async with db.transaction() as tx:
+        await session_queries.set_needs_login(tx, session)
+    await credentials_cache.drop(network, identity.user_id)
+
+
+async def _spend(db: Database, network: Network, identity: Identity, session: Session, lease: str) -> Session:
+    """Ask for new tokens under the lease, and store them."""
+    started = time.monotonic()
+    try:
+        fresh = await _ask(db, network, session, before=started + _SEND_WITHIN_SECONDS)
+    except NotSignedIn as refused:
+        await end(db, network, identity, session.stored)
+        log.info("session.ended", did=identity.did, reason=refused.name)
+        raise NotSignedIn(SIGN_IN_AGAIN, name=refused.name) from refused
+    except Failure:
+        async with db.transaction() as tx:
+            await session_queries.release(tx, session.stored, lease)
+        raise
+    sealed = seal(network, identity.did, fresh.access, fresh.refresh, session.key)
+    async with db.transaction() as tx:
+        is_stored = await session_queries.replace(
+            tx,
+            session.stored,
+            lease,
+            sealed=sealed,
+            scope=fresh.scope,
+            access_ends_at=fresh.access_ends_at,
+        )
+        stored = await session_queries.find(tx, identity.did)
+    if stored is None:
+        # Their person ended it meanwhile: what the server was told to end may be the token that this one spent.
+        await leaving.give_back(db, network, replace(session.stored, sealed=sealed))
+        raise NotSignedIn(SIGN_IN_AGAIN)
+    if not is_stored:
+        raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
+    renewed = Session(stored, fresh.access, fresh.refresh, session.key)
+    await _keep_at_hand(network, identity, renewed)
+    return renewed
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    scope: str
+    access_ends_at: Instant | None
+
+
+async def _ask(db: Database, network: Network, session: Session, *, before: float) -> _Fresh:
+    stored = session.stored
+    if session.key is None:
+        _still_in_time(before)
+        old = SessionTokens(stored.did, session.access, session.refresh)
+        tokens = await refresh_session(network.http, network.clock, stored.pds_url, old, circuits=network.circuits)
+        return _Fresh(tokens.access, tokens.refresh, "", None)
+    if not session.refresh:
+        raise NotSignedIn(SIGN_IN_AGAIN, name="NoRefreshToken")
+    await _check_residence(network, stored)
+    client = await oauth_client_keys.client_of_session(
+        db, network, client_id=stored.client_id, key_id=stored.client_key_id
+    )
+    server = await network.servers.at(stored.issuer)
+    _still_in_time(before)
+    granted = await network.oauth.refresh(server, client, session.key, session.refresh)
+    if granted.did != stored.did:
+        raise NotSignedIn("The server answered for another account.", name=INVALID_GRANT)
+    # A server that does not rotate refresh tokens sends none.
+    refresh = granted.refresh or session.refresh
+    return _Fresh(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
+
+
+async def _check_residence(network: Network, stored: SealedSession) -> None:
+    """An account that has moved is let in by another server: no token of the old one is sent anywhere then.
+
+    The document is asked for anew; one that is kept counts only while nobody answers.
+    """
+    network.dids.doubt(stored.did)
+    try:
+        document = await network.dids.resolve(stored.did)
+    except NotFound as gone:
+        raise NotSignedIn("This identity is closed.", name="IdentityGone") from gone
+    if document.pds != stored.pds_url or await network.servers.issuer_of(document.pds) != stored.issuer:
+        raise NotSignedIn("This account has moved.", name="AccountMoved")
+
+
+def access_end(network: Network, seconds: int | None) -> Instant | None:
+    """When an access token ends that lives so long from now."""
+    return None if seconds is None else Instant(network.clock.now() + seconds * SECOND)
+
+
+def _still_in_time(before: float) -> None:
+    if time.monotonic() > before:
+        raise Unavailable("Refreshing this session took too long to begin.")
+
+
+async def _sign_in_custodial(db: Database, network: Network, identity: Identity, account: CustodialAccount) -> Session:
+    tokens = await create_session(
+        network.http,
+        network.clock,
+        identity.pds_url,
+        identity.did,
+        unseal_password(network, account),
+        circuits=network.circuits,
+        headers=network.sent_for_ourselves(identity.pds_url),
+    )
+    async with db.transaction() as tx:
+        await session_queries.put(tx, new_password_session(network, identity.pds_url, tokens))
+        stored = await session_queries.find(tx, identity.did)
+    if stored is None:
+        raise Unavailable("The session could not be stored.")
+    return Session(stored, tokens.access, tokens.refresh, None)
+
+
+async def _keep_at_hand(network: Network, identity: Identity, session: Session) -> None:
+    key = session.key.to_bytes() if session.key is not None else b""
+    kept = Credentials(identity.did, identity.handle, session.access, session.refresh, session.stored.version, key)
+    await credentials_cache.put(network, identity.user_id, kept)
+
+
+def _unsealed(network: Network, stored: SealedSession) -> Session:
+    try:
+        return unseal(network, stored)
+    except CannotUnseal:
+        raise NotSignedIn(SIGN_IN_AGAIN) from None

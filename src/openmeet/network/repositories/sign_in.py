@@ -1,0 +1,73 @@
+"""Signing in with the password of an AT Protocol account: proof that somebody holds a DID.
+
+The password goes to the account's own PDS, found through its DID document, and is kept nowhere; an app password does.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from at_network.bearer_session import create_session
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_identifier import parse_at_identifier
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidInput, NotFound, NotSignedIn
+from groundwork.outbox.owe import owe
+from openmeet.domain.identities import actions, session_queries
+from openmeet.domain.identities.model import SessionKind
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.session_sealing import new_password_session
+from openmeet.outbox.kinds import Debt
+
+# What becomes of somebody who proved that they hold a DID: (transaction, DID, handle, PDS). Bound by ``programs/``: claiming, above
+# every room, knows whose rows there are.
+Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
+
+
+async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
+    """Where there is nothing to claim."""
+    return await actions.connect(tx, did, handle=handle, pds_url=pds_url)
+
+
+async def sign_in_with_password(
+    db: Database,
+    network: Network,
+    *,
+    identifier: str,
+    password: str,
+    client_address: str = "",
+    arrive: Arrive = arrive_alone,
+) -> UserId:
+    """Open a repository session for a handle or DID; the person behind it, made or found. ``client_address``: where they are.
+
+    A living session by OAuth at the same server stays, and the password only says who it is: what the person granted there is never
+    exchanged for full access without being asked. Their calendar is owed a read (``Debt.BACKFILL``). Raises InvalidInput (no such form of handle), NotFound (nobody
+    goes by it), NotSignedIn (wrong password, or a code is wanted), TooMany, RemoteFailed and RemoteSlow.
+    """
+    try:
+        name = parse_at_identifier(identifier.strip().removeprefix("@"))
+    except Malformed:
+        raise InvalidInput("identifier", "Write your handle, like ana.example.org.") from None
+    account = await network.handles.identify(name)
+    pds = account.document.pds
+    if pds is None:
+        raise NotFound("This account says no place where its data is kept.")
+    try:
+        headers = network.sent_for(pds, client_address)
+        tokens = await create_session(network.http, network.clock, pds, account.did, password, headers=headers)
+    except NotSignedIn as refused:
+        if refused.name == "AuthFactorTokenRequired":
+            raise NotSignedIn(
+                "Your server wants a second factor; make an app password there and use that.", name=refused.name
+            ) from None
+        raise NotSignedIn("This handle and password do not belong together.", name=refused.name) from None
+    if tokens.did != account.did:
+        raise NotSignedIn("The server answered for another account.")
+    async with db.transaction() as tx:
+        user_id = await arrive(tx, account.did, account.handle, pds)
+        before = await session_queries.find(tx, account.did)
+        is_granted = before is not None and before.kind is SessionKind.OAUTH and not before.needs_login
+        if before is None or not is_granted or before.pds_url != pds:
+            await session_queries.put(tx, new_password_session(network, pds, tokens))
+        await owe(tx, Debt.BACKFILL, account.did, int(tx.now))
+    return user_id

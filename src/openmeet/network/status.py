@@ -1,0 +1,130 @@
+"""How the synchronisation stands: read from where it is kept, at the moment of asking."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database, Reader
+from groundwork.errors import Unavailable
+from groundwork.outbox import owe
+from groundwork.queue.contract import Depth
+from openmeet.domain.moderation import labels
+from openmeet.domain.moderation.labels import Labeller
+from openmeet.network.engines import Engines
+from openmeet.network.firehose import cursors, unresolved
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion import discrepancies, merge_decisions, put_aside
+from openmeet.network.problems import FailingServer, failing_servers
+from openmeet.network.records import seen
+from openmeet.outbox import publication_counts
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStanding:
+    """``quiet_seconds``: since something of it was last behind confirmed messages; None where nothing ever was."""
+
+    url: str
+    state: SourceState
+    reason: str
+    cursor: int | None
+    quiet_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """So many of a kind in a state; ``oldest_at`` is when the first of them was due."""
+
+    kind: str
+    state: str
+    number: int
+    oldest_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything about both directions in one value.
+
+    ``rejected``: frames kept for inspection. ``unresolved``: repositories read when their identity can be resolved. ``discrepancies``: what reconciling found and could not mend, by kind.
+    ``put_aside``: records that readings failed on. ``queue``: None while the broker does not answer, which is when somebody looks here.
+    """
+
+    now: Instant
+    sources: Sequence[SourceStanding]
+    labellers: Sequence[Labeller]
+    rejected: int
+    unresolved: int
+    queue: Depth | None
+    records: dict[str, int]
+    publications: Sequence[Owed]
+    debts: Sequence[Owed]
+    open_conflicts: int
+    failing_servers: Sequence[FailingServer]
+    discrepancies: dict[str, int]
+    put_aside: int
+
+    def heard_at(self, source: SourceStanding) -> Instant:
+        """When something of a source was last taken over; now where nothing ever was."""
+        return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
+
+    @property
+    def queue_age_seconds(self) -> float:
+        """How long the oldest message has waited; 0 where none does, or nobody knows."""
+        return (
+            0.0
+            if self.queue is None or self.queue.oldest_at is None
+            else max(0.0, (self.now - self.queue.oldest_at) / SECOND)
+        )
+
+
+async def standing(db: Database, engines: Engines) -> Standing:
+    """Raises Unavailable where a database is away."""
+    depth = await _depth(engines)
+    async with engines.installation.reader() as reader:
+        sources = await _sources(reader)
+        rejected = await cursors.count_rejected(reader)
+        waiting = await unresolved.count(reader)
+    async with db.reader() as reader:
+        return Standing(
+            now=reader.now,
+            sources=sources,
+            labellers=await labels.labellers(reader),
+            rejected=rejected,
+            unresolved=waiting,
+            queue=depth,
+            records={kind.value: number for kind, number in (await seen.counts(reader)).items()},
+            publications=[
+                Owed(kind.value, state.value, number, oldest)
+                for kind, state, number, oldest in await publication_counts.counts(reader)
+            ],
+            debts=[
+                Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await owe.waiting(reader)
+            ],
+            open_conflicts=await merge_decisions.count_open(reader),
+            failing_servers=await failing_servers(reader),
+            discrepancies={
+                kind.value: number
+                for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
+                if not is_repaired
+            },
+            put_aside=await put_aside.count(reader),
+        )
+
+
+async def _depth(engines: Engines) -> Depth | None:
+    try:
+        return await engines.queue.depth()
+    except Unavailable:
+        return None
+
+
+async def _sources(reader: Reader) -> list[SourceStanding]:
+    return [
+        SourceStanding(
+            one.url,
+            one.state,
+            one.reason,
+            one.cursor,
+            None if one.seen_at is None else max(0.0, (reader.now - one.seen_at) / SECOND),
+        )
+        for one in await cursors.sources(reader)
+    ]

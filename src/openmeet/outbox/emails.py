@@ -1,0 +1,127 @@
+"""Mail that is owed: one debt per person, kind and subject, sent at most once per revision.
+
+The debt names the mail, not its words: ``compose`` of the room concerned reads the present when it is paid and may find
+that nothing needs saying any more. The Message-ID follows from the debt, so a mail that had to be sent twice is
+recognised as one (invariant 10).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.together import Write
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.mail.contract import CalendarFile
+from groundwork.outbox import owe
+from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.pay import Payer
+from openmeet.outbox.kinds import Debt
+
+ANSWER_LOST = "The mail server did not answer after the message was sent."
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Which mail is owed to whom: ``person`` is a user id, or whatever the room knows its addressee by."""
+
+    kind: str
+    person: str
+    subject_id: str
+    revision: int
+
+    @property
+    def message_id_local(self) -> str:
+        """The left side of the Message-ID; the same for every attempt."""
+        name = "\n".join((self.kind, self.person, self.subject_id, str(self.revision)))
+        return hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a room wants said, and the address it goes to: plain text, the same as HTML, how to stop it, a calendar file."""
+
+    to: str
+    subject: str
+    text: str
+    html: str = ""
+    unsubscribe_url: str = ""
+    calendar: CalendarFile | None = None
+
+
+# A room's composer: reads what it needs; None when there is nothing to say any more (the code expired, the event went).
+Composer = Callable[[Database, Due], Awaitable[Letter | None]]
+Sender = Callable[[Letter, str], Awaitable[None]]
+
+_SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
+
+
+async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
+    """Promise a mail; what it says and where it goes is read when it is sent."""
+    await owe.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
+
+
+def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> Write:
+    """``owe_mail``, to be written together with what it is about, and due later."""
+    return owe.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
+
+
+async def owe_mails(
+    tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]], *, renews: bool = False
+) -> None:
+    """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is.
+
+    ``renews``: unless it was to be sent earlier than now promised; when it is due is its revision then.
+    """
+    await owe.owe_many(
+        tx,
+        Debt.MAIL,
+        [
+            (_name(kind, person, subject_id), int(due_at) if renews else 1, due_at)
+            for person, subject_id, due_at in owed
+        ],
+    )
+
+
+async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
+    """Mails (kind, subject) that wait for one person are owed to another; what is owed to that one already stays once."""
+    await owe.rename_many(
+        tx,
+        Debt.MAIL,
+        [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in owed],
+    )
+
+
+def _name(*parts: str) -> str:
+    if any(_SEPARATOR in part for part in parts):
+        raise InvalidInput("subject", "An identifier may not contain control characters.")
+    return _SEPARATOR.join(parts)
+
+
+def due_of(debt: OwedDebt) -> Due:
+    """What a row of the outbox owes."""
+    kind, person, subject_id = debt.subject.split(_SEPARATOR)
+    return Due(kind, person, subject_id, debt.revision)
+
+
+def mail_payer(db: Database, composers: Mapping[str, Composer], send: Sender) -> Payer:
+    """The payer of ``Debt.MAIL``: ``composers`` by kind of mail, ``send`` gets the letter and its Message-ID's name.
+
+    ``send`` raises RemoteSlow only when the answer after the message was lost: then it is sent once more, and a second
+    lost answer counts as sent, because a third copy helps nobody.
+    """
+
+    async def pay(debt: OwedDebt) -> None:
+        due = due_of(debt)
+        letter = await composers[due.kind](db, due)
+        if letter is None:
+            return
+        try:
+            await send(letter, due.message_id_local)
+        except RemoteSlow:
+            if debt.reason == ANSWER_LOST:
+                return
+            raise RemoteSlow(ANSWER_LOST) from None
+
+    return pay

@@ -1,0 +1,178 @@
+"""Creates and updates whose outcome nobody knows: remembered before they are sent, forgotten when they are answered.
+
+A request that was given up may be acted on much later. While its key belongs to a publication, the echo finds the row there.
+A key that was given up meanwhile, because what stood under it is private now or was deleted, belongs to nobody: what arrives
+there then is known from this table, and taken away again (``publication.late``).
+
+An update names the version that it is for, and meets nothing once that has gone. But what somebody says may come again in the very
+same bytes: going, interested, going. An update for the first that is acted on after the third was our word, and is not any more; it
+is told by both versions from what another app of the person writes. A delete leads to a new key, or to bytes of another time.
+And behind a create that arrives late there may come an update of what it left: both are ours, whichever of them stands there.
+
+A create that arrived, but whose answer was lost, stays in doubt as well: which of several equal ones it was cannot be told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.outbox import owe as outbox
+from openmeet.outbox.kinds import Debt
+
+# A request carries an access token, and what arrives after its end is refused: two hours for sessions of passwords on the
+# reference PDS and on ours, less by OAuth. No request of ours can be running any more after this.
+MAY_ARRIVE_FOR: Final = DAY
+FIRST_LOOK_AFTER: Final = 5 * MINUTE
+
+REMEMBER = """
+    insert into creates_in_doubt (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
+        on conflict (uri, cid) do update
+       set sends = creates_in_doubt.sends + 1, last_sent_at = excluded.last_sent_at
+"""
+
+FORGET_LAST = "delete from creates_in_doubt where uri = :uri and cid = :cid and sends = 1"
+FORGET_ONE = "update creates_in_doubt set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
+
+REMEMBER_UPDATE = """
+    insert into updates_in_doubt (uri, cid, instead_of, did, sends, last_sent_at)
+    values (:uri, :cid, :instead_of, :did, 1, :now)
+        on conflict (uri, cid, instead_of) do update
+       set sends = updates_in_doubt.sends + 1, last_sent_at = excluded.last_sent_at
+"""
+
+_UPDATE = "uri = :uri and cid = :cid and instead_of = :instead_of"
+FORGET_LAST_UPDATE = f"delete from updates_in_doubt where {_UPDATE} and sends = 1"
+FORGET_ONE_UPDATE = f"update updates_in_doubt set sends = sends - 1 where {_UPDATE} and sends > 1"
+FORGET_OLD_UPDATES = "delete from updates_in_doubt where last_sent_at <= :before"
+
+# Where no create can arrive, no update meets anything under a key that was given up.
+_BEHIND_A_CREATE = "exists (select 1 from creates_in_doubt c where c.uri = u.uri)"
+AMONG = f"""
+    select uri, cid from creates_in_doubt where uri in :uris
+     union
+    select u.uri, u.cid from updates_in_doubt u where u.uri in :uris and {_BEHIND_A_CREATE}
+"""
+
+OF_URI = f"""
+    select cid, last_sent_at from creates_in_doubt where uri = :uri
+     union all
+    select u.cid, u.last_sent_at from updates_in_doubt u where u.uri = :uri and {_BEHIND_A_CREATE}
+"""
+
+FORGET_URI = "delete from creates_in_doubt where uri = :uri and last_sent_at <= :before"
+FORGET_UPDATES = "delete from updates_in_doubt where uri = :uri and last_sent_at <= :before"
+
+# Where a publication holds the key, nothing has to be proven before its old doubts go: none of them can arrive any more.
+FORGET_OLD = """
+    delete from creates_in_doubt
+     where last_sent_at <= :before and exists (select 1 from publications p where p.uri = creates_in_doubt.uri)
+"""
+
+URIS_OF = "select distinct uri from creates_in_doubt where did = :did order by uri"
+ERASE = "delete from creates_in_doubt where did = :did"
+ERASE_UPDATES = "delete from updates_in_doubt where did = :did"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A write under a key: the version it leaves, and the one it is for, which is None for a create."""
+
+    uri: str
+    cid: str
+    instead_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What may still arrive under one key: the CIDs, and when the last of them was sent."""
+
+    cids: frozenset[str]
+    last_sent_at: Instant
+
+    @property
+    def end_at(self) -> Instant:
+        """From then on nothing of it can arrive."""
+        return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
+
+
+async def remember(tx: Transaction, sent: Sent, *, did: str) -> None:
+    """A write is about to be sent; call it in the transaction that fixes what is sent."""
+    if sent.instead_of is None:
+        await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
+    else:
+        await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.instead_of, did=did, now=tx.now)
+
+
+async def answered(tx: Transaction, sent: Sent) -> None:
+    """One of these writes was answered, whatever the answer is: that one will not arrive later."""
+    if sent.instead_of is None:
+        if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
+            await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
+    else:
+        names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.instead_of}
+        if await tx.execute(FORGET_LAST_UPDATE, **names) == 0:
+            await tx.execute(FORGET_ONE_UPDATE, **names)
+
+
+async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str]]:
+    """(uri, CID) of what may still arrive under these uris."""
+    if not uris:
+        return frozenset()
+    return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(AMONG, uris=list(uris)))
+
+
+async def of_uri(reader: Reader, uri: str) -> Doubts | None:
+    """What may still arrive under one uri; None where nothing may."""
+    rows = await reader.fetch(OF_URI, uri=uri)
+    if not rows:
+        return None
+    return Doubts(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
+
+
+async def watch(tx: Transaction, uri: str, *, is_gone: bool) -> None:
+    """The key is given up: what may still arrive under it is looked for until nothing can.
+
+    ``is_gone``: that nothing stands there is proven; else it may be ours, and is looked at now.
+    """
+    if await of_uri(tx, uri) is not None:
+        await _look_at(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
+
+
+async def look_now(tx: Transaction, uri: str) -> None:
+    """Something of it has arrived."""
+    await _look_at(tx, uri, tx.now)
+
+
+async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
+    """Nothing is there, and something may still come: ever more rarely, the last time when nothing can any more."""
+    waited = tx.now - doubts.last_sent_at
+    due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(doubts.end_at, tx.now + FIRST_LOOK_AFTER))
+    await _look_at(tx, uri, Instant(due_at))
+
+
+async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
+    """Owed once more, whatever was owed before. Two who come to it at once owe it once, at the time that one of them says."""
+    before = await outbox.find(tx, Debt.LATE_CREATE, uri)
+    await outbox.owe(tx, Debt.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+
+
+async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
+    """Nothing that was sent until then stands there, nor can it arrive."""
+    await tx.execute(FORGET_URI, uri=uri, before=before)
+    await tx.execute(FORGET_UPDATES, uri=uri, before=before)
+
+
+async def forget_old(tx: Transaction) -> int:
+    """Drop what is too old to arrive: updates, and creates under keys that publications hold; how many."""
+    before = tx.now - MAY_ARRIVE_FOR
+    return await tx.execute(FORGET_OLD, before=before) + await tx.execute(FORGET_OLD_UPDATES, before=before)
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """The account is gone: nothing can arrive there."""
+    for row in await tx.fetch(URIS_OF, did=did):
+        await outbox.forget(tx, Debt.LATE_CREATE, row["uri"])
+    await tx.execute(ERASE, did=did)
+    await tx.execute(ERASE_UPDATES, did=did)

@@ -1,0 +1,220 @@
+"""What the network says of records that are promised: our own bytes have come back, somebody changed or deleted them, an account is gone.
+
+Each statement changes a row only from the states that the graph allows; whoever holds a lease meanwhile settles nothing any more.
+"""
+
+from dataclasses import dataclass
+
+from groundwork.database.transaction import Transaction
+from openmeet.outbox import in_flight
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import GRAPH, Kind, State
+
+# What is due, or waits for a login, may have to vanish: hearing of the record decides nothing of that (invariant 3).
+_TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
+
+# The echo: CID and uri match what was chosen, and its rev is greater than that of the last settled write.
+SETTLE_BY_ECHO = f"""
+    update publications
+       set state = case when revision > chosen_revision or is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
+           sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
+           earlier_cids = '',
+           was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+     where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
+       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+"""
+
+# The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed. Where nothing
+# is agreed on, it may be of a time before the key was given up: that of an answer comes again. And where the same bytes are
+# agreed on again, it may be what we said in between.
+SETTLE_BY_LATE_ECHO = """
+    update publications
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+           state = case when state in ('retrying', 'published') then 'due' else state end,
+           due_at = :now, changed_at = :now
+     where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
+       and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
+            or (base_cid is null and exists (select 1 from creates_in_doubt d where d.uri = :uri and d.cid = :cid))
+            or exists (select 1 from updates_in_doubt d
+                        where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
+"""
+
+# An echo of a write that is settled already, read again at a later rev: only the rev moves.
+TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
+
+# The record is gone from the repository, and not by us: whatever was owed, there is no base any more. What was typed and never
+# sent is kept beside it, with what the row said by then, for the record may come back and more may be typed until it does.
+LOSE = f"""
+    update publications
+       set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = :edits, merged = :merged, was_merged = 0,
+           sent_revision = case when cast(:is_owed as integer) = 1 then sent_revision else revision end,
+           due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
+           was_lost = 1 - cast(:is_owed as integer)
+     where uri = :uri and base_rev is not null and base_rev < :rev
+       and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
+"""
+
+# The same where the record was another app's, and nothing of ours was ever sent.
+KEEP_EDITS = """
+    update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
+"""
+
+# What was typed before that was never sent, and the record is there again. Whoever looked meanwhile had nothing to write it into.
+OWE_AGAIN = """
+    update publications
+       set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
+     where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
+"""
+
+# What is leased, blocked or conflicted stays so; what waited for this message is due.
+REMEMBER_MERGE = """
+    update publications
+       set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
+           state = case when state in ('due', 'retrying', 'published') then 'due' else state end
+     where uri = :uri
+"""
+
+# Nothing was ever agreed on under the key that was chosen: whoever says "published" of that would say what is not so.
+GIVE_UP_KEY = f"""
+    update publications
+       set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
+           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null, edits = null, merged = null
+     where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
+       and state in ({GRAPH.sql_sources_of(State.WITHHELD)})
+"""
+
+GIVE_UP_REVISION = f"""
+    update publications
+       set sent_revision = revision, due_at = :now, changed_at = :now,
+           state = case when uri is null then 'withheld' when is_recalled = 1 then 'due' else 'published' end
+     where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
+       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+       and (uri is not null or state in ({GRAPH.sql_sources_of(State.WITHHELD)}))
+"""
+
+# Whoever pays at this moment holds an older lease: its answer changes nothing any more.
+ERASE = """
+    update publications
+       set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
+           reason = 'The account was deleted.'
+     where did = :did
+"""
+
+# One that was void with a record that somebody deleted is decided anew: what it says was retracted is there again.
+ATTACH = """
+    update publications
+       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
+           state = case when state = 'retracted' then 'due' else state end,
+           due_at = case when state = 'retracted' then :now else due_at end,
+           changed_at = case when state = 'retracted' then :now else changed_at end
+     where kind = :kind and subject_id = :subject_id and uri is null
+"""
+
+# What was sent last is history: the same bytes again are not our echo, somebody has gone back to them. A promise that was left
+# alone before its subject had a record stays withheld.
+ADOPT = f"""
+    update publications
+       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
+           sent_revision = revision, was_merged = 1, was_lost = 0, reason = '', leased_until = null, due_at = :now, changed_at = :now,
+           state = case when state = 'withheld' then state
+                        when is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
+     where uri = :uri
+       and (state in ({GRAPH.sql_sources_of(State.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What was typed here and is in no record, and all that was said here when its record was gone (``three_way.Way.encode``)."""
+
+    edits: bytes
+    said: bytes
+
+
+async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
+    """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was.
+
+    ``is_over``: the record is known to have gone since; then only the send that is fixed now is told by it.
+    """
+    if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+        return True
+    if not is_over and await tx.execute(SETTLE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
+        return True
+    return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
+
+
+async def lose(
+    tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False, unsent: Unsent | None = None
+) -> bool:
+    """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit.
+
+    ``is_owed``: the edit has been made already, after the deletion, and a new record is due. ``unsent``: what was typed here and is
+    in no record.
+    """
+    changed = await tx.execute(
+        LOSE,
+        uri=uri,
+        rev=rev,
+        reason=reason,
+        is_owed=int(is_owed),
+        edits=None if unsent is None else unsent.edits,
+        merged=None if unsent is None else unsent.said,
+        now=tx.now,
+    )
+    if changed:
+        await in_flight.watch(tx, uri, is_gone=True)
+    return changed == 1
+
+
+async def keep_edits(tx: Transaction, owned: Publication, unsent: Unsent) -> None:
+    """What was typed here about an event whose record is gone, and was never sent: it is made again on the record when that is back."""
+    await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.said)
+
+
+async def owe_again(tx: Transaction, uri: str) -> bool:
+    """What was void with a record that somebody deleted is owed: it is there again, under a promise that has been attached to it."""
+    return await tx.execute(OWE_AGAIN, uri=uri, now=tx.now) == 1
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """The account is gone, and every record with it: nothing is owed there, and no copy of what was sent stays."""
+    await tx.execute(ERASE, did=did, now=tx.now)
+    await in_flight.erase(tx, did)
+
+
+async def give_up_revision(tx: Transaction, owned: Publication) -> None:
+    """A later answer elsewhere made ours obsolete: it is no longer owed.
+
+    A create that the PDS refused, or never answered, leaves no record: its key is given up, and what may still arrive is looked for.
+    """
+    gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
+    if gave_up and owned.uri is not None:
+        await in_flight.watch(tx, owned.uri, is_gone=owned.state is State.REFUSED)
+        return
+    await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
+
+
+async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
+    """Somebody else changed the record and nothing was edited here: theirs is the new base."""
+    return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
+
+
+async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
+    """Keep what a merge is computed from and what it gave; what still differs from the record is due."""
+    await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
+
+
+async def attach(
+    tx: Transaction, *, kind: Kind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
+) -> bool:
+    """The subject has a record already, written by another app or before a restore: that one is ours to update."""
+    return (
+        await tx.execute(
+            ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
+        )
+        == 1
+    )

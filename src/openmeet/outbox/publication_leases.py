@@ -1,0 +1,316 @@
+"""What the payer does to a publication: take it, fix what will be sent, note the answer.
+
+Every statement carries the lease number, so the answer of a payer whose lease ended changes nothing, and the states
+from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent. What a decision depends on
+may change while it is carried out: ``looks_again`` says so, until the row is leased next, and what settles leaves it due.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.outbox import in_flight
+from openmeet.outbox.in_flight import Sent
+from openmeet.outbox.publications import GRAPH, Kind, State
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One promise as its payer sees it.
+
+    ``chosen_*``: what was fixed for the send in flight (or the last one); ``base_*``: the last version that we and the
+    PDS agreed on. What was fixed before the last, and may still arrive, the table keeps by its CID. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
+    """
+
+    kind: Kind
+    subject_id: str
+    user_id: str
+    state: State
+    revision: int
+    sent_revision: int
+    did: str | None
+    uri: str | None
+    chosen_cid: str | None
+    chosen_body: bytes | None
+    chosen_revision: int | None
+    base_cid: str | None
+    base_body: bytes | None
+    base_rev: str | None
+    edits: bytes | None
+    merged: bytes | None
+    rounds: int
+    attempts: int
+    lease: int
+    edited_at: Instant
+    reason: str
+    is_recalled: bool
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something was edited here that the PDS has not confirmed."""
+        return self.revision > self.sent_revision
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether we ever prepared a version of our own for its key; if not, another app wrote the record there."""
+        return self.chosen_revision is not None
+
+    @property
+    def may_be_out_there(self) -> bool:
+        """Whether the PDS may hold a record: a key was chosen, so a request may have left."""
+        return self.uri is not None
+
+
+COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason,
+    is_recalled"""
+
+FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
+
+FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
+
+OWNED_AMONG = "select uri from publications where uri in :uris"
+
+# A request that nobody answered may arrive much later: until something is agreed on, what it would write is remembered.
+FIX = """
+    update publications
+       set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
+                               then earlier_cids else earlier_cids || ' ' || chosen_cid end,
+           did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
+           writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
+           writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
+     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_recalled = 0
+    returning writes
+"""
+
+_HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
+
+# Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo was faster the
+# row is settled already and this changes nothing.
+CONFIRM = f"""
+    update publications
+       set state = case when revision > :revision or is_recalled = 1 or looks_again = 1 then 'due' else 'published' end,
+           sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
+           earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = :reason, leased_until = null
+     where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
+"""
+
+
+MOVE = f"""
+    update publications
+       set state = case when looks_again = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
+           due_at = case when looks_again = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
+           changed_at = :now, reason = :reason, leased_until = null,
+           attempts = attempts + :failed, rounds = rounds + :round
+     where {_HELD} and state in (:from_a, :from_b)
+"""
+
+# No mark is heeded here: who forgets the record decides about it anew in the same transaction (``settling.forget``).
+RETRACTED = f"""
+    update publications
+       set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
+           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+           base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
+           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+     where {_HELD}
+"""
+
+LEAVE = f"""
+    update publications
+       set state = case when revision > :revision or looks_again = 1 then 'due' when uri is null then 'withheld' else 'published' end,
+           sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
+     where {_HELD} and state = 'sending'
+"""
+
+ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+
+START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
+
+
+async def find(reader: Reader, kind: Kind, subject_id: str) -> Publication | None:
+    """The promise about a subject."""
+    row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
+    return None if row is None else publication_of(row)
+
+
+async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
+    """The promise whose record this is; None for records that are not ours to write."""
+    row = await reader.fetch_one(FIND_BY_URI, uri=uri)
+    return None if row is None else publication_of(row)
+
+
+async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
+    """Which of these records are ours to write."""
+    if not uris:
+        return set()
+    return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
+
+
+async def fix(tx: Transaction, held: Publication, sent: Sent, *, did: str, body: bytes) -> int | None:
+    """Store what will be sent. Returns the writes of this record in the past hour without a local edit, this one
+    included; None when the lease is no longer ours and nothing may be sent.
+
+    The write is in doubt from now on, until it is answered.
+    """
+    row = await tx.fetch_one(
+        FIX,
+        kind=held.kind,
+        subject_id=held.subject_id,
+        lease=held.lease,
+        did=did,
+        uri=sent.uri,
+        cid=sent.cid,
+        body=body,
+        revision=held.revision,
+        now=tx.now,
+        an_hour_ago=tx.now - HOUR,
+    )
+    if row is None:
+        return None
+    await in_flight.remember(tx, sent, did=did)
+    return int(row["writes"])
+
+
+async def confirm(
+    tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
+) -> bool:
+    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed.
+
+    ``reason``: what they lack of what was asked for, and why.
+    """
+    return (
+        await tx.execute(
+            CONFIRM,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=revision,
+            cid=cid,
+            body=body,
+            rev=rev,
+            reason=reason,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def move(
+    tx: Transaction,
+    held: Publication,
+    state: State,
+    *,
+    reason: str = "",
+    due_at: Instant | None = None,
+    failed: bool = False,
+    round_: bool = False,
+) -> bool:
+    """Give the row back in another state; False when the lease is no longer ours.
+
+    What only waits for another try stays as it is; a state that was decided on is left due where it is to be decided anew.
+    Raises ImpossibleMove when the graph does not list the move.
+    """
+    waits = failed or round_ or state is State.RETRACTING
+    leased_as = State.RETRACTING if held.state is State.RETRACTING else State.SENDING
+    GRAPH.require(leased_as, state)
+    moved = await tx.execute(
+        MOVE,
+        kind=held.kind,
+        subject_id=held.subject_id,
+        lease=held.lease,
+        state=state,
+        due_at=tx.now if due_at is None else due_at,
+        reason=reason,
+        now=tx.now,
+        failed=int(failed),
+        round=int(round_),
+        is_decided=int(not waits),
+        from_a=leased_as,
+        from_b=State.RETRACTING,
+    )
+    return moved == 1
+
+
+async def leave(tx: Transaction, held: Publication) -> bool:
+    """Nothing is owed about this revision, whatever the repository says."""
+    return (
+        await tx.execute(
+            LEAVE,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=held.revision,
+            now=tx.now,
+        )
+        == 1
+    )
+
+
+async def attach_current(tx: Transaction, held: Publication, *, did: str, uri: str) -> None:
+    """The record that says all of ours already is the one of this promise."""
+    await tx.execute(ATTACH_CURRENT, kind=held.kind, subject_id=held.subject_id, lease=held.lease, did=did, uri=uri)
+
+
+async def start_retracting(tx: Transaction, held: Publication) -> bool:
+    """What is held must vanish from the PDS: from now on the row says so, also if this payer dies."""
+    return (
+        await tx.execute(START_RETRACTING, kind=held.kind, subject_id=held.subject_id, lease=held.lease, now=tx.now)
+        == 1
+    )
+
+
+async def retracted(tx: Transaction, held: Publication, *, is_gone: bool) -> bool:
+    """The PDS no longer holds the record; its subject remembers the address. ``is_gone``: see ``doubts.watch``."""
+    is_settled = (
+        await tx.execute(
+            RETRACTED,
+            kind=held.kind,
+            subject_id=held.subject_id,
+            lease=held.lease,
+            revision=held.revision,
+            now=tx.now,
+        )
+        == 1
+    )
+    if is_settled and held.uri is not None:
+        await in_flight.watch(tx, held.uri, is_gone=is_gone)
+    return is_settled
+
+
+def as_retracting(held: Publication) -> Publication:
+    """The same lease after ``start_retracting``."""
+    return replace(held, state=State.RETRACTING)
+
+
+def publication_of(row: Row) -> Publication:
+    """A row of ``COLUMNS`` as a value."""
+    return Publication(
+        Kind(row["kind"]),
+        row["subject_id"],
+        row["user_id"],
+        State(row["state"]),
+        row["revision"],
+        row["sent_revision"],
+        row["did"],
+        row["uri"],
+        row["chosen_cid"],
+        _bytes(row["chosen_body"]),
+        row["chosen_revision"],
+        row["base_cid"],
+        _bytes(row["base_body"]),
+        row["base_rev"],
+        _bytes(row["edits"]),
+        _bytes(row["merged"]),
+        row["rounds"],
+        row["attempts"],
+        row["lease"],
+        Instant(row["edited_at"]),
+        row["reason"],
+        bool(row["is_recalled"]),
+    )
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,212 @@
+"""A promise that passes to another repository, or turns out to be about something else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.outbox.publications import (
+    GRAPH,
+    TAKE_ON,
+    Kind,
+    State,
+    forget_unsent,
+    look_again,
+    owe,
+    owe_edits,
+    owe_retractions,
+    promised_among,
+)
+
+# Of two promises about what turned out to be one thing, that whose record is out there goes on.
+DROP_UNSENT_TWIN = """
+    delete from publications
+     where kind = :kind and subject_id = :kept and uri is null
+       and exists (select 1 from publications d where d.kind = :kind and d.subject_id = :dropped and d.uri is not null)
+"""
+HAND_ON = """
+    update publications set subject_id = :kept
+     where kind = :kind and subject_id = :dropped
+       and not exists (select 1 from publications k where k.kind = :kind and k.subject_id = :kept)
+"""
+
+
+# Nothing was ever sent, or this very record was taken back: what a payer holds, or has sent since, knows better.
+FIND_AGAIN = f"""
+    update publications
+       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
+           edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
+     where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
+       and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(State.DUE)})
+"""
+
+# It went with somebody else's deletion, and is there again: whether it may be is decided like that of every other record. What was
+# edited meanwhile is not lost any more, and its subject knows that its record was.
+FIND_LOST = f"""
+    update publications
+       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
+           state = 'due', due_at = :now, changed_at = :now, leased_until = null
+     where kind = :kind and subject_id = :subject_id and uri is null and edits is null
+       and (was_lost = 1 or cast(:is_asked_about as integer) = 1)
+       and state in ({GRAPH.sql_sources_of(State.DUE)})
+"""
+
+
+async def find_again(
+    tx: Transaction,
+    *,
+    kind: Kind,
+    subject_id: str,
+    did: str,
+    uri: str,
+    cid: str,
+    body: bytes,
+    rev: str,
+    sent_revision: int,
+    was_taken_back: bool,
+) -> bool:
+    """What is promised was kept before the database was restored, or was taken back and is there again: this version is the one
+    that was agreed on.
+
+    ``sent_revision``: which revision of the subject that says; ``was_taken_back``: this very record was, from here. False where something is being sent, or was.
+    """
+    changed = await tx.execute(
+        FIND_AGAIN,
+        kind=kind,
+        subject_id=subject_id,
+        did=did,
+        uri=uri,
+        cid=cid,
+        body=body,
+        rev=rev,
+        sent_revision=sent_revision,
+        was_taken_back=int(was_taken_back),
+        now=tx.now,
+    )
+    return changed == 1
+
+
+async def find_lost(
+    tx: Transaction,
+    *,
+    kind: Kind,
+    subject_id: str,
+    did: str,
+    uri: str,
+    cid: str,
+    body: bytes,
+    rev: str,
+    is_asked_about: bool,
+) -> bool:
+    """The record of this promise, which somebody had deleted, is there again: this version is the one to start from.
+
+    ``is_asked_about``: nobody has decided yet what follows from the deletion. False where nothing was lost, or what was typed here and never sent is to be made again first (``publication_leases.attach``).
+    """
+    changed = await tx.execute(
+        FIND_LOST,
+        kind=kind,
+        subject_id=subject_id,
+        did=did,
+        uri=uri,
+        cid=cid,
+        body=body,
+        rev=rev,
+        is_asked_about=int(is_asked_about),
+        now=tx.now,
+    )
+    return changed == 1
+
+
+async def hand_to(tx: Transaction, kind: Kind, subject_ids: Sequence[str], user_id: str) -> None:
+    """These stand in somebody else's repository from now on: each is decided anew."""
+    await tx.execute_many(
+        "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
+        [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
+    )
+    await look_again(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
+
+
+async def uri_of(reader: Reader, kind: Kind, subject_id: str) -> str | None:
+    """Where the record is, or may be."""
+    row = await reader.fetch_one(
+        "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
+    )
+    return None if row is None else row["uri"]
+
+
+async def holders_in(reader: Reader, kind: Kind, did: str) -> frozenset[str]:
+    """Whose records of this kind stand, or stood, in one repository."""
+    rows = await reader.fetch(
+        "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
+    )
+    return frozenset(row["user_id"] for row in rows)
+
+
+async def rename(
+    tx: Transaction, kind: Kind, subject_id: str, *, to: tuple[Kind, str], user_id: str, revision: int
+) -> None:
+    """The record of this promise is, from now on, one of something else: of another kind, about another subject.
+
+    Whoever pays at this moment holds an older lease: its answer changes nothing any more.
+    """
+    new_kind, new_subject = to
+    await tx.execute(
+        "update publications set kind = :new_kind, subject_id = :new_subject, user_id = :user_id, revision = :revision,"
+        " state = 'due', due_at = :now, changed_at = :now, attempts = 0, rounds = 0, lease = lease + 1, leased_until = null"
+        " where kind = :kind and subject_id = :subject_id",
+        kind=kind,
+        subject_id=subject_id,
+        new_kind=new_kind,
+        new_subject=new_subject,
+        user_id=user_id,
+        revision=revision,
+        now=tx.now,
+    )
+
+
+async def take_on(
+    tx: Transaction, kind: Kind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
+) -> None:
+    """A promise about a record (DID and uri) that was not written from here."""
+    did, uri = record
+    await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+    await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
+
+
+async def come_back(tx: Transaction, kind: Kind, subject_id: str, former: Kind, uri: str, user_id: str) -> None:
+    """``rename`` undone: the record of before is the one of this subject (again), where something is promised about it still."""
+    held = await uri_of(tx, former, uri)
+    if held is None:
+        await tx.execute("delete from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri)
+        return
+    row = await tx.fetch_one(
+        "select revision from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri
+    )
+    await forget_unsent(tx, kind=kind, subject_ids=[subject_id])
+    await rename(
+        tx, former, uri, to=(kind, subject_id), user_id=user_id, revision=0 if row is None else int(row["revision"])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Two subjects that turned out to be one. ``revision``: of what is kept, greater than anything promised about either."""
+
+    kept: str
+    dropped: str
+    revision: int
+    edited_at: Instant
+
+
+async def join_subjects(tx: Transaction, kind: Kind, joined: Sequence[Joined], user_id: str) -> None:
+    """Of subjects about which something is promised: one record says what ``kept`` says now, a second one is taken back."""
+    if not joined:
+        return
+    subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
+    await tx.execute_many(DROP_UNSENT_TWIN, subjects)
+    await tx.execute_many(HAND_ON, subjects)
+    await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
+    await owe_edits(tx, kind=kind, owed=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
+    promised = await promised_among(tx, kind, [one.dropped for one in joined])
+    taken_back = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in promised]
+    await owe_retractions(tx, kind=kind, owed=taken_back, records={})

@@ -1,0 +1,22 @@
+"""Records owed about very many subjects by one statement: none of them is read, however many they are."""
+
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from groundwork.outbox.bell import ring
+from openmeet.outbox.publications import IF_NEWER, INTO, Kind, look_at_former
+
+_OWE: Final = f"""
+    {INTO}
+    select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
+           cast(:now as bigint)
+      from ({{}}) as chosen where 1 = 1
+    {IF_NEWER}
+"""
+
+
+async def owe_chosen(tx: Transaction, *, kind: Kind, chosen: str) -> None:
+    """``publications.owe`` of whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``, in order of ids."""
+    tx.after_commit(ring)
+    await tx.execute(_OWE.format(chosen), kind=kind, now=tx.now)
+    await look_at_former(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

@@ -1,1 +1,0 @@
-"""The frame around every page: layout, forms, texts, times, static files. It knows no room above it."""

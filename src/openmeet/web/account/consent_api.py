@@ -1,0 +1,176 @@
+"""Consent to publish, as JSON: what a yes would publish, the yes, and taking it back. The default is no.
+
+What a person is shown before the yes is part of the answer: the record, the handle, and ``NOTICE``. A yes names the revision that it
+answers to (``If-Match``) and repeats the notice, so that no program says yes without having read them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, PreconditionFailed, Refused, Unavailable
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.identities import actions
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.formatting import iso
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.consent import ConsentState, PreviewOf, handle_for, state_of
+from openmeet.network.repositories.custodial import Keeper, suggest_handle
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/api/me/publishing/consent"
+NOTICE: Final = "Anyone can read this and copies may remain."
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """What publishing runs on, given by ``programs/``: the PDS that keeps repositories, and what reads what a yes would publish."""
+
+    network: Network
+    keeper: Keeper
+    preview: PreviewOf
+
+
+class ConsentShown(msgspec.Struct, rename="camel"):
+    """Whether the caller agreed to publishing, and what a yes means.
+
+    ``notice``, ``record`` (one of theirs, or an example) and ``handle`` are to be shown before the yes; ``events`` and ``answers`` is how
+    many a yes publishes. ``did`` is null while there is no account. ``published``: how many records are out now, also while they
+    are taken back. ``problem``: why the account could not be made.
+    """
+
+    is_given: bool
+    notice: str
+    handle: str
+    handle_domain: str
+    record: dict[str, Any]
+    events: int
+    answers: int
+    published: int
+    answered_at: str | None
+    did: str | None
+    account_server: str | None
+    is_being_made: bool
+    problem: str
+
+
+class ConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``isGiven`` true: publish what is public of the caller; false: publish nothing, and take back what was published.
+
+    A yes repeats ``notice`` as it was read. ``handle``: under which name, where the caller has no account yet; empty for the one suggested.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"isGiven": True, "notice": NOTICE, "handle": "ana.town.example"}
+
+    is_given: bool = False
+    notice: str = ""
+    handle: str = ""
+
+
+async def show(request: Request) -> Response:
+    caller, publishing = caller_of(request), _publishing(request)
+    async with database_of(request).reader() as reader:
+        return await _shown(reader, publishing, caller)
+
+
+async def answer(request: Request) -> Response:
+    caller, publishing = caller_of(request), _publishing(request)
+    wanted = await read_json(request, ConsentWanted)
+    expected = expected_revision(request)
+    async with database_of(request).reader() as reader:
+        state = await state_of(reader, caller.user_id)
+    _must_be(expected, state)
+    if not wanted.is_given:
+        async with database_of(request).transaction() as tx:
+            _must_be(expected, await state_of(tx, caller.user_id))
+            await actions.withdraw(tx, caller.user_id)
+            return await _shown(tx, publishing, caller)
+    if wanted.notice != NOTICE:
+        raise Refused(
+            "A yes repeats the notice. Show the person the record, the handle and the notice first, then send the notice back.",
+            name="NoticeNotRead",
+        )
+    if expected is None:
+        raise InvalidInput("If-Match", "A yes answers what was shown: send the ETag of the consent that you read.")
+    suggested = state.consent.handle or suggest_handle(
+        caller.display_name, caller.user_id, publishing.keeper.handle_domain
+    )
+    handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
+    async with database_of(request).transaction() as tx:
+        # A no that came while the PDS was asked about the handle is not overruled.
+        _must_be(expected, await state_of(tx, caller.user_id))
+        await actions.agree(tx, caller.user_id, handle=handle)
+        return await _shown(tx, publishing, caller)
+
+
+def _must_be(expected: int | None, state: ConsentState) -> None:
+    """PreconditionFailed where the consent has another revision than the one that was read (None: any will do)."""
+    if expected is not None and expected != state.consent.revision:
+        raise PreconditionFailed("Your choice was changed since you read it. Read it again, then answer.")
+
+
+def _publishing(request: Request) -> Publishing:
+    publishing: Publishing | None = request.app.state.publishing
+    if publishing is None:
+        raise Unavailable("This site publishes nothing at the moment. Try again later.")
+    return publishing
+
+
+async def _shown(reader: Reader, publishing: Publishing, caller: Caller) -> Response:
+    state = await state_of(reader, caller.user_id)
+    would = await publishing.preview(reader, caller.user_id)
+    domain = publishing.keeper.handle_domain
+    suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
+    return json_response(_as_json(state, would, suggested, domain), headers=etag_of(state.consent.revision))
+
+
+def _as_json(state: ConsentState, would: Preview, suggested: str, domain: str) -> ConsentShown:
+    consent, identity = state.consent, state.identity
+    return ConsentShown(
+        is_given=consent.is_given,
+        notice=NOTICE,
+        handle=suggested if identity is None else identity.handle or identity.did,
+        handle_domain=domain,
+        record=msgspec.json.decode(would.record, type=dict[str, Any]),
+        events=would.events,
+        answers=would.answers,
+        published=would.published,
+        answered_at=None if consent.answered_at is None else iso(consent.answered_at),
+        did=None if identity is None else identity.did,
+        account_server=None if identity is None else identity.pds_url,
+        is_being_made=state.is_being_made,
+        problem=state.problem,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        PATH,
+        "showPublishingConsent",
+        "Whether the caller agreed to publishing; what a yes would publish, under which name, and what that means",
+        show,
+        {200: ConsentShown},
+        failures=(503,),
+    ),
+    Operation(
+        "PUT",
+        PATH,
+        "answerPublishingConsent",
+        "Say yes or no to publishing; a no takes back what was published",
+        answer,
+        {200: ConsentShown},
+        ConsentWanted,
+        (IF_MATCH,),
+        failures=(412, 422, 502, 503, 504),
+        is_idempotent=True,
+    ),
+)

@@ -1,0 +1,116 @@
+"""The consent page: default no; and the same page later, to say yes or to take it back.
+
+What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain". The
+routes need the PDS that keeps repositories, so ``programs/`` makes them.
+"""
+
+from collections.abc import Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidInput, Refused
+from openmeet.domain.identities import actions, publication_consent
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.i18n import formatting
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.consent import ConsentState, PreviewOf, handle_for, state_of
+from openmeet.network.repositories.custodial import Keeper, suggest_handle
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Set by whoever starts paying debts in this process, so that a yes is acted on at once.
+Wake = Callable[[], None]
+
+
+def routes(network: Network, keeper: Keeper, preview: PreviewOf, wake: Wake = lambda: None) -> list[Route]:
+    """The page and its form."""
+
+    async def show(request: Request) -> Response:
+        caller = caller_of(request)
+        async with database_of(request).reader() as reader:
+            state = await state_of(reader, caller.user_id)
+            would = await preview(reader, caller.user_id)
+        handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
+        return _show(request, keeper, state, would, Typed({"handle": handle, "publish": "no"}))
+
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        async with database_of(request).reader() as reader:
+            state = await state_of(reader, caller.user_id)
+            would = await preview(reader, caller.user_id)
+        following = local_path(typed.get("next", ""), "/settings/publishing")
+        if typed.get("publish") != "yes":
+            async with database_of(request).transaction() as tx:
+                await actions.withdraw(tx, caller.user_id)
+            wake()
+            return go(following, said="publishing_off")
+        try:
+            handle = await handle_for(network, keeper, state, typed.get("handle", ""))
+        except (InvalidInput, Refused) as wrong:
+            problem = InvalidInput("handle", wrong.why)
+            return _show(request, keeper, state, would, typed_again(typed, problem), status=400)
+        async with database_of(request).transaction() as tx:
+            await actions.agree(tx, caller.user_id, handle=handle)
+        wake()
+        return go(following, said="publishing_on")
+
+    async def save_records(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        async with database_of(request).transaction() as tx:
+            await publication_consent.change(tx, caller.user_id, _wanted(typed))
+        wake()
+        return go("/settings/publishing", said="record_preferences_saved")
+
+    return [
+        Route("/settings/publishing", show, methods=["GET"]),
+        Route("/settings/publishing", answer, methods=["POST"]),
+        Route("/settings/publishing/records", save_records, methods=["POST"]),
+    ]
+
+
+def _wanted(typed: Mapping[str, str]) -> Preferences:
+    """What the form of preferences says; whatever it does not know is as usual."""
+    is_unsaid = typed.get("declined_as") == DeclinedAs.NOTHING.value
+    shows_waiting = typed.get("waiting_as") == WaitingAs.INTERESTED.value
+    return Preferences(
+        writes_events=typed.get("writes_events") == "yes",
+        writes_answers=typed.get("writes_answers") == "yes",
+        declined_as=DeclinedAs.NOTHING if is_unsaid else DeclinedAs.NOT_GOING,
+        waiting_as=WaitingAs.INTERESTED if shows_waiting else WaitingAs.NOTHING,
+        lets_co_hosts_publish=typed.get("lets_co_hosts_publish") == "yes",
+    )
+
+
+def _records_typed(wanted: Preferences) -> dict[str, str]:
+    return {
+        "writes_events": "yes" if wanted.writes_events else "",
+        "writes_answers": "yes" if wanted.writes_answers else "",
+        "declined_as": wanted.declined_as.value,
+        "waiting_as": wanted.waiting_as.value,
+        "lets_co_hosts_publish": "yes" if wanted.lets_co_hosts_publish else "",
+    }
+
+
+def _show(
+    request: Request, keeper: Keeper, state: ConsentState, would: Preview, typed: Typed, *, status: int = 200
+) -> Response:
+    context = {
+        "typed": typed,
+        "consent": state.consent,
+        "identity": state.identity,
+        "is_being_made": state.is_being_made,
+        "problem": state.problem,
+        "records": Typed(_records_typed(state.wishes)),
+        "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
+        "would": would,
+        "domain": keeper.handle_domain,
+        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
+    }
+    return page(request, "account/publishing.html", context, status=status)

@@ -1,0 +1,122 @@
+"""The page on which somebody gets the recovery key of a repository that they took over, and says that they have it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import Failure, NotFound
+from groundwork.sealing import CannotUnseal
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries, recovery_key_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.identities.recovery_key_queries import WaitingKey
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper
+from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/settings/identity/recovery-key"
+FILE = f"{PATH}/file"
+
+# Said where there is none, whatever became of it.
+_NONE = "No recovery key waits for you here."
+
+
+class Standing(StrEnum):
+    """Whether the key is worth keeping. Unchecked: the directory did not say. Gone: the identity lists it no more."""
+
+    GOOD = "good"
+    UNCHECKED = "unchecked"
+    GONE = "gone"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    waiting: WaitingKey
+    identity: Identity | None
+    private: str = field(repr=False)
+    standing: Standing
+
+
+def routes(network: Network, keeper: Keeper) -> list[Route]:
+    """They open what is sealed, so ``programs/`` makes them. Nobody sees a key but whose it is, and no cache keeps one."""
+    account_page = f"{keeper.pds_url}/account"
+
+    async def show(request: Request) -> Response:
+        return await _page(request, network, account_page, EMPTY)
+
+    async def save(request: Request) -> Response:
+        shown = await _shown(request, network)
+        if not shown.private:
+            raise NotFound(_NONE)
+        site = request.app.state.settings.site_name
+        text = file_of(shown.waiting, shown.private, shown.identity, site=site, account_page=account_page)
+        name = (shown.identity.handle if shown.identity else "") or shown.waiting.did.replace(":", "-")
+        headers = {
+            "content-disposition": f'attachment; filename="recovery-key-{name}.txt"',
+            "cache-control": "no-store",
+        }
+        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+
+    async def erase(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        if typed.get("kept") != "yes":
+            problem = Typed({}, {"kept": "Keep the key first, then tick this: it cannot be shown again."})
+            return await _page(request, network, account_page, problem, status=400)
+        async with database_of(request).transaction() as tx:
+            is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
+            left = await recovery_key_queries.waiting(tx, caller.user_id)
+        if is_erased:
+            log.info("recovery_key.erased")
+        return go("/settings/identity" if left is None else PATH, said="recovery_key_kept" if is_erased else "")
+
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(FILE, save, methods=["GET"]),
+        Route(PATH, erase, methods=["POST"]),
+    ]
+
+
+async def _shown(request: Request, network: Network) -> _Shown:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        waiting = await recovery_key_queries.waiting(reader, caller.user_id)
+        identity = await queries.find(reader, waiting.did) if waiting is not None else None
+    if waiting is None:
+        raise NotFound(_NONE)
+    try:
+        private = unseal(network, waiting)
+    except CannotUnseal:
+        log.warning("recovery_key.sealed_with_lost_key", did=waiting.did)
+        return _Shown(waiting, identity, "", Standing.LOST)
+    try:
+        listed = await network.dids.rotation_keys(waiting.did)
+    except Failure as failure:
+        log.warning("recovery_key.not_checked", did=waiting.did, why=failure.why)
+        return _Shown(waiting, identity, private, Standing.UNCHECKED)
+    standing = Standing.GOOD if waiting.public_key in listed else Standing.GONE
+    return _Shown(waiting, identity, private if standing is Standing.GOOD else "", standing)
+
+
+async def _page(request: Request, network: Network, account_page: str, typed: Typed, *, status: int = 200) -> Response:
+    shown = await _shown(request, network)
+    context = {
+        "typed": typed,
+        "waiting": shown.waiting,
+        "name": (shown.identity.handle if shown.identity else "") or shown.waiting.did,
+        "private": shown.private,
+        "standing": shown.standing.value,
+        "until": shown.waiting.taken_over_at + KEPT_FOR,
+        "file": FILE,
+        "account_page": account_page,
+    }
+    headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return page(request, "account/recovery_key.html", context, status=status, headers=headers)

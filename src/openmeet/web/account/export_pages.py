@@ -1,0 +1,54 @@
+"""Settings: taking one's own data along."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.domain.data_export.person import document
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/settings/data", show, methods=["GET"]),
+        Route("/settings/data/download", download, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller_of(request)
+    return page(request, "account/data.html", {"with_publishing": request.app.state.asks_to_publish})
+
+
+async def download(request: Request) -> Response:
+    """One file; no cache keeps it."""
+    caller = caller_of(request)
+    found = await document(database_of(request), caller.user_id, request.app.state.settings.public_url)
+    day = local_of(request.app.state.clock.now(), "UTC").date().isoformat()
+    headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
+    return Response(
+        msgspec.json.format(msgspec.json.encode(found), indent=1), media_type="application/json", headers=headers
+    )
+
+
+async def export(request: Request) -> Response:
+    caller = caller_of(request)
+    found = await document(database_of(request), caller.user_id, request.app.state.settings.public_url)
+    return Response(msgspec.json.encode(found), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/takeout",
+        "exportMyData",
+        "Everything of the caller’s as one document; docs/arriving.md says what stands in it",
+        export,
+        {200: dict[str, msgspec.Raw]},
+    ),
+)

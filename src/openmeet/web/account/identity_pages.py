@@ -1,0 +1,209 @@
+"""Your AT Protocol identity: which accounts are connected, what we may do there, and every way to change that."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused
+from openmeet.domain.identities import linking, queries, recovery_key_queries, session_queries
+from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
+from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import credentials_cache, leaving, session_sealing
+from openmeet.network.repositories.authorize import Purpose, Wish
+from openmeet.network.repositories.naming import read_name
+from openmeet.web.sign_in import sign_out
+from openmeet.web.sign_in.atproto import NetworkSignIn, browser_secret, is_offered, network_sign_in
+from openmeet.web.sign_in.atproto_pages import depart, problem_of
+from openmeet.web.site import session as edge
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+HERE = "/settings/identity"
+
+# What each feature lets us do, as people would say it.
+FEATURE_WORDS = {
+    Feature.CALENDAR: "Write your public events and answers, and their pictures",
+    Feature.SERIES: "Write your series, so that other apps know all their dates",
+    Feature.GROUPS: "Write your public groups",
+    Feature.MEMBERSHIPS: "Write in which public groups you are",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One thing that we may do, may do once it is needed, or may not."""
+
+    feature: Feature
+    words: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One identity as the page shows it."""
+
+    identity: Identity
+    needs_login: bool
+    by_password: bool
+    allowed: tuple[Allowed, ...]
+
+    @property
+    def is_custodial(self) -> bool:
+        return self.identity.kind is IdentityKind.CUSTODIAL
+
+    @property
+    def name(self) -> str:
+        return self.identity.handle or self.identity.did
+
+    @property
+    def trouble(self) -> str:
+        """What its server says of the account, where that is not simply that it is there."""
+        return "" if self.identity.status == ACTIVE else self.identity.status
+
+
+def routes() -> list[Route]:
+    return [
+        Route(HERE, show, methods=["GET"]),
+        Route(f"{HERE}/link", link, methods=["POST"]),
+        Route(f"{HERE}/permit", permit, methods=["POST"]),
+        Route(f"{HERE}/switch", switch, methods=["POST"]),
+        Route(f"{HERE}/unlink", unlink, methods=["POST"]),
+        Route(f"{HERE}/sign-out-everywhere", sign_out_everywhere, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def link(request: Request) -> Response:
+    """Go to the server of a further account."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        named = read_name(typed.get("identifier", ""))
+        return await depart(request, Wish(Purpose.LINK, named, HERE, browser_secret(request), caller.user_id))
+    except Failure as wrong:
+        status, problem = problem_of(wrong)
+        shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
+        return await _page(request, shown, status=status)
+
+
+async def permit(request: Request) -> Response:
+    """Go to the server of one's account to allow more, or to sign in there again."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    did = _did(typed.get("did", ""))
+    feature = _feature(typed.get("feature", ""))
+    async with database_of(request).reader() as reader:
+        await _mine(reader, caller.user_id, did)
+    next_path = local_path(typed.get("next", ""), HERE)
+    wish = Wish(Purpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature)
+    try:
+        return await depart(request, wish)
+    except Failure as wrong:
+        status, problem = problem_of(wrong)
+        return await _page(request, Typed({}, {"": next(iter(problem.values()))}), status=status)
+
+
+async def switch(request: Request) -> Response:
+    """New records go to another of one's accounts."""
+    caller = caller_of(request)
+    did = _did((await read_form(request)).get("did", ""))
+    async with database_of(request).transaction() as tx:
+        await linking.switch(tx, caller.user_id, did)
+    return go(HERE, said="identity_switched")
+
+
+async def unlink(request: Request) -> Response:
+    """Let an account go; its server ends our session."""
+    caller = caller_of(request)
+    did = _did((await read_form(request)).get("did", ""))
+    try:
+        async with database_of(request).transaction() as tx:
+            ended = await session_queries.find(tx, did)
+            await linking.unlink(tx, caller.user_id, did)
+    except Refused as refused:
+        return await _page(request, Typed({}, {"": refused.why}), status=422)
+    if request.app.state.network_sign_in is not None:
+        network = network_sign_in(request).network
+        await credentials_cache.drop(network, caller.user_id)
+        if ended is not None:
+            await leaving.give_back(database_of(request), network, ended)
+    return go(HERE, said="identity_unlinked")
+
+
+async def sign_out_everywhere(request: Request) -> Response:
+    """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
+    await sign_out.end_everywhere(request, caller_of(request))
+    response = go("/", said="signed_out_everywhere")
+    edge.clear_cookie(request, response)
+    return response
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
+        opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _opens(request, one)}
+        consent = await queries.consent(reader, caller.user_id)
+        has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+    context = {
+        "typed": typed,
+        "identities": [_shown(one, opened.get(one.did)) for one in mine],
+        "consent": consent,
+        "recovery_key_waits": has_key and request.app.state.asks_to_publish,
+        "can_link": is_offered(request),
+        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "account/identity.html", context, status=status)
+
+
+def _opens(request: Request, session: SealedSession) -> bool:
+    """Whether we can act in a session: where nobody can read it any more it is as good as over."""
+    found: NetworkSignIn | None = request.app.state.network_sign_in
+    return found is None or session_sealing.opens(found.network, session)
+
+
+def _shown(identity: Identity, session: SealedSession | None) -> Shown:
+    by_password = session is not None and session.kind is SessionKind.PASSWORD
+    allowed = (
+        ()
+        if session is None or session.needs_login or by_password
+        else tuple(Allowed(feature, FEATURE_WORDS[feature], standing(session, feature)) for feature in Feature)
+    )
+    is_over = session is None or session.needs_login
+    return Shown(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)
+
+
+async def _mine(reader: Reader, user_id: UserId, did: Did) -> Identity:
+    for one in await queries.of_user(reader, user_id):
+        if one.did == did and one.can_write:
+            return one
+    raise NotFound("This account is not yours here.")
+
+
+def _did(text: str) -> Did:
+    try:
+        return parse_did(text)
+    except Malformed:
+        raise InvalidInput("did", "Choose one of your accounts.") from None
+
+
+def _feature(text: str) -> Feature | None:
+    """None: nothing more than before, to sign in again."""
+    if not text:
+        return None
+    try:
+        return Feature(text)
+    except ValueError:
+        raise InvalidInput("feature", f"Choose one of: {', '.join(Feature)}.") from None

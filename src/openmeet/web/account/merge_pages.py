@@ -1,0 +1,150 @@
+"""Joining what one has under another address or account: prove it, look at what it is, say yes."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.one_hop import in_one_hop
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, Refused, TooMany
+from openmeet.domain.account_merge import actions
+from openmeet.domain.account_merge.model import Claim, ClaimId
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import ChallengeId
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users.model import UserId, UserKind
+from openmeet.domain.users.queries import by_id
+from openmeet.web.sign_in import limits
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/settings/join", show_start, methods=["GET"]),
+        Route("/settings/join", ask_code, methods=["POST"]),
+        Route("/settings/join/code", show_code, methods=["GET"]),
+        Route("/settings/join/code", answer_code, methods=["POST"]),
+        Route("/settings/join/{claim}", show_claim, methods=["GET"]),
+        Route("/settings/join/{claim}", join, methods=["POST"]),
+        Route("/settings/join/{claim}/not-now", leave_alone, methods=["POST"]),
+    ]
+
+
+async def show_start(request: Request) -> Response:
+    caller_of(request)
+    return _start(request, EMPTY)
+
+
+async def ask_code(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).reader() as reader:
+        me = await by_id(reader, caller.user_id)
+    try:
+        email = check_email(typed.get("email", ""))
+        if me is not None and me.email == email:
+            own = {"email": "This is the address that you sign in with. Write the other one."}
+            return _start(request, Typed(typed, own), status=400)
+        await limits.spend_on(request, limits.CODES)
+        async with database_of(request).transaction() as tx:
+            challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
+    except InvalidForm as wrong:
+        return _start(request, typed_again(typed, wrong), status=400)
+    except TooMany as limit:
+        return _start(request, Typed(typed, {"email": limit.why}), status=429)
+    return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
+
+
+async def show_code(request: Request) -> Response:
+    caller_of(request)
+    return _code(request, EMPTY, request.query_params.get("challenge", ""))
+
+
+async def answer_code(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    challenge_id = ChallengeId(typed.get("challenge", ""))
+    await limits.spend_on(request, limits.CODE_TRIES)
+    claim, is_taken = None, False
+    async with database_of(request).transaction() as tx:
+        email, answered = await sign_in.prove_address(
+            tx, request.app.state.code_key, challenge_id, typed.get("code", "")
+        )
+        if email:
+            claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
+    if not email:
+        return _code(request, typed_again(typed, sign_in.wrong_code(answered)), challenge_id, status=400)
+    if claim:
+        return go(f"/settings/join/{claim}")
+    return go("/settings/profile", said="address_taken" if is_taken else "nothing_to_join")
+
+
+async def show_claim(request: Request) -> Response:
+    return await _claim(request)
+
+
+async def join(request: Request) -> Response:
+    caller = caller_of(request)
+    claim_id = ClaimId(request.path_params["claim"])
+    try:
+        # A merge is many statements, and starts over where somebody else was faster.
+        await in_one_hop(database_of(request), lambda tx: actions.confirm(tx, caller.user_id, claim_id))
+    except Refused as refused:
+        return await _claim(request, problem=refused.why, status=422)
+    return go(f"/settings/join/{claim_id}", said="accounts_joined")
+
+
+async def leave_alone(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.decline(tx, caller.user_id, ClaimId(request.path_params["claim"]))
+    return go("/settings/profile", said="not_joined")
+
+
+async def _claim(request: Request, *, problem: str = "", status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        claim, holdings = await actions.look(reader, caller.user_id, ClaimId(request.path_params["claim"]))
+        context = {
+            "claim": claim,
+            "holdings": holdings,
+            "problem": problem,
+            "name": await _name(reader, claim),
+            **await _ways_in(reader, claim),
+        }
+    return page(request, "account/claim.html", context, status=status)
+
+
+async def _name(reader: Reader, claim: Claim) -> str:
+    if claim.other_id is None:
+        return ""
+    return (await shown_names(reader, [claim.other_id]))[claim.other_id]
+
+
+async def _ways_in(reader: Reader, claim: Claim) -> dict[str, object]:
+    """What one signs in with before and after: addresses and handles; of two addresses the other one opens nothing any more."""
+    other: UserId | None = claim.other_id
+    them = await by_id(reader, other) if other else None
+    me = await by_id(reader, claim.user_id)
+    return {
+        "is_account": them is not None and them.kind is UserKind.PERSON,
+        "handles": [one.handle or one.did for one in await identities.of_user(reader, other)] if other else [],
+        "my_email": me.email if me else None,
+        "lost_email": them.email if them and me and me.email and them.email else None,
+    }
+
+
+def _start(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    return page(request, "account/start.html", {"typed": typed}, status=status)
+
+
+def _code(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
+    context = {"typed": typed, "challenge": challenge, "with_mailbox": request.app.state.settings.dev_mailbox}
+    return page(request, "account/code.html", context, status=status)

@@ -1,0 +1,87 @@
+"""One's own profile as JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users.model import User
+from openmeet.i18n.zones import ZONES
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ProfileWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The whole profile; what is left out becomes empty."""
+
+    display_name: str
+    bio: str = ""
+    time_zone: str | None = None
+    shows_about: bool = False
+    shows_groups: bool = False
+
+
+class ProfileShown(msgspec.Struct, rename="camel"):
+    """One's own profile; ``email`` is shown to oneself alone.
+
+    ``showsAbout``, ``showsGroups``: whether the page that everybody sees of a host has the ``bio``, and the public groups they are in.
+    """
+
+    id: str
+    display_name: str
+    bio: str
+    time_zone: str | None
+    email: str | None
+    shows_about: bool
+    shows_groups: bool
+
+
+async def show_me(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    return json_response(_shown(user), headers=etag_of(user.revision))
+
+
+async def save_me(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, ProfileWanted)
+    profile = rules.check_profile(
+        display_name=wanted.display_name,
+        bio=wanted.bio,
+        time_zone=wanted.time_zone or "",
+        known_zones=frozenset(ZONES),
+        shows_about=wanted.shows_about,
+        shows_groups=wanted.shows_groups,
+    )
+    async with database_of(request).transaction() as tx:
+        user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
+    return json_response(_shown(user), headers=etag_of(user.revision))
+
+
+def _shown(user: User) -> ProfileShown:
+    return ProfileShown(
+        user.id, user.display_name, user.bio, user.time_zone, user.email, user.shows_about, user.shows_groups
+    )
+
+
+OPERATIONS = (
+    Operation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileShown}),
+    Operation(
+        "PUT",
+        "/api/me",
+        "saveMe",
+        "Replace one’s own profile",
+        save_me,
+        {200: ProfileShown},
+        ProfileWanted,
+        (IF_MATCH,),
+        failures=(412,),
+    ),
+)

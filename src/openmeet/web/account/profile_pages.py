@@ -1,0 +1,90 @@
+"""One's own profile."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users.model import User
+from openmeet.domain.users.rules import Profile
+from openmeet.i18n.zones import ZONES
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_TICKS = (
+    ("shows_about", "What I wrote about me", "Anyone can read it then."),
+    ("shows_groups", "The public groups I am in", "Groups that are hidden or private are never shown."),
+)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/settings/profile", show_profile, methods=["GET"]),
+        Route("/settings/profile", save_profile, methods=["POST"]),
+        Route("/settings/time-zone", save_zone, methods=["POST"]),
+    ]
+
+
+async def show_profile(request: Request) -> Response:
+    user = await _me(request)
+    values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
+    values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
+    return _show(request, user, Typed(values))
+
+
+async def save_profile(request: Request) -> Response:
+    user = await _me(request)
+    typed = await read_form(request)
+    try:
+        profile = rules.check_profile(
+            display_name=typed.get("display_name", ""),
+            bio=typed.get("bio", ""),
+            time_zone=typed.get("time_zone", ""),
+            known_zones=frozenset(ZONES),
+            shows_about="shows_about" in typed,
+            shows_groups="shows_groups" in typed,
+        )
+    except InvalidForm as wrong:
+        return _show(request, user, typed_again(typed, wrong), status=400)
+    async with database_of(request).transaction() as tx:
+        await actions.edit_profile(tx, user.id, profile)
+    return go("/settings/profile", said="profile_saved")
+
+
+async def save_zone(request: Request) -> Response:
+    """The one question to whoever came by a handle or a program: their zone, and nothing else of the profile."""
+    user = await _me(request)
+    typed = await read_form(request)
+    zone = typed.get("time_zone", "")
+    if zone not in ZONES:
+        raise InvalidInput("time_zone", "Choose a time zone from the list.")
+    async with database_of(request).transaction() as tx:
+        await actions.edit_profile(
+            tx, user.id, Profile(user.display_name, user.bio, zone, user.shows_about, user.shows_groups)
+        )
+    return go(local_path(typed.get("next", "/")), said="profile_saved")
+
+
+async def _me(request: Request) -> User:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    return user
+
+
+def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> Response:
+    context = {
+        "typed": typed,
+        "zones": ZONES,
+        "email": user.email,
+        "public_page": f"/people/{user.id}",
+        "ticks": _TICKS,
+        "with_publishing": request.app.state.asks_to_publish,
+        "is_zone_known": user.time_zone is not None,
+    }
+    return page(request, "account/profile.html", context, status=status)

@@ -1,0 +1,87 @@
+"""What a person wants of their records, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/api/me/publishing"
+
+
+class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is left out is as usual. ``declinedAs``: what a no looks like in the repository; ``waitingAs``: an answer that waits.
+
+    ``letsCoHostsPublish``: who hosts an event beside the caller writes its record, too.
+    """
+
+    writes_events: bool = True
+    writes_answers: bool = True
+    declined_as: Literal["notgoing", "nothing"] = "notgoing"
+    waiting_as: Literal["nothing", "interested"] = "nothing"
+    lets_co_hosts_publish: bool = False
+
+
+async def show(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        return _shown(await publication_consent.of_user(reader, caller_of(request).user_id))
+
+
+async def save(request: Request) -> Response:
+    wanted = await read_json(request, RecordPreferences)
+    async with database_of(request).transaction() as tx:
+        saved = await publication_consent.change(
+            tx,
+            caller_of(request).user_id,
+            Preferences(
+                wanted.writes_events,
+                wanted.writes_answers,
+                DeclinedAs(wanted.declined_as),
+                WaitingAs(wanted.waiting_as),
+                wanted.lets_co_hosts_publish,
+            ),
+            expected_revision=expected_revision(request),
+        )
+    return _shown(saved)
+
+
+def _shown(one: Preferences) -> Response:
+    shown = RecordPreferences(
+        one.writes_events,
+        one.writes_answers,
+        one.declined_as.value,
+        one.waiting_as.value,
+        one.lets_co_hosts_publish,
+    )
+    return json_response(shown, headers=etag_of(one.revision))
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        PATH,
+        "showRecordPreferences",
+        "What the caller wants of their records",
+        show,
+        {200: RecordPreferences},
+    ),
+    Operation(
+        "PUT",
+        PATH,
+        "saveRecordPreferences",
+        "Replace what the caller wants of their records",
+        save,
+        {200: RecordPreferences},
+        RecordPreferences,
+        (IF_MATCH,),
+        failures=(412,),
+    ),
+)

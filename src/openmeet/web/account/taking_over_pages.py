@@ -1,0 +1,64 @@
+"""The page on which somebody takes over the repository that was kept for them."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
+from openmeet.domain.identities import recovery_key_queries
+from openmeet.domain.users.queries import by_id
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.custodial import Keeper
+from openmeet.network.repositories.taking_over import check_password, kept_for, take_over
+from openmeet.web.account import custodial_pages
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/settings/identity/take-over"
+
+
+def routes(network: Network, keeper: Keeper) -> list[Route]:
+    """They need the PDS that keeps repositories, so ``programs/`` makes them."""
+
+    async def show(request: Request) -> Response:
+        return await _page(request, keeper, EMPTY)
+
+    async def take(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        try:
+            password = check_password(typed.get("password", ""), typed.get("again", ""))
+            await take_over(database_of(request), network, keeper, caller.user_id, password)
+        except InvalidInput as wrong:
+            field = wrong.field if wrong.field in {"password", "again"} else "password"
+            return await _page(request, keeper, Typed({}, {field: wrong.why}), status=400)
+        except Refused as refused:
+            return await _page(request, keeper, Typed({}, {"": refused.why}), status=422)
+        except (RemoteFailed, RemoteSlow) as away:
+            again = f"{away.why} Nothing is lost: do it again in a while."
+            return await _page(request, keeper, Typed({}, {"": again}), status=502)
+        async with database_of(request).reader() as reader:
+            waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+        return go(custodial_pages.PATH if waits else "/settings/identity", said="identity_taken_over")
+
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, take, methods=["POST"])]
+
+
+async def _page(request: Request, keeper: Keeper, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        kept = await kept_for(reader, caller.user_id)
+        person = await by_id(reader, caller.user_id)
+        has_key = kept is not None and await recovery_key_queries.is_there(reader, kept.did)
+    if kept is None:
+        raise NotFound("We keep no account for you.")
+    context = {
+        "typed": typed,
+        "identity": kept,
+        "email": person.email if person else None,
+        "has_key": has_key,
+        "account_page": f"{keeper.pds_url}/account",
+    }
+    return page(request, "account/taking_over.html", context, status=status)

@@ -1,0 +1,76 @@
+"""One's tokens for programs: made and shown once, revoked one by one."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm, Refused
+from openmeet.domain.api_tokens import actions, queries, rules
+from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, Scope
+from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/settings/tokens"
+_LIVES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Until I revoke it"))
+_MAX_LISTED: Final = 200
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, change, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _show(request, Typed({"expires_in_days": "90", "scope_read": "on"}))
+
+
+async def change(request: Request) -> Response:
+    """Make one and show it on the answer itself, which no cache keeps; or revoke one."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    if "revoke" in typed:
+        async with database_of(request).transaction() as tx:
+            await actions.revoke(tx, caller, TokenId(typed["revoke"]))
+        return go(PATH, said="token_revoked")
+    try:
+        scopes = [scope for scope in Scope if _field(scope) in typed]
+        wanted = rules.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
+        async with database_of(request).transaction() as tx:
+            made, token = await actions.make(tx, caller, wanted)
+    except InvalidForm as wrong:
+        return await _show(request, typed_again(typed, wrong), status=400)
+    except Refused as refused:
+        return await _show(request, typed_again(typed, InvalidForm({"": refused.why})), status=422)
+    return await _show(request, EMPTY, made=made.name, token=token)
+
+
+async def _show(request: Request, typed: Typed, *, made: str = "", token: str = "", status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        now = reader.now
+        found = await queries.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _MAX_LISTED)
+    context = {
+        "typed": typed,
+        "now": now,
+        "made": made,
+        "token": token,
+        "tokens": [one for one in found if not one.is_over(now)],
+        "ended": [one for one in found if one.is_over(now)],
+        "scopes": [(_field(scope), scope, words) for scope, words in SCOPE_WORDS.items()],
+        "words": SCOPE_WORDS,
+        "lives": _LIVES,
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+def _field(scope: Scope) -> str:
+    return f"scope_{scope.replace(':', '_')}"

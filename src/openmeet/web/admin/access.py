@@ -1,0 +1,45 @@
+"""Who runs this site: whom the setting names, by e-mail address or DID. To everybody else its pages do not exist."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from groundwork.errors import Forbidden, NotFound
+from openmeet.domain.identities.named import named_as
+from openmeet.domain.users.model import Caller
+from openmeet.web.api.authentication import is_by_service
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """``named``: what the setting calls them, which they cannot change."""
+
+    caller: Caller
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.caller.display_name} ({self.named})"
+
+
+async def operator_of(request: Request) -> Operator:
+    """The operator who asks. Raises NotSignedIn, and NotFound for everybody else."""
+    caller = caller_of(request)
+    named: tuple[str, ...] = request.app.state.settings.operators
+    async with database_of(request).reader() as reader:
+        found = await named_as(reader, caller.user_id, named)
+    if found is None:
+        raise NotFound("There is nothing at this address.")
+    return Operator(caller, found)
+
+
+async def must_be_of_the_site(request: Request) -> None:
+    """A service, whose credential the edge has looked at, or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
+    if is_by_service(request):
+        return
+    try:
+        await operator_of(request)
+    except NotFound:
+        # The documentation of the API says what is at this address: there is nothing to hide.
+        raise Forbidden("This is for who runs this site, and for services with a credential that they made.") from None

@@ -1,0 +1,155 @@
+"""How the synchronisation stands, as JSON, for programs that watch it."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_network.circuits import CircuitState
+from groundwork.clock import Instant, to_datetime
+from groundwork.http.json_bodies import json_response
+from openmeet.network.status import Owed, standing
+from openmeet.web.admin.access import must_be_of_the_site
+from openmeet.web.api.operations import Operation
+from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class SourceShown(msgspec.Struct, rename="camel"):
+    """A stream that is followed; ``quietSeconds`` since something of it was last taken over."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "url": "wss://pds.example",
+        "state": "following",
+        "reason": "",
+        "cursor": 481_516,
+        "quietSeconds": 2.5,
+    }
+
+    url: str
+    state: str
+    reason: str
+    cursor: int | None
+    quiet_seconds: float | None
+
+
+class OwedShown(msgspec.Struct, rename="camel"):
+    """So many of a kind in a state."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "kind": "rsvp",
+        "state": "due",
+        "number": 3,
+        "oldestAt": "2027-03-02T17:00:00Z",
+    }
+
+    kind: str
+    state: str
+    number: int
+    oldest_at: str
+
+
+class ServerShown(msgspec.Struct, rename="camel"):
+    """A PDS that fails: ``records`` wait for it, and while its circuit is open nothing is asked before ``nextAt``."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "url": "https://pds.example",
+        "circuit": "open",
+        "records": 2,
+        "attempts": 5,
+        "nextAt": "2027-03-02T17:00:00Z",
+        "reason": "pds.example did not answer in time.",
+    }
+
+    url: str
+    circuit: CircuitState
+    records: int
+    attempts: int
+    next_at: str
+    reason: str
+
+
+class SyncStanding(msgspec.Struct, rename="camel"):
+    """Both directions: what is listened to, what waits, what is promised, what disagrees.
+
+    ``discrepancies``: what reconciling found and could not mend, by kind. ``recordsPutAside``: readings failed on these.
+    ``queue`` is null while the broker does not answer.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "sources": [SourceShown.EXAMPLE],
+        "rejectedFrames": 0,
+        "queue": {"waiting": 12, "deadLetters": 0, "oldestAgeSeconds": 0.4},
+        "records": {"mapped": 1200, "raw": 3, "parked": 7, "tombstone": 40},
+        "publications": [OwedShown.EXAMPLE],
+        "debts": [{**OwedShown.EXAMPLE, "kind": "backfill"}],
+        "openConflicts": 1,
+        "failingServers": [ServerShown.EXAMPLE],
+        "discrepancies": {"publication_differs": 1},
+        "recordsPutAside": 0,
+    }
+
+    sources: list[SourceShown]
+    rejected_frames: int
+    queue: "QueueShown | None"
+    records: dict[str, int]
+    publications: list[OwedShown]
+    debts: list[OwedShown]
+    open_conflicts: int
+    failing_servers: list[ServerShown]
+    discrepancies: dict[str, int]
+    records_put_aside: int
+
+
+class QueueShown(msgspec.Struct, rename="camel"):
+    """Messages between the network and the database."""
+
+    waiting: int
+    dead_letters: int
+    oldest_age_seconds: float
+
+
+async def show_status(request: Request) -> Response:
+    await must_be_of_the_site(request)
+    found = await standing(database_of(request), engines_of(request))
+    shown = SyncStanding(
+        sources=[
+            SourceShown(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources
+        ],
+        rejected_frames=found.rejected,
+        queue=None
+        if found.queue is None
+        else QueueShown(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
+        records=found.records,
+        publications=[_owed(one) for one in found.publications],
+        debts=[_owed(one) for one in found.debts],
+        open_conflicts=found.open_conflicts,
+        failing_servers=[
+            ServerShown(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), one.reason)
+            for one in found.failing_servers
+        ],
+        discrepancies=found.discrepancies,
+        records_put_aside=found.put_aside,
+    )
+    return json_response(shown)
+
+
+def _owed(one: Owed) -> OwedShown:
+    return OwedShown(one.kind, one.state, one.number, _moment(one.oldest_at))
+
+
+def _moment(instant: Instant) -> str:
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/sync/status",
+        "showSyncStatus",
+        "How both directions of the synchronisation stand",
+        show_status,
+        {200: SyncStanding},
+    ),
+)

@@ -1,0 +1,148 @@
+"""What of the synchronisation is switched on, as JSON, for programs of the installation."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.feature_flags import queries
+from openmeet.feature_flags.model import WHAT, Flag
+from openmeet.feature_flags.queries import SHOWN_CHANGES
+from openmeet.i18n.formatting import iso
+from openmeet.network.flag_changes import flag_named, switch_flag
+from openmeet.web.admin.access import must_be_of_the_site
+from openmeet.web.api.authentication import service_of
+from openmeet.web.api.operations import Operation
+from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class FlagShown(msgspec.Struct, rename="camel"):
+    """One part of the synchronisation; ``what`` says what it is while it is on."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": True, "what": WHAT[Flag.EVENTS_IN]}
+
+    name: str
+    is_on: bool
+    what: str
+
+
+class FlagList(msgspec.Struct, rename="camel"):
+    """Every flag, and how it stands."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"flags": [FlagShown.EXAMPLE]}
+
+    flags: list[FlagShown]
+
+
+class FlagChangeShown(msgspec.Struct, rename="camel"):
+    """Somebody switched a flag."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "name": "events-in",
+        "isOn": False,
+        "changedBy": "Olga (olga@example.org)",
+        "why": "Spam from everywhere",
+        "changedAt": "2027-03-02T17:00:00Z",
+    }
+
+    name: str
+    is_on: bool
+    changed_by: str
+    why: str
+    changed_at: str
+
+
+class FlagChangeList(msgspec.Struct, rename="camel"):
+    """The newest changes first."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"changes": [FlagChangeShown.EXAMPLE]}
+
+    changes: list[FlagChangeShown]
+
+
+class FlagWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How a flag shall stand, and why: the reason is kept with the change."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"isOn": False, "why": "Spam from everywhere"}
+
+    is_on: bool
+    why: str
+
+
+class FlagSwitched(msgspec.Struct, rename="camel"):
+    """How it stands now; ``isChanged`` is false where it stood so already, and then nothing was noted."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": False, "isChanged": True}
+
+    name: str
+    is_on: bool
+    is_changed: bool
+
+
+async def list_flags(request: Request) -> Response:
+    await must_be_of_the_site(request)
+    async with database_of(request).reader() as reader:
+        standing = await queries.switches(reader)
+    return json_response(FlagList([FlagShown(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
+
+
+async def list_changes(request: Request) -> Response:
+    await must_be_of_the_site(request)
+    async with database_of(request).reader() as reader:
+        changes = await queries.changes(reader)
+    return json_response(
+        FlagChangeList(
+            [
+                FlagChangeShown(one.flag.value, one.is_on, one.changed_by, one.why, iso(one.changed_at))
+                for one in changes
+            ]
+        )
+    )
+
+
+async def switch(request: Request) -> Response:
+    wanted = await read_json(request, FlagWanted)
+    flag = flag_named(request.path_params["flag"])
+    is_changed = await switch_flag(
+        database_of(request),
+        engines_of(request).installation,
+        flag,
+        is_on=wanted.is_on,
+        changed_by=f"{service_of(request).name} (service)",
+        why=wanted.why,
+    )
+    return json_response(FlagSwitched(flag.value, wanted.is_on, is_changed))
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/sync/flags",
+        "listFlags",
+        "What of the synchronisation is switched on",
+        list_flags,
+        {200: FlagList},
+    ),
+    Operation(
+        "GET",
+        "/api/sync/flags/changes",
+        "listFlagChanges",
+        f"Who switched what, when and why: the newest {SHOWN_CHANGES}",
+        list_changes,
+        {200: FlagChangeList},
+    ),
+    Operation(
+        "PUT",
+        "/api/sync/flags/{flag}",
+        "switchFlag",
+        "Switch a part of the synchronisation on or off while everything runs",
+        switch,
+        {200: FlagSwitched},
+        FlagWanted,
+        failures=(404,),
+        is_idempotent=True,
+    ),
+)

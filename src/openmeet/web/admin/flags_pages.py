@@ -1,0 +1,125 @@
+"""``/operating/flags``: what of the synchronisation is switched on, who switched it and why; a switch for each."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import SECOND
+from groundwork.errors import InvalidInput
+from openmeet.feature_flags import queries
+from openmeet.feature_flags.model import DEFAULTS, WHAT, Flag
+from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
+from openmeet.web.admin.access import operator_of
+from openmeet.web.atproto.ingest_api import engines_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/operating/flags"
+
+# What somebody should know before they do it.
+FOLLOWS: Final = {
+    Flag.EVENTS_IN: (
+        "Every repository that is known here is read, so that nothing is missing.",
+        "New and changed events from elsewhere are passed over. What is here stays, and what is deleted there goes.",
+    ),
+    Flag.RSVPS_IN: (
+        "Every repository that is known here is read, so that no answer is missing.",
+        "Answers from other apps are passed over. Those that are here stay, and who takes an answer back is heard.",
+    ),
+    Flag.EVENTS_OUT: (
+        "What waited is written now.",
+        "Nothing new is written and it waits; what must vanish from a repository still does.",
+    ),
+    Flag.RSVPS_OUT: (
+        "What waited is written now.",
+        "Nothing new is written and it waits; what must vanish from a repository still does.",
+    ),
+    Flag.SERIES_LEXICON: (
+        "Every series made here becomes a record, and records of series are read.",
+        "Records of series are no longer written and read. Those that are there stay.",
+    ),
+    Flag.NATIVE_RECURRENCE: (
+        "Published events that stand for a series are written again, with its rule.",
+        "Published events that stand for a series are written again, without its rule.",
+    ),
+    Flag.DETECTION: (
+        "Single events are looked through for series again.",
+        "No series are looked for. Those that were found stay.",
+    ),
+    Flag.GROUPS: (
+        "Public groups become records with the events that are theirs, and records of groups are read.",
+        "Records of groups are no longer written and read. Those that are there stay.",
+    ),
+    Flag.MEMBERSHIPS: (
+        "Who said so is a member of a public group in a record, and such records are read.",
+        "Records of memberships are no longer written and read. Those that are there stay.",
+    ),
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show_flags, methods=["GET"]),
+        Route(f"{PATH}/{{flag}}", show_flag, methods=["GET"]),
+        Route(f"{PATH}/{{flag}}", switch, methods=["POST"]),
+    ]
+
+
+async def show_flags(request: Request) -> Response:
+    await operator_of(request)
+    async with database_of(request).reader() as reader:
+        standing = await queries.switches(reader)
+        changes = await queries.changes(reader)
+        now = reader.now
+    flags = [(flag, flag in standing, DEFAULTS[flag]) for flag in Flag]
+    return page(request, "admin/flags.html", {"flags": flags, "what": WHAT, "changes": changes, "now": now})
+
+
+async def show_flag(request: Request) -> Response:
+    await operator_of(request)
+    return await _flag_page(request, flag_named(request.path_params["flag"]))
+
+
+async def switch(request: Request) -> Response:
+    """To where the button said, so that a second click, or a page that was open for long, turns nothing back."""
+    operator = await operator_of(request)
+    flag = flag_named(request.path_params["flag"])
+    typed = await read_form(request)
+    if typed.get("to") not in {"on", "off"}:
+        raise InvalidInput("to", "Choose one of: on, off.")
+    try:
+        is_changed = await switch_flag(
+            database_of(request),
+            engines_of(request).installation,
+            flag,
+            is_on=typed["to"] == "on",
+            changed_by=str(operator),
+            why=typed.get("why", ""),
+        )
+    except InvalidInput as wrong:
+        return await _flag_page(request, flag, Typed(typed, {wrong.field: wrong.why}), status=400)
+    return go(PATH, said="flag_switched" if is_changed else "flag_stood_so")
+
+
+async def _flag_page(request: Request, flag: Flag, typed: Typed = EMPTY, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        is_on = flag in await queries.switches(reader)
+    on, off = FOLLOWS[flag]
+    return page(
+        request,
+        "admin/flag.html",
+        {
+            "flag": flag,
+            "is_on": is_on,
+            "what": WHAT[flag],
+            "follows": off if is_on else on,
+            "seconds": MAX_AGE // SECOND,
+            "max_why": MAX_WHY,
+            "typed": typed,
+        },
+        status=status,
+    )

@@ -1,0 +1,1 @@
+"""The JSON API: authentication by token, idempotency keys, ETags, OpenAPI."""

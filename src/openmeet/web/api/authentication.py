@@ -1,0 +1,140 @@
+"""Who asks the JSON API, whether they may, and how often: decided once per request, before its room is asked.
+
+A session may do everything that its person may. A token may do what its scopes name (``site.scopes``); a missing scope is told
+with its name (RFC 6750, section 3.1). Requests are counted per address and per token, sessions included, before the database is
+asked: guessing tokens is as limited as everything else.
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+from groundwork.errors import Forbidden, NotSignedIn
+from groundwork.http.application import add_header, client_address
+from groundwork.rate_limit.contract import Limit, headers_of, spend
+from openmeet.domain.api_tokens import queries, rules, service_tokens
+from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
+from openmeet.domain.api_tokens.service_tokens import PREFIX as SERVICE_PREFIX
+from openmeet.domain.api_tokens.service_tokens import Service
+from openmeet.domain.api_tokens.tokens import NOTED_EVERY, PREFIX, ApiToken
+from openmeet.domain.users.model import Caller
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import set_caller
+from openmeet.web.site.session import bearer_of, identify_by_token, unknown_credential
+from openmeet.web.site.tenant_routing import database_of
+
+WINDOW_SECONDS: Final = 60
+# Several programs and people behind one address are no attack.
+ADDRESS_FACTOR: Final = 4
+_FOR_SERVICES: Final = "This is for services, with a credential that the operator made."
+
+
+async def admit(request: Request, operation: Operation) -> None:
+    """Count the request, note its caller, check its token. Raises TooMany, NotSignedIn and Forbidden."""
+    token = bearer_of(request)
+    await _count(request, token)
+    is_for_services = operation.name in FOR_SERVICES
+    if is_for_services and (operation.name not in FOR_OPERATORS or token.startswith(SERVICE_PREFIX)):
+        set_caller(request, None)
+        request.state.service = await _service(request, operation, token)
+        return
+    if token.startswith(SERVICE_PREFIX):
+        await _known_service(request, token)
+        raise Forbidden("A service may not do this.", name="InsufficientScope")
+    if not token.startswith(PREFIX):
+        await identify_by_token(request)
+        return
+    set_caller(request, None)
+    caller, kept, now = await _holder(request, token)
+    _check_scope(operation, kept)
+    await _note_use(database_of(request), kept, now)
+    set_caller(request, caller)
+
+
+async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Instant]:
+    """Whose token this is, as of now. Raises NotSignedIn."""
+    async with database_of(request).reader() as reader:
+        found = await queries.holder(reader, rules.hash_token(token))
+        now = reader.now
+    if found is None:
+        raise unknown_credential("This token is unknown, has expired or was revoked.")
+    return *found, now
+
+
+def _check_scope(operation: Operation, token: ApiToken) -> None:
+    needed = operation.scope
+    if needed is None:
+        raise Forbidden("No token may do this; open a session instead.", name="SessionNeeded")
+    if needed not in token.scopes:
+        raise Forbidden(
+            f"This token may not do that: it lacks the scope {needed}.",
+            name="InsufficientScope",
+            headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
+        )
+
+
+async def _service(request: Request, operation: Operation, token: str) -> Service:
+    if not token:
+        raise NotSignedIn(_FOR_SERVICES)
+    if not token.startswith(SERVICE_PREFIX):
+        # Whom we know may not do it; anything else is no credential at all.
+        await (_holder(request, token) if token.startswith(PREFIX) else identify_by_token(request))
+        set_caller(request, None)
+        raise Forbidden(_FOR_SERVICES)
+    found, now = await _known_service(request, token)
+    needed = FOR_SERVICES[operation.name]
+    if needed not in found.scopes:
+        raise Forbidden(
+            f"This credential may not do that: it lacks the scope {needed}.",
+            name="InsufficientScope",
+            headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
+        )
+    if not service_tokens.was_used_lately(found, now):
+        async with database_of(request).transaction() as tx:
+            await service_tokens.note_use(tx, found)
+    return found
+
+
+async def _known_service(request: Request, token: str) -> tuple[Service, Instant]:
+    """Whose credential this is, as of now. Raises NotSignedIn."""
+    async with database_of(request).reader() as reader:
+        found = await service_tokens.find(reader, token)
+        now = reader.now
+    if found is None:
+        raise unknown_credential("This credential is unknown or was revoked.")
+    return found, now
+
+
+def service_of(request: Request) -> Service:
+    """The service whose credential came with a request to one of its operations."""
+    found: Service = request.state.service
+    return found
+
+
+def is_by_service(request: Request) -> bool:
+    """Whether a request that operators may make, too, came with a service's credential, which was looked at."""
+    return hasattr(request.state, "service")
+
+
+async def _count(request: Request, token: str) -> None:
+    state = request.app.state
+    points = state.settings.api_requests_per_minute
+    # In development everybody comes from the same machine, many at a time.
+    if state.settings.is_unlimited or not points:
+        return
+    charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_address(request))]
+    if token:
+        charges.append((Limit("api_token", points, WINDOW_SECONDS), rules.hash_token(token).hex()))
+    standing = await spend(state.counters, charges, now=state.clock.now())
+    for name, value in headers_of(standing).items():
+        add_header(request, name, value)
+
+
+async def _note_use(db: Database, token: ApiToken, now: Instant) -> None:
+    not_since = Instant(now - NOTED_EVERY)
+    if token.last_used_at is not None and token.last_used_at > not_since:
+        return
+    async with db.transaction() as tx:
+        await queries.note_use(tx, token.id, not_since)

@@ -1,0 +1,102 @@
+"""Entity tags, and the conditions that name them (RFC 9110, section 13.1).
+
+A tag is the revision of what is edited, and behind a dash the digest of what was answered: ``"3-9f2c41d07b3e"``. ``If-Match`` protects
+an edit: the revision alone counts, because what else an answer shows (how many people go) is not edited. ``If-None-Match``
+saves an answer: there all of it counts. What has no revision has the digest alone, and counts as it is.
+"""
+
+import hashlib
+import re
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import PreconditionFailed
+from groundwork.http.json_bodies import json_response
+from openmeet.web.api.operations import Parameter
+
+IF_MATCH: Final = Parameter(
+    "If-Match", "The ETag of the version that is to be changed; without it the newest is", "header"
+)
+IF_NONE_MATCH: Final = Parameter("If-None-Match", "The ETag of what is known already: 304 while it is so", "header")
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+# If-Match compares strongly (RFC 9110, section 13.1.1): a tag that somebody marked as weak matches nothing.
+_TAG = re.compile(f'"({_NUMBER.pattern})(?:-{_DIGEST.pattern})?"')
+_DIGEST_TAG = re.compile(f'"({_DIGEST.pattern})"')
+_ANY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def etag_of(revision: int) -> dict[str, str]:
+    """The header for an answer that shows this revision."""
+    return {"etag": f'"{revision}"'}
+
+
+def revision_in_form(text: str) -> int | None:
+    """The revision that a form brings back hidden; None where there is none. PreconditionFailed for what never was one."""
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise PreconditionFailed("This form does not say which version it was opened for.")
+    return int(text)
+
+
+def expected_revision(request: Request) -> int | None:
+    """The revision that ``If-Match`` names; None when there is no condition, or any version will do (``*``).
+
+    A tag that was never ours cannot match anything: PreconditionFailed.
+    """
+    given = request.headers.get("if-match", "").strip()
+    if not given or given == "*":
+        return None
+    found = _TAG.fullmatch(given)
+    if found is None:
+        raise PreconditionFailed("If-Match does not name a version that was answered here.")
+    return int(found[1])
+
+
+def must_match(request: Request, revision: int | None) -> None:
+    """PreconditionFailed when ``If-Match`` names another revision than this one (None: there is nothing to match yet)."""
+    if revision is None and request.headers.get("if-match"):
+        raise PreconditionFailed("There is nothing here yet that If-Match could name.")
+    expected = expected_revision(request)
+    if expected is not None and expected != revision:
+        raise PreconditionFailed("It was changed since you read it. Read it again, then change it.")
+
+
+def must_match_shown(request: Request, shown: object) -> None:
+    """The same for what has no revision: ``shown`` is what a GET would answer at this moment."""
+    given = request.headers.get("if-match", "").strip()
+    if not given or given == "*":
+        return
+    found = _DIGEST_TAG.fullmatch(given)
+    if found is None or found[1] != _digest(bytes(json_response(shown).body)):
+        raise PreconditionFailed("It was changed since you read it. Read it again, then change it.")
+
+
+def answer_unless_known(request: Request, response: Response) -> Response:
+    """What a GET answers: with its tag, or 304 without a body when ``If-None-Match`` names it.
+
+    What sends a browser elsewhere or hands it a cookie is for this one time, and has no tag: 304 would lead nobody anywhere.
+    """
+    if response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
+        response.headers.setdefault("cache-control", "no-store")
+        return response
+    digest = _digest(bytes(response.body))
+    own = _TAG.fullmatch(response.headers.get("etag", ""))
+    tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'
+    response.headers["etag"] = tag
+    response.headers.setdefault("cache-control", "private, no-cache")
+    # Weak comparison: a proxy's mark does not matter (RFC 9110, section 13.1.2).
+    known = request.headers.get("if-none-match", "")
+    if known.strip() == "*" or tag in _ANY_TAG.findall(known):
+        kept = {name: response.headers[name] for name in ("etag", "cache-control")}
+        return Response(status_code=304, headers=kept)
+    return response
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]

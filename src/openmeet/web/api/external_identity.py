@@ -1,0 +1,47 @@
+"""Where something stands on the network: its record's address, repository and version, and when that was last synced."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.i18n.formatting import iso
+
+# Rows of a room above this one, read and never written.
+_SEEN: Final = "select uri, cid, seen_at from records where uri in :uris and cid is not null order by uri"
+
+
+class RecordSource(msgspec.Struct, rename="camel"):
+    """Where it was first written: on this site (``openmeet``) or with another app (``atproto``).
+
+    ``recordUri`` and ``did``: its record, and whose repository has it. ``recordCid``: the newest version of the record that is known
+    here; ``syncedAt``: when that was last read or written. All four are null where there is no record, the last two where it was not
+    seen yet.
+    """
+
+    kind: Literal["openmeet", "atproto"]
+    record_uri: str | None = None
+    did: str | None = None
+    record_cid: str | None = None
+    synced_at: str | None = None
+
+
+async def sources_of(reader: Reader, several: Sequence[tuple[bool, str | None]]) -> list[RecordSource]:
+    """Of each: whether it was made here, and the address of its record; in as many statements for a hundred as for one."""
+    uris = sorted({uri for _, uri in several if uri is not None})
+    rows = await reader.fetch(_SEEN, uris=uris) if uris else []
+    seen = {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}
+    return [_source(uri, seen, is_here=is_here) for is_here, uri in several]
+
+
+def _source(uri: str | None, seen: dict[str, tuple[str, Instant]], *, is_here: bool) -> RecordSource:
+    kind: Literal["openmeet", "atproto"] = "openmeet" if is_here else "atproto"
+    if uri is None:
+        return RecordSource(kind)
+    did = uri.removeprefix("at://").partition("/")[0]
+    if uri not in seen:
+        return RecordSource(kind, uri, did)
+    cid, seen_at = seen[uri]
+    return RecordSource(kind, uri, did, cid, iso(seen_at))

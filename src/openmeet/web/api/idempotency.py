@@ -1,0 +1,170 @@
+"""The same request sent twice is carried out once (``Idempotency-Key``; the draft of the IETF's HTTP API group, version 07).
+
+The key, a digest of the request and its answer are written in the transaction of its effect: whichever of two equal requests comes
+second waits for the first, and is answered what that was answered. So nothing of a request may be committed apart: while it is
+carried out, whoever asks for the request's database gets that one transaction (``tenants.edge.join``). A failure is not kept, because it
+had no effect. Answers are sealed: one of them shows a token.
+"""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, NoReturn
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Engine, Reader, Transaction
+from groundwork.errors import Conflict, InvalidInput, Refused
+from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.signing_key import SigningKey
+from openmeet.domain.api_tokens.queries import REQUESTS_KEPT
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, join
+
+HEADER: Final = "Idempotency-Key"
+MAX_KEY: Final = 200
+
+_KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
+
+_BEGIN = """
+    insert into idempotency_keys (user_id, request_key, digest, status, answer, created_at)
+    values (:user_id, :key, :digest, null, null, :now)
+    on conflict (user_id, request_key) do update
+       set digest = excluded.digest, status = null, answer = null, created_at = excluded.created_at
+     where idempotency_keys.created_at <= :forgotten
+    returning user_id
+"""
+
+_FIND = "select digest, status, answer from idempotency_keys where user_id = :user_id and request_key = :key"
+
+_END = """
+    update idempotency_keys set status = :status, answer = :answer where user_id = :user_id and request_key = :key
+"""
+
+
+class _Kept(msgspec.Struct):
+    """An answer as it is kept."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class _GaveUp(Exception):  # no failure: the answer stands, its transaction does not
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class _Joined:
+    """A database that is one open transaction."""
+
+    def __init__(self, db: Database, tx: Transaction) -> None:
+        self._db = db
+        self._tx = tx
+        self.has_failed = False
+
+    @property
+    def engine(self) -> Engine:
+        return self._db.engine
+
+    @property
+    def is_one_transaction(self) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        try:
+            yield self._tx
+        except BaseException:
+            # Whoever catches this counts on what they wrote being gone.
+            self.has_failed = True
+            raise
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        yield self._tx
+
+    async def read(self, _work: Callable[..., Any], /) -> NoReturn:
+        raise RuntimeError("a request that carries a key reads in its transaction")
+
+    async def write(self, _work: Callable[..., Any], /) -> NoReturn:
+        raise RuntimeError("a request that carries a key writes in its transaction")
+
+    async def close(self) -> None:
+        raise RuntimeError("the database is not this request’s to close")
+
+
+async def once(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Carry the request out, unless its key says that it was: then the answer of the first time.
+
+    Raises InvalidInput for what is no key, Refused when the key came with another request before.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return await answer(request)
+    if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidInput(HEADER, f"A key has 1 to {MAX_KEY} visible characters.")
+    user_id = caller_of(request).user_id
+    digest = await _digest(request)
+    db = database_of(request)
+    try:
+        async with db.transaction() as tx:
+            forgotten = Instant(tx.now - REQUESTS_KEPT)
+            is_first = await tx.fetch_one(
+                _BEGIN, user_id=user_id, key=key, digest=digest, now=tx.now, forgotten=forgotten
+            )
+            if is_first is None:
+                return await _again(tx, request, user_id, key, digest)
+            joined = _Joined(db, tx)
+            join(request, joined)
+            found = await answer(request)
+            if joined.has_failed or not 200 <= found.status_code < 300:  # an answer without an effect
+                raise _GaveUp(found)  # noqa: TRY301  # leaving the block is what rolls back
+            await tx.execute(
+                _END, user_id=user_id, key=key, status=found.status_code, answer=_seal(request, user_id, key, found)
+            )
+    except _GaveUp as without_effect:
+        return without_effect.answer
+    finally:
+        join(request, None)
+    return found
+
+
+async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:
+    row = await tx.fetch_one(_FIND, user_id=user_id, key=key)
+    if row is None or row["answer"] is None:
+        raise Conflict("This request is being carried out already. Try again.")
+    if not hmac.compare_digest(bytes(row["digest"]), digest):
+        raise Refused("This key came with another request before. Take a new key for each request.", name="KeyReused")
+    try:
+        kept = msgspec.msgpack.decode(_sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_Kept)
+    except CannotUnseal:
+        raise Conflict("This request was carried out already; its answer is not kept any more.") from None
+    return Response(kept.body, row["status"], {**kept.headers, "idempotency-replayed": "true"})
+
+
+def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> bytes:
+    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+    plain = msgspec.msgpack.encode(_Kept(headers, bytes(answer.body)))
+    return _sealer(request).seal(plain, _purpose(user_id, key))
+
+
+def _sealer(request: Request) -> Sealer:
+    key: SigningKey = request.app.state.code_key
+    return Sealer([one.digest(b"openmeet/access/answers") for one in key.each()])
+
+
+def _purpose(user_id: UserId, key: str) -> str:
+    return f"openmeet/idempotency_keys/{user_id}/{key}"
+
+
+async def _digest(request: Request) -> bytes:
+    """What makes two requests the same one: method, address and body."""
+    address = request.url.path + "?" + request.url.query
+    parts = (request.method.encode(), address.encode(), await request.body())
+    return hashlib.sha256(b"\x00".join(hashlib.sha256(part).digest() for part in parts)).digest()

@@ -1,0 +1,262 @@
+"""The OpenAPI 3.1 document, made from the operations that the server really has and the types that it really uses.
+
+Whoever adds an operation gets the rest from it: parameters, answers, problems and examples. What cannot be known from the code
+alone (what a part of an address means, what a text looks like) stands in a table, and its absence is an error with a sentence.
+"""
+
+import asyncio
+import functools
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_WORDS, SERVICE_WORDS
+from openmeet.web.api.etags import IF_NONE_MATCH
+from openmeet.web.api.examples import NoExample, example_of
+from openmeet.web.api.operations import FORM, Operation, Parameter
+
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+_REFERENCES = "#/components/schemas/{name}"
+
+# Every part of an address that is not a fixed word.
+PATH_WORDS: Final = {
+    "slug": "Its name in addresses",
+    "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
+    "userId": "A person",
+    "token": "What an invitation’s link ends with",
+    "id": "Its identifier",
+    "invitation": "The id of an invitation",
+    "announcement": "The id of an announcement",
+    "did": "A DID",
+    "flag": "A part of the synchronisation, by its name",
+    "attendanceId": "An answer to the event",
+    "deliveryId": "The identifier of a message",
+    "subjectId": "A person or a group",
+}
+
+# What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
+_ALWAYS = (400, 413, 429, 500, 503)
+
+IDEMPOTENCY_KEY: Final = Parameter(
+    "Idempotency-Key",
+    "A key of your own for this one request: sent again with it within a day, it is answered as the first time and has no second"
+    " effect; another request with it is refused",
+    "header",
+)
+
+_ETAG: Final = {
+    "description": "Names this answer: for If-None-Match, and for If-Match where it can be edited",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": '"3-9f2c41d07b3e55a1"',
+}
+
+_PROBLEMS: Final = {
+    400: ("InvalidRequest", "Give the event a title."),
+    401: ("AuthenticationRequired", "Sign in first."),
+    403: ("Forbidden", "Only the host may do this."),
+    404: ("NotFound", "There is no such event."),
+    409: ("InvalidSwap", "It changed meanwhile."),
+    410: ("NotFound", "This event was removed. Its host deleted it."),
+    412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
+    413: ("PayloadTooLarge", "The body is larger than is read here."),
+    422: ("EventOver", "This event is over."),
+    429: ("RateLimitExceeded", "Too many requests. Try again later."),
+    500: ("InternalServerError", "Something went wrong on our side. If you report it, quote 9f2c41d07b3e-17."),
+    502: ("UpstreamFailure", "pds.example answered with status 500."),
+    503: ("NotEnoughResources", "We cannot serve this at the moment. Try again soon."),
+    504: ("UpstreamTimeout", "pds.example did not answer in time."),
+}
+
+
+class Problem(msgspec.Struct, rename="camel"):
+    """RFC 9457. ``title`` names the kind of failure, ``fields`` maps the fields that are wrong to sentences."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+# An example of each kind of file that may be a body.
+_FILES = {"text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
+
+
+def document(site_name: str, public_url: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    """The document as a JSON value."""
+    shapes = [Problem, str, *(shape for one in operations for shape in _shapes(one))]
+    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCES)
+    schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{site_name} API",
+            "version": "1",
+            "description": "Instants are RFC 3339 in UTC; `startsLocal` is a wall-clock time in `timeZone`. "
+            "Lists answer a `cursor` that leads to the next page. Failures are `application/problem+json`. "
+            "`If-Match` on an edit is a condition: with it 412 where somebody was faster, without it the newest version is changed.",
+        },
+        "servers": [{"url": public_url}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(one.area for one in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "session": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A session, as POST /api/session opens it",
+                },
+                "token": {"type": "http", "scheme": "bearer", "description": _token_words()},
+                "service": {"type": "http", "scheme": "bearer", "description": _service_words()},
+            },
+        },
+    }
+
+
+def serve(site_name: str, public_url: str, operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint; the document is made once, for whoever asks first: a start does not wait for what few ask for."""
+    body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
+
+    async def answer(_request: Request) -> Response:
+        return Response(await asyncio.to_thread(body), media_type="application/vnd.oai.openapi+json;version=3.1")
+
+    return answer
+
+
+def _shapes(one: Operation) -> list[Any]:
+    found = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
+    return [*found, *(parameter.shape for parameter in one.parameters)]
+
+
+def _key(shape: Any) -> str:
+    return repr(shape)
+
+
+def _can_be_gone(one: Operation) -> bool:
+    """Whatever lies below an event, a series or a group says of a deleted one that it was there, where it says of another that it is not."""
+    return 404 in one.failures and "/{slug}" in one.path
+
+
+def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, shape in one.answers.items():
+        responses[str(status)] = {"description": HTTPStatus(status).phrase}
+        if shape is not None:
+            responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
+        if status == HTTPStatus.SEE_OTHER:
+            responses[str(status)]["headers"] = {
+                "Location": {"description": "Where to go", "schema": {"type": "string", "format": "uri"}}
+            }
+        elif one.method == "GET":
+            responses[str(status)]["headers"] = {"ETag": _ETAG}
+            responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
+    # A token that does not work, or lacks a scope, is refused also where nobody needs one.
+    failures = {
+        *_ALWAYS,
+        401,
+        403,
+        *one.failures,
+        *((409, 422) if one.takes_key else ()),
+        *((410,) if _can_be_gone(one) else ()),
+    }
+    for status in sorted(failures):
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/problem+json": {"schema": schema_of[_key(Problem)], "example": _problem(status)}},
+        }
+    found: dict[str, Any] = {
+        "operationId": one.name,
+        "summary": one.summary,
+        "tags": [one.area],
+        "responses": responses,
+    }
+    parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
+    parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_headers(one))]
+    if parameters:
+        found["parameters"] = parameters
+    if one.body is not None:
+        found["requestBody"] = {
+            "required": not one.body_is_optional,
+            "content": {media: _content(one.body, schema_of) for media in _media(one)}
+            | {media: {"schema": {"type": "string"}, "example": _FILES[media]} for media in one.takes_files},
+        }
+    found["security"] = _security(one)
+    return found
+
+
+def _media(one: Operation) -> tuple[str, ...]:
+    return ("application/json", FORM) if one.takes_forms else ("application/json",)
+
+
+def _security(one: Operation) -> list[dict[str, list[str]]]:
+    """An empty requirement beside the others says that nobody needs one; a token's names its scope (OpenAPI 3.1, section 4.8.30)."""
+    services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
+    if services and one.name not in FOR_OPERATORS:
+        return services
+    scope = one.scope
+    nobody: list[dict[str, list[str]]] = [] if one.needs_session else [{}]
+    return [*nobody, *services, {"session": []}, *([{"token": [scope.value]}] if scope else [])]
+
+
+def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
+
+
+def _headers(one: Operation) -> list[Parameter]:
+    """What every operation of its kind takes."""
+    if one.method == "GET":
+        return [IF_NONE_MATCH]
+    return [IDEMPOTENCY_KEY] if one.takes_key else []
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    if name not in PATH_WORDS:
+        raise NoExample(f"Say what {{{name}}} means in an address: PATH_WORDS in openmeet/web/api/openapi.py.")
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": PATH_WORDS[name],
+        "schema": {"type": "string"},
+        "example": example_of(str, name),
+    }
+
+
+def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": one.where,
+        "required": one.is_required,
+        "description": one.what,
+        "schema": schema_of[_key(one.shape)],
+        "example": example_of(one.shape, one.name),
+    }
+
+
+def _token_words() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
+    return f"A token that its person made for a program, limited to scopes. {scopes}."
+
+
+def _service_words() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_WORDS.items())
+    return (
+        f"A credential that the operator made for a program of the installation (`openmeet services make`). {scopes}."
+    )
+
+
+def _problem(status: int) -> dict[str, Any]:
+    title, why = _PROBLEMS[status]
+    found = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
+    return found | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})

@@ -1,0 +1,25 @@
+"""The page of a list that a request asks for."""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from groundwork.errors import InvalidInput
+from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, page_of
+from openmeet.web.api.operations import Parameter
+
+CURSOR: Final = Parameter("cursor", "Where the page before ended")
+LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+def limit_of(request: Request, otherwise: int, most: int) -> int:
+    """How many a list shall have at most, of which there are at most ``most``; ``otherwise`` where nothing is said. Raises InvalidInput."""
+    text = request.query_params.get("limit", str(otherwise))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {most}.")
+    return int(text)
+
+
+def paging(request: Request) -> Page:
+    """The page that is asked for. InvalidInput names ``limit`` or ``cursor``."""
+    return page_of(request.query_params.get("limit", str(DEFAULT_LIMIT)), request.query_params.get("cursor", ""))

@@ -1,0 +1,60 @@
+"""How far the reading of one's own repository is, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.identities import backfill_progress
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ReadingShown(msgspec.Struct, rename="camel"):
+    """The read of one repository: ``applied`` of ``total`` records are here. ``reason``: why it is delayed, else empty.
+
+    ``putAside``: so many could not be taken over; whoever runs the site sees why.
+    """
+
+    did: str
+    handle: str
+    stage: Literal["waiting", "reading", "applying", "delayed", "done"]
+    total: int
+    applied: int
+    put_aside: int
+    reason: str
+
+
+class ReadingList(msgspec.Struct, rename="camel"):
+    """The newest first."""
+
+    readings: list[ReadingShown]
+
+
+async def show_reading(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        reads = await backfill_progress.of_person(reader, caller.user_id)
+    return json_response(
+        ReadingList(
+            [
+                ReadingShown(one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, one.reason)
+                for one in reads
+            ]
+        )
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/me/reading",
+        "showReading",
+        "How far the reading of one’s repository is, after signing in with it",
+        show_reading,
+        {200: ReadingList},
+    ),
+)

@@ -1,0 +1,236 @@
+"""What services hand in, as JSON: batches of records for those who run processors elsewhere, single ones from other systems."""
+
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.tid import from_microseconds
+from groundwork.clock import Clock
+from groundwork.errors import Forbidden, InvalidInput, Unavailable
+from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
+from groundwork.queue.contract import Message
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.network.engines import Engines
+from openmeet.network.ingestion import submitted
+from openmeet.network.ingestion.submitted import MAX_BATCH, HandedIn, OperationName, OutcomeName
+from openmeet.network.records.collections import EVENTS, RSVPS
+from openmeet.network.records.message import Operation as Change
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.web.api.authentication import service_of
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.site.tenant_routing import database_of
+
+_DID: Final = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+_EVENT: Final = {
+    "$type": "community.lexicon.calendar.event",
+    "name": "Board games",
+    "startsAt": "2027-03-02T17:00:00Z",
+    "createdAt": "2027-02-01T09:00:00Z",
+}
+_EVENT_URI: Final = f"at://{_DID}/community.lexicon.calendar.event/3lqw2jz5u7k2a"
+
+
+class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """One change of a record as the network told it; ``uri`` and ``cid`` are checked where they are given."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "operation": "create",
+        "did": _DID,
+        "collection": "community.lexicon.calendar.event",
+        "rkey": "3lqw2jz5u7k2a",
+        "rev": "3lqw2jz5u7k2b",
+        "uri": _EVENT_URI,
+        "record": _EVENT,
+    }
+
+    operation: OperationName
+    did: str
+    collection: str
+    rkey: str
+    rev: str
+    uri: str | None = None
+    cid: str | None = None
+    record: dict[str, Any] | None = None
+
+
+class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Changes in the order in which they are to be applied. ``isVerified``: the service has checked their signatures."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"messages": [RecordSent.EXAMPLE], "isVerified": False}
+
+    messages: Annotated[list[RecordSent], msgspec.Meta(max_length=MAX_BATCH)]
+    is_verified: bool = False
+
+
+class MessageSettled(msgspec.Struct, rename="camel"):
+    """What became of one change, and why where it was refused or could not be understood."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "outcome": "applied", "reason": ""}
+
+    uri: str
+    outcome: OutcomeName
+    reason: str
+
+
+class BatchSettled(msgspec.Struct, rename="camel"):
+    """One line per change, in the order of the batch."""
+
+    messages: list[MessageSettled]
+
+
+class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A record of another system as it is now. Without ``rev`` it is as of now."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"sourceType": "bluesky", "sourceId": _EVENT_URI, "record": _EVENT}
+
+    source_type: Literal["bluesky"]
+    source_id: str
+    record: dict[str, Any]
+    rev: str | None = None
+    cid: str | None = None
+
+
+class SourceTaken(msgspec.Struct, rename="camel"):
+    """It waits to be applied, under this name in logs and among dead letters."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"messageId": f"{_EVENT_URI}@3lqw2jz5u7k2b"}
+
+    message_id: str
+
+
+class SourceGone(msgspec.Struct, rename="camel"):
+    """What a deletion did; ``isChanged`` is false where nothing is known under this address."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"message": "It is gone.", "isChanged": True}
+
+    message: str
+    is_changed: bool
+
+
+async def process_events(request: Request) -> Response:
+    return await _process(request, EVENTS)
+
+
+async def process_rsvps(request: Request) -> Response:
+    return await _process(request, RSVPS)
+
+
+async def integrate_event(request: Request) -> Response:
+    return await _integrate(request, EVENTS)
+
+
+async def integrate_rsvp(request: Request) -> Response:
+    return await _integrate(request, RSVPS)
+
+
+async def take_back_event(request: Request) -> Response:
+    return await _take_back(request, EVENTS)
+
+
+async def take_back_rsvp(request: Request) -> Response:
+    return await _take_back(request, RSVPS)
+
+
+async def _process(request: Request, collections: Collection[Nsid]) -> Response:
+    # A record that is nested too deep is refused by itself, with its reason.
+    sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
+    if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
+        why = f"This credential may not vouch for signatures: it lacks the scope {ServiceScope.VOUCH}."
+        raise Forbidden(why, name="InsufficientScope")
+    batch = [
+        HandedIn(Change(one.operation), one.did, one.collection, one.rkey, one.rev, one.uri, one.cid, one.record)
+        for one in sent.messages
+    ]
+    settled = await submitted.process(
+        database_of(request), engines_of(request).here, batch, collections=collections, is_vouched=sent.is_verified
+    )
+    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, one.reason) for one in settled]))
+
+
+async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:
+    sent = await read_json(request, SourceSent)
+    message = _message(request, sent.source_id, collections, Change.UPDATE, sent)
+    envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
+    await engines_of(request).queue.publish([envelope])
+    return json_response(SourceTaken(message.message_id), 202)
+
+
+async def _take_back(request: Request, collections: Collection[Nsid]) -> Response:
+    kind = request.query_params.get("sourceType", "")
+    if kind != "bluesky":
+        raise InvalidInput("sourceType", "The only kind of source is bluesky.")
+    source_id = request.query_params.get("sourceId", "")
+    message = _message(request, source_id, collections, Change.DELETE, None)
+    done = await submitted.take_back(database_of(request), engines_of(request).here, message.at_uri, message)
+    words = {
+        "gone": "It is gone.",
+        "doubted": "Its author has signed for it: their server is asked whether it is gone.",
+        "unknown": "Nothing is known under this address; nothing was changed.",
+    }
+    return json_response(SourceGone(words[done], done == "gone"))
+
+
+def _message(
+    request: Request, source_id: str, collections: Collection[Nsid], change: Change, sent: SourceSent | None
+) -> RecordMessage:
+    uri = submitted.source_of(source_id, collections)
+    clock: Clock = request.app.state.clock
+    now = str(from_microseconds(clock.now(), 0))
+    handed = HandedIn(
+        change,
+        parse_did(uri.authority),
+        str(uri.collection),
+        str(uri.rkey),
+        (sent.rev if sent else None) or now,
+        None,
+        sent.cid if sent else None,
+        sent.record if sent else None,
+    )
+    return submitted.message_of(handed, collections)
+
+
+def engines_of(request: Request) -> Engines:
+    """What the synchronisation runs on. Raises Unavailable where the site was started without it."""
+    found: Engines | None = request.app.state.engines
+    if found is None:
+        raise Unavailable("The synchronisation is not connected here.")
+    return found
+
+
+_SOURCE: Final = (
+    Parameter("sourceId", "The at-uri of the record", is_required=True),
+    Parameter("sourceType", "What kind of source it is: bluesky", shape=Literal["bluesky"], is_required=True),
+)
+
+
+def _processing(path: str, name: str, summary: str, answer: Any) -> Operation:
+    return Operation(
+        "POST", path, name, summary, answer, {200: BatchSettled}, BatchSent, is_idempotent=True, failures=(403,)
+    )
+
+
+def _integrating(path: str, name: str, summary: str, answer: Any) -> Operation:
+    return Operation("POST", path, name, summary, answer, {202: SourceTaken}, SourceSent, is_idempotent=True)
+
+
+def _taking_back(path: str, name: str, summary: str, answer: Any) -> Operation:
+    return Operation("DELETE", path, name, summary, answer, {200: SourceGone}, parameters=_SOURCE, is_idempotent=True)
+
+
+OPERATIONS = (
+    _processing("/api/bluesky/events/process", "processEvents", "Apply records of events", process_events),
+    _processing("/api/bluesky/rsvps/process", "processRsvps", "Apply records of answers", process_rsvps),
+    _integrating("/api/integration/events", "integrateEvent", "Hand in an event of another system", integrate_event),
+    _integrating("/api/integration/rsvps", "integrateRsvp", "Hand in an answer of another system", integrate_rsvp),
+    _taking_back("/api/integration/events", "takeBackEvent", "An event of another system is gone", take_back_event),
+    _taking_back("/api/integration/rsvps", "takeBackRsvp", "An answer of another system is gone", take_back_rsvp),
+)
+
+# Where services send records. One may have a million bytes; what JSON writes as an escape takes up to four times as many.
+HANDED_IN_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
+HANDED_IN_BYTES: Final = 4_000_000

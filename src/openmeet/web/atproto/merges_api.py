@@ -1,0 +1,208 @@
+"""What was merged into one's event, group or series from elsewhere, as JSON."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.json_names import json_name
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.paging import MAX_LIMIT, Page
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.formatting import iso
+from openmeet.network.ingestion import merge_review, reviewing_own
+from openmeet.network.ingestion.merge_decisions import Conflict
+from openmeet.network.ingestion.three_way import Side
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.atproto.merged_view import FIELD_WORDS
+from openmeet.web.atproto.merges_pages import CHOICES, Choice, Choose, choose_for_group, choose_for_series
+from openmeet.web.events.detail import to_host
+from openmeet.web.events.shapes import EventDetail
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_NAMES: dict[Side, Literal["yours", "theirs", "both"]] = {
+    Side.OURS: "yours",
+    Side.THEIRS: "theirs",
+    Side.BOTH: "both",
+}
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+_FIELDS = {json_name(name): name for name in FIELD_WORDS}
+
+
+class DecisionShown(msgspec.Struct, rename="camel"):
+    """A field that was changed on both sides. ``theirsRev`` names the version that it was merged with.
+
+    ``result`` is what the rule chose, ``choice`` what the host did since; null while they have not.
+    """
+
+    field: str
+    theirs_rev: str
+    before: str
+    yours: str
+    theirs: str
+    rule: str
+    result: Literal["yours", "theirs", "both"]
+    choice: Literal["yours", "theirs", "both"] | None
+    may_choose: bool
+    decided_at: str
+
+
+class DecisionList(msgspec.Struct, rename="camel"):
+    """Decisions about one event, group or series, newest first; ``cursor`` is null on the last page."""
+
+    decisions: list[DecisionShown]
+    cursor: str | None = None
+
+
+class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Which decision, and whose value shall stand."""
+
+    field: str
+    theirs_rev: str
+    keep: Literal["yours", "theirs"]
+
+
+DecisionsOf = Callable[[Reader, Caller, str, Page], Awaitable[list[Conflict]]]
+
+
+def _lister(decisions_of: DecisionsOf) -> Answering:
+    async def list_them(request: Request) -> Response:
+        page = paging(request)
+        async with database_of(request).reader() as reader:
+            found = await decisions_of(reader, caller_of(request), request.path_params["slug"], page)
+        return json_response(_listed(found, page))
+
+    return list_them
+
+
+def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
+    async def choose_one(request: Request) -> Response:
+        wanted = await read_json(request, ChoiceWanted)
+        caller = caller_of(request)
+        choice = Choice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
+        async with database_of(request).transaction() as tx:
+            slug = await choose(tx, caller, request.path_params["slug"], choice)
+            found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
+        return json_response(_listed(found, Page(MAX_LIMIT)))
+
+    return choose_one
+
+
+def _listed(found: list[Conflict], page: Page) -> DecisionList:
+    some, cursor = page.cut(found, lambda one: one.mark)
+    return DecisionList([_decision(one) for one in some], cursor)
+
+
+def _decision(one: Conflict) -> DecisionShown:
+    return DecisionShown(
+        json_name(one.decision.field),
+        one.theirs_rev,
+        one.decision.base,
+        one.decision.ours,
+        one.decision.theirs,
+        one.decision.policy.value,
+        _NAMES[one.decision.result],
+        None if one.choice is None else _NAMES[one.choice],
+        one.decision.ours_values is not None,
+        iso(one.decided_at),
+    )
+
+
+async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await merge_review.merged(reader, caller, EventSlug(slug), page))[1]
+
+
+async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
+
+
+async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+    return (await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
+
+
+async def choose(request: Request) -> Response:
+    wanted = await read_json(request, ChoiceWanted)
+    async with database_of(request).transaction() as tx:
+        event = await merge_review.choose(
+            tx,
+            caller_of(request),
+            EventSlug(request.path_params["slug"]),
+            field=_FIELDS.get(wanted.field, ""),
+            theirs_rev=wanted.theirs_rev,
+            choice=CHOICES[wanted.keep],
+        )
+        return await to_host(request, tx, event)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events/{slug}/decisions",
+        "listDecisions",
+        "What was merged into the caller’s event, and why so",
+        _lister(_of_event),
+        {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/decisions",
+        "chooseSide",
+        "Have a merged field one’s own way, or theirs",
+        choose,
+        {200: EventDetail},
+        ChoiceWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}/merged",
+        "listGroupDecisions",
+        "What was merged into a group that the caller may change, and why so",
+        _lister(_of_group),
+        {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/merged",
+        "chooseSideOfGroup",
+        "Have a merged field of a group one’s own way, or theirs",
+        _chooser(choose_for_group, _of_group),
+        {200: DecisionList},
+        ChoiceWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/merged",
+        "listSeriesDecisions",
+        "What was merged into a series that the caller may change, and why so",
+        _lister(_of_series),
+        {200: DecisionList},
+        parameters=(CURSOR, LIMIT),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/merged",
+        "chooseSideOfSeries",
+        "Have a merged field of a series one’s own way, or theirs, for all its coming dates",
+        _chooser(choose_for_series, _of_series),
+        {200: DecisionList},
+        ChoiceWanted,
+        failures=(403, 404, 422),
+    ),
+)

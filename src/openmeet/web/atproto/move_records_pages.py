@@ -1,0 +1,43 @@
+"""The page on which somebody moves what they have published to their other account."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidInput, NotFound, Refused
+from openmeet.domain.series import move_records
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/settings/identity/move"
+
+
+def routes() -> list[Route]:
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, move, methods=["POST"])]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def move(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        source = move_records.account(typed.get("from", ""))
+        async with database_of(request).transaction() as tx:
+            begun = await move_records.begin_to_move(tx, caller.user_id, source)
+    except (InvalidInput, NotFound, Refused) as wrong:
+        status = 404 if isinstance(wrong, NotFound) else 422
+        return await _page(request, Typed({}, {"": wrong.why}), status=status)
+    return go(PATH, said="records_moved" if begun.events or begun.series else "records_none_moved")
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        held = await move_records.held(reader, caller.user_id)
+    context = {"typed": typed, "target": held[0] if held else None, "others": held[1:]}
+    return page(request, "atproto/moving_records.html", context, status=status)

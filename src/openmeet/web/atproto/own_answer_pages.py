@@ -1,0 +1,119 @@
+"""``/me/atproto/answers``: answers as records at one's own server, written there and coming back from there."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import Conflict, Failure, InvalidInput, NotFound
+from openmeet.network.own_records import rsvps
+from openmeet.web.atproto.own_record_forms import (
+    ALLOW_FIRST,
+    ALLOWING,
+    HERE,
+    mine,
+    of_account,
+    to_allowing,
+    wants_allowing,
+)
+from openmeet.web.sign_in.atproto import network_sign_in
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+ANSWERS = f"{HERE}/answers"
+
+
+def routes() -> list[Route]:
+    """``new`` stands before the keys of records."""
+    return [
+        Route(f"{ANSWERS}/new", show_new, methods=["GET"]),
+        Route(f"{ANSWERS}/new", write_new, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}", show_one, methods=["GET"]),
+        Route(f"{ANSWERS}/{{rkey}}", write_one, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}/delete", delete_one, methods=["POST"]),
+    ]
+
+
+async def show_new(request: Request) -> Response:
+    await mine(request)
+    return await _form(request, Typed({"event": request.query_params.get("event", ""), "answer": "going"}), rkey="")
+
+
+async def write_new(request: Request) -> Response:
+    identity, _ = await mine(request)
+    typed = await read_form(request)
+    db, network = database_of(request), network_sign_in(request).network
+    try:
+        public_url = str(request.app.state.settings.public_url)
+        subject = await rsvps.subject_at(db, network, typed.get("event", ""), public_url)
+        await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
+    except Failure as failure:
+        return await _again(request, typed, failure, rkey="")
+    return go(HERE + of_account(request), said="own_written")
+
+
+async def show_one(request: Request) -> Response:
+    identity, _ = await mine(request)
+    rkey = request.path_params["rkey"]
+    try:
+        event, answer = await rsvps.read_own(database_of(request), network_sign_in(request).network, identity, rkey)
+    except Failure as failure:
+        return await _again(request, {}, failure, rkey=rkey)
+    return await _form(request, Typed({"event": event, "answer": answer}), rkey=rkey)
+
+
+async def write_one(request: Request) -> Response:
+    identity, _ = await mine(request)
+    rkey = request.path_params["rkey"]
+    typed = await read_form(request)
+    try:
+        await rsvps.edit(
+            database_of(request), network_sign_in(request).network, identity, rkey, typed.get("answer", "")
+        )
+    except Failure as failure:
+        return await _again(request, typed, failure, rkey=rkey)
+    return go(HERE + of_account(request), said="own_written")
+
+
+async def delete_one(request: Request) -> Response:
+    identity, _ = await mine(request)
+    rkey = request.path_params["rkey"]
+    try:
+        await rsvps.delete(database_of(request), network_sign_in(request).network, identity, rkey)
+    except Failure as failure:
+        return await _again(request, {}, failure, rkey=rkey)
+    return go(HERE + of_account(request), said="own_deleted")
+
+
+async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
+    """What went wrong, beside what was typed."""
+    match failure:
+        case _ if wants_allowing(failure):
+            if not typed:
+                return to_allowing(request)
+            return await _form(request, Typed(typed, {"": ALLOW_FIRST}), rkey=rkey, status=403, allow_at=ALLOWING)
+        case InvalidInput():
+            return await _form(request, typed_again(typed, failure), rkey=rkey, status=400)
+        case Conflict():
+            problem = {"": "It was changed elsewhere meanwhile. Look at it again before you change it."}
+            return await _form(request, Typed(typed, problem), rkey=rkey, status=409)
+        case NotFound():
+            raise failure
+        case _:
+            problem = {"": f"{failure.why} Nothing was written; what you chose stands below."}
+            return await _form(request, Typed(typed, problem), rkey=rkey, status=502)
+
+
+async def _form(request: Request, typed: Typed, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
+    identity, _ = await mine(request)
+    context = {
+        "typed": typed,
+        "allow_at": allow_at,
+        "identity": identity,
+        "rkey": rkey,
+        "path_of": quote(rkey),
+        "of_account": of_account(request),
+    }
+    return page(request, "atproto/own_answer.html", context, status=status)

@@ -1,0 +1,209 @@
+"""``/me/atproto``: one's own calendar records at one's server, written there and coming back from there."""
+
+import secrets
+from dataclasses import asdict
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import Instant
+from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
+from openmeet.domain.identities.model import Identity
+from openmeet.i18n import formatting
+from openmeet.network.own_records import repository
+from openmeet.network.own_records.edits import MODES, STATUSES, Form
+from openmeet.network.own_records.repository import list_page
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.recurrence import wall_time
+from openmeet.web.atproto import own_answer_pages
+from openmeet.web.atproto.own_record_forms import (
+    ALLOW_FIRST,
+    ALLOWING,
+    HERE,
+    accounts_of,
+    mine,
+    of_account,
+    to_allowing,
+    wants_allowing,
+)
+from openmeet.web.sign_in.atproto import network_sign_in
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The lists of the page, each with a place of its own, by the parameter that says where it goes on.
+_SECTIONS: Final = {"events": EVENT, "answers": RSVP}
+
+_tids = TidClock(secrets.randbelow(1024))
+
+_SENT_BEFORE: Final = (
+    "Another event was written with this form before: change that one in your list. Nothing was written now; press the button"
+    " to write what stands below as one more event."
+)
+
+
+def routes() -> list[Route]:
+    """``new`` and ``answers`` stand before the keys of records."""
+    return [
+        *own_answer_pages.routes(),
+        Route(HERE, show, methods=["GET"]),
+        Route(f"{HERE}/new", show_new, methods=["GET"]),
+        Route(f"{HERE}/new", write_new, methods=["POST"]),
+        Route(f"{HERE}/{{rkey}}", show_one, methods=["GET"]),
+        Route(f"{HERE}/{{rkey}}", write_one, methods=["POST"]),
+        Route(f"{HERE}/{{rkey}}/delete", delete_one, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    """What stands there, and what of it has not come back yet."""
+    identity, zone = await mine(request)
+    db, network = database_of(request), network_sign_in(request).network
+    async with db.reader() as reader:
+        accounts = await accounts_of(reader, caller_of(request).user_id)
+    after = {collection: request.query_params.get(name, "") for name, collection in _SECTIONS.items()}
+    pages = {
+        name: await list_page(db, network, identity, collection, after[collection])
+        for name, collection in _SECTIONS.items()
+    }
+    records = [one for some in pages.values() for one in some.records]
+    context = {
+        "identity": identity,
+        "accounts": accounts,
+        "of_account": of_account(request),
+        "pages": pages,
+        "older": {name: some.older and _address(request, {name: some.older}) for name, some in pages.items()},
+        "newest": {name: _address(request, {name: ""}) if request.query_params.get(name) else "" for name in pages},
+        "when": {one.uri: _when(one.starts_at, zone) for one in records if one.starts_at},
+        "waits": any(one.whereabouts is not repository.Whereabouts.HERE for one in records),
+        "again": _address(request, {}),
+    }
+    return page(request, "atproto/own_records.html", context)
+
+
+async def show_new(request: Request) -> Response:
+    identity, zone = await mine(request)
+    return _form(request, identity, Typed({"key": _fresh_key(request)}), zone, rkey="")
+
+
+async def write_new(request: Request) -> Response:
+    identity, zone = await mine(request)
+    typed = await read_form(request)
+    network, key = network_sign_in(request).network, typed.get("key", "")
+    try:
+        await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
+    except Conflict:
+        # Under a key of its own the same button writes it.
+        problem = {"": _SENT_BEFORE}
+        shown = Typed({**typed, "key": _fresh_key(request)}, problem)
+        return _form(request, identity, shown, zone, rkey="", status=409)
+    except Failure as failure:
+        return _again(request, identity, typed, zone, failure, rkey="")
+    return go(HERE + of_account(request), said="own_written")
+
+
+async def show_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    try:
+        standing = await repository.read_own(network_sign_in(request).network, identity, rkey, zone)
+    except Refused as refused:
+        problem = {"": f"{refused.why} You can delete it, or change it with the app that wrote it."}
+        return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
+    values = {**asdict(standing.form), "version": standing.cid}
+    return _form(request, identity, Typed(values), zone, rkey=rkey)
+
+
+async def write_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    typed = await read_form(request)
+    network, version = network_sign_in(request).network, typed.get("version", "")
+    try:
+        await repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
+    except Failure as failure:
+        return _again(request, identity, typed, zone, failure, rkey=rkey)
+    return go(HERE + of_account(request), said="own_written")
+
+
+async def delete_one(request: Request) -> Response:
+    identity, zone = await mine(request)
+    rkey = request.path_params["rkey"]
+    try:
+        await repository.delete(database_of(request), network_sign_in(request).network, identity, rkey)
+    except Failure as failure:
+        return _again(request, identity, {}, zone, failure, rkey=rkey)
+    return go(HERE + of_account(request), said="own_deleted")
+
+
+def _fresh_key(request: Request) -> str:
+    """The key of the record that a form is for."""
+    return str(_tids.next(network_sign_in(request).network.clock.now()))
+
+
+def _address(request: Request, changed: dict[str, str]) -> str:
+    """Where other pages of its lists stand."""
+    known = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
+    asked = {name: value for name, value in known.items() if value}
+    return f"{HERE}?{urlencode(asked)}" if asked else HERE
+
+
+def _again(
+    request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
+) -> Response:
+    """What went wrong, beside what was typed."""
+    match failure:
+        case _ if wants_allowing(failure):
+            if not typed:
+                return to_allowing(request)
+            return _form(
+                request, identity, Typed(typed, {"": ALLOW_FIRST}), zone, rkey=rkey, status=403, allow_at=ALLOWING
+            )
+        case InvalidInput():
+            return _form(request, identity, typed_again(typed, failure), zone, rkey=rkey, status=400)
+        case Conflict():
+            problem = {"": "It was changed elsewhere meanwhile. Look at it again before you change it."}
+            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=409)
+        case NotFound():
+            raise failure
+        case _:
+            problem = {"": f"{failure.why} Nothing was written; what you typed stands below."}
+            return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
+
+
+def _form(
+    request: Request, identity: Identity, typed: Typed, zone: str, *, rkey: str, status: int = 200, allow_at: str = ""
+) -> Response:
+    context = {
+        "typed": typed,
+        "allow_at": allow_at,
+        "identity": identity,
+        "zone": zone,
+        "rkey": rkey,
+        "path_of": quote(rkey),
+        "of_account": of_account(request),
+        "modes": [("", "Not said"), *MODES.items()],
+        "statuses": [("", "Not said"), *STATUSES.items()],
+    }
+    return page(request, "atproto/own_record.html", context, status=status)
+
+
+def _wanted(typed: dict[str, str]) -> Form:
+    return Form(
+        typed.get("name", ""),
+        typed.get("description", ""),
+        typed.get("starts", "").strip(),
+        typed.get("ends", "").strip(),
+        typed.get("mode"),
+        typed.get("status"),
+    )
+
+
+def _when(starts_at: Instant, zone: str) -> str:
+    local = wall_time.local_of(starts_at, zone)
+    return f"{formatting.span(local, None)} {formatting.zone_words(local, zone)}"

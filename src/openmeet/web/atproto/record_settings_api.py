@@ -1,0 +1,423 @@
+"""Records as JSON: what a host decides about them, sending them now, and how each stands."""
+
+import asyncio
+from typing import ClassVar, Literal, cast
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import comparing, event_hosting
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.host_decisions import may_host
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import seeing
+from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
+from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.series import record_settings
+from openmeet.domain.series.model import Policy, Series
+from openmeet.i18n.formatting import iso
+from openmeet.outbox import publications
+from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, Kind, Standing
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.events.new_pages import publish_first
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+PolicyName = Literal["next", "window", "none"]
+DetailName = Literal["full", "minimal"]
+AnswersName = Literal["published", "withheld"]
+ReachName = Literal["nothing", "minimal", "full"]
+StateName = Literal[
+    "imported",
+    "withheld",
+    "waiting",
+    "due",
+    "sending",
+    "published",
+    "retrying",
+    "blocked",
+    "refused",
+    "conflicted",
+    "retracting",
+    "retracted",
+]
+
+SETTINGS_PATH = "/api/events/{slug}/bluesky-settings"
+
+# How many events one request waits for; the others are sent all the same.
+AWAITED = 10
+
+
+class RecordStanding(msgspec.Struct, rename="camel"):
+    """How one record stands; ``slug`` is of the event or the series. ``originalDate`` names a date of a series; ``nextTryAt`` is null where nothing is to be tried.
+
+    ``words`` are what its page says. ``state`` is ``imported`` where another app wrote the record and nothing was changed here.
+    ``deletedElsewhereAt``: when another app deleted the record of an event that was made here, until its host decides what follows
+    (``decideDeletedRecord``). ``recordUri`` is null where the repository has nothing, as far as is known.
+    """
+
+    kind: Literal["event", "rsvp", "series"]
+    slug: str
+    original_date: str | None
+    state: StateName
+    words: str
+    reason: str
+    record_uri: str | None
+    next_try_at: str | None
+    changed_at: str | None
+    deleted_elsewhere_at: str | None = None
+
+
+class DeletedRecordDecided(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``publish``: write it again under its address. ``keep``: the event stays here only. To cancel the event, call ``cancelEvent``."""
+
+    decision: Literal["publish", "keep"]
+
+
+class SyncWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``slug``: of an event, or of a series, of which every published date is meant. ``force``: also what was taken back,
+
+    refused or disagrees is tried again, and what somebody else changed is agreed to.
+    """
+
+    slug: str
+    force: bool = False
+
+
+class SyncShown(msgspec.Struct, rename="camel"):
+    """How the records stand after it."""
+
+    publications: list[RecordStanding]
+
+
+class RecordSettingsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is left out stays. ``detailsLevel``: everything, or name, time and a link. ``isAnnounced``: of an event for those who
+
+    are invited the network learns name and time. ``rsvpHandling``: whether answers to it are published by those who give them.
+    ``seriesPolicy``: which dates of its series are records. ``forSeries``: the rest, too, holds for every coming date.
+    """
+
+    EXAMPLE: ClassVar = {"syncEnabled": True, "detailsLevel": "minimal", "rsvpHandling": "withheld"}
+
+    sync_enabled: bool | None = None
+    series_policy: PolicyName | None = None
+    details_level: DetailName | None = None
+    is_announced: bool | None = None
+    rsvp_handling: AnswersName | None = None
+    for_series: bool = False
+
+
+class RecordSettingsShown(msgspec.Struct, rename="camel"):
+    """``reach``: what follows from these, from who may see the event, and from its group. ``seriesPolicy`` is null outside of series."""
+
+    sync_enabled: bool
+    series_policy: PolicyName | None
+    details_level: DetailName
+    is_announced: bool
+    rsvp_handling: AnswersName
+    reach: ReachName
+    publications: list[RecordStanding]
+
+
+class AnswersStanding(msgspec.Struct, rename="camel"):
+    """How many answers stand so."""
+
+    state: StateName
+    answers: int
+
+
+class AnswersSynced(msgspec.Struct, rename="camel"):
+    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how, before they are looked at
+    again; else null.
+
+    ``comparing``: for hosts, how many records of answers are asked for in the repositories of those who wrote them. Nobody's
+    repository is written to for it; a record that is gone or says otherwise counts so as soon as that is found. Else null.
+    """
+
+    mine: RecordStanding | None
+    states: list[AnswersStanding] | None
+    comparing: int | None
+
+
+async def sync(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, SyncWanted)
+    async with database_of(request).transaction() as tx:
+        event = await record_settings.event_of(tx, caller, wanted.slug)
+        if event is None:
+            series = await record_settings.series_of(tx, caller, wanted.slug)
+            if wanted.force:
+                series = await record_settings.agree(tx, caller, series.slug)
+                await publications.try_again(tx, kind=Kind.SERIES, subject_id=series.id)
+            some = await record_settings.published_dates(tx, series)
+        else:
+            some = [event]
+        await record_settings.look_again(tx, caller, some, force=wanted.force)
+    await asyncio.gather(*(publish_first(request, one) for one in some[:AWAITED]))
+    async with database_of(request).reader() as reader:
+        return json_response(SyncShown(await _standings(reader, some)))
+
+
+async def show_settings(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await record_settings.event_of(reader, caller, request.path_params["slug"])
+        if event is None:
+            series = await record_settings.series_of(reader, caller, request.path_params["slug"])
+            return await _series_shown(reader, series)
+        around = await record_settings.series_around(reader, caller, event)
+        return await _event_shown(reader, event, around)
+
+
+async def save_settings(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, RecordSettingsWanted)
+    policy = None if wanted.series_policy is None else Policy(wanted.series_policy)
+    expected = expected_revision(request)
+    async with database_of(request).transaction() as tx:
+        event = await record_settings.event_of(tx, caller, request.path_params["slug"])
+        if event is None:
+            series = await record_settings.series_of(tx, caller, request.path_params["slug"])
+            record = _merged(series.record, wanted)
+            saved = await record_settings.change_series(
+                tx, caller, series.slug, record, policy, expected_revision=expected
+            )
+            return await _series_shown(tx, saved)
+        event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
+        if around is None and (policy is not None or wanted.for_series):
+            raise InvalidInput("seriesPolicy", "This event is no date of a series of yours.")
+        if around is not None and (policy is not None or wanted.for_series):
+            record_of_all = _merged(event.record, wanted) if wanted.for_series else None
+            around = await record_settings.change_series(tx, caller, around.slug, record_of_all, policy)
+        after = await record_settings.change_event(
+            tx,
+            caller,
+            event.slug,
+            _merged(event.record, wanted),
+        )
+        return await _event_shown(tx, after, around)
+
+
+async def decide_deleted_record(request: Request) -> Response:
+    wanted = await read_json(request, DeletedRecordDecided)
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        event = await event_hosting.decide_record(tx, caller_of(request), slug, Decision(wanted.decision))
+        return await _event_shown(tx, event, None)
+
+
+async def sync_answers(request: Request) -> Response:
+    caller = caller_of(request)
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        event = await by_slug(tx, slug)
+        mine = None if event is None else await attendance.find(tx, event.id, caller.user_id)
+        is_seen = event is not None and await seeing.may_see(tx, event, caller.user_id, is_invited=is_invited(mine))
+        if event is None or event.is_gone or not is_seen:
+            raise NotFound("There is no such event.")
+        hosts = await may_host(tx, event, caller)
+        if mine is not None:
+            await publications.try_again(tx, kind=Kind.RSVP, subject_id=mine.id)
+            await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
+        asked = await comparing.compare_answers(tx, event) if hosts else None
+        standing = await comparing.states(tx, event.id) if hosts else {}
+        agreed = (await consent(tx, caller.user_id)).is_given
+        own = None
+        if mine is not None:
+            standings = await publications.states(tx, Kind.RSVP, [mine.id])
+            own = _shown(
+                "rsvp",
+                event,
+                standings[mine.id],
+                tx,
+                is_allowed=agreed and reach_of_answers(event),
+                their_record=mine.record_uri,
+            )
+    states = [AnswersStanding(state.value, number) for state, number in sorted(standing.items())]
+    return json_response(AnswersSynced(own, states if hosts else None, asked))
+
+
+def reach_of_answers(event: Event) -> bool:
+    """Whether the event itself goes out at all."""
+    return reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING
+
+
+def _merged(before: RecordSettings, wanted: RecordSettingsWanted) -> RecordSettings:
+    return RecordSettings(
+        is_wanted=before.is_wanted if wanted.sync_enabled is None else wanted.sync_enabled,
+        detail=before.detail if wanted.details_level is None else Detail(wanted.details_level),
+        is_announced=before.is_announced if wanted.is_announced is None else wanted.is_announced,
+        takes_answers=before.takes_answers if wanted.rsvp_handling is None else wanted.rsvp_handling == "published",
+    )
+
+
+async def _event_shown(reader: Reader, event: Event, series: Series | None) -> Response:
+    record = event.record
+    shown = RecordSettingsShown(
+        record.is_wanted,
+        None if series is None else series.policy.value,
+        record.detail.value,
+        record.is_announced,
+        "published" if record.takes_answers else "withheld",
+        _name(reach(event.own_visibility, event.group, record)),
+        await _standings(reader, [event]),
+    )
+    return json_response(shown, headers=etag_of(record_settings.revision_of(event, series)))
+
+
+async def _series_shown(reader: Reader, series: Series) -> Response:
+    record = series.record
+    shown = RecordSettingsShown(
+        record.is_wanted,
+        series.policy.value,
+        record.detail.value,
+        record.is_announced,
+        "published" if record.takes_answers else "withheld",
+        _name(reach(series.template.visibility, series.group, record)),
+        [
+            *await _of_series(reader, series),
+            *await _standings(reader, await record_settings.published_dates(reader, series)),
+        ],
+    )
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+def _name(found: Reach) -> ReachName:
+    match found:
+        case Reach.NOTHING:
+            return "nothing"
+        case Reach.MINIMAL:
+            return "minimal"
+        case Reach.FULL:
+            return "full"
+
+
+async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
+    found = await publications.states(reader, Kind.EVENT, [event.id for event in some])
+    agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
+    return [
+        _shown(
+            "event",
+            event,
+            found[event.id],
+            reader,
+            is_allowed=agreed[event.author_id]
+            and reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING,
+            their_record=event.record_uri if event.is_record_of_author else None,
+        )
+        for event in some
+    ]
+
+
+async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
+    """The record of the series itself, where there is one or was one."""
+    found = await record_settings.of_series(reader, series)
+    if found is None:
+        return []
+    standing, is_allowed = found
+    words = standing.words(reader.now, is_allowed=is_allowed)
+    return [_standing("series", series.slug, None, standing, words, None)]
+
+
+def _shown(
+    kind: Literal["event", "rsvp"],
+    event: Event,
+    standing: Standing,
+    reader: Reader,
+    *,
+    is_allowed: bool,
+    their_record: str | None,
+) -> RecordStanding:
+    place = event.place_in_series
+    words = standing.words(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
+    shown = _standing(kind, event.slug, place.original_date if place else None, standing, words, their_record)
+    if kind == "rsvp" or event.record_deleted_at is None:
+        return shown
+    return msgspec.structs.replace(
+        shown, words=DELETED_IN_ANOTHER_APP, deleted_elsewhere_at=iso(event.record_deleted_at)
+    )
+
+
+def _standing(
+    kind: Literal["event", "rsvp", "series"],
+    slug: str,
+    original_date: str | None,
+    standing: Standing,
+    words: str,
+    their_record: str | None,
+) -> RecordStanding:
+    """``their_record``: the address of the record that another app of its owner's wrote."""
+    waits = standing.state.value in {"due", "retrying", "waiting", "retracting"}
+    return RecordStanding(
+        kind,
+        slug,
+        original_date,
+        cast("StateName", standing.state_for_programs(is_by_another_app=their_record is not None)),
+        words,
+        standing.reason,
+        standing.uri or their_record,
+        iso(standing.due_at) if waits else None,
+        iso(standing.changed_at) if standing.changed_at else None,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events/sync-bluesky",
+        "syncEvent",
+        "Have the records of an event or a series looked at and sent now",
+        sync,
+        {200: SyncShown},
+        SyncWanted,
+        failures=(403, 404, 422),
+        is_idempotent=True,
+    ),
+    Operation(
+        "GET",
+        SETTINGS_PATH,
+        "showRecordSettings",
+        "What the host decided about the event’s record, and how it stands",
+        show_settings,
+        {200: RecordSettingsShown},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        SETTINGS_PATH,
+        "saveRecordSettings",
+        "Change what the host decided about the event’s record, or about those of a series",
+        save_settings,
+        {200: RecordSettingsShown},
+        RecordSettingsWanted,
+        (IF_MATCH,),
+        failures=(403, 404, 412, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/deleted-record",
+        "decideDeletedRecord",
+        "Decide what follows where another app deleted the event’s record: publish it again, or keep the event here only",
+        decide_deleted_record,
+        {200: RecordSettingsShown},
+        DeletedRecordDecided,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/attendees/sync",
+        "syncAnswers",
+        "Have the record of the caller’s answer looked at; for hosts, those of all answers, compared with the repositories they are in",
+        sync_answers,
+        {200: AnswersSynced},
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,181 @@
+"""What a host decides about the record of an event, or of every date of its series: a page of its own."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Detail, Event, RecordSettings, Visibility
+from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.identities.asking import permission_for
+from openmeet.domain.identities.permissions import Feature
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.series import record_settings
+from openmeet.domain.series.model import Policy, Series
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.queries import switches
+from openmeet.outbox import publication_leases, publications
+from openmeet.outbox.publications import Kind
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+LABELS = {
+    "publishes": "What the network gets",
+    "answers": "Answers",
+    "policy": "Dates of the series",
+    "scope": "For which dates",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/publishing", show, methods=["GET"]),
+        Route("/events/{slug}/publishing", save, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await _own(reader, request)
+        series = await record_settings.series_around(reader, caller, event)
+        return await _page(request, reader, event, series, Typed(_values(event, series)))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            event, series = await record_settings.lock(
+                tx,
+                caller,
+                await _own(tx, request),
+                expected_revision=revision_in_form(typed.get("revision", "")),
+            )
+            record = _record(event, typed)
+            if series is not None:
+                # The series is locked before its dates, by everybody.
+                for_all = record if typed.get("scope") == "series" else None
+                await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
+                if typed.get("rule_again") == "yes":
+                    await publications.try_again(tx, kind=Kind.SERIES, subject_id=series.id)
+            event = await record_settings.change_event(tx, caller, event.slug, record)
+    except (InvalidForm, Refused, PreconditionFailed) as wrong:
+        problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
+        async with database_of(request).reader() as reader:
+            event = await _own(reader, request)
+            series = await record_settings.series_around(reader, caller, event)
+            now = str(record_settings.revision_of(event, series))
+            again = typed_again({**_values(event, series), **typed, "revision": now}, problem)
+            return await _page(request, reader, event, series, again, status=wrong_status(wrong))
+    return go(f"/events/{event.slug}/publishing", said="record_settings_saved")
+
+
+def wrong_status(wrong: Exception) -> int:
+    """Of the page that is shown again."""
+    return 412 if isinstance(wrong, PreconditionFailed) else 400
+
+
+async def _own(reader: Reader, request: Request) -> Event:
+    event = await record_settings.event_of(reader, caller_of(request), request.path_params["slug"])
+    if event is None:
+        raise NotFound("There is no such event.")
+    return event
+
+
+def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
+    wanted = typed.get("publishes", "")
+    if wanted not in {"nothing", "minimal", "full"}:
+        raise InvalidForm({"publishes": "Choose what the network gets."})
+    is_public = event.own_visibility is Visibility.PUBLIC
+    return RecordSettings(
+        is_wanted=wanted != "nothing" if is_public or event.group is not None else event.record.is_wanted,
+        detail=Detail(wanted) if is_public and wanted != "nothing" else event.record.detail,
+        is_announced=not is_public and event.group is None and wanted == "minimal",
+        takes_answers=typed.get("answers") == "yes" if is_public else event.record.takes_answers,
+    )
+
+
+def _policy(typed: dict[str, str]) -> Policy:
+    try:
+        return Policy(typed.get("policy", ""))
+    except ValueError:
+        raise InvalidForm({"policy": "Choose which dates are published."}) from None
+
+
+def _values(event: Event, series: Series | None) -> dict[str, str]:
+    is_public = event.own_visibility is Visibility.PUBLIC
+    if is_public:
+        publishes = event.record.detail.value if event.record.is_wanted else "nothing"
+    elif event.group is not None:
+        publishes = "minimal" if event.record.is_wanted else "nothing"
+    else:
+        publishes = "minimal" if event.record.is_announced else "nothing"
+    return {
+        "publishes": publishes,
+        "answers": "yes" if event.record.takes_answers else "",
+        "policy": "" if series is None else series.policy.value,
+        "scope": "event",
+        "revision": str(record_settings.revision_of(event, series)),
+    }
+
+
+async def _page(
+    request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
+) -> Response:
+    some = [event] if series is None else await record_settings.published_dates(reader, series)
+    standings = await publications.states(reader, Kind.EVENT, [one.id for one in some])
+    agreed = (await consent(reader, event.author_id)).is_given
+    rows = [
+        (
+            one,
+            standings[one.id].words(
+                reader.now,
+                is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not Reach.NOTHING,
+                is_by_another_app=one.is_record_of_author,
+            ),
+            time_words.tagged(one),
+        )
+        for one in some
+    ]
+    own = None if series is None else await record_settings.of_series(reader, series)
+    did, asks = ("", False) if series is None else await _permission(reader, series)
+    context = {
+        "event": event,
+        "series": series,
+        "series_words": "" if own is None else own[0].words(reader.now, is_allowed=own[1]),
+        "is_recalled": own is not None and own[0].is_recalled,
+        "did": did,
+        "asks": asks,
+        "typed": typed,
+        "labels": LABELS,
+        "rows": rows,
+        "has_agreed": agreed,
+        "is_public": event.own_visibility is Visibility.PUBLIC,
+        "is_by_another_app": event.is_record_of_author and not await _is_written_here(reader, event),
+        "is_unlisted": event.own_visibility is Visibility.UNLISTED,
+        "group_tells": event.group is not None and event.group.announces_events,
+        "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not Reach.FULL,
+    }
+    return page(request, "atproto/publishing.html", context, status=status)
+
+
+async def _is_written_here(reader: Reader, event: Event) -> bool:
+    """Whether something of ours was ever written into the event's record."""
+    owed = await publication_leases.find(reader, Kind.EVENT, event.id)
+    return owed is not None and owed.was_sent
+
+
+async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
+    """The repository that the series' record goes to, and whether its server has to be asked before one can go there."""
+    if Flag.SERIES_LEXICON not in await switches(reader):
+        return "", False
+    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL or series.policy is Policy.NONE:
+        return "", False
+    return await permission_for(reader, series.owner_id, Feature.SERIES)

@@ -1,0 +1,247 @@
+"""Answering by the API."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.turns import in_turn
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import actions, history, queries, waitlist
+from openmeet.domain.attendance.model import AnswerMode, Attendance, Change, Reply, Through, Wishes
+from openmeet.domain.attendance.registration import MAX_QUESTIONS
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug, lock_by_slug
+from openmeet.domain.paging import Page
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+ModeName = Literal["in_person", "online"]
+ThroughName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
+
+# Words of older clients beside ours.
+ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
+
+_REPLIES = {
+    "going": Reply.GOING,
+    "attending": Reply.GOING,
+    "confirmed": Reply.GOING,
+    "waitlist": Reply.GOING,
+    "interested": Reply.INTERESTED,
+    "maybe": Reply.INTERESTED,
+    "declined": Reply.DECLINED,
+    "cancelled": Reply.DECLINED,
+}
+
+
+class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What somebody says to one of the host's questions."""
+
+    question_id: str
+    answer: str
+
+
+class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What the caller says; ``going`` to a full event means the end of its waitlist, and takes a place that is offered.
+
+    ``party``: how many come, the caller included; ``mode``: how they take part, of an event that is held in both ways. What is
+    left out stays as it is. ``skipBlueskySync``: nothing is written into the caller's repository for this answer; a record that is
+    there stays as it was.
+    """
+
+    reply: ReplyName
+    party: int | None = None
+    mode: ModeName | None = None
+    guest_names: list[str] | None = None
+    answers: list[QuestionAnswered] | None = None
+    is_private: bool | None = None
+    skip_bluesky_sync: bool = False
+
+
+class AnswerShown(msgspec.Struct, rename="camel"):
+    """Where the answer led. ``waitingBefore``: people in the line before the caller; null when not waiting.
+
+    ``offeredUntil``: a place is held for the caller until then; null where none is. ``pendingFor``: why a pending answer takes no
+    place yet.
+    """
+
+    id: str
+    status: AnswerStatusName
+    waiting_before: int | None
+    record_uri: str | None
+    answered_at: str
+    party: int
+    mode: ModeName | None
+    guest_names: list[str]
+    answers: list[QuestionAnswered]
+    is_private: bool
+    offered_until: str | None
+    pending_for: Literal["approval", "apart", "unclear"] | None
+
+
+class ChangeShown(msgspec.Struct, rename="camel"):
+    """One thing that became of an answer. ``actorId`` is null for what nobody here did: records and the clock."""
+
+    status: AnswerStatusName
+    status_before: AnswerStatusName | None
+    party: int
+    mode: ModeName | None
+    is_offered: bool
+    through: ThroughName
+    actor_id: str | None
+    changed_at: str
+
+
+class History(msgspec.Struct, rename="camel"):
+    """Everything that became of one answer, oldest first; ``cursor`` is null on the last page."""
+
+    changes: list[ChangeShown]
+    cursor: str | None
+
+
+async def put_answer(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, AnswerWanted)
+    slug = EventSlug(request.path_params["slug"])
+
+    async def work(tx: Transaction) -> Response:
+        await _must_match(request, tx, caller)
+        saved = await actions.answer(tx, caller, slug, reply_of(wanted.reply), _wishes(wanted), through=Through.API)
+        waiting = await _waiting_before(tx, saved)
+        return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
+
+    return await in_turn(database_of(request), slug, work)
+
+
+async def show_answer(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        mine = await _mine(reader, request)
+        waiting = await _waiting_before(reader, mine)
+        return json_response(_shown(mine, waiting, reader), headers=etag_of(mine.revision))
+
+
+async def show_history(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        mine = await _mine(reader, request)
+        changes = await history.of_answer(reader, mine.id, page)
+    return json_response(history_page(page, changes))
+
+
+def history_page(page: Page, changes: Sequence[Change]) -> History:
+    """What was read of a history, as a page of it."""
+    found, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
+    return History([change_shown(one) for one in found], cursor)
+
+
+def reply_of(name: ReplyName) -> Reply:
+    """What a word means."""
+    return _REPLIES[name]
+
+
+def change_shown(one: Change) -> ChangeShown:
+    """A line of the history as JSON."""
+    return ChangeShown(
+        one.after.value,
+        one.before.value if one.before else None,
+        one.party,
+        one.mode.value if one.mode else None,
+        one.is_offered,
+        one.through.value,
+        one.actor_id,
+        iso(one.changed_at),
+    )
+
+
+async def _mine(reader: Reader, request: Request) -> Attendance:
+    caller = caller_of(request)
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await queries.find(reader, event.id, caller.user_id) if event else None
+    if mine is None:
+        raise NotFound("You have not answered any such event.")
+    return mine
+
+
+def _wishes(wanted: AnswerWanted) -> Wishes:
+    return Wishes(
+        party=wanted.party,
+        mode=AnswerMode(wanted.mode) if wanted.mode else None,
+        guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
+        replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+        is_private=wanted.is_private,
+        skips_record=wanted.skip_bluesky_sync,
+    )
+
+
+async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None:
+    """What ``If-Match`` names is one's answer as it was read; the event's lock keeps it so."""
+    if "if-match" in request.headers:
+        event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
+        mine = await queries.find(tx, event.id, caller.user_id) if event else None
+        must_match(request, mine.revision if mine else None)
+
+
+async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:
+    return None if mine.waitlist_number is None else await waitlist.before(reader, mine)
+
+
+def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerShown:
+    until = mine.offered_until
+    return AnswerShown(
+        mine.id,
+        mine.status.value,
+        waiting,
+        mine.record_uri,
+        iso(mine.answered_at),
+        mine.party,
+        mine.mode.value if mine.mode else None,
+        list(mine.guest_names),
+        [QuestionAnswered(name, text) for name, text in mine.replies.items()],
+        mine.is_private,
+        iso(until) if until is not None and mine.has_offer(reader.now) else None,
+        mine.pending_for.value if mine.pending_for else None,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/events/{slug}/answer",
+        "putAnswer",
+        "Answer to an event; the same answer again changes nothing",
+        put_answer,
+        {200: AnswerShown},
+        AnswerWanted,
+        (IF_MATCH,),
+        failures=(404, 412, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/answer",
+        "showAnswer",
+        f"The caller’s own answer, with those to the host’s questions, at most {MAX_QUESTIONS}",
+        show_answer,
+        {200: AnswerShown},
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/answer/history",
+        "showAnswerHistory",
+        "What became of the caller’s answer",
+        show_history,
+        {200: History},
+        parameters=(CURSOR, LIMIT),
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,300 @@
+"""What a host does about answers, as JSON."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import history, host_decisions, invitations, joining_queries, lists, queries, told
+from openmeet.domain.attendance.attendee_queries import Attendee
+from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.attendance import table_file
+from openmeet.web.attendance.api import History, ModeName, history_page
+from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+
+_BASE = "/api/events/{slug}/attendances"
+
+
+class ReplyShown(msgspec.Struct, rename="camel"):
+    """What somebody said to a question, with its words as they read it: it may be asked otherwise now, or no more."""
+
+    question_id: str
+    question: str
+    answer: str
+
+
+class ManagedShown(msgspec.Struct, rename="camel"):
+    """One answer as hosts see it. Of somebody invited by an address ``displayName`` is that address, and ``personId`` null, until
+    they answered: whose it is nobody is told. ``checkedInAt`` is null for who is not there.
+    """
+
+    id: str
+    person_id: str | None
+    display_name: str
+    status: AnswerStatusName
+    party: int
+    guest_names: list[str]
+    mode: ModeName | None
+    pending_for: Literal["approval", "apart", "unclear"] | None
+    is_guest: bool
+    is_private: bool
+    offered_until: str | None
+    answered_at: str
+    checked_in_at: str | None
+    answers: list[ReplyShown]
+
+
+class AnswersByStatus(msgspec.Struct, rename="camel"):
+    """How many answers of the whole event have each status."""
+
+    attending: int
+    interested: int
+    declined: int
+    pending: int
+    waitlisted: int
+    invited: int
+    rejected: int
+    attended: int
+
+
+class ManagedList(msgspec.Struct, rename="camel"):
+    """A page of the list; ``cursor`` is null on the last."""
+
+    attendances: list[ManagedShown]
+    cursor: str | None
+    by_status: AnswersByStatus
+
+
+class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Somebody by name, who comes; or by address, who is invited. One of both.
+
+    ``forSeries``, with an address: to every coming date of the event's series, also to later ones.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"displayName": "Old Tom", "party": 2}
+
+    display_name: str | None = None
+    email: str | None = None
+    party: int = 1
+    mode: ModeName | None = None
+    for_series: bool = False
+
+
+class DecisionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Yes or no to several at once; ``attendanceIds`` null with ``approve`` means all who need a decision."""
+
+    decision: Literal["approve", "remove"]
+    attendance_ids: list[str] | None = None
+
+
+class DecidedShown(msgspec.Struct, rename="camel"):
+    """What became of them; those decided meanwhile are not among them."""
+
+    seated: int
+    waiting: int
+    removed: int
+
+
+async def list_managed(request: Request) -> Response:
+    asked = request.query_params
+    limit = asked.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    status = asked.get("status", "")
+    if status and status not in set(AttendanceStatus):
+        raise InvalidInput("status", "Choose one of: " + ", ".join(AttendanceStatus) + ".")
+    statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
+    after = lists.unpack(asked.get("cursor", ""))
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        rows = await lists.managed(
+            reader, event.id, Wanted(statuses, asked.get("q", "").strip()), after, int(limit) + 1
+        )
+        page = rows[: int(limit)]
+        shown = await _shown(reader, event, page)
+        numbers = await lists.by_status(reader, event.id)
+    cursor = lists.pack(page[-1]) if len(rows) > len(page) else None
+    return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
+
+
+async def add(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, AdditionWanted)
+    if (wanted.display_name is None) is (wanted.email is None):
+        raise InvalidInput("displayName", "Give a name, or an address.")
+    async with database_of(request).transaction() as tx:
+        if wanted.email is not None:
+            saved = await invitations.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
+        else:
+            mode = AnswerMode(wanted.mode) if wanted.mode else None
+            name = wanted.display_name or ""
+            saved = await host_decisions.add(tx, caller, _slug(request), name, party=wanted.party, mode=mode)
+        shown = await _one(tx, caller, _slug(request), saved.id)
+    return json_response(shown, 201)
+
+
+async def decide(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, DecisionWanted)
+    ids = None if wanted.attendance_ids is None else [AttendanceId(one) for one in wanted.attendance_ids]
+    async with database_of(request).transaction() as tx:
+        if wanted.decision == "approve":
+            done = await host_decisions.approve(tx, caller, _slug(request), ids)
+        elif ids is None:
+            raise InvalidInput("attendanceIds", "Say who is to be removed.")
+        else:
+            done = await host_decisions.remove(tx, caller, _slug(request), ids)
+    return json_response(DecidedShown(done.seated, done.waiting, done.removed))
+
+
+async def restore(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        saved = await host_decisions.restore(tx, caller, _slug(request), _id(request))
+        shown = await _one(tx, caller, _slug(request), saved.id)
+    return json_response(shown)
+
+
+async def show_history(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        mine = await queries.by_id(reader, _id(request))
+        if mine is None or mine.event_id != event.id:
+            raise NotFound("There is no such answer.")
+        changes = await history.of_answer(reader, mine.id, page)
+    return json_response(history_page(page, changes))
+
+
+async def export(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        return json_response(TableShown(await table_file.written(reader, event)))
+
+
+class TableShown(msgspec.Struct, rename="camel"):
+    """The list as CSV (RFC 4180), safe to be opened by spreadsheets."""
+
+    csv: str
+
+
+async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> ManagedShown:
+    event = await host_decisions.hosted(reader, caller, slug)
+    (shown,) = await _shown(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
+    return shown
+
+
+async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[ManagedShown]:
+    names = await shown_names(reader, [one.user_id for one in people])
+    joining = await joining_queries.of_event(reader, event)
+    more = await told.of_answers(reader, event.id, joining, [one.attendance_id for one in people])
+    return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
+
+
+def _line(one: Attendee, words: lists.Line, more: told.Particulars) -> ManagedShown:
+    return ManagedShown(
+        one.attendance_id,
+        None if words.is_named_by_address else one.user_id,
+        words.name,
+        one.status.value,
+        one.party,
+        list(one.guest_names),
+        one.mode.value if one.mode else None,
+        one.pending_for.value if one.pending_for else None,
+        words.is_guest,
+        words.is_private,
+        None if one.offered_until is None else iso(one.offered_until),
+        iso(one.answered_at),
+        None if more.checked_in_at is None else iso(more.checked_in_at),
+        [ReplyShown(said.question_id, said.words, said.text) for said in more.told],
+    )
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+def _id(request: Request) -> AttendanceId:
+    return AttendanceId(request.path_params["attendanceId"])
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _BASE,
+        "listAttendances",
+        "Every answer, for hosts: also of those who do not want to be seen",
+        list_managed,
+        {200: ManagedList},
+        parameters=(
+            Parameter("status", "One status only", shape=AnswerStatusName),
+            Parameter("q", "Part of a name or handle"),
+            Parameter("cursor", "Where the page before ended"),
+            Parameter("limit", f"Answers per page, 1 to {MAX_LIMIT}", shape=int),
+        ),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        _BASE,
+        "addAttendance",
+        "Add somebody by name, or invite somebody by address",
+        add,
+        {201: ManagedShown},
+        AdditionWanted,
+        failures=(403, 404, 422, 429),
+    ),
+    Operation(
+        "POST",
+        f"{_BASE}/decisions",
+        "decideAttendances",
+        "Yes or no to several answers at once",
+        decide,
+        {200: DecidedShown},
+        DecisionWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        f"{_BASE}/table",
+        "exportAttendances",
+        "Every answer as CSV",
+        export,
+        {200: TableShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        f"{_BASE}/{{attendanceId}}/restore",
+        "restoreAttendance",
+        "Bring back whom the host removed",
+        restore,
+        {200: ManagedShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_BASE}/{{attendanceId}}/history",
+        "showAttendanceHistory",
+        "What became of an answer, for hosts",
+        show_history,
+        {200: History},
+        parameters=(CURSOR, LIMIT),
+        failures=(403, 404),
+    ),
+)

@@ -1,0 +1,200 @@
+"""The host's list of answers: who comes, who waits, who needs a decision; several decided at once; the list as a file."""
+
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from openmeet.domain.attendance import history, host_decisions, invitations, joining_queries, lists, queries, told
+from openmeet.domain.attendance.host_decisions import Sorted
+from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.seating import limits_of
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.identities.names import shown_names
+from openmeet.web.attendance import forms, table_file
+from openmeet.web.attendance.history_view import lines_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 100
+
+_S = AttendanceStatus
+_TABS = {
+    "going": ("Going", (_S.ATTENDING, _S.ATTENDED)),
+    "asking": ("Want to join", (_S.PENDING,)),
+    "waiting": ("On the waitlist", (_S.WAITLISTED,)),
+    "interested": ("Interested", (_S.INTERESTED, _S.INVITED)),
+    "out": ("Not coming", (_S.DECLINED, _S.REJECTED)),
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/attendees", show, methods=["GET"]),
+        Route("/events/{slug}/attendees", decide, methods=["POST"]),
+        Route("/events/{slug}/attendees/add", add, methods=["POST"]),
+        Route("/events/{slug}/attendees/invite", invite, methods=["POST"]),
+        Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
+        Route("/events/{slug}/attendees.csv", table, methods=["GET"]),
+        Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def decide(request: Request) -> Response:
+    """Yes, no or out, for the ticked ones, or yes for all who need a decision."""
+    caller, slug = caller_of(request), _slug(request)
+    async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
+        ids = [AttendanceId(str(one)) for one in form.getlist("who")]
+        act, tab = str(form.get("act", "")), str(form.get("tab", ""))
+    async with database_of(request).transaction() as tx:
+        done = Sorted()
+        if act == "approve_all":
+            done = await host_decisions.approve(tx, caller, slug)
+        elif act == "approve" and ids:
+            done = await host_decisions.approve(tx, caller, slug, ids)
+        elif act == "remove" and ids:
+            done = await host_decisions.remove(tx, caller, slug, ids)
+        elif act not in {"approve", "remove"}:
+            raise InvalidInput("act", "Choose one of: approve, remove, approve_all.")
+    if not ids and act != "approve_all":
+        return await _page(request, Typed({}, {"": "Select somebody first."}), status=400)
+    removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
+    if act == "remove":
+        return go(_back(slug, tab=tab, **removed), said="answers_declined", numbers=(done.removed,))
+    return go(_back(slug, tab=tab), said="answers_approved", numbers=(done.seated, done.waiting))
+
+
+async def add(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            event = await host_decisions.hosted(tx, caller, slug)
+            joining = await joining_queries.of_event(tx, event)
+            wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
+            await host_decisions.add(tx, caller, slug, typed.get("name", ""), party=wishes.party or 1, mode=wishes.mode)
+    except InvalidForm as wrong:
+        return await _page(request, Typed(typed, wrong.problems), status=400)
+    except Refused as refused:
+        return await _page(request, Typed(typed, {"name": refused.why}), status=422)
+    return go(_back(slug), said="attendee_added")
+
+
+async def invite(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            await invitations.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
+    except InvalidForm as wrong:
+        return await _page(request, Typed(typed, wrong.problems), status=400)
+    except (Refused, TooMany) as refused:
+        return await _page(request, Typed(typed, {"email": refused.why}), status=422)
+    return go(_back(slug, tab="interested"), said="attendee_invited")
+
+
+async def restore(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await host_decisions.restore(tx, caller, slug, AttendanceId(typed.get("who", "")))
+    return go(_back(slug, tab=typed.get("tab", "")), said="attendee_restored")
+
+
+async def table(request: Request) -> Response:
+    """The list as a file that spreadsheets open; nothing in it can be a formula."""
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        text = await table_file.written(reader, event)
+    headers = {
+        "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+    }
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def show_one(request: Request) -> Response:
+    """One answer with what was said, and its history."""
+    caller = caller_of(request)
+    attendance_id = AttendanceId(request.path_params["attendance_id"])
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller, _slug(request))
+        mine = await queries.by_id(reader, attendance_id)
+        found = await lists.by_ids(reader, event.id, [attendance_id])
+        if mine is None or not found:
+            raise NotFound("There is no such answer.")
+        changes = await history.of_answer(reader, attendance_id)
+        actors = [one.actor_id for one in changes if one.actor_id]
+        names = await shown_names(reader, [found[0].user_id, *actors])
+        joining = await joining_queries.of_event(reader, event)
+    one = lists.shown(found[0], names, limits_of(event, joining))
+    context = {
+        "event": event,
+        "one": one,
+        "replies": [(said.words, said.text) for said in told.in_words(joining, mine.replies, mine.reply_words)],
+        "history": lines_of(changes, names, caller.user_id, event.time_zone),
+        "modes": forms.MODE_WORDS,
+        # Whom an invited address belongs to is theirs to say.
+        "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
+    }
+    return page(request, "attendance/attendee.html", context)
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    asked = request.query_params
+    tab = asked.get("tab", "")
+    q = asked.get("q", "").strip()
+    after = lists.unpack(asked.get("after", ""))
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller, slug)
+        numbers = await lists.by_status(reader, event.id)
+        if tab not in _TABS:
+            tab = "asking" if numbers[_S.PENDING] else "going"
+        statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
+        rows = await lists.managed(reader, event.id, Wanted(statuses, q), after, PAGE_SIZE + 1)
+        removed = asked.get("removed", "")
+        undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
+        names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
+        counts = (await queries.counts(reader, [event.id]))[event.id]
+        joining = await joining_queries.of_event(reader, event)
+    shown = rows[:PAGE_SIZE]
+    more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
+    gone = [one for one in undone if one.status is _S.REJECTED]
+    context = {
+        "event": event,
+        "tabs": [
+            (name, words, sum(numbers[one] for one in of), name == tab and not q) for name, (words, of) in _TABS.items()
+        ],
+        "tab": tab,
+        "q": q,
+        "asking": numbers[_S.PENDING],
+        "people": [lists.shown(one, names, limits_of(event, joining)) for one in shown],
+        "more": more,
+        "counts": counts,
+        "removed": lists.shown(gone[0], names) if gone else None,
+        "typed": typed,
+        "fields": forms.fields_of(event, joining, None),
+        "modes": forms.MODE_WORDS,
+    }
+    return page(request, "attendance/attendees.html", context, status=status)
+
+
+def _back(slug: EventSlug, **asked: str) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

@@ -1,0 +1,83 @@
+"""The fields of an answer beside yes and no, as forms ask for them: only what the host has it so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from groundwork.errors import InvalidForm
+from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.seating import limits_of, most_together
+from openmeet.domain.events.model import Event, Mode
+
+MODE_WORDS: Mapping[AnswerMode, str] = {AnswerMode.IN_PERSON: "In person", AnswerMode.ONLINE: "Online"}
+
+# Says that the form showed everything: then an empty field means empty, and not "as before".
+WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFields:
+    """What a form about this event asks."""
+
+    parties: tuple[tuple[str, str], ...]
+    asks_names: bool
+    modes: tuple[tuple[str, str, str], ...]
+    questions: tuple[Question, ...]
+    longest_name: int = MAX_GUEST_NAME
+
+    @property
+    def ways(self) -> list[tuple[str, str]]:
+        """The ways of taking part, for a list to choose from."""
+        return [(value, words) for value, words, _ in self.modes]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the summary of problems calls each field."""
+        named = {"party": "How many", "guest_names": "Who comes with you", "mode": "How you take part"}
+        return named | {question.id: question.words for question in self.questions}
+
+
+def fields_of(event: Event, joining: Joining, mine: Attendance | None) -> AnswerFields:
+    """The fields for an event and what was answered already."""
+    limits = limits_of(event, joining)
+    ways = tuple(AnswerMode) if event.mode is Mode.HYBRID else (None,)
+    there_are = max(most_together(limits, way) or MOST_IN_PARTY for way in ways)
+    # Who has seats keeps them; who waits with more people than a lowered limit has room for can say that fewer come.
+    most = max(
+        min(max(joining.max_party, mine.party if mine else 1), there_are), mine.party if mine and mine.is_seated else 1
+    )
+    asks_party = most > 1 or (mine is not None and mine.party > 1)
+    parties = tuple((str(n), "Just me" if n == 1 else f"{n} people") for n in range(1, most + 1)) if asks_party else ()
+    modes = tuple((mode.value, words, "") for mode, words in MODE_WORDS.items()) if event.mode is Mode.HYBRID else ()
+    return AnswerFields(parties, joining.asks_names and most > 1, modes, joining.questions)
+
+
+def values_of(mine: Attendance | None) -> dict[str, str]:
+    """What the form shows of an answer."""
+    if mine is None:
+        return {"party": "1", "mode": AnswerMode.IN_PERSON.value}
+    return {
+        "party": str(mine.party),
+        "mode": (mine.mode or AnswerMode.IN_PERSON).value,
+        "guest_names": "\n".join(mine.guest_names),
+        "is_private": "yes" if mine.is_private else "",
+        **mine.replies,
+    }
+
+
+def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> Wishes:
+    """What was typed; InvalidForm where it is no number or no way of taking part."""
+    party, mode = typed.get("party", "").strip(), typed.get("mode", "")
+    if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
+        raise InvalidForm({"party": "Write how many people come, as a number."})
+    if mode and fields.modes and mode not in set(AnswerMode):
+        raise InvalidForm({"mode": "Choose one of: in person, online."})
+    replies = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
+    is_whole = WHOLE in typed
+    return Wishes(
+        party=int(party) if party and fields.parties else None,
+        mode=AnswerMode(mode) if mode and fields.modes else None,
+        guest_names=tuple(typed["guest_names"].split("\n")) if "guest_names" in typed else None,
+        replies=replies or None,
+        is_private=bool(typed.get("is_private")) if is_whole else None,
+    )

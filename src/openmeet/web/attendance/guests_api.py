@@ -1,0 +1,66 @@
+"""Answering by e-mail, as JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance.model import AnswerMode, Wishes
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.guest_rsvps import actions, limits
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users.rules import check_name
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.attendance.api import ModeName, QuestionAnswered, ReplyName, reply_of
+from openmeet.web.sign_in.limits import spend_on
+from openmeet.web.site.tenant_routing import database_of
+
+
+class GuestAnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """An answer of somebody without an account; it counts once the link in the letter was followed and confirmed."""
+
+    email: str
+    display_name: str
+    reply: ReplyName
+    party: int | None = None
+    mode: ModeName | None = None
+    guest_names: list[str] | None = None
+    answers: list[QuestionAnswered] | None = None
+
+
+class GuestAnswerShown(msgspec.Struct, rename="camel"):
+    """Until when the link in the letter works. The same is said of addresses that are known and of those that are not."""
+
+    expires_at: str
+
+
+async def ask(request: Request) -> Response:
+    wanted = await read_json(request, GuestAnswerWanted)
+    email, name = check_email(wanted.email), check_name(wanted.display_name)
+    await spend_on(request, limits.LETTERS)
+    wishes = Wishes(
+        party=wanted.party,
+        mode=AnswerMode(wanted.mode) if wanted.mode else None,
+        guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
+        replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+    )
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        asked = await actions.ask(tx, slug, email=email, display_name=name, reply=reply_of(wanted.reply), wishes=wishes)
+    return json_response(GuestAnswerShown(iso(asked.expires_at)), 202)
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events/{slug}/guest-answers",
+        "askToConfirmAnswer",
+        "Answer without an account: a letter with a link confirms it",
+        ask,
+        {202: GuestAnswerShown},
+        GuestAnswerWanted,
+        needs_session=False,
+        failures=(404, 422, 429),
+    ),
+)

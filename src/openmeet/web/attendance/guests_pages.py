@@ -1,0 +1,120 @@
+"""The form for people without an account, and the page behind the link of their letter."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.domain.guest_rsvps import actions, limits, rules
+from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.users.rules import check_name
+from openmeet.i18n import formatting
+from openmeet.recurrence import wall_time
+from openmeet.web.attendance import forms
+from openmeet.web.sign_in.limits import spend_on
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.forms import Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+_SAYS = {
+    Reply.GOING: "Yes, I am going",
+    Reply.INTERESTED: "Yes, I am interested",
+    Reply.DECLINED: "Yes, I am not going",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/guest-answer", show_form, methods=["GET"]),
+        Route("/events/{slug}/guest-answer", ask, methods=["POST"]),
+        Route("/answers/confirm/{token}", show_confirm, methods=["GET"]),
+        Route("/answers/confirm/{token}", confirm, methods=["POST"]),
+    ]
+
+
+async def show_form(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    if caller_or_none(request) is not None:
+        return go(f"/events/{quote(slug)}")
+    async with database_of(request).reader() as reader:
+        event, joining = await actions.open_to_guests(reader, slug)
+    return _form(request, event, joining, Typed(forms.values_of(None)))
+
+
+async def ask(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    typed = await read_form(request)
+    async with database_of(request).reader() as reader:
+        event, joining = await actions.open_to_guests(reader, slug)
+    problems: dict[str, str] = {}
+    email = name = ""
+    try:
+        email = check_email(typed.get("email", ""))
+    except InvalidForm as wrong:
+        problems |= wrong.problems
+    try:
+        name = check_name(typed.get("display_name", ""))
+    except InvalidForm as wrong:
+        problems |= wrong.problems
+    if typed.get("reply", "") not in set(Reply):
+        raise InvalidInput("reply", "Choose one of: going, interested, declined.")
+    try:
+        wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
+        if not problems:
+            await spend_on(request, limits.LETTERS)
+            async with database_of(request).transaction() as tx:
+                await actions.ask(tx, slug, email=email, display_name=name, reply=Reply(typed["reply"]), wishes=wishes)
+    except InvalidForm as wrong:
+        problems |= wrong.problems
+    except TooMany as limit:
+        return _form(request, event, joining, Typed(typed, {"email": limit.why}), status=429)
+    if problems:
+        return _form(request, event, joining, Typed(typed, problems), status=400)
+    return go(f"/events/{quote(slug)}", said="guest_asked")
+
+
+async def show_confirm(request: Request) -> Response:
+    """Says what pressing the button would do; opening it does nothing, because mail servers open links before people do."""
+    async with database_of(request).reader() as reader:
+        asked, event = await actions.waiting(reader, _answer_id(request))
+    when = ""
+    if event.starts_at is not None:
+        local = wall_time.local_of(event.starts_at, event.time_zone)
+        when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+    context = {"event": event, "when": when, "button": _SAYS[asked.saying.reply], "is_used": asked.used_at is not None}
+    return page(request, "attendance/confirm.html", context, headers=_HEADERS)
+
+
+async def confirm(request: Request) -> Response:
+    """The answer counts; on goes its page, where it can be changed and taken back."""
+    async with database_of(request).transaction() as tx:
+        event, _, saved = await actions.confirm(tx, _answer_id(request))
+        token = await links.token_for(tx, request.app.state.code_key, Link(saved.user_id, Purpose.ANSWER, event.id))
+    return go(f"/mail/answer/{token}")
+
+
+def _answer_id(request: Request) -> GuestAnswerId:
+    found = rules.answer_in(request.app.state.code_key, request.path_params["token"])
+    if found is None:
+        raise NotFound(actions.INVALID, name=INVALID_LINK)
+    return found
+
+
+def _form(request: Request, event: Event, joining: Joining, typed: Typed, *, status: int = 200) -> Response:
+    fields = forms.fields_of(event, joining, None)
+    labels = {"email": "E-mail address", "display_name": "Your name", **fields.labels}
+    context = {"event": event, "typed": typed, "fields": fields, "labels": labels}
+    return page(request, "attendance/form.html", context, status=status)

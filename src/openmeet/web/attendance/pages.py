@@ -1,0 +1,166 @@
+"""Answering from the event's page: one tap. Whoever is not signed in signs in and comes back to finish it.
+
+Where the host asks for more than yes or no, the answer has a page of its own; there stand its history and who sees it, too.
+"""
+
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.database.turns import in_turn
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from openmeet.domain.attendance import actions, history, joining_queries, queries, waitlist
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Reply
+from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.seeing import may_see
+from openmeet.domain.identities.names import shown_names
+from openmeet.emails.rsvp_status import stands_words
+from openmeet.outbox import publication_recalls, publications
+from openmeet.web.attendance import forms, resume_click
+from openmeet.web.attendance.history_view import lines_of
+from openmeet.web.attendance.resume_click import SAID
+from openmeet.web.sign_in.atproto import note_click
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# What brings back an answer; who gave none before takes this one back.
+_UNDOES = {
+    AttendanceStatus.ATTENDING: Reply.GOING,
+    AttendanceStatus.WAITLISTED: Reply.GOING,
+    AttendanceStatus.PENDING: Reply.GOING,
+    AttendanceStatus.INTERESTED: Reply.INTERESTED,
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/answer", show, methods=["GET"]),
+        Route("/events/{slug}/answer", answer, methods=["POST"]),
+        Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
+        Route("/events/{slug}/answer/unpublish", take_back, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    """One's answer with everything the host asks, and what became of it so far."""
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        event, mine, joining = await _seen(reader, request)
+        asked = {name: request.query_params[name] for name in ("party", "mode") if name in request.query_params}
+        typed = Typed({**forms.values_of(mine), **asked})
+        return await _page(reader, request, event, mine, joining, typed, reply=request.query_params.get("reply", ""))
+
+
+async def answer(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    typed = await read_form(request)
+    try:
+        reply = Reply(typed.get("reply", ""))
+    except ValueError:
+        raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
+    caller = caller_or_none(request)
+    if caller is None:
+        click = resume_click.path_of(slug, reply, typed)
+        response = go(f"/sign-in?next={quote(click, safe='')}")
+        note_click(request, response, click)
+        return response
+    try:
+        async with database_of(request).reader() as reader:
+            event, mine, joining = await _seen(reader, request)
+    except NotFound:
+        if reply is not Reply.DECLINED:
+            raise
+        # Their place at what they see no more is theirs to give back; without one it is as absent as before.
+        await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply))
+        return go("/my/events", said=SAID.get(AttendanceStatus.DECLINED, ""))
+    try:
+        wishes = forms.wishes_of(typed, forms.fields_of(event, joining, mine))
+        saved = await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
+    except InvalidForm as wrong:
+        if forms.WHOLE not in typed:
+            # One tap on the event's page, and the host asks for more: that is no mistake.
+            asked = {name: typed[name] for name in ("reply", "party", "mode") if typed.get(name)}
+            return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
+        async with database_of(request).reader() as reader:
+            again = typed_again(typed, wrong)
+            return await _page(reader, request, event, mine, joining, again, reply=reply.value, status=400)
+    undo = _UNDOES.get(mine.status, Reply.DECLINED) if mine else Reply.DECLINED
+    has_changed = mine is None or mine.status is not saved.status
+    # Sending the same again is no news, and there is nothing to undo.
+    query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
+    return go(f"/events/{quote(slug)}{query}", said=SAID.get(saved.status, "") if has_changed else "answer_kept")
+
+
+async def publish(request: Request) -> Response:
+    """Try to publish one's own answer now, after it was refused, disagreed or was taken back."""
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        mine = await _own_answer(tx, request, slug)
+        await publications.try_again(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+    return go(f"/events/{slug}", said="answer_tried")
+
+
+async def take_back(request: Request) -> Response:
+    """The answer stays here; its record leaves the repository."""
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        mine = await _own_answer(tx, request, slug)
+        await publication_recalls.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+    return go(f"/events/{slug}", said="taken_back")
+
+
+async def _page(
+    reader: Reader,
+    request: Request,
+    event: Event,
+    mine: Attendance | None,
+    joining: Joining,
+    typed: Typed,
+    *,
+    reply: str,
+    status: int = 200,
+) -> Response:
+    changes = [] if mine is None else await history.of_answer(reader, mine.id)
+    names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
+    takes_answers = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
+    context = {
+        "event": event,
+        "mine": mine,
+        "fields": forms.fields_of(event, joining, mine),
+        "typed": typed,
+        "wanted": reply if reply in set(Reply) else "",
+        "takes_answers": takes_answers,
+        "stands": stands_words(event, joining, mine, await waitlist.before(reader, mine) if mine else 0, reader.now),
+        "history": lines_of(changes, names, caller_of(request).user_id, event.time_zone),
+        "needs_approval": joining.needs_approval and (mine is None or mine.approved_at is None),
+    }
+    return page(request, "attendance/answer.html", context, status=status)
+
+
+async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, Joining]:
+    """The event that the caller sees, their answer, and what the host asks."""
+    caller = caller_of(request)
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await queries.find(reader, event.id, caller.user_id) if event else None
+    if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
+        raise NotFound("There is no such event.")
+    return event, mine, await joining_queries.of_event(reader, event)
+
+
+async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
+    # Before the event is looked for: nobody learns by what they are asked whether it is there.
+    caller = caller_of(request)
+    event = await by_slug(reader, slug)
+    mine = None if event is None else await queries.find(reader, event.id, caller.user_id)
+    if mine is None:
+        raise NotFound("You have not answered to such an event.")
+    return mine

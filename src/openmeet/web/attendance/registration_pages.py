@@ -1,0 +1,201 @@
+"""Answers and places, as the host has it: the settings of an event, or of every date of its series."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, PreconditionFailed
+from openmeet.domain.attendance import capacity_change, host_decisions, joining_queries
+from openmeet.domain.attendance.model import MOST_IN_PARTY
+from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
+from openmeet.domain.events.model import Event, EventSlug, Mode
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.attendance.capacity_confirmation import ASKED, must_be_meant
+from openmeet.web.site.asking import answered
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Empty rows for further questions.
+_SPARE = 2
+
+_LABELS = {
+    "limit_in_person": "Places in person",
+    "limit_online": "Places online",
+    "closes_hours_before": "Answers until",
+    "max_party": "People per answer",
+    "list_audience": "Who sees who comes",
+    "foreign_answers": "Answers from elsewhere",
+    "is_members_only": "Members only",
+    "questions": "Questions",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/joining", show, methods=["GET"]),
+        Route("/events/{slug}/joining", save, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        joining = await joining_queries.of_event(reader, event)
+        revision = await joining_queries.revision_of(reader, event)
+    return _page(request, event, Typed(_values(joining, revision)), _rows_of(joining))
+
+
+async def save(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller, slug)
+        before = await joining_queries.of_event(reader, event)
+    rows = _typed_rows(typed)
+    names = ("limit_in_person", "limit_online", "scope")
+    asked = " ".join(typed.get(name, "").strip() or "-" for name in names)
+    for_series = typed.get("scope") == "series"
+    try:
+        wanted = check(submission_of(typed, rows), event, before)
+        async with database_of(request).transaction() as tx:
+            dates = await host_decisions.dates_joined_so(tx, event) if for_series else [event]
+            lowered = await capacity_change.by_joining(tx, dates, wanted)
+            field = names[0] if wanted.limit_in_person is not None else names[1]
+            must_be_meant(typed, field, asked, lowered)
+            await host_decisions.change_joining(
+                tx,
+                caller,
+                slug,
+                wanted,
+                for_series=for_series,
+                expected_revision=revision_in_form(typed.get("revision", "")),
+            )
+    except InvalidForm as wrong:
+        return _page(request, event, typed_again({**typed, **answered(typed, ASKED, wrong)}, wrong), rows, status=400)
+    except PreconditionFailed:
+        async with database_of(request).reader() as reader:
+            revision = await joining_queries.revision_of(reader, event)
+        kept = {**typed, "revision": str(revision)}
+        why = "Somebody else saved these settings since you opened this page. What you typed is kept; save again to have it so."
+        return _page(request, event, Typed(kept, {"": why}), rows, status=409)
+    return go(f"/events/{event.slug}", said="joining_saved")
+
+
+def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> JoiningSubmission:
+    """The form as it was sent."""
+    names = (
+        "limit_in_person",
+        "limit_online",
+        "needs_approval",
+        "closes_hours_before",
+        "max_party",
+        "asks_names",
+        "is_members_only",
+        "list_audience",
+        "foreign_answers",
+        "takes_guests",
+    )
+    return JoiningSubmission(
+        **{name: typed[name] for name in names if name in typed},
+        questions=[(row["id"], row["question"], row["choices"], row["required"]) for row in rows],
+    )
+
+
+def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
+    """Each question of the form; a new one gets its name here."""
+    return [
+        {
+            "id": typed.get(f"id_{place}") or question_id(),
+            "question": typed.get(f"question_{place}", ""),
+            "choices": typed.get(f"choices_{place}", "").replace("\r\n", "\n"),
+            "required": typed.get(f"required_{place}", ""),
+        }
+        for place in range(1, MAX_QUESTIONS + _SPARE + 1)
+        if f"question_{place}" in typed
+    ]
+
+
+def _rows_of(joining: Joining) -> list[dict[str, str]]:
+    rows = [
+        {
+            "id": one.id,
+            "question": one.words,
+            "choices": "\n".join(one.choices),
+            "required": "yes" if one.is_required else "",
+        }
+        for one in joining.questions
+    ]
+    spare = min(_SPARE, MAX_QUESTIONS - len(rows))
+    return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
+
+
+def _values(joining: Joining, revision: int) -> dict[str, str]:
+    return {
+        "limit_in_person": "" if joining.limit_in_person is None else str(joining.limit_in_person),
+        "limit_online": "" if joining.limit_online is None else str(joining.limit_online),
+        "needs_approval": "yes" if joining.needs_approval else "",
+        "closes_hours_before": "" if joining.closes_hours_before is None else str(joining.closes_hours_before),
+        "max_party": str(joining.max_party),
+        "asks_names": "yes" if joining.asks_names else "",
+        "is_members_only": "yes" if joining.is_members_only else "",
+        "list_audience": joining.list_audience.value,
+        "foreign_answers": joining.foreign_answers.value if joining.foreign_answers else "",
+        "takes_guests": "yes" if joining.takes_guests else "",
+        "revision": str(revision),
+        "scope": "event",
+    }
+
+
+def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str]], *, status: int = 200) -> Response:
+    numbered = list(enumerate(rows, 1))
+    context = {
+        "event": event,
+        "typed": Typed(
+            {
+                **typed.values,
+                **{
+                    f"{name}_{place}": row[name]
+                    for place, row in numbered
+                    for name in ("id", "question", "choices", "required")
+                },
+            },
+            typed.problems,
+        ),
+        "rows": numbered,
+        "is_hybrid": event.mode is Mode.HYBRID,
+        "is_in_series": event.place_in_series is not None,
+        "parties": [
+            (str(n), "Everybody answers for themselves" if n == 1 else f"Up to {n} people")
+            for n in range(1, MOST_IN_PARTY + 1)
+        ],
+        "hours": _hours(typed.value("closes_hours_before")),
+        "labels": _LABELS
+        | {f"question_{place}": f"Question {place}" for place, _ in numbered}
+        | {f"choices_{place}": f"Choices of question {place}" for place, _ in numbered},
+    }
+    return page(request, "attendance/joining.html", context, status=status)
+
+
+def _hours(chosen: str) -> list[tuple[str, str]]:
+    """Deadlines to choose from; one that another client chose stands among them."""
+    found = {
+        "": "the event is over",
+        "0": "it starts",
+        "1": "1 hour before the start",
+        "3": "3 hours before the start",
+        "12": "12 hours before the start",
+        "24": "a day before the start",
+        "48": "2 days before the start",
+        "72": "3 days before the start",
+        "168": "a week before the start",
+        "336": "2 weeks before the start",
+    }
+    if chosen not in found and chosen.isdecimal():
+        found[chosen] = f"{chosen} hours before the start"
+    return list(found.items())
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

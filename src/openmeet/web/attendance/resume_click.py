@@ -1,0 +1,65 @@
+"""An answer that was begun by somebody who was not signed in: kept as a path, done once they are."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from groundwork.database.transaction import Database
+from groundwork.database.turns import in_turn
+from groundwork.errors import Failure, InvalidForm
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance import actions, joining_queries, queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.users.model import Caller
+from openmeet.web.attendance import forms
+from openmeet.web.sign_in.atproto import SIGNED_IN, Finished
+
+# What the next page says once of a saved answer.
+SAID = {
+    AttendanceStatus.ATTENDING: "going",
+    AttendanceStatus.ATTENDED: "going",
+    AttendanceStatus.WAITLISTED: "waitlisted",
+    AttendanceStatus.INTERESTED: "interested",
+    AttendanceStatus.DECLINED: "declined",
+    AttendanceStatus.PENDING: "asked_host",
+}
+
+# What may stand beside yes and no on the event's own page.
+_BESIDE = ("party", "mode")
+
+
+def path_of(slug: EventSlug, reply: Reply, typed: Mapping[str, str]) -> str:
+    """The event's page with the answer that was wanted."""
+    wanted = {"reply": reply.value, **{name: typed[name] for name in _BESIDE if typed.get(name)}}
+    return f"/events/{quote(slug)}?{urlencode(wanted)}"
+
+
+async def finish_answer(db: Database, caller: Caller, path: str) -> Finished:
+    """Give the answer that a path stands for; where to go then, and what to say there.
+
+    Where the host asks for more, that is the form; where the answer is not possible (any more), the event's page, which
+    says why.
+    """
+    parts = urlsplit(path)
+    slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
+    wanted = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    if wanted.get("reply") not in set(Reply) or "/" in slug:
+        return Finished(path)
+    reply = Reply(wanted["reply"])
+    page = f"/events/{quote(slug)}"
+    async with db.reader() as reader:
+        event = await by_slug(reader, slug)
+        if event is None:
+            return Finished(page)
+        mine = await queries.find(reader, event.id, caller.user_id)
+        joining = await joining_queries.of_event(reader, event)
+    try:
+        wishes = forms.wishes_of(wanted, forms.fields_of(event, joining, mine))
+        saved = await in_turn(db, slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
+    except InvalidForm:
+        return Finished(f"{page}/answer?{urlencode(wanted)}")
+    except Failure as failure:
+        log.info("answer.not_finished", why=failure.why)
+        return Finished(path)
+    return Finished(page, SAID.get(saved.status, SIGNED_IN))

@@ -1,0 +1,1 @@
+"""My calendar, its subscriptions and its private feed."""

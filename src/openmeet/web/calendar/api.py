@@ -1,0 +1,430 @@
+"""One's own calendar as JSON: what is on, what overlaps, calendars subscribed to, the feed. All of it the caller's alone."""
+
+import re
+from datetime import datetime
+from typing import ClassVar, Literal
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
+from groundwork.clock import HOUR, Instant, from_datetime
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.calendars import queries, subscriptions
+from openmeet.domain.calendars.conflicts import MOST_SPANS, conflicts
+from openmeet.domain.calendars.entries import all_of, order
+from openmeet.domain.calendars.fetch import checked_url
+from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarId, Entry, Span, Subscribed
+from openmeet.i18n.formatting import iso
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
+from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.calendar import feed
+from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+DEFAULT_LIMIT = 200
+MAX_LIMIT = 1_000
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
+
+
+class EntryShown(msgspec.Struct, rename="camel"):
+    """One line of a calendar. ``event`` is the slug of one of our events; ``calendar`` the name of a subscribed one."""
+
+    kind: Literal["hosting", "going", "waiting", "interested", "invited", "subscribed"]
+    title: str
+    place: str
+    starts_at: str
+    ends_at: str | None
+    time_zone: str
+    is_all_day: bool
+    is_cancelled: bool
+    is_busy: bool
+    event: str | None
+    calendar: str | None
+
+
+class CalendarPage(msgspec.Struct, rename="camel"):
+    """Entries in order; ``cursor`` leads to the next page of the same window."""
+
+    entries: list[EntryShown]
+    cursor: str | None
+
+
+class SpanWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A time somebody thinks of; without an end an hour is taken."""
+
+    starts_at: str
+    ends_at: str | None = None
+
+
+class ConflictsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``event``: the slug of an event that is itself no conflict."""
+
+    spans: list[SpanWanted]
+    event: str | None = None
+
+
+class ConflictsShown(msgspec.Struct, rename="camel"):
+    """For each span, in order, what takes the caller's time then."""
+
+    conflicts: list[list[EntryShown]]
+
+
+class SubscribedShown(msgspec.Struct, rename="camel"):
+    """A calendar of another place. ``host`` is where it is; the address itself is never shown again."""
+
+    id: str
+    name: str
+    host: str
+    health: Literal["file", "fresh", "failing", "given_up"]
+    reason: Literal["gone", "unreachable", "no_calendar", "too_large", "too_much_work", "address_lost"] | None
+    problem: str
+    is_busy: bool
+    dates: int
+    fetched_at: str | None
+    next_fetch_at: str | None
+
+
+class SubscribedPage(msgspec.Struct, rename="camel"):
+    """All calendars of the caller, the oldest first."""
+
+    calendars: list[SubscribedShown]
+
+
+class SubscriptionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """An address, ``https:`` or ``webcal:``, or the text of a file."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
+        "name": "Choir",
+    }
+
+    url: str | None = None
+    ics: str | None = None
+    name: str = ""
+
+
+class SubscriptionEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The whole of what can be changed."""
+
+    name: str
+    is_busy: bool
+
+
+class FeedShown(msgspec.Struct, rename="camel"):
+    """The secret address of the caller's own events; None where it is switched off, or was made so long ago that it is shown no more."""
+
+    url: str | None
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    start, end = _window(request)
+    limit = _limit(request)
+    after = _unpack(request.query_params.get("cursor", ""))
+    async with database_of(request).reader() as reader:
+        entries = await all_of(reader, caller.user_id, start, end)
+    rest = [entry for entry in entries if after is None or order(entry) > after]
+    shown = rest[:limit]
+    cursor = _pack(shown[-1]) if len(rest) > limit else None
+    return json_response(CalendarPage([_entry(entry) for entry in shown], cursor))
+
+
+async def check(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, ConflictsWanted)
+    if not 1 <= len(wanted.spans) <= MOST_SPANS:
+        raise InvalidInput("spans", f"Ask about 1 to {MOST_SPANS} times at once.")
+    spans = [_span(one, number) for number, one in enumerate(wanted.spans)]
+    async with database_of(request).reader() as reader:
+        apart = await queries.itself(reader, wanted.event) if wanted.event else None
+        found = await conflicts(reader, caller.user_id, spans, apart_from=apart)
+    return json_response(ConflictsShown([[_entry(entry) for entry in one] for one in found]))
+
+
+async def show_subscribed(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.of_person(reader, caller.user_id)
+    return json_response(SubscribedPage([_subscribed(one) for one in found]))
+
+
+async def subscribe(request: Request) -> Response:
+    """Fetch it and keep it; an address that the caller has already answers that calendar."""
+    caller = caller_of(request)
+    wanted = await read_json(request, SubscriptionWanted)
+    async with database_of(request).reader() as reader:
+        zone, now = await zone_of(request, reader, caller.user_id), reader.now
+    if (wanted.url is None) is (wanted.ics is None):
+        raise InvalidInput("url", "Send either url or ics.")
+    outgoing = None
+    if wanted.url is not None:
+        # What is wrong with the address is said first, also where no other calendars are read.
+        address = checked_url(wanted.url)
+        outgoing = outgoing_of(request)
+        offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
+    else:
+        workers = workers_of(request, caller.user_id)
+        offered = await subscriptions.look_into(workers, (wanted.ics or "").encode(), now, zone)
+    async with database_of(request).transaction() as tx:
+        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, wanted.name, outgoing)
+    return json_response(_subscribed(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"})
+
+
+async def show_one(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.find(reader, caller.user_id, _id(request))
+    if found is None:
+        raise NotFound("You have no such calendar.")
+    return json_response(_subscribed(found))
+
+
+async def edit(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, SubscriptionEdit)
+    async with database_of(request).transaction() as tx:
+        before = await queries.find(tx, caller.user_id, _id(request))
+        if before is not None:
+            must_match_shown(request, _subscribed(before))
+        saved = await subscriptions.edit(tx, caller.user_id, _id(request), name=wanted.name, is_busy=wanted.is_busy)
+    return json_response(_subscribed(saved))
+
+
+async def remove(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await subscriptions.remove(tx, caller.user_id, _id(request))
+    return Response(status_code=204)
+
+
+async def read_again(request: Request) -> Response:
+    caller = caller_of(request)
+    await refresh_now(request, caller.user_id, _id(request))
+    return await show_one(request)
+
+
+async def show_feed(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        token = await feed.token_of(reader, request.app.state.code_key, caller.user_id)
+    return json_response(_feed(request, token))
+
+
+async def renew_feed(request: Request) -> Response:
+    """A new address; the one before, if there was one, opens nothing any more."""
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        token = await feed.renew_feed(tx, request.app.state.code_key, caller.user_id)
+    return json_response(_feed(request, token), 201)
+
+
+async def close_feed(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await feed.close_feed(tx, caller.user_id)
+    return Response(status_code=204)
+
+
+def _feed(request: Request, token: str | None) -> FeedShown:
+    return FeedShown(f"{request.app.state.settings.public_url}/calendar/{quote(token)}.ics" if token else None)
+
+
+def _id(request: Request) -> CalendarId:
+    return CalendarId(request.path_params["id"])
+
+
+def _entry(entry: Entry) -> EntryShown:
+    return EntryShown(
+        kind=entry.kind.value,
+        title=entry.title,
+        place=entry.place,
+        starts_at=iso(entry.starts_at),
+        ends_at=iso(entry.ends_at) if entry.has_end else None,
+        time_zone=entry.time_zone,
+        is_all_day=entry.is_all_day,
+        is_cancelled=entry.is_cancelled,
+        is_busy=entry.is_busy,
+        event=entry.slug or None,
+        calendar=entry.calendar or None,
+    )
+
+
+def _subscribed(one: Subscribed) -> SubscribedShown:
+    return SubscribedShown(
+        id=one.id,
+        name=one.name,
+        host=one.host,
+        health=one.health.value,
+        reason=None if one.reason is None else one.reason.value,
+        problem=one.problem,
+        is_busy=one.is_busy,
+        dates=one.dates,
+        fetched_at=None if one.fetched_at is None else iso(one.fetched_at),
+        next_fetch_at=None if one.next_fetch_at is None else iso(one.next_fetch_at),
+    )
+
+
+def _instant(text: str, field: str) -> Instant:
+    if _INSTANT.fullmatch(text) is None:
+        raise InvalidInput(field, "Write an instant like 2027-03-02T17:00:00Z.")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(field, "There is no such date or time.") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InvalidInput(field, f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+    return from_datetime(moment)
+
+
+def _window(request: Request) -> tuple[Instant, Instant]:
+    start = _instant(request.query_params.get("from", ""), "from")
+    end = _instant(request.query_params.get("to", ""), "to")
+    if not start < end <= start + WIDEST:
+        raise InvalidInput("to", "The window ends after it begins, within 366 days.")
+    return start, end
+
+
+def _span(one: SpanWanted, number: int) -> Span:
+    start = _instant(one.starts_at, f"spans[{number}].startsAt")
+    end = start if one.ends_at is None else _instant(one.ends_at, f"spans[{number}].endsAt")
+    if not start <= end <= start + WIDEST:
+        raise InvalidInput(f"spans[{number}].endsAt", "It ends after it begins, within 366 days.")
+    return Span(start, Instant(start + HOUR) if one.ends_at is None else end)
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise InvalidInput("limit", f"The limit is a number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def _pack(entry: Entry) -> str:
+    return base64url.encode("{} {}".format(*order(entry)).encode())
+
+
+def _unpack(text: str) -> tuple[int, str] | None:
+    if not text:
+        return None
+    try:
+        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
+    except (Malformed, UnicodeDecodeError):
+        found = None
+    if found is None:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return int(found[1]), found[2]
+
+
+_WINDOW = (
+    Parameter("from", "The instant at which the window begins", is_required=True),
+    Parameter("to", "The instant before which it ends, at most 366 days later", is_required=True),
+)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/me/calendar",
+        "showMyCalendar",
+        "What one goes to, waits for, hosts, and what calendars subscribed to say, in a window of time",
+        show,
+        {200: CalendarPage},
+        parameters=(
+            *_WINDOW,
+            Parameter("limit", f"At most so many entries, up to {MAX_LIMIT}", shape=int),
+            Parameter("cursor", "From the page before"),
+        ),
+    ),
+    Operation(
+        "POST",
+        "/api/me/calendar/conflicts",
+        "checkConflicts",
+        "What is on already at these times; keeps nothing",
+        check,
+        {200: ConflictsShown},
+        ConflictsWanted,
+        changes_nothing=True,
+    ),
+    Operation(
+        "GET",
+        "/api/me/calendars",
+        "listMyCalendars",
+        f"Calendars of other places that one subscribed to, at most {MOST_CALENDARS}",
+        show_subscribed,
+        {200: SubscribedPage},
+    ),
+    Operation(
+        "POST",
+        "/api/me/calendars",
+        "subscribeToCalendar",
+        "Subscribe to a calendar; the same again answers the one that there is",
+        subscribe,
+        {201: SubscribedShown, 200: SubscribedShown},
+        SubscriptionWanted,
+        failures=(413, 422, 502, 504),
+        is_idempotent=True,
+    ),
+    Operation(
+        "GET",
+        "/api/me/calendars/{id}",
+        "showMyCalendarSubscription",
+        "One calendar that one subscribed to",
+        show_one,
+        {200: SubscribedShown},
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/me/calendars/{id}",
+        "saveMyCalendarSubscription",
+        "Another name, or whether it takes one’s time",
+        edit,
+        {200: SubscribedShown},
+        SubscriptionEdit,
+        (IF_MATCH,),
+        failures=(404, 412),
+    ),
+    Operation(
+        "DELETE",
+        "/api/me/calendars/{id}",
+        "unsubscribeFromCalendar",
+        "Forget a calendar and all that it said",
+        remove,
+        {204: None},
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/me/calendars/{id}/refresh",
+        "refreshMyCalendar",
+        "Read it again now; how that went is in the answer",
+        read_again,
+        {200: SubscribedShown},
+        failures=(404,),
+        is_idempotent=True,
+    ),
+    Operation(
+        "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one’s own events", show_feed, {200: FeedShown}
+    ),
+    Operation(
+        "POST",
+        "/api/calendar-feed",
+        "renewMyFeed",
+        "Make the secret address, or another one; the one before opens nothing any more",
+        renew_feed,
+        {201: FeedShown},
+    ),
+    Operation(
+        "DELETE", "/api/calendar-feed", "closeMyFeed", "No address opens one’s events any more", close_feed, {204: None}
+    ),
+)

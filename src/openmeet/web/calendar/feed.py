@@ -1,0 +1,109 @@
+"""The calendar file of one person's events, for the calendar program of their choice, and the token that opens it.
+
+The link to join stands in no feed. The token is derived from the server's key and a serial, and only its hash is stored (invariant 8):
+the settings page can show the same address again, a copy of the database opens nothing, a new serial makes the old one stop working.
+"""
+
+import base64
+import hashlib
+from dataclasses import replace
+from urllib.parse import quote
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.signing_key import SigningKey
+from openmeet.domain.calendars import queries
+from openmeet.domain.calendars.entries import own
+from openmeet.domain.calendars.model import Kind
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.queries import several
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import FeedAddress, write_calendar
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import UserId
+
+PAST = 92 * DAY
+AHEAD = 366 * DAY
+MOST = 2_000
+
+# What somebody only thinks of is not in their calendar yet.
+_IN_FEED = frozenset({Kind.HOSTING, Kind.GOING, Kind.WAITING})
+
+
+async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
+    """The file. The same events are the same bytes."""
+    now = reader.now
+    listed = [
+        entry
+        for entry in await own(reader, user_id, Instant(now - PAST), Instant(now + AHEAD))
+        if entry.kind in _IN_FEED
+    ][:MOST]
+    events = await several(reader, [EventId(entry.key) for entry in listed])
+    waiting = {entry.key for entry in listed if entry.kind is Kind.WAITING}
+    numbers = await sequences(reader, [event.id for event in events])
+    files = []
+    for event in events:
+        one = written(
+            event,
+            host=host,
+            url=f"{public_url}/events/{quote(event.slug)}",
+            sequence=numbers[event.id],
+            description=event.description,
+        )
+        if one is not None:
+            # Whether somebody has a place is not sure before they have one (RFC 5545, section 3.8.1.11).
+            files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))
+    return write_calendar(files, name=name, feed=FeedAddress(f"{public_url}/my/calendar"))
+
+
+def tag_of(file: bytes) -> str:
+    """A strong entity tag."""
+    return f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+
+
+async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | None:
+    """The token of the person's one feed; None where there is none.
+
+    Empty where one works that cannot be made again: its key is kept no more, or it was made for an account that became this one.
+    """
+    found = await queries.feed_of(reader, user_id)
+    if found is None:
+        return None
+    serial, token_hash = found
+    return key.fitting(lambda one: _token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
+
+
+async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
+    """The token of the person's one feed, which works from now on; one that works already stays."""
+    serial = await queries.feed_serial(tx, user_id)
+    return await token_of(tx, key, user_id) or await _with_serial(tx, key, user_id, serial)
+
+
+async def renew_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
+    """Another token; the one before opens nothing any more."""
+    return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id) + 1)
+
+
+async def close_feed(tx: Transaction, user_id: UserId) -> None:
+    """No token opens this calendar."""
+    await queries.set_feed(tx, user_id, await queries.feed_serial(tx, user_id) + 1, None)
+
+
+async def owner_of(reader: Reader, token: str) -> UserId | None:
+    """Whose calendar it is."""
+    return await queries.feed_owner(reader, _hash(token))
+
+
+async def _with_serial(tx: Transaction, key: SigningKey, user_id: UserId, serial: int) -> str:
+    token = _token(key, user_id, serial)
+    await queries.set_feed(tx, user_id, serial, _hash(token))
+    return token
+
+
+def _token(key: SigningKey, user_id: UserId, serial: int) -> str:
+    digest = key.digest(b"calendar feed\x00" + f"{user_id}\n{serial}".encode())
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

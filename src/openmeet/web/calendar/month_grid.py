@@ -1,0 +1,92 @@
+"""A month as a table of weeks, Monday first; pure. Whoever shows it puts links into the days."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Generic, TypeVar
+
+from groundwork.clock import DAY, Instant, from_datetime
+from openmeet.i18n import formatting
+from openmeet.recurrence import wall_time
+
+T = TypeVar("T")
+
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_DAYS = 7
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Day(Generic[T]):
+    """``is_other``: of the month before or after."""
+
+    iso: str
+    number: int
+    words: str
+    is_other: bool
+    is_today: bool
+    items: tuple[T, ...]
+
+    @property
+    def spoken(self) -> str:
+        """The full date with the number of events, for who does not see the table."""
+        count = len(self.items)
+        return f"{self.words}, {'no events' if not count else '1 event' if count == 1 else f'{count} events'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Month(Generic[T]):
+    name: str
+    before: str
+    after: str
+    weeks: tuple[tuple[Day[T], ...], ...]
+
+    @property
+    def is_bare(self) -> bool:
+        """Nothing is on: a phone, which shows days with something on them, would show nothing at all."""
+        return not any(day.items for week in self.weeks for day in week if not day.is_other)
+
+
+def first_of(text: str, today: date) -> date:
+    """The first day of the month ``YYYY-MM``; of the present one for what is no month that we know."""
+    found = _MONTH.fullmatch(text)
+    if found is None or not wall_time.FIRST_YEAR < int(found[1]) < wall_time.LAST_YEAR:
+        return today.replace(day=1)
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def bounds_of(first: date) -> tuple[Instant, Instant]:
+    """From when to when an event may start to fall into the table in any zone: two days wider than it on each side."""
+    start = _monday(first)
+    return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
+
+
+def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month[T]:
+    """The table. ``items``: each with its day, in the order in which a day shows them."""
+    by_day: dict[date, list[T]] = {}
+    for day, item in items:
+        by_day.setdefault(day, []).append(item)
+    after = (first + timedelta(days=31)).replace(day=1)
+    weeks = []
+    monday = _monday(first)
+    while monday < after:
+        weeks.append(tuple(_day(monday + timedelta(days=number), first, today, by_day) for number in range(_DAYS)))
+        monday += timedelta(days=_DAYS)
+    before = (first - timedelta(days=1)).replace(day=1)
+    return Month(
+        f"{formatting.month_name(first)} {first.year}", before.strftime("%Y-%m"), after.strftime("%Y-%m"), tuple(weeks)
+    )
+
+
+def _day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> Day[T]:
+    items = tuple(by_day.get(day, ()))
+    return Day(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
+
+
+def _monday(first: date) -> date:
+    return first - timedelta(days=first.weekday())
+
+
+def _midnight(day: date) -> Instant:
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))

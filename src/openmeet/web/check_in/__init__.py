@@ -1,0 +1,1 @@
+"""Tickets and the host's check-in list."""

@@ -1,0 +1,145 @@
+"""Check-in and tickets as JSON."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import host_decisions, lists
+from openmeet.domain.attendance.model import Attendance, AttendanceId
+from openmeet.domain.check_in import check_in as actions
+from openmeet.domain.check_in import codes, queries
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.identities.names import shown_names
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.check_in import tickets
+from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_PATH = "/api/events/{slug}/check-ins"
+
+
+class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Who is there: by the code of a ticket, or by the row of the list. One of both."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"ticketCode": "7KQM-4T2P-9XAB"}
+
+    ticket_code: str | None = None
+    attendance_id: str | None = None
+
+
+class CheckInShown(msgspec.Struct, rename="camel"):
+    """How they stand now, and how many people are there of those expected.
+
+    ``thereSince`` is older than the request where the same ticket was shown before, which ``isRepeated`` says.
+    """
+
+    attendance_id: str
+    display_name: str
+    status: AnswerStatusName
+    party: int
+    people_there: int
+    people_expected: int
+    there_since: str | None
+    is_repeated: bool
+
+
+class TicketShown(msgspec.Struct, rename="camel"):
+    """What the caller shows at the door; ``scanUrl`` is what the picture on the page says."""
+
+    ticket_code: str
+    scan_url: str
+    party: int
+
+
+async def check_in(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, CheckInWanted)
+    if (wanted.ticket_code is None) is (wanted.attendance_id is None):
+        raise InvalidInput("ticketCode", "Give a ticket’s code, or the id of an answer.")
+    async with database_of(request).transaction() as tx:
+        event = await host_decisions.hosted(tx, caller, _slug(request))
+        if wanted.attendance_id is not None:
+            who = AttendanceId(wanted.attendance_id)
+        else:
+            who = await actions.of_code(tx, request.app.state.code_key, event, wanted.ticket_code or "")
+        before = await queries.there_since(tx, who)
+        saved = await host_decisions.check_in(tx, caller, event.slug, who)
+        shown = await _shown(tx, saved, is_repeated=before is not None)
+    return json_response(shown)
+
+
+async def undo(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        who = AttendanceId(request.path_params["attendanceId"])
+        shown = await _shown(tx, await host_decisions.undo_check_in(tx, caller, _slug(request), who))
+    return json_response(shown)
+
+
+async def show_ticket(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event, mine = await actions.own(reader, caller, _slug(request))
+    code = codes.code_of(request.app.state.code_key, mine.id)
+    address = tickets.address_of(request.app.state.settings.public_url, event.slug, code)
+    return json_response(TicketShown(code, address, mine.party))
+
+
+async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInShown:
+    (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+    names = await shown_names(tx, [saved.user_id])
+    counts = await queries.counts(tx, saved.event_id)
+    name = lists.shown(one, names).name
+    since = await queries.there_since(tx, saved.id)
+    return CheckInShown(
+        saved.id,
+        name,
+        saved.status.value,
+        saved.party,
+        counts.there,
+        counts.expected,
+        None if since is None else iso(since),
+        is_repeated,
+    )
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        _PATH,
+        "checkIn",
+        "Somebody is there; twice is once. From a day before the start until a week after the end",
+        check_in,
+        {200: CheckInShown},
+        CheckInWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        f"{_PATH}/{{attendanceId}}",
+        "undoCheckIn",
+        "It was somebody else: they stand as before",
+        undo,
+        {200: CheckInShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/ticket",
+        "showTicket",
+        "The caller’s own ticket",
+        show_ticket,
+        {200: TicketShown},
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,155 @@
+"""The door: the list with its search, a ticket's code typed or scanned, and back again. And one's own ticket."""
+
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, Refused
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import door, host_decisions, lists
+from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.check_in import check_in as actions
+from openmeet.domain.check_in import codes, queries
+from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.seeing import private_details_for
+from openmeet.domain.events.time_words import join_from_words
+from openmeet.domain.identities.names import shown_names
+from openmeet.i18n import formatting
+from openmeet.recurrence import wall_time
+from openmeet.web.check_in import tickets
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Who may come through the door, in this order of likelihood.
+_EXPECTED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
+_OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.INTERESTED, AttendanceStatus.INVITED)
+
+_SHOWN = 200
+
+# The only page on which a camera is of use.
+_CAMERA = {"permissions-policy": "camera=(self), microphone=(), payment=()", "cache-control": "no-store"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/check-in", show, methods=["GET"]),
+        Route("/events/{slug}/check-in", check_in, methods=["POST"]),
+        Route("/events/{slug}/check-in/undo", undo, methods=["POST"]),
+        Route("/events/{slug}/ticket", show_ticket, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _door(request, EMPTY, code=request.query_params.get("code", ""))
+
+
+async def check_in(request: Request) -> Response:
+    """By a ticket's code, or by the row of the list."""
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    key: SigningKey = request.app.state.code_key
+    try:
+        async with database_of(request).transaction() as tx:
+            event = await host_decisions.hosted(tx, caller, slug)
+            chosen = typed.get("attendance", "")
+            code = typed.get("code", "")
+            attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
+            since = await queries.there_since(tx, attendance_id)
+            saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
+    except InvalidForm as wrong:
+        return await _door(request, Typed(typed, wrong.problems), status=400)
+    except Refused as refused:
+        return await _door(request, Typed(typed, {"": refused.why}), status=422)
+    query = {"done": saved.id, "q": typed.get("q", "")}
+    if since is not None:
+        return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
+    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}", said="checked_in")
+
+
+async def undo(request: Request) -> Response:
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(typed.get("attendance", "")))
+    query = urlencode({"q": typed.get("q", "")})
+    return go(f"/events/{quote(slug)}/check-in?{query}", said="check_in_undone")
+
+
+async def show_ticket(request: Request) -> Response:
+    """The caller's own ticket."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event, mine = await actions.own(reader, caller, _slug(request))
+        private = await private_details_for(reader, event, caller.user_id, is_going=mine.is_seated)
+    return ticket_page(request, event, mine.id, caller.display_name, mine.party, private)
+
+
+def ticket_page(
+    request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
+) -> Response:
+    """One ticket, for whoever holds it. ``private``: what they may know of place, link and door."""
+    code = codes.code_of(request.app.state.code_key, attendance_id)
+    when = ""
+    if event.starts_at is not None:
+        local = wall_time.local_of(event.starts_at, event.time_zone)
+        when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+    address = tickets.address_of(request.app.state.settings.public_url, event.slug, code)
+    context = {
+        "event": event,
+        "code": code,
+        "picture": tickets.picture_of(address),
+        "when": when,
+        "private": private,
+        "join_from_words": join_from_words(event, private),
+        "name": name,
+        "party": party,
+    }
+    return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
+
+
+async def _door(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
+    caller = caller_of(request)
+    q = (typed.value("q") or request.query_params.get("q", "")).strip()
+    key: SigningKey = request.app.state.code_key
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.hosted(reader, caller, _slug(request))
+        counts, now = await queries.counts(reader, event.id), reader.now
+        statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
+        rows = await lists.managed(reader, event.id, Wanted(statuses, q), None, _SHOWN)
+        done = request.query_params.get("done", "")
+        holder = ""
+        if code:
+            try:
+                holder = await actions.of_code(reader, key, event, code)
+            except InvalidForm as wrong:
+                typed = Typed({"code": code}, wrong.problems)
+        asked = [one for one in (holder, done) if one]
+        single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
+        since = await queries.there_since(reader, AttendanceId(holder or done))
+        names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
+        people = [lists.shown(one, names) for one in rows]
+        by_id = {one.attendance_id: lists.shown(one, names) for one in single}
+    context = {
+        "event": event,
+        "closed": door.closed_words(event, now),
+        "counts": counts,
+        "people": people,
+        "is_cut": len(rows) == _SHOWN,
+        "holder": by_id.get(AttendanceId(holder)),
+        "done": by_id.get(AttendanceId(done)),
+        "is_again": bool(request.query_params.get("again")),
+        "since": "" if since is None else formatting.clock(wall_time.local_of(since, event.time_zone)),
+        "q": q,
+        "typed": typed if typed.values or typed.problems else Typed({"code": code, "q": q}),
+    }
+    return page(request, "check_in/door.html", context, status=status, headers=_CAMERA)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

@@ -1,0 +1,63 @@
+"""Behind the link of letters that somebody else has caused: getting none of them any more, without an account.
+
+The token is all the authority there is (RFC 8058), and showing the page changes nothing, because mail servers open links before people do.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.outbox import left_alone
+from openmeet.outbox.left_alone import AddressHash
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    """To be served without asking who the viewer is or where the form came from."""
+    return [
+        Route("/mail/never/{token}", show, methods=["GET"]),
+        Route("/mail/never/{token}", leave_alone, methods=["POST"]),
+        Route("/mail/never/{token}/again", write_again, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    address = _address(request)
+    async with database_of(request).reader() as reader:
+        is_left_alone = await left_alone.is_left_alone(reader, address)
+    return _page(request, is_left_alone=is_left_alone)
+
+
+async def leave_alone(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
+    async with database_of(request).transaction() as tx:
+        await left_alone.leave_alone(tx, _address(request))
+    return _page(request, is_left_alone=True)
+
+
+async def write_again(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await left_alone.write_again(tx, _address(request))
+    return _page(request, is_left_alone=False, is_new=True)
+
+
+def _address(request: Request) -> AddressHash:
+    found = left_alone.address_in(request.app.state.code_key, request.path_params["token"])
+    if found is None:
+        raise NotFound("It was cut off on its way. Open it from the mail once more.", name=INVALID_LINK)
+    return found
+
+
+def _page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:
+    context = {
+        "is_left_alone": is_left_alone,
+        "is_new": is_new,
+        "path": f"/mail/never/{request.path_params['token']}",
+    }
+    return page(request, "emails/never.html", context, headers=_HEADERS)

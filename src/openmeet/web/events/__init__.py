@@ -1,0 +1,1 @@
+"""Events: creating, editing, drafts, the event page and its API, co-hosts, feeds, calendar files, structured data."""

@@ -1,0 +1,324 @@
+"""Lists and one event with its attendees, as JSON."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.attendance import attendee_queries, host_decisions, joining_queries
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.model import SEATED, SHOWN
+from openmeet.domain.attendance.registration import MAX_QUESTIONS
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events.by_record import find as find_by_record
+from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.host_model import MAX_CO_HOSTS
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.vocabulary import AccessFeature, Category
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.search import cursors, event_lists, query, search
+from openmeet.domain.search.event_lists import Mine, Position
+from openmeet.domain.users.model import Caller, UserKind
+from openmeet.i18n.formatting import iso
+from openmeet.outbox import publications
+from openmeet.outbox.publications import Standing
+from openmeet.web.api.etags import etag_of
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import limit_of
+from openmeet.web.attendance.registration_api import questions_shown
+from openmeet.web.events import links, view
+from openmeet.web.events.publication_view import event_words
+from openmeet.web.events.shapes import (
+    AnswerStatusName,
+    CountsShown,
+    EventDetail,
+    HostShown,
+    PublicationShown,
+    event_fields,
+)
+from openmeet.web.events.words import must_be_here
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+DEFAULT_LIMIT = 30
+MAX_LIMIT = 100
+MAX_ATTENDEES = 1000
+
+
+class EventList(msgspec.Struct, rename="camel"):
+    """A page of a list; ``cursor`` is null on the last."""
+
+    events: list[EventDetail]
+    cursor: str | None
+
+
+class AttendeeShown(msgspec.Struct, rename="camel"):
+    """One person's answer. ``isShadow``: known only by what their repository says."""
+
+    person_id: str
+    display_name: str
+    is_shadow: bool
+    status: AnswerStatusName
+    answered_at: str
+
+
+class AttendeeList(msgspec.Struct, rename="camel"):
+    """Who answered, in the order of answers. Those who wait stand here, in the order of the line, for hosts and themselves; others count them.
+
+    ``cursor`` is null on the last page.
+    """
+
+    counts: CountsShown
+    attendees: list[AttendeeShown]
+    cursor: str | None
+
+
+ModeName = Literal["in_person", "online"]
+SourceName = Literal["all", "openmeet", "bluesky", "atproto"]
+GroupsName = Literal["mine"]
+MineName = Literal["upcoming", "going", "hosting", "drafts", "waiting", "past"]
+
+_CURSOR = Parameter("cursor", "Where the page before ended")
+_LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+async def list_events(request: Request) -> Response:
+    uri = request.query_params.get("uri", "")
+    if uri:
+        return await _list_by_uri(request, uri)
+    caller = caller_or_none(request)
+    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    wanted = query.wanted_of(typed, caller.user_id if caller else None)
+    after, limit = paging(request)
+    async with database_of(request).reader() as reader:
+        found = await search.coming(reader, wanted, after, limit + 1)
+        cursor = cursors.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
+        return json_response(EventList(await details_of(reader, request, found[:limit]), cursor))
+
+
+async def _list_by_uri(request: Request, uri: str) -> Response:
+    """The one event that a record stands for, also when it is over or has no date yet; nobody else's business stays so."""
+    async with database_of(request).reader() as reader:
+        event = await find_by_record(reader, uri)
+        caller = caller_or_none(request)
+        viewer = caller.user_id if caller else None
+        is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, is_invited=False)
+        found = [event] if event and is_seen else []
+        return json_response(await events_page(reader, request, found, 1))
+
+
+async def list_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("which", Mine.UPCOMING.value)
+    if asked not in set(Mine):
+        raise InvalidInput("which", "Choose one of: " + ", ".join(Mine) + ".")
+    after, limit = paging(request)
+    async with database_of(request).reader() as reader:
+        found = await event_lists.mine(reader, caller.user_id, Mine(asked), after, limit + 1)
+        return json_response(await events_page(reader, request, found, limit))
+
+
+async def show_event(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        event = await _visible(reader, request, caller)
+        (detail,) = await details_of(reader, request, [event])
+    return json_response(detail, headers=etag_of(event.revision))
+
+
+async def list_attendees(request: Request) -> Response:
+    caller = caller_or_none(request)
+    after, limit = (
+        cursors.unpack_place(request.query_params.get("cursor", "")),
+        limit_of(request, MAX_ATTENDEES, MAX_ATTENDEES),
+    )
+    async with database_of(request).reader() as reader:
+        event = await _visible(reader, request, caller)
+        counts = (await counts_shown(reader, [event.id]))[event.id]
+        joining = await joining_queries.of_event(reader, event)
+        mine = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
+        is_hosting = await host_decisions.may_host(reader, event, caller)
+        sees_list = is_hosting or view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
+        people = (
+            await attendee_queries.attendees(
+                reader,
+                event.id,
+                SHOWN,
+                limit=limit + 1,
+                viewer=caller.user_id if caller else None,
+                with_private=is_hosting,
+                after=after,
+            )
+            if sees_list
+            else []
+        )
+        people, has_more = people[:limit], len(people) > limit
+        names = await shown_names(reader, [one.user_id for one in people])
+    return json_response(
+        AttendeeList(
+            CountsShown(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
+            [
+                AttendeeShown(
+                    one.user_id,
+                    names[one.user_id],
+                    one.kind is UserKind.SHADOW and not one.is_guest,
+                    one.status.value,
+                    iso(one.answered_at),
+                )
+                for one in people
+            ],
+            cursors.pack_place(people[-1].place, people[-1].answered_at, people[-1].attendance_id)
+            if has_more
+            else None,
+        )
+    )
+
+
+async def _visible(reader: Reader, request: Request, caller: Caller | None) -> Event:
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+    viewer = caller.user_id if caller else None
+    if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+        raise NotFound("There is no such event.")
+    must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+    return event
+
+
+async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
+    """One page of a list, of which one event more was looked for."""
+    cursor = cursors.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
+    return EventList(await details_of(reader, request, found[:limit]), cursor)
+
+
+async def details_of(reader: Reader, request: Request, events: Sequence[Event]) -> list[EventDetail]:
+    """Events as the caller sees them, in as many statements as one."""
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    ids = [event.id for event in events]
+    counts = await counts_shown(reader, ids)
+    mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    surroundings = await links.around(reader, events, viewer, request.app.state.settings.public_url)
+    joinings = await joining_queries.of_events(reader, events)
+    beside = await co_host_queries.beside_authors(reader, ids)
+    others = [user_id for several in beside.values() for user_id in several]
+    names = await shown_names(reader, [*(event.author_id for event in events), *others])
+    run = await seeing.run_among(reader, events, viewer)
+    own = [event.id for event in events if event.author_id == viewer]
+    standings = await publications.states(reader, publications.Kind.EVENT, own)
+    has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
+    found = []
+    for event in events:
+        answer = mine.get(event.id)
+        count = counts[event.id]
+        standing = standings.get(event.id)
+        is_going = answer is not None and answer.status in SEATED
+        private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
+        found.append(
+            EventDetail(
+                **event_fields(event, private, request.app.state.settings.public_url),
+                **surroundings.fields(event),
+                host_name=names[event.author_id],
+                co_hosts=[HostShown(user_id, names[user_id]) for user_id in beside.get(event.id, ())],
+                counts=CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
+                my_status=answer.status.value if answer else None,
+                needs_approval=joinings[event.id].needs_approval,
+                questions=questions_shown(joinings[event.id]),
+                publication=_publication(event, standing, reader.now, has_agreed=has_agreed),
+            )
+        )
+    return found
+
+
+def _publication(event: Event, standing: Standing | None, now: Instant, *, has_agreed: bool) -> PublicationShown | None:
+    if standing is None:
+        return None
+    their_record = event.record_uri if event.is_record_of_author else None
+    return PublicationShown(
+        standing.state_for_programs(is_by_another_app=their_record is not None),
+        event_words(event, standing, now, has_agreed=has_agreed),
+        standing.uri or their_record,
+        iso(standing.changed_at) if standing.changed_at else None,
+    )
+
+
+def paging(request: Request) -> tuple[Position | None, int]:
+    """Where the page begins and how long it is; InvalidInput names the parameter."""
+    limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
+    return cursors.unpack(request.query_params.get("cursor", "")), limit
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events",
+        "listEvents",
+        "Coming public events, soonest first; with words, those with them in the title before the others",
+        list_events,
+        {200: EventList},
+        parameters=(
+            Parameter("q", "Words, or beginnings of words, that all occur in title, description, tags or place"),
+            Parameter("from", "First day, YYYY-MM-DD, in each event’s own time zone"),
+            Parameter("to", "Last day, YYYY-MM-DD, included"),
+            Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),
+            Parameter("category", "What it is about", shape=Category),
+            Parameter("tag", "One tag"),
+            Parameter("language", "A language that is spoken: its name or its code"),
+            Parameter("access", "What there is for people who need it", shape=AccessFeature),
+            Parameter("mode", "How people take part; what is held both ways is in either", shape=ModeName),
+            Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
+            Parameter("near", "A point: latitude, longitude in degrees, like 52.52,13.40"),
+            Parameter("within", f"Kilometres around that point, 1 to {query.MAX_WITHIN}", shape=int),
+            Parameter("groups", "mine: events of the caller’s groups, those for members too", shape=GroupsName),
+            _CURSOR,
+            _LIMIT,
+        ),
+        needs_session=False,
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}",
+        "showEvent",
+        f"One event; it has at most {MAX_CO_HOSTS} co-hosts, and asks at most {MAX_QUESTIONS} questions",
+        show_event,
+        {200: EventDetail},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/events/{slug}/attendees",
+        "listAttendees",
+        "Who answered",
+        list_attendees,
+        {200: AttendeeList},
+        parameters=(
+            _CURSOR,
+            Parameter("limit", f"People per page, 1 to {MAX_ATTENDEES}; absent: {MAX_ATTENDEES}", shape=int),
+        ),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/my/events",
+        "listMyEvents",
+        "Events of the caller, soonest first: by default those ahead that they host, go to or are interested in",
+        list_mine,
+        {200: EventList},
+        parameters=(
+            Parameter("which", "One list; upcoming is hosting and going together", shape=MineName),
+            _CURSOR,
+            _LIMIT,
+        ),
+    ),
+)

@@ -1,0 +1,63 @@
+"""One event as a file for calendar programs, with as much of the place as its reader may know. The link to join stands in no file."""
+
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.series.sequences import sequences
+from openmeet.web.events import feeds
+from openmeet.web.events.words import must_be_here
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+_UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
+
+
+def routes() -> list[Route]:
+    """The file stands before ``/events/{slug}``."""
+    return [Route("/events/{slug}.ics", serve, methods=["GET"])]
+
+
+async def serve(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
+        if (
+            event is None
+            or (event.is_hidden and event.author_id != viewer)
+            or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
+        ):
+            raise NotFound("There is no such event.")
+        must_be_here(event)
+        is_going = mine is not None and mine.status in SEATED
+        seen = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+        numbers = await sequences(reader, [event.id])
+        changed = feeds.changed_at([event], reader.now, mine.answered_at if mine else None)
+    public_url = request.app.state.settings.public_url
+    entry = written(
+        event,
+        host=urlsplit(public_url).hostname or "localhost",
+        url=f"{public_url}/events/{quote(event.slug)}",
+        sequence=numbers[event.id],
+        description=event.description,
+        place=seen.place,
+    )
+    if entry is None:
+        raise NotFound("This event has no date yet. Once it has one, it can be added to a calendar.")
+    is_unsure = mine is not None and mine.status in _UNSURE
+    file = write_calendar([replace(entry, is_tentative=entry.is_tentative or is_unsure)], name=event.title)
+    return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")

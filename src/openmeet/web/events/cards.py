@@ -1,0 +1,44 @@
+"""Cards of events under the headings of their days, with everything that a list of events shows of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.users.model import Caller
+from openmeet.outbox import publications
+from openmeet.web.events import badges
+from openmeet.web.events.listing import Day, Further, days
+from openmeet.web.events.publication_view import event_words
+
+
+async def day_cards(
+    reader: Reader,
+    request: Request,
+    caller: Caller | None,
+    events: list[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, Further] = MappingProxyType({}),
+) -> list[Day]:
+    """Cards of these events, in their order. ``with_sync``: of a list of the caller's own events, with how they are synced."""
+    ids = [event.id for event in events]
+    counts = await counts_shown(reader, ids)
+    mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}
+    sync: dict[str, str] = {}
+    if with_sync and caller:
+        own = [event for event in events if event.author_id == caller.user_id]
+        standings = await publications.states(reader, publications.Kind.EVENT, [event.id for event in own])
+        has_agreed = (await consent(reader, caller.user_id)).is_given
+        sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
+    hosted = await seeing.run_among(reader, events, caller.user_id) if with_sync and caller else set()
+    shown = await badges.in_a_list(
+        reader, events, request.app.state.settings.public_url, caller.user_id if caller else None
+    )
+    return days(events, counts, mine, sync, further, hosted, shown)

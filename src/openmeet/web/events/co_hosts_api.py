@@ -1,0 +1,269 @@
+"""Who hosts an event beside its author, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.events import co_host_queries, co_hosts, handing_over, permissions, queries, seeing
+from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.events.co_hosts_view import asked_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
+
+
+class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``whom``: an e-mail address, or the handle of somebody who has signed in here.
+
+    ``forSeries``: to host every coming date of the event's series, also later ones.
+    """
+
+    whom: str
+    for_series: bool = False
+
+
+class CoHostShown(msgspec.Struct, rename="camel"):
+    """One invitation. ``personId`` is null while nobody has taken it; ``email`` is of one that went by mail."""
+
+    id: str
+    person_id: str | None
+    display_name: str
+    email: str | None
+    state: CoHostStateName
+    for_series: bool
+    invited_at: str
+    expires_at: str
+
+
+class CoHostList(msgspec.Struct, rename="camel"):
+    """Everybody who was ever asked, in that order; ``cursor`` is null on the last page."""
+
+    co_hosts: list[CoHostShown]
+    cursor: str | None
+
+
+class AskedShown(msgspec.Struct, rename="camel"):
+    """An invitation to host an event, which waits for a yes or no; ``token`` says which."""
+
+    token: str
+    title: str
+    host_name: str
+    expires_at: str
+
+
+class AskedList(msgspec.Struct, rename="camel"):
+    """The oldest first; ``cursor`` is null on the last page."""
+
+    invitations: list[AskedShown]
+    cursor: str | None
+
+
+async def list_co_hosts(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    async with database_of(request).reader() as reader:
+        event = await queries.by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_allowed(reader, event, caller.user_id, Act.SEE)
+        read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
+        found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(CoHostList(await _shown(reader, found), cursor))
+
+
+async def list_asked(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    async with database_of(request).reader() as reader:
+        found, cursor = await asked_of(reader, caller.user_id, request.app.state.code_key, page)
+    shown = [AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
+    return json_response(AskedList(shown, cursor))
+
+
+async def invite(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, CoHostWanted)
+    async with database_of(request).transaction() as tx:
+        one = await co_hosts.invite(tx, caller, _slug(request), wanted.whom, for_series=wanted.for_series)
+        (shown,) = await _shown(tx, [one])
+    return json_response(shown, 201)
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def leave(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.leave(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def offer(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.offer(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def take_over(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.accept(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def drop_offer(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await handing_over.drop(tx, caller_of(request), _slug(request))
+    return Response(status_code=204)
+
+
+async def accept(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.accept(tx, caller_of(request), _invitation(request))
+    return Response(status_code=204)
+
+
+async def decline(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.decline(tx, caller_of(request), _invitation(request))
+    return Response(status_code=204)
+
+
+async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
+    people: list[UserId] = [one.user_id for one in found if one.user_id is not None]
+    names = await shown_names(reader, people)
+    return [
+        CoHostShown(
+            one.id,
+            one.user_id,
+            names[one.user_id] if one.user_id is not None else "",
+            one.email,
+            one.state.value,
+            one.is_for_series,
+            iso(one.created_at),
+            iso(one.expires_at),
+        )
+        for one in found
+    ]
+
+
+def _invitation(request: Request) -> CoHostId:
+    found = permissions.invitation_in(request.app.state.code_key, request.path_params["token"])
+    if found is None:
+        raise NotFound("This invitation does not work any more.")
+    return found
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+_FAILURES = (403, 404)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events/{slug}/co-hosts",
+        "listCoHosts",
+        "Who was asked to host the event, for its hosts",
+        list_co_hosts,
+        {200: CoHostList},
+        parameters=(CURSOR, LIMIT),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts",
+        "inviteCoHost",
+        "Ask somebody to host the event, too",
+        invite,
+        {201: CoHostShown},
+        CoHostWanted,
+        failures=(403, 404, 422, 429),
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}/co-hosts/{id}",
+        "removeCoHost",
+        "Take a co-host away, or an invitation back",
+        remove,
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts/leave",
+        "leaveCoHosts",
+        "Host the event no more",
+        leave,
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/co-hosts/{id}/offer",
+        "offerEvent",
+        "Offer the event itself to somebody who hosts it, too",
+        offer,
+        {204: None},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/owner",
+        "takeEventOver",
+        "Own an event that the caller is offered; who had it before hosts it, too",
+        take_over,
+        {204: None},
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}/owner/offer",
+        "dropEventOffer",
+        "Take the offer of an event back, or say no to it",
+        drop_offer,
+        {204: None},
+        failures=(404, 409),
+    ),
+    Operation(
+        "GET",
+        "/api/my/co-hosting",
+        "listMyCoHosting",
+        "What the caller is asked to host",
+        list_asked,
+        {200: AskedList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "POST",
+        "/api/co-hosting/{token}/accept",
+        "acceptCoHosting",
+        "Say yes to an invitation to host",
+        accept,
+        {204: None},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/co-hosting/{token}/decline",
+        "declineCoHosting",
+        "Say no to an invitation to host",
+        decline,
+        {204: None},
+        failures=_FAILURES,
+    ),
+)

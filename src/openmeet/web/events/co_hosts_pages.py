@@ -1,0 +1,177 @@
+"""Who hosts an event beside its author: the list, inviting, taking away, and the page where the invited person says yes or no."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.events import co_host_queries, co_hosts, handing_over, permissions, queries, seeing, time_words
+from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.domain.identities.names import shown_names
+from openmeet.web.events.co_hosts_view import HostLine, lines_of
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/hosts", show, methods=["GET"]),
+        Route("/events/{slug}/hosts", invite, methods=["POST"]),
+        Route("/events/{slug}/hosts/leave", leave, methods=["POST"]),
+        Route("/events/{slug}/hosts/{co_host}/remove", remove, methods=["POST"]),
+        Route("/events/{slug}/hosts/{co_host}/offer", offer, methods=["POST"]),
+        Route("/events/{slug}/owner", answer_offer, methods=["POST"]),
+        Route("/co-hosting/{token}", show_invitation, methods=["GET"]),
+        Route("/co-hosting/{token}", answer, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _list(request, EMPTY)
+
+
+async def invite(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            await co_hosts.invite(
+                tx,
+                caller_of(request),
+                _slug(request),
+                typed.get("whom", ""),
+                for_series=bool(typed.get("for_series")),
+            )
+    except InvalidForm as wrong:
+        return await _list(request, typed_again(typed, wrong), status=400)
+    except Refused as refused:
+        return await _list(request, Typed(typed, {"whom": refused.why}), status=422)
+    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_invited")
+
+
+async def leave(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.leave(tx, caller_of(request), _slug(request))
+    return go("/my/events", said="co_host_left")
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["co_host"]))
+    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_removed")
+
+
+async def offer(request: Request) -> Response:
+    try:
+        async with database_of(request).transaction() as tx:
+            co_host = CoHostId(request.path_params["co_host"])
+            await handing_over.offer(tx, caller_of(request), _slug(request), co_host)
+    except Refused as refused:
+        return await _list(request, Typed({}, {"": refused.why}), status=422)
+    return go(f"/events/{quote(_slug(request))}/hosts", said="event_offered")
+
+
+async def answer_offer(request: Request) -> Response:
+    """Yes or no of whom the event is offered to; the owner takes the offer back by the same no."""
+    caller, slug = caller_of(request), _slug(request)
+    wish = (await read_form(request)).get("wish", "")
+    async with database_of(request).transaction() as tx:
+        if wish == "yes":
+            await handing_over.accept(tx, caller, slug)
+        else:
+            await handing_over.drop(tx, caller, slug)
+    return go(f"/events/{quote(slug)}", said="event_taken_over" if wish == "yes" else "offer_dropped")
+
+
+async def show_invitation(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        one, event = await _invitation(reader, request)
+        names = await shown_names(reader, [one.invited_by, event.author_id])
+        caller = caller_or_none(request)
+        is_theirs = caller is not None and await co_hosts.is_for(reader, one, caller.user_id)
+        viewer = caller.user_id if caller else None
+        sees = is_theirs or await seeing.may_see(reader, event, viewer, is_invited=False)
+    context = {
+        "event": event,
+        "title": (event.title or "an event") if sees else "",
+        "is_theirs": is_theirs,
+        "when": time_words.start_words(event) if sees else "",
+        "by": names[one.invited_by],
+        "is_signed_in": caller is not None,
+        "is_for_series": one.is_for_series,
+        "allowed": [words for act, words in _MAY.items() if permissions.may(permissions.Standing.CO_HOST, act)],
+    }
+    return page(request, "events/co_hosting.html", context, headers=_HEADERS)
+
+
+async def answer(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        one, _ = await _invitation(tx, request)
+        if typed.get("answer") == "yes":
+            event = await co_hosts.accept(tx, caller, one.id)
+            return go(f"/events/{quote(event.slug)}", said="co_host_accepted")
+        await co_hosts.decline(tx, caller, one.id)
+    return go("/my/events", said="co_host_declined")
+
+
+_MAY = {
+    Act.EDIT: "change what it says, where and when it is",
+    Act.CANCEL: "cancel it and bring it back",
+    Act.DECIDE_ANSWERS: "decide about answers",
+    Act.MESSAGE: "write to those who answered",
+}
+
+
+async def _list(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await queries.by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        standing = await seeing.standing_of(reader, event, caller.user_id)
+        permissions.must_be_allowed(standing, Act.SEE)
+        found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
+        names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
+        offered = await co_host_queries.offered(reader, event.id)
+        lines: list[HostLine] = lines_of(found, names, reader.now, request.app.state.code_key, offered)
+    context = {
+        "event": event,
+        "author": names[event.author_id],
+        "lines": lines,
+        "public_url": request.app.state.settings.public_url,
+        "typed": typed,
+        "may_choose": permissions.may(standing, Act.CHOOSE_HOSTS),
+        "is_date": event.place_in_series is not None,
+        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),
+        "may_hand_over": permissions.may(standing, Act.HAND_OVER) and event.place_in_series is None,
+        "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
+        "may_leave": permissions.may(standing, Act.LEAVE),
+    }
+    return page(request, "events/co_hosts.html", context, status=status)
+
+
+async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
+    invitation_id = permissions.invitation_in(request.app.state.code_key, request.path_params["token"])
+    one = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
+    event = await queries.by_id(reader, EventId(one.event_id)) if one else None
+    if one is None or event is None or event.is_gone or not one.is_open(reader.now):
+        raise NotFound(
+            "The invitation was taken back, or it is too old. Ask the host for a new one.", name=INVALID_LINK
+        )
+    return one, event
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

@@ -1,0 +1,83 @@
+"""Making an event by the API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm
+from groundwork.http.json_bodies import read_json
+from openmeet.domain.events import actions, rules
+from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.queries import by_id, by_slug
+from openmeet.web.api.operations import Operation
+from openmeet.web.events.detail import to_host
+from openmeet.web.events.new_pages import publish_first
+from openmeet.web.events.shapes import API_FIELDS, EventDetail, EventWanted
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, EventWanted)
+    details = checked(wanted, request.app.state.clock.now())
+    async with database_of(request).transaction() as tx:
+        group = await group_for(tx, wanted.group, caller.user_id)
+        is_held = await is_held_at_first(tx, caller.user_id, details, group)
+        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+        return await to_host(request, tx, event, 201)
+
+
+async def publish_afterwards(request: Request, response: Response) -> Response:
+    """An author who publishes first: their PDS is asked once the effect is durable, and the answer says what came of it.
+
+    For operations that answer an event: ``Operation(afterwards=publish_afterwards)``.
+    """
+    made = msgspec.json.decode(bytes(response.body), type=EventDetail)
+    if not made.awaits_repository:
+        return response
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(made.slug))
+    if event is None or not event.is_held or event.is_draft or not await publish_first(request, event):
+        return response
+    async with database_of(request).reader() as reader:
+        return await to_host(request, reader, await by_id(reader, event.id) or event, response.status_code)
+
+
+@contextmanager
+def in_api_names() -> Iterator[None]:
+    """Problems of a form under the names that the API uses."""
+    try:
+        yield
+    except InvalidForm as wrong:
+        raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
+
+
+def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
+    """``rules.check``, with problems under the names that the API uses; a start that is over must be meant."""
+    with in_api_names():
+        details = rules.check(wanted.submission(), before)
+    if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
+        raise InvalidForm({"starts_local": "This start is over. Send allowPast: true if that is right."})
+    return details
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events",
+        "createEvent",
+        "Make an event; the caller hosts it",
+        create,
+        {201: EventDetail},
+        EventWanted,
+        failures=(403, 404, 422),
+        afterwards=publish_afterwards,
+    ),
+)

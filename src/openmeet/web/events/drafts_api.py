@@ -1,0 +1,166 @@
+"""Publishing a draft, now or by the clock, making an event a draft again, and copying one, as JSON."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, NotFound
+from groundwork.http.json_bodies import read_json
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance.unpublishing import unpublish
+from openmeet.domain.events import actions, copy, draft_queries, drafts, rules, seeing
+from openmeet.domain.events.group_events import group_of_copy
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.queries import by_id, by_slug
+from openmeet.domain.events.submissions import beside, unpack, values_of_event
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.events.create_api import in_api_names, publish_afterwards
+from openmeet.web.events.detail import to_host
+from openmeet.web.events.recurrence_choice import repeating_of
+from openmeet.web.events.shapes import EventDetail
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class Publication(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """When: at once without ``publishAt``, else at that instant, by the clock."""
+
+    publish_at: str | None = None
+
+
+class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """When the copy is: wall-clock times in the zone of the event. With ``isDraft`` it is not published yet."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"startsLocal": "2027-03-09T18:00", "endsLocal": None, "isDraft": True}
+
+    starts_local: str
+    ends_local: str | None = None
+    is_draft: bool = False
+    allow_past: bool = False
+
+
+async def publish(request: Request) -> Response:
+    caller = caller_of(request)
+    at = _instant((await read_json(request, Publication)).publish_at)
+    async with database_of(request).transaction() as tx:
+        before = await _visible(tx, request)
+        revision = expected_revision(request)
+        if not before.is_draft:
+            # It is published already, and stays so.
+            await actions.lock_hosted(tx, caller, before.slug, revision)
+            return await to_host(request, tx, before)
+        kept = await draft_queries.fields(tx, before.id)
+        typed, more = unpack(kept), beside(kept)
+        repeating = repeating_of(request)
+        with in_api_names():
+            details = rules.check(typed, before)
+            again = repeating.check(more, details) if repeating else None
+        if repeating and again is not None:
+            if at is not None:
+                raise InvalidForm({"publishAt": "What comes again is published by hand."})
+            locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
+            begun = await repeating.of_draft(request, tx, caller, locked, details, again)
+            event = await by_id(tx, begun.first) or before
+        elif at is None:
+            event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
+        else:
+            if at <= tx.now or at >= details.starts_at:
+                raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
+            event = await drafts.keep(tx, caller, before.slug, typed, more, publish_at=at, expected_revision=revision)
+        return await to_host(request, tx, event)
+
+
+async def make_draft(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        event = await unpublish(tx, caller_of(request), _slug(request), expected_revision=expected_revision(request))
+        return await to_host(request, tx, event)
+
+
+async def duplicate(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Copy)
+    async with database_of(request).transaction() as tx:
+        event = await copy.to_be_copied(tx, _slug(request), caller)
+        typed = values_of_event(event) | {"starts": wanted.starts_local, "ends": wanted.ends_local or ""}
+        with in_api_names():
+            details = rules.check(rules.Submission(**typed))
+            if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
+                raise InvalidForm({"starts": "This start is over. Send allowPast: true if that is right."})
+        details = copy.with_what_nobody_types(details, event)
+        # Who may not make events in its group makes one of their own.
+        group = await group_of_copy(tx, event, caller.user_id)
+        is_held = await is_held_at_first(tx, caller.user_id, details, group)
+        made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+        # How people get in is part of what is copied.
+        await joining_queries.copy_of_event(tx, event, made.id)
+        return await to_host(request, tx, made, 201)
+
+
+def _instant(text: str | None) -> Instant | None:
+    if text is None:
+        return None
+    try:
+        return Instant(parse_datetime(text))
+    except Malformed:
+        raise InvalidForm({"publishAt": "Write an instant like 2027-03-02T17:00:00Z."}) from None
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+async def _visible(tx: Transaction, request: Request) -> Event:
+    event = await by_slug(tx, _slug(request))
+    if (
+        event is None
+        or event.is_gone
+        or not await seeing.may_see(tx, event, caller_of(request).user_id, is_invited=False)
+    ):
+        raise NotFound("There is no such event.")
+    return event
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events/{slug}/publish",
+        "publishEvent",
+        "Publish a draft, now or by the clock; one that comes again becomes a series, and the answer is its first date",
+        publish,
+        {200: EventDetail},
+        Publication,
+        (IF_MATCH,),
+        failures=(403, 404, 412, 422),
+        afterwards=publish_afterwards,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/unpublish",
+        "unpublishEvent",
+        "Make the event a draft again, while nobody has answered",
+        make_draft,
+        {200: EventDetail},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/duplicate",
+        "duplicateEvent",
+        "Make a new event that says the same, on another date and without answers",
+        duplicate,
+        {201: EventDetail},
+        Copy,
+        failures=(403, 404, 422),
+        afterwards=publish_afterwards,
+    ),
+)

@@ -1,0 +1,202 @@
+"""Events as files that programs follow: Atom, JSON Feed, a calendar. What everybody may know, and never a link to join.
+
+Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 by ``calendars``, RFC 9110 section 13 (sent again only when changed). The same events are the same bytes, so a file's tag holds.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree as ET
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import DAY, SECOND, Instant
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.vocabulary import CATEGORY_WORDS
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
+from openmeet.i18n import formatting
+from openmeet.i18n.markdown import summary_of
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.events.listing import place_words
+
+ATOM = "application/atom+xml; charset=utf-8"
+JSON = "application/feed+json; charset=utf-8"
+CALENDAR = "text/calendar; charset=utf-8"
+
+# How long caches keep a feed that is the same for everybody.
+_SHARED_SECONDS = 15 * 60
+
+_ATOM = "http://www.w3.org/2005/Atom"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is followed: its name, what it is known by for ever, its page, and the address of this very file.
+
+    ``since``: what a feed says never begins before that, whatever its events do.
+    """
+
+    name: str
+    id: str
+    page: str
+    address: str
+    since: Instant | None = None
+
+
+def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
+    """The feed in the order given. Cancelled events say so in their title."""
+    ET.register_namespace("", _ATOM)
+    root = ET.Element(_name("feed"))
+    _put(root, "title", feed.name)
+    _put(root, "id", feed.id)
+    _put(root, "updated", formatting.iso(max([feed.since or Instant(0), *(event.updated_at for event in events)])))
+    ET.SubElement(root, _name("link"), rel="alternate", type="text/html", href=feed.page)
+    ET.SubElement(root, _name("link"), rel="self", type="application/atom+xml", href=feed.address)
+    _put(ET.SubElement(root, _name("author")), "name", feed.name)
+    for event in events:
+        entry = ET.SubElement(root, _name("entry"))
+        _put(entry, "title", _title(event))
+        _put(entry, "id", f"urn:uuid:{event.id}")
+        _put(entry, "published", formatting.iso(event.created_at))
+        _put(entry, "updated", formatting.iso(event.updated_at))
+        ET.SubElement(entry, _name("link"), rel="alternate", type="text/html", href=_address(event, public_url))
+        _put(entry, "summary", _summary(event))
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + bytes(ET.tostring(root, encoding="utf-8"))
+
+
+def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
+    """The same as a JSON Feed."""
+    items = [
+        {
+            "id": f"urn:uuid:{event.id}",
+            "url": _address(event, public_url),
+            "title": _title(event),
+            "content_text": _summary(event),
+            "date_published": formatting.iso(event.created_at),
+            "date_modified": formatting.iso(event.updated_at),
+            "tags": [*(CATEGORY_WORDS[one] for one in event.categories), *event.tags],
+        }
+        for event in events
+    ]
+    return msgspec.json.encode(
+        {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": feed.name,
+            "home_page_url": feed.page,
+            "feed_url": feed.address,
+            "items": items,
+        }
+    )
+
+
+def calendar_of(
+    feed: Feed,
+    events: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    public_url: str,
+    series: Sequence[WrittenEvent] = (),
+) -> bytes:
+    """The same for calendar programs, with their numbers of ``series.sequences``; what has no date yet is left out.
+
+    ``series``: what stands there of whole ones.
+    """
+    host = urlsplit(public_url).hostname or "localhost"
+    entries = [
+        written(
+            event,
+            host=host,
+            url=_address(event, public_url),
+            sequence=numbers[event.id],
+            description=event.description,
+        )
+        for event in events
+    ]
+    found = [*series, *(entry for entry in entries if entry is not None)]
+    return write_calendar(found, name=feed.name, feed=FeedAddress(feed.page, feed.address))
+
+
+def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:
+    """When a file of these events changed, as far as a date can tell: no earlier than this day began (UTC).
+
+    What is withdrawn, or over, leaves the file without a trace in what remains. Programs that compare dates alone, and no
+    tags, miss that until the next day at most.
+    """
+    return Instant(max(since or 0, now - now % DAY, *(event.updated_at for event in events)))
+
+
+def served(
+    request: Request,
+    file: bytes,
+    media_type: str,
+    changed: Instant,
+    name: str = "",
+    *,
+    is_shared: bool = False,
+    varies: bool = False,
+) -> Response:
+    """The file, or that it is the one the client has. Unless it is the same for everybody, no shared cache keeps it.
+
+    ``varies``: who signs in gets another file at this address. A shared file may be up to fifteen minutes old: calendars and feed readers look again every few hours anyway.
+    ``changed``: by ``changed_at``. A date counts only where the client has no tag, and only if it is the very date that was sent.
+    """
+    tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
+    date = formatdate(changed // SECOND, usegmt=True)
+    headers = {
+        "etag": tag,
+        "last-modified": date,
+        "cache-control": f"public, max-age={_SHARED_SECONDS}" if is_shared else "private, no-cache",
+    }
+    if varies:
+        headers["vary"] = "cookie"
+    known = request.headers.get("if-none-match")
+    if request.headers.get("if-modified-since") == date if known is None else tag in known:
+        return Response(status_code=304, headers=headers)
+    if name:
+        headers["content-disposition"] = f'inline; filename="{name}"'
+    return Response(file, headers=headers, media_type=media_type)
+
+
+def served_as(
+    request: Request, kind: str, feed: Feed, events: Sequence[Event], public_url: str, changed: Instant
+) -> Response:
+    """A feed that is the same for everybody, as ``kind``: ``atom`` or ``json``."""
+    writing, media_type = _NEWS[kind]
+    return served(request, writing(feed, events, public_url), media_type, changed, is_shared=True)
+
+
+def when_words(event: Event) -> str:
+    """``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``."""
+    if event.starts_at is None:
+        return "Date to be announced"
+    starts = local_of(event.starts_at, event.time_zone)
+    return f"{formatting.span(starts, None)} {formatting.zone_words(starts, event.time_zone)}"
+
+
+_NEWS = {"atom": (atom_of, ATOM), "json": (json_of, JSON)}
+
+
+def _title(event: Event) -> str:
+    return f"Cancelled: {event.title}" if event.is_cancelled else event.title
+
+
+def _address(event: Event, public_url: str) -> str:
+    return f"{public_url}/events/{quote(event.slug)}"
+
+
+def _summary(event: Event) -> str:
+    return " · ".join(filter(None, (when_words(event), place_words(event), summary_of(event.description))))
+
+
+def _put(parent: ET.Element, name: str, text: str) -> None:
+    # XML 1.0 knows no control characters, however escaped.
+    clean = "".join(char for char in text if char in "\t\n" or char >= " ")
+    ET.SubElement(parent, _name(name)).text = clean
+
+
+def _name(name: str) -> str:
+    return f"{{{_ATOM}}}{name}"

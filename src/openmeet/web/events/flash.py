@@ -1,0 +1,30 @@
+"""What its page says once, after an event or a series was made: that it is up is said where others see it."""
+
+from typing import Final
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.events import queries
+from openmeet.domain.events.model import Event, Visibility
+
+# Keys of ``site.frame.SAID``.
+_OF_EVENT: Final = {
+    Visibility.PUBLIC: "event_created",
+    Visibility.UNLISTED: "event_created",
+    Visibility.PRIVATE: "event_created_private",
+}
+_OF_SERIES: Final = {
+    Visibility.PUBLIC: "series_created",
+    Visibility.UNLISTED: "series_created_unlisted",
+    Visibility.PRIVATE: "series_created_private",
+}
+
+
+async def said_of_event(reader: Reader, made: Event) -> str:
+    """Of an event that is on its page now."""
+    event = await queries.by_id(reader, made.id)
+    return "event_waits" if event is not None and event.is_hidden else _OF_EVENT[made.visibility]
+
+
+def said_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
+    """Of a series."""
+    return "series_waits" if is_hidden else _OF_SERIES[visibility]

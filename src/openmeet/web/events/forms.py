@@ -1,0 +1,72 @@
+"""What is set in each folded part of the form for events, in a few words: its summary says them while it is closed. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.i18n import names
+
+_NOTHING: Final = "Nothing yet"
+_LONGEST: Final = 60
+
+_WHO: Final = {
+    "public": "everybody may come",
+    "unlisted": "whoever has the address may come",
+    "private": "private",
+}
+
+
+def fold_words(typed: Mapping[str, str]) -> dict[str, str]:
+    """By name of the part, one line about what was typed in it, right or wrong."""
+    return {
+        "clock": _listed(["Whole days" if typed.get("all_day") else "", typed.get("time_zone", "").replace("_", " ")]),
+        "address": _listed(
+            [
+                typed.get("street", ""),
+                typed.get("postal_code", ""),
+                typed.get("region", ""),
+                names.name_of(typed.get("country", "")),
+                "on the map" if typed.get("point") else "",
+            ]
+        ),
+        "privacy": _listed(
+            [
+                "Only people who are going see it"
+                if typed.get("place_audience") == "attendees"
+                else "Everybody sees the address",
+                "with how to get in" if typed.get("door_note") else "",
+            ]
+        ),
+        "places": _listed([_limit(typed.get("capacity", "")), _WHO.get(typed.get("visibility", ""), "")]),
+        "topics": _listed(
+            [
+                *(words for one, words in CATEGORY_WORDS.items() if _is_ticked(typed, "categories", one.value)),
+                typed.get("tags", ""),
+                typed.get("languages", ""),
+            ]
+        ),
+        "tickets": _listed([typed.get("price", ""), "link to tickets" if typed.get("ticket_url") else ""]),
+        "accessibility": _listed(
+            [
+                *(words for one, words in ACCESS_WORDS.items() if _is_ticked(typed, "access", one.value)),
+                typed.get("access_note", ""),
+            ]
+        ),
+    }
+
+
+def _limit(capacity: str) -> str:
+    text = capacity.strip()
+    return f"{text} {'place' if text == '1' else 'places'}" if text else "No limit"
+
+
+def _is_ticked(typed: Mapping[str, str], name: str, value: str) -> bool:
+    return bool(typed.get(f"{name}.{value}")) or value in typed.get(name, "").split(",")
+
+
+def _listed(parts: list[str]) -> str:
+    """One line of what there is, cut between words where it is long."""
+    line = " ".join(", ".join(part.strip() for part in parts if part.strip()).split())
+    if len(line) <= _LONGEST:
+        return line or _NOTHING
+    return f"{line[:_LONGEST].rsplit(' ', 1)[0].rstrip(',')} …"

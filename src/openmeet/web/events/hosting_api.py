@@ -1,0 +1,135 @@
+"""What a host does to an event, as JSON: edit, cancel, bring back, delete."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import keeping, read_json
+from openmeet.domain.attendance import capacity_change, event_hosting
+from openmeet.domain.events import rules, seeing
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.attendance.capacity_confirmation import CONFIRM, must_be_confirmed
+from openmeet.web.events.create_api import checked
+from openmeet.web.events.detail import to_host
+from openmeet.web.events.shapes import EventDetail, EventWanted
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_FAILURES = (403, 404, 412, 422)
+
+
+class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Why it is called off; shown to everybody."""
+
+    reason: str = ""
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, EventWanted)
+    async with database_of(request).transaction() as tx:
+        before = await by_slug(tx, _slug(request))
+        # Who may not see it must not learn from what is said about their body that it is there.
+        if before is None or not await seeing.may_see(tx, before, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        if wanted.group:
+            raise InvalidInput("group", "An event stays in the group that it was made in, or in none.")
+        wanted = await keeping(request, wanted, _who_sees_what(before))
+        details = checked(wanted, tx.now, before)
+        lowered = await capacity_change.by_details(tx, [(before, details)])
+        event = await event_hosting.revise(
+            tx, caller, before.slug, details, expected_revision=expected_revision(request)
+        )
+        # Last, and nothing of it is kept: who may not edit it, or edits an older version, hears that, and not how many stand.
+        must_be_confirmed(request, lowered)
+        return await to_host(request, tx, event)
+
+
+def _who_sees_what(event: Event) -> dict[str, str]:
+    """Fields of ``EventWanted`` that stay where a replace does not name them."""
+    return {
+        "visibility": event.own_visibility.value,
+        "place_audience": event.place_audience.value,
+        "online_url_audience": event.online_url_audience.value,
+        "door_audience": event.door_audience.value,
+    }
+
+
+async def cancel(request: Request) -> Response:
+    caller = caller_of(request)
+    reason = rules.check_reason((await read_json(request, CancellationReason)).reason)
+    async with database_of(request).transaction() as tx:
+        event = await event_hosting.cancel(
+            tx, caller, _slug(request), reason, expected_revision=expected_revision(request)
+        )
+        return await to_host(request, tx, event)
+
+
+async def reinstate(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        event = await event_hosting.reinstate(tx, caller, _slug(request), expected_revision=expected_revision(request))
+        return await to_host(request, tx, event)
+
+
+async def delete(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await event_hosting.delete(tx, caller, _slug(request), expected_revision=expected_revision(request))
+    return Response(status_code=204)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/events/{slug}",
+        "saveEvent",
+        "Replace what the host decides; who may see what stays as it is where that is left out",
+        save,
+        {200: EventDetail},
+        EventWanted,
+        (IF_MATCH, CONFIRM),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/cancel",
+        "cancelEvent",
+        "Call the event off; it stays visible as cancelled",
+        cancel,
+        {200: EventDetail},
+        CancellationReason,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/reinstate",
+        "reinstateEvent",
+        "Bring a cancelled event back",
+        reinstate,
+        {200: EventDetail},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}",
+        "deleteEvent",
+        "Take the event away",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

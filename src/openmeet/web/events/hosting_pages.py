@@ -1,0 +1,236 @@
+"""What a host does to an event: edit, cancel, bring back, delete, give places to answers from the network."""
+
+from datetime import datetime
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
+from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, queries
+from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
+from openmeet.domain.attendance.unpublishing import unpublish
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import rules, seeing
+from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
+from openmeet.i18n import formatting
+from openmeet.outbox import publication_recalls, publications
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.attendance.capacity_confirmation import ASKED, must_be_meant
+from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
+from openmeet.web.site.asking import answered
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The form now carries the newest version, so that sending it again is a decision and not the same refusal.
+_CHANGED_MEANWHILE = Markup(
+    "This event was changed since you opened this form. What you typed is kept, and beside each field that differs"
+    ' stands how it is now. Save again to have it your way, or <a href="/events/{}" target="_blank">open its page</a>'
+    " (in a new tab)."
+)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/edit", show_edit, methods=["GET"]),
+        Route("/events/{slug}/edit", save, methods=["POST"]),
+        Route("/events/{slug}/cancel", show_cancel, methods=["GET"]),
+        Route("/events/{slug}/cancel", cancel, methods=["POST"]),
+        Route("/events/{slug}/reinstate", reinstate, methods=["POST"]),
+        Route("/events/{slug}/delete", show_delete, methods=["GET"]),
+        Route("/events/{slug}/delete", delete, methods=["POST"]),
+        Route("/events/{slug}/confirm", confirm, methods=["POST"]),
+        Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
+        Route("/events/{slug}/publish", publish_again, methods=["POST"]),
+        Route("/events/{slug}/unpublish", take_back, methods=["POST"]),
+        Route("/events/{slug}/deleted-record", decide_record, methods=["POST"]),
+        Route("/events/{slug}/delete-record", ask_about_record, methods=["GET"]),
+        Route("/events/{slug}/delete-record", delete_record, methods=["POST"]),
+    ]
+
+
+async def show_edit(request: Request) -> Response:
+    event, _ = await _own(request)
+    if event.is_draft:
+        return go(f"/events/{event.slug}/draft")
+    return form_page(request, Typed({**values_of_event(event), "revision": str(event.revision)}), event=event)
+
+
+async def save(request: Request) -> Response:
+    event, _ = await _own(request)
+    typed = await read_form(request)
+    submission = submission_of(typed)
+    revision = typed.get("revision", "")
+    lowered = f"{submission.capacity} {submission.mode}"
+    kept = {name: typed.get(name, "") for name in (PAST, ASKED)}
+    shown = {**values_of(submission), "revision": revision, **kept}
+    try:
+        details = rules.check(submission, event)
+        must_mean_the_past(request, typed, details, event)
+        async with database_of(request).transaction() as tx:
+            must_be_meant(typed, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)]))
+            saved = await event_hosting.revise(
+                tx,
+                caller_of(request),
+                event.slug,
+                details,
+                expected_revision=revision_in_form(revision),
+            )
+            taken = await queries.seats_taken(tx, event.id)
+    except InvalidForm as wrong:
+        shown |= answered(typed, PAST, wrong) | answered(typed, ASKED, wrong)
+        return form_page(request, typed_again(shown, wrong), event=event, status=400)
+    except PreconditionFailed:
+        newest, _ = await _own(request)
+        return form_page(request, _conflicting(shown, newest), event=newest, status=409)
+    said = "event_unchanged" if saved.revision == event.revision else "event_saved"
+    if saved.capacity is not None and saved.capacity != event.capacity and taken > saved.capacity:
+        said = "event_saved_full"
+    return go(f"/events/{event.slug}", said=said)
+
+
+async def show_cancel(request: Request) -> Response:
+    event, told = await _own(request, Act.CANCEL)
+    return page(
+        request,
+        "events/cancel.html",
+        {"event": event, "told": told, "typed": Typed({"reason": event.status_reason})},
+    )
+
+
+async def cancel(request: Request) -> Response:
+    event, told = await _own(request, Act.CANCEL)
+    typed = await read_form(request)
+    try:
+        reason = rules.check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        again = {"event": event, "told": told, "typed": typed_again(typed, wrong)}
+        return page(request, "events/cancel.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
+    return go(f"/events/{event.slug}", said="event_cancelled")
+
+
+async def reinstate(request: Request) -> Response:
+    slug = _slug(request)
+    async with database_of(request).transaction() as tx:
+        await event_hosting.reinstate(tx, caller_of(request), slug)
+    return go(f"/events/{slug}", said="event_reinstated")
+
+
+async def show_delete(request: Request) -> Response:
+    event, told = await _own(request, Act.DELETE)
+    return page(request, "events/delete.html", {"event": event, "told": told, "typed": EMPTY})
+
+
+async def delete(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await event_hosting.delete(tx, caller_of(request), _slug(request))
+    return go("/my/events", said="event_deleted")
+
+
+async def make_draft(request: Request) -> Response:
+    """Nobody but its hosts sees it any more, as long as nobody has answered."""
+    async with database_of(request).transaction() as tx:
+        event = await unpublish(tx, caller_of(request), _slug(request))
+    return go(f"/events/{event.slug}/draft", said="event_unpublished")
+
+
+async def confirm(request: Request) -> Response:
+    slug = _slug(request)
+    async with database_of(request).transaction() as tx:
+        done = await host_decisions.approve(tx, caller_of(request), slug)
+    return go(f"/events/{slug}", said="answers_approved", numbers=(done.seated, done.waiting))
+
+
+async def publish_again(request: Request) -> Response:
+    """The one button of a promise that waits: try now, and say what came of it."""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    if event.is_draft:
+        raise Refused("A draft is published from its form.", name="Draft")
+    async with database_of(request).transaction() as tx:
+        event = await events.agree_to_record(tx, caller_of(request), event.slug)
+        await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+    is_published = await publish_first(request, event)
+    async with database_of(request).transaction() as tx:
+        standing = (await publications.states(tx, publications.Kind.EVENT, [event.id]))[event.id]
+        if standing.state is publications.State.WITHHELD:
+            # It owes no record after all (consent taken back, for one): then nothing holds it.
+            await events.release(tx, event.id)
+            return go(f"/events/{event.slug}", said="event_here_only")
+    return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
+
+
+async def take_back(request: Request) -> Response:
+    """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    async with database_of(request).transaction() as tx:
+        await publication_recalls.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+    return go(f"/events/{event.slug}", said="taken_back")
+
+
+async def decide_record(request: Request) -> Response:
+    """Another app deleted the event's record, and its host says what follows; cancelling it has a page of its own."""
+    typed = await read_form(request)
+    wanted = typed.get("decision", "")
+    if wanted not in set(Decision):
+        raise InvalidInput("decision", "Choose one of the answers on the event’s page.")
+    async with database_of(request).transaction() as tx:
+        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), Decision(wanted))
+    if wanted == Decision.KEEP:
+        return go(f"/events/{event.slug}", said="record_kept_here")
+    is_published = await publish_first(request, event)
+    return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
+
+
+async def ask_about_record(request: Request) -> Response:
+    """A question of its own: here fewer people see the event; shall its record in the author's repository go, too?"""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
+        return go(f"/events/{event.slug}")
+    return page(request, "events/delete_record.html", {"event": event})
+
+
+async def delete_record(request: Request) -> Response:
+    """The event stays here, for those who may see it."""
+    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    async with database_of(request).transaction() as tx:
+        await events.let_record_go(tx, caller_of(request), event.slug)
+    return go(f"/events/{event.slug}", said="taken_back")
+
+
+def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
+    """The form as it was sent, about the newest version, with what that says where it differs."""
+    kept = values_of_event(newest)
+    others = {
+        name: _in_words(name, text) for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()
+    }
+    return Typed({**shown, "revision": str(newest.revision)}, {"": _CHANGED_MEANWHILE.format(newest.slug)}, others)
+
+
+def _in_words(name: str, text: str) -> str:
+    """What a field holds, as people read it; dates are wall-clock times of ours."""
+    return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+async def _own(request: Request, act: Act = Act.EDIT) -> tuple[Event, int]:
+    """The event that the caller hosts, and how many people a change of it concerns."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, _slug(request))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_editable(reader, event, caller.user_id, act)
+        concerned = await people_to_tell(reader, event.id, CONCERNED)
+    return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -1,0 +1,61 @@
+"""The series and the group that events belong to, and where they were first written, as JSON: only what the viewer may know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from groundwork.database.transaction import Reader
+from groundwork.http.json_names import json_name
+from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import Group, GroupId
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import visibility
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.web.api.external_identity import RecordSource, sources_of
+from openmeet.web.events.shapes import GroupNamed, SeriesNamed
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The series and groups of several events that one viewer may know."""
+
+    series: Mapping[SeriesId, Series]
+    groups: Mapping[GroupId, Group]
+    sources: Mapping[EventId, RecordSource]
+    public_url: str
+
+    def fields(self, event: Event) -> dict[str, Any]:
+        """What ``EventShown`` says beside the event itself."""
+        place = event.place_in_series
+        series = self.series.get(SeriesId(place.series_id)) if place else None
+        group = self.groups.get(event.group.id) if event.group else None
+        series_url = f"{self.public_url}/series/{quote(series.slug)}" if series else ""
+        group_url = f"{self.public_url}/groups/{quote(group.slug)}" if group else ""
+        return {
+            "series": None if series is None else SeriesNamed(series.slug, series.template.title, series_url),
+            "original_date": place.original_date if place and series else None,
+            "is_modified_occurrence": bool(place and series and place.overridden),
+            "differs_in": [json_name(name) for name in place.overridden] if place and series else [],
+            "group": None if group is None else GroupNamed(group.slug, group.details.name, group_url),
+            "source": self.sources[event.id],
+        }
+
+
+async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str) -> Surroundings:
+    """Of several events, in as many statements as of one."""
+    series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
+    known = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
+    there = [one for one in known.values() if one.deleted_at is None]
+    seen = {one.id: one for one in await visibility.seen(reader, there, viewer)}
+    group_ids = sorted({event.group.id for event in events if event.group is not None})
+    all_groups = await groups.by_ids(reader, group_ids) if group_ids else {}
+    roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
+    # Whose event somebody is invited to may be a group that is not theirs to see.
+    visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
+    said = [(event.origin is not Origin.NETWORK, event.record_uri) for event in events]
+    sources = dict(zip([event.id for event in events], await sources_of(reader, said), strict=True))
+    return Surroundings(seen, visible, sources, public_url)

@@ -1,0 +1,330 @@
+"""A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import SECOND
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm
+from openmeet.domain.events import actions, drafts, kept_forms, pictures, queries, rules
+from openmeet.domain.events import copy as copying
+from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
+from openmeet.domain.events.publishing import PublishFirst, is_held_at_first
+from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
+from openmeet.domain.sign_in.rules import hash_token
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_id
+from openmeet.i18n import names
+from openmeet.i18n.zones import ZONES
+from openmeet.settings import Settings
+from openmeet.web.events import flash, new_picture
+from openmeet.web.events.forms import fold_words
+from openmeet.web.events.labels import LABELS
+from openmeet.web.events.recurrence_choice import repeating_of
+from openmeet.web.site.asking import Asks, answered
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_DRAFT_COOKIE = "openmeet_draft"
+
+# The field of a form that has asked about a start in the past.
+PAST = "past"
+_DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
+
+# When the link to join is shown, in minutes before the start.
+LINK_TIMES = (
+    ("", "At once"),
+    ("1440", "From a day before"),
+    ("60", "From an hour before"),
+    ("15", "From 15 minutes before"),
+)
+
+# Going back in the browser and changing the form: both events may be meant, or an edit of the first.
+_MADE_ALREADY = Markup(
+    'This form has made <a href="/events/{}">an event</a> already. Edit that one, or send this once more to make another.'
+)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/new", show_new, methods=["GET"]),
+        Route("/events/new", create, methods=["POST"]),
+        Route("/events/{slug}/duplicate", show_copy, methods=["GET"]),
+    ]
+
+
+async def show_new(request: Request) -> Response:
+    caller = caller_or_none(request)
+    draft_token = request.cookies.get(_DRAFT_COOKIE, "")
+    zone = request.app.state.settings.time_zone
+    country = ""
+    kept = None
+    group = request.query_params.get("group", "")
+    async with database_of(request).reader() as reader:
+        if group and caller is not None:
+            await group_for(reader, group, caller.user_id)
+        if draft_token and not group:
+            kept = await kept_forms.find(reader, hash_token(draft_token))
+        if caller is not None:
+            user = await by_id(reader, caller.user_id)
+            zone = (user and user.time_zone) or zone
+            country = names.name_of(await queries.latest_country(reader, caller.user_id))
+    values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
+    if kept:
+        values |= more_in(kept, _repeating_fields(request))
+    # One form makes one event, however often it is sent.
+    values["submission"] = secrets.token_urlsafe(16)
+    values["group"] = group
+    # A known zone may be another than the event's, but an unknown one is wrong for nearly everybody.
+    asks_zone = zone == "UTC" and kept is None
+    return new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
+
+
+async def create(request: Request) -> Response:
+    typed, body = await new_picture.read(request)
+    submission = submission_of(typed)
+    caller = caller_or_none(request)
+    sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.Sent()
+    typed[new_picture.KEPT] = sent.kept
+    if typed.get("preview"):
+        shown = {**values_of(submission), **typed}
+        preview = repeating_of(request)
+        clashes = await preview.clashes(request, shown) if preview else ()
+        return new_page(request, Typed(shown, sent.problems), clashes=clashes)
+    if typed.get("save") == "draft" and caller is not None and not sent.problems:
+        return await _begin_draft(request, submission, typed, sent.picture)
+    repeating = repeating_of(request)
+    try:
+        details = replace(_checked(submission, sent), picture=sent.picture)
+        again = repeating.check(typed, details) if repeating else None
+        must_mean_the_past(request, typed, details, None)
+    except InvalidForm as wrong:
+        shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
+        return new_page(request, typed_again(shown, wrong), status=400)
+    if caller is None:
+        return await _keep_draft(request, submission, typed)
+    if repeating and again is not None:
+        return _forget_draft(await repeating.make(request, typed, details, again))
+    draft_token = request.cookies.get(_DRAFT_COOKIE, "")
+    async with database_of(request).transaction() as tx:
+        group = await group_for(tx, typed.get("group", ""), caller.user_id)
+        original = await copied(tx, typed, caller)
+        details = copying.with_what_nobody_types(details, original)
+        try:
+            event = await actions.create(
+                tx,
+                caller,
+                details,
+                submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+                is_held=await is_held_at_first(tx, caller.user_id, details, group),
+                group=group,
+            )
+        except actions.AlreadyMade as made:
+            anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
+            return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
+        await copy_joining(request, tx, original, event.id)
+        if draft_token:
+            await kept_forms.drop(tx, hash_token(draft_token))
+        arrived = await flash.said_of_event(tx, event)
+    is_shown = not event.is_held or await publish_first(request, event)
+    said = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
+    return _forget_draft(go(f"/events/{event.slug}", said=said))
+
+
+def _checked(submission: rules.Submission, sent: new_picture.Sent) -> Details:
+    """InvalidForm names what is wrong with the picture beside everything else."""
+    try:
+        details = rules.check(submission)
+    except InvalidForm as wrong:
+        raise InvalidForm({**wrong.problems, **sent.problems}) from None
+    if sent.problems:
+        raise InvalidForm(sent.problems)
+    return details
+
+
+def _forget_draft(response: Response) -> Response:
+    response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def _repeating_fields(request: Request) -> tuple[str, ...]:
+    repeating = repeating_of(request)
+    return repeating.fields if repeating else ()
+
+
+def must_mean_the_past(
+    request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
+) -> None:
+    """Asks the first time that a form chooses a start that is over."""
+    submission = submission_of(typed)
+    start = f"{submission.starts} {submission.time_zone}"
+    if typed.get(PAST) != start and rules.starts_in_the_past(details, before, request.app.state.clock.now()):
+        raise Asks("starts", "This start is over. Save again if that is right.", name=PAST, key=start)
+
+
+async def publish_first(request: Request, event: Event) -> bool:
+    """Pay the promise of a held event in this request; True when its author's PDS has it."""
+    publish: PublishFirst | None = request.app.state.publish_first
+    return publish is not None and await publish(database_of(request), event.id)
+
+
+async def _begin_draft(
+    request: Request, submission: rules.Submission, typed: Mapping[str, str], picture: Picture | None
+) -> Response:
+    """Keep what was typed as a draft of the caller's, right or wrong, and go on with it there."""
+    caller = caller_of(request)
+    token = request.cookies.get(_DRAFT_COOKIE, "")
+    async with database_of(request).transaction() as tx:
+        original = await copied(tx, typed, caller)
+        event = await drafts.begin(
+            tx,
+            caller,
+            submission,
+            kept_more(request, typed),
+            submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+            group=await group_for(tx, typed.get("group", ""), caller.user_id),
+            copy_of=original,
+        )
+        await copy_joining(request, tx, original, event.id)
+        if picture is not None:
+            await pictures.put(tx, caller, event.slug, picture)
+        if token:
+            await kept_forms.drop(tx, hash_token(token))
+    return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
+
+
+async def copied(reader: Reader, typed: Mapping[str, str], caller: Caller) -> Event | None:
+    """What the form is a copy of; None where it is none. Raises NotFound, Forbidden."""
+    slug = typed.get("copy_of", "")
+    return await copying.to_be_copied(reader, EventSlug(slug), caller) if slug else None
+
+
+async def copy_joining(request: Request, tx: Transaction, original: Event | None, made: str) -> None:
+    """How people get into the original is how they get into what was made of it."""
+    if original is not None:
+        copy: copying.CopyJoining = request.app.state.copy_joining
+        await copy(tx, original, made)
+
+
+def kept_more(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the form that a draft keeps beside the event's own."""
+    return {name: typed[name] for name in _repeating_fields(request) if name in typed}
+
+
+async def show_copy(request: Request) -> Response:
+    """The form for a new event that says what another one says, but for its dates."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
+    values = values_of_event(event) | {"starts": "", "ends": ""}
+    values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
+    return form_page(request, Typed(values), event=None, notice=f"A copy of “{event.title}”. Say when it starts.")
+
+
+async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
+    more = kept_more(request, typed)
+    token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
+    async with database_of(request).transaction() as tx:
+        await actions.keep_draft(tx, hash_token(token), pack(submission, more))
+    response = go("/sign-up?next=/events/new", said="draft_kept")
+    settings: Settings = request.app.state.settings
+    response.set_cookie(
+        _DRAFT_COOKIE,
+        token,
+        max_age=actions.DRAFT_LIFE // SECOND,
+        path="/",
+        secure=settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def new_page(
+    request: Request,
+    typed: Typed,
+    *,
+    was_draft: bool = False,
+    status: int = 200,
+    clashes: Sequence[str] = (),
+    asks_zone: bool = False,
+) -> Response:
+    """The form for a new event."""
+    notice = _DRAFT_NOTICE if was_draft else ""
+    return form_page(
+        request,
+        typed,
+        event=None,
+        notice=notice,
+        was_draft=was_draft,
+        status=status,
+        clashes=clashes,
+        asks_zone=asks_zone,
+    )
+
+
+def form_page(
+    request: Request,
+    typed: Typed,
+    *,
+    event: Event | None,
+    notice: str = "",
+    was_draft: bool = False,
+    status: int = 200,
+    series_path: str = "",
+    clashes: Sequence[str] = (),
+    asks_zone: bool = False,
+) -> Response:
+    """The one form for events, new or edited. ``asks_zone``: nobody has said one yet. ``series_path``: a series is edited, at one of its dates. ``clashes``: what the viewer has
+    on at each of the dates that are previewed.
+    """
+    is_new = event is None or event.is_draft
+    repeating = repeating_of(request) if is_new or series_path else None
+    asked = repeating.asked(typed.values, request.app.state.clock.now()) if repeating else None
+    context = {
+        "typed": typed,
+        "event": event,
+        "labels": {**LABELS, **new_picture.LABELS, **(repeating.labels if repeating else {})},
+        "zones": ZONES,
+        "countries": names.offered(),
+        "in_group": bool(event.group if event else typed.value("group")),
+        "notice": notice,
+        "was_draft": was_draft,
+        "is_new": is_new and not series_path,
+        "is_draft": event is not None and event.is_draft,
+        "action": _action(event, series_path),
+        "series_path": series_path,
+        "repeats": asked,
+        "clashes": clashes,
+        "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
+        "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],
+        "link_times": LINK_TIMES,
+        "states": fold_words(typed.values),
+        "asks_zone": asks_zone,
+        "takes_picture": event is None
+        and not series_path
+        and caller_or_none(request) is not None
+        and request.app.state.pictures is not None,
+        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+        "has_picture": event is not None and event.picture is not None,
+    }
+    return page(request, "events/form.html", context, status=status)
+
+
+def _action(event: Event | None, series_path: str) -> str:
+    if series_path:
+        return f"{series_path}/edit"
+    if event is None:
+        return "/events/new"
+    return f"/events/{event.slug}/draft" if event.is_draft else f"/events/{event.slug}/edit"

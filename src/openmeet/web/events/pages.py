@@ -1,0 +1,374 @@
+"""Home and search, one event, my events, news."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.domain.attendance import attendee_queries, host_decisions, joining_queries, waitlist
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.promotion import is_announced
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.trust import Choice
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.identities.model import NOT_ASKED
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.moderation import labels, visibility
+from openmeet.domain.moderation.model import Standing, State
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.search import cursors, event_lists, front_page, query, search
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.series import follower_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.emails.notifications import content
+from openmeet.i18n.zones import ZONES
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.record_pictures import picture_of
+from openmeet.outbox import publications
+from openmeet.web.events import badges, co_hosts_view, structured_data, view
+from openmeet.web.events.cards import day_cards
+from openmeet.web.events.further_dates import further_dates
+from openmeet.web.events.host_page import paths_of_hosts
+from openmeet.web.events.listing import Day
+from openmeet.web.events.publication_view import answer_sync, event_sync
+from openmeet.web.events.series_context import within
+from openmeet.web.events.view_conflicts import meanwhile
+from openmeet.web.events.words import must_be_here
+from openmeet.web.media.urls import record_picture
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 30
+
+_TABS = {
+    Mine.GOING: "Going",
+    Mine.HOSTING: "Hosting",
+    Mine.WAITING: "Waiting",
+    Mine.DRAFTS: "Drafts",
+    Mine.PAST: "Past",
+}
+
+# Why it is empty, and the one next step.
+_EMPTY = {
+    Mine.GOING: {
+        "heading": "Nothing planned yet",
+        "text": "Events you go to or are interested in stand here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+    Mine.HOSTING: {
+        "heading": "You host nothing at the moment",
+        "text": "Events you make stand here, with who is coming.",
+        "path": "/events/new",
+        "action": "Make an event",
+    },
+    Mine.DRAFTS: {
+        "heading": "You have no drafts",
+        "text": "Events that you have begun and not published yet stand here.",
+        "path": "/events/new",
+        "action": "Begin one",
+    },
+    Mine.WAITING: {
+        "heading": "You are on no waitlist",
+        "text": "When an event is full and you are on its waitlist, it stands here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+    Mine.PAST: {
+        "heading": "Nothing is over yet",
+        "text": "Events you hosted or went to stay here.",
+        "path": "/",
+        "action": "See what is coming up",
+    },
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/", show_home, methods=["GET"]),
+        Route("/events/{slug}", show_event, methods=["GET"]),
+        Route("/my/events", show_mine, methods=["GET"]),
+        Route("/notifications", show_news, methods=["GET"]),
+    ]
+
+
+async def show_home(request: Request) -> Response:
+    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    caller = caller_or_none(request)
+    after = cursors.unpack(request.query_params.get("after", ""))
+    groups: list[list[Day]] = []
+    more = ""
+    shown = Typed(typed)
+    async with database_of(request).reader() as reader:
+        try:
+            wanted: search.Wanted | None = replace(
+                query.wanted_of(typed, caller.user_id if caller else None), once_per_series=True
+            )
+        except InvalidForm as wrong:
+            wanted, shown = None, typed_again(typed, wrong)
+        if wanted is not None:
+            found = await (
+                search.coming(reader, wanted, after, PAGE_SIZE + 1)
+                if any(typed.values())
+                else front_page.coming(
+                    reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
+                )
+            )
+            further = await further_dates(reader, found[:PAGE_SIZE])
+            # Each part of the answer has its days; the second begins anew with the soonest.
+            for part in (0, 1):
+                some = [event for event in found[:PAGE_SIZE] if search.position_in(wanted, event).part == part]
+                groups.append(await day_cards(reader, request, caller, some, further=further))
+            if len(found) > PAGE_SIZE:
+                cursor = cursors.pack(search.position_in(wanted, found[PAGE_SIZE - 1]))
+                more = "/?" + query.asked_again(typed, after=cursor)
+    asked = query.asked_again(typed)
+    # What only the one who asks may see is no feed: programs read without a session.
+    follows = wanted is not None and wanted.of_groups_of is None
+    context = {
+        "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
+        "typed": shown,
+        "parts_found": groups,
+        "is_found": any(groups),
+        "more": more,
+        "is_search": any(typed.values()),
+        "is_everything": shown_of(request).choice is Choice.EVERYTHING,
+        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
+        "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
+        "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
+        "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
+        "modes": list(query.MODE_WORDS.items()),
+        "sources": list(query.SOURCE_WORDS.items()),
+        "is_later": after is not None,
+        "is_answered": wanted is not None,
+        "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.tells_much(wanted),
+        "asked": asked,
+    }
+    return page(request, "events/home.html", context, status=400 if wanted is None else 200)
+
+
+async def show_event(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, slug)
+        mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+        viewer = caller.user_id if caller else None
+        if event is not None and event.is_hidden and event.author_id != viewer:
+            return _away(request, event)
+        if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+            if event is None or not is_announced(event):
+                raise NotFound("There is no such event.")
+            return await _announced(reader, request, event, viewer)
+        must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+        context = await _event_context(reader, request, event, caller, mine)
+    return page(request, "events/event.html", context)
+
+
+async def show_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("which", "")
+    after = cursors.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        counts = await event_lists.counts_of_mine(reader, caller.user_id)
+        first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
+        which = Mine(asked) if asked in set(_TABS) else first
+        found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        groups = await day_cards(reader, request, caller, found[:PAGE_SIZE], with_sync=True)
+        asked_to_host, _ = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
+        me = await user_by_id(reader, caller.user_id)
+        reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
+    more = ""
+    if len(found) > PAGE_SIZE:
+        cursor = cursors.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
+        more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
+    context = {
+        "groups": groups,
+        "more": more,
+        "which": which.value,
+        "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
+        "empty": _EMPTY[which],
+        "asked_to_host": asked_to_host,
+        "asks_zone": me is not None and me.time_zone is None,
+        "zones": ZONES,
+        "zone_typed": Typed({"time_zone": "UTC"}),
+        "is_reading": bool(reading),
+    }
+    return page(request, "events/my_events.html", context)
+
+
+async def show_news(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        cursor = request.query_params.get("before", "")
+        news, older = await content.some(reader, caller.user_id, cursor)
+        items = await content.items(reader, news, caller.user_id)
+    context = {"items": [item for _, item in items], "older": older, "is_older": bool(cursor)}
+    response = page(request, "events/notifications.html", context)
+    # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
+    async with database_of(request).transaction() as tx:
+        await notifications.mark_all_read(tx, caller.user_id)
+    return response
+
+
+async def _event_context(
+    reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
+) -> dict[str, object]:
+    counts = (await counts_shown(reader, [event.id]))[event.id]
+    joining = await joining_queries.of_event(reader, event)
+    is_hosting = await host_decisions.may_host(reader, event, caller)
+    attendees = await attendee_queries.attendees(
+        reader,
+        event.id,
+        SHOWN,
+        limit=view.SHOWN_PEOPLE,
+        viewer=caller.user_id if caller else None,
+        with_private=is_hosting,
+    )
+    hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
+    beside = [one.user_id for one in hosting if one.user_id is not None]
+    names = await shown_names(reader, [event.author_id, *beside, *(one.user_id for one in attendees)])
+    waiting_before = 0 if mine is None else await waitlist.before(reader, mine)
+    asked = request.query_params.get("reply", "")
+    viewer = caller.user_id if caller else None
+    group = await groups.by_id(reader, event.group.id) if event.group else None
+    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
+    context = view.view_of(
+        event,
+        caller,
+        host=names[event.author_id],
+        mine=mine,
+        waiting_before=waiting_before,
+        counts=counts,
+        attendees=attendees,
+        names=names,
+        wanted=asked if asked in set(Reply) else "",
+        now=reader.now,
+        # Whose event somebody is invited to may be a group that is not theirs to see.
+        group=group if group is not None and group_rules.may_see(group, role) else None,
+        co_hosts=[names[user_id] for user_id in beside],
+        standing=await seeing.standing_of(reader, event, viewer),
+        private=await seeing.private_details_for(
+            reader, event, viewer, is_going=mine is not None and mine.status in SEATED
+        ),
+        joining=joining,
+        is_hosting=is_hosting,
+        is_full=await waitlist.would_wait(reader, event, joining),
+        undo=undo if (undo := request.query_params.get("undo", "")) in set(Reply) else "",
+    )
+    public_url = request.app.state.settings.public_url
+    # The viewer's own row is the one answer that is known already.
+    nobody_else = not await attendance.is_answered(reader, event.id, but=mine.id if mine else None)
+    context |= {
+        "may_unpublish": not event.is_draft and nobody_else and mine is None,
+        # Its host is told what comes next until the first answer of somebody else is there.
+        "is_fresh": context["is_host"] and context["can_answer"] and nobody_else and not event.is_hidden,
+        "address": structured_data.address_of(event, public_url),
+        "public_url": public_url,
+        "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),
+    }
+    from_record = await picture_of(reader, event) if request.app.state.record_pictures is not None else None
+    if from_record is not None:
+        context["picture"] = record_picture(f"/events/{event.slug}", from_record)
+    sync = await _sync_context(reader, event, caller, mine)
+    series = await within(reader, event, caller.user_id if caller else None)
+    is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
+    paths = await paths_of_hosts(reader, [event.author_id, *beside], is_public=is_seen_by_all)
+    says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
+    return (
+        context
+        | sync
+        | {
+            "series": series,
+            "suggests_following": await _suggests_following(reader, event, mine) if series else False,
+            "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
+            "asks_to_publish": request.app.state.asks_to_publish,
+            "kept_back": await _kept_back(reader, event),
+            "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
+            "host_path": paths[event.author_id],
+            "badges": [] if event.is_draft else await badges.of_event(reader, event, public_url),
+            "co_host_paths": [paths[user_id] for user_id in beside],
+        }
+    )
+
+
+async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
+    """After somebody's first answer to a date: the next ones may interest them as well."""
+    place = event.place_in_series
+    if place is None or mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+        return False
+    return await follower_queries.suggests(reader, SeriesId(place.series_id), mine.user_id)
+
+
+async def _kept_back(reader: Reader, event: Event) -> Standing | None:
+    """How it stands with moderators, where they are why nobody else sees it; its host reads that."""
+    if not event.is_hidden:
+        return None
+    place, group = event.place_in_series, event.group
+    named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
+    found = await visibility.of_each(reader, [one for one in named if one is not None])
+    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
+
+
+async def _sync_context(
+    reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
+) -> dict[str, object]:
+    """The chips that say what is published and what is still owed; only one's own are shown."""
+    hosts = mines = None
+    merged = 0
+    has_public_record = False
+    agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
+    has_agreed = agreement.is_given
+    if caller is not None and caller.user_id == event.author_id:
+        standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
+        hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
+        merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
+        is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
+        has_public_record = is_narrower and not standings[event.id].is_recalled
+    if mine is not None and mine.status is not AttendanceStatus.DECLINED:
+        standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
+        mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
+    return {
+        "event_sync": hosts,
+        "mine_sync": mines,
+        "merged": merged,
+        "has_public_record": has_public_record,
+        "is_unanswered": agreement.answered_at is None,
+    }
+
+
+async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
+    """What its public record says already, for those whom its link has led here, and how they get to see more."""
+    group = await groups.by_id(reader, event.group.id) if event.group else None
+    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
+    context = view.date_words_of(event) | {
+        "event": event,
+        "group": group if group is not None and group_rules.may_see(group, role) else None,
+    }
+    return page(request, "events/announced.html", context)
+
+
+def _away(request: Request, event: Event) -> Response:
+    """The account that wrote it is not active, or it is withheld: it may come back, so this is no farewell; nothing of it is said."""
+    if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
+        raise NotFound("There is no such event.")
+    return page(request, "events/away.html", status=404)

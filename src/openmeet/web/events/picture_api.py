@@ -1,0 +1,81 @@
+"""An event's picture, as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import read_json
+from openmeet.domain.events import pictures, queries, seeing
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.events.detail import to_host
+from openmeet.web.events.shapes import EventDetail
+from openmeet.web.media.edge import store_of
+from openmeet.web.media.schemas import PictureWanted
+from openmeet.web.media.words import check_alt
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+
+async def put_picture(request: Request) -> Response:
+    caller = caller_of(request)
+    slug = EventSlug(request.path_params["slug"])
+    wanted = await read_json(request, PictureWanted)
+    db = database_of(request)
+    async with db.reader() as reader:
+        event = await queries.by_slug(reader, slug)
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_editable(reader, event, caller.user_id)
+    alt = check_alt(wanted.alt)
+    key, made = await media.keep(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+    )
+    async with db.transaction() as tx:
+        saved = await pictures.put(
+            tx,
+            caller,
+            slug,
+            Picture(key, alt, made.width, made.height),
+            expected_revision=expected_revision(request),
+        )
+        return await to_host(request, tx, saved)
+
+
+async def remove_picture(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        saved = await pictures.remove(tx, caller_of(request), slug, expected_revision=expected_revision(request))
+        return await to_host(request, tx, saved)
+
+
+_FAILURES = (403, 404, 412, 422)
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/events/{slug}/picture",
+        "putEventPicture",
+        "Show a picture with the event",
+        put_picture,
+        {200: EventDetail},
+        PictureWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        is_idempotent=True,
+    ),
+    Operation(
+        "DELETE",
+        "/api/events/{slug}/picture",
+        "removeEventPicture",
+        "Show no picture with the event",
+        remove_picture,
+        {200: EventDetail},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

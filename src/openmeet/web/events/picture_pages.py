@@ -1,0 +1,67 @@
+"""The form for an event's picture."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from openmeet.domain.events import pictures, queries, seeing
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.web.media.uploads import form_of, save_sent
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/picture", show, methods=["GET"]),
+        Route("/events/{slug}/picture", save, methods=["POST"]),
+        Route("/events/{slug}/picture/remove", remove, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    event = await _editable(request)
+    return _form(request, event, Typed({"alt": event.picture.alt if event.picture else ""}))
+
+
+async def save(request: Request) -> Response:
+    event = await _editable(request)
+    caller = caller_of(request)
+    again = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: pictures.put(tx, caller, event.slug, picture),
+        lambda tx, alt: pictures.describe(tx, caller, event.slug, alt),
+    )
+    if again is not None:
+        typed, status = again
+        return _form(request, event, typed, status=status)
+    return go(f"/events/{quote(event.slug)}", said="picture_saved")
+
+
+async def remove(request: Request) -> Response:
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).transaction() as tx:
+        await pictures.remove(tx, caller_of(request), slug)
+    return go(f"/events/{quote(slug)}", said="picture_removed")
+
+
+async def _editable(request: Request) -> Event:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_editable(reader, event, caller.user_id)
+    return event
+
+
+def _form(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
+    address = f"/events/{quote(event.slug)}"
+    context = {"event": event, **form_of(event.picture, address, back=address, typed=typed)}
+    return page(request, "events/picture.html", context, status=status)

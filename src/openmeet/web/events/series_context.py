@@ -1,0 +1,79 @@
+"""The series that an event is a date of, as the event's page shows it."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.series import agenda, visibility
+from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.materialize import with_series
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.wall_time import local_of
+
+_AHEAD = 100 * 366 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The date before or behind another."""
+
+    path: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The series that an event is a date of, as the event's page shows it."""
+
+    title: str
+    path: str
+    edit_path: str
+    sentence: str
+    has_feed: bool
+    before: Neighbour | None
+    behind: Neighbour | None
+
+
+async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
+    """The series of an event with the dates around it; None for an event of its own, or where the series is not theirs to see."""
+    series = await with_series(reader, event)
+    if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
+        return None
+    if not await visibility.may_see(reader, series, viewer):
+        return None
+    before = await agenda.before(reader, series, viewer, event.starts_at)
+    end = Instant(event.starts_at + _AHEAD)
+    behind = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
+    path = f"/series/{quote(series.slug)}"
+    return Within(
+        series.template.title,
+        path,
+        f"{path}/edit?date={event.place_in_series.original_date}",
+        describe(series.timing.pattern),
+        series.visibility is not Visibility.PRIVATE,
+        _neighbour(series, before) if before else None,
+        _neighbour(series, behind[0]) if behind and behind[0].opens_at(reader.now) is None else None,
+    )
+
+
+def _neighbour(series: Series, line: Line) -> Neighbour:
+    return Neighbour(address_of(series, line), when_words(line))
+
+
+def address_of(series: Series, line: Line) -> str:
+    """Where a date has its page; for a computed one, where it gets one."""
+    if line.event is not None:
+        return f"/events/{quote(line.event.slug)}"
+    return f"/series/{quote(series.slug)}/dates/{line.original_date}"
+
+
+def when_words(line: Line) -> str:
+    """``Tue 3 March, 18:00``; of a whole day the day alone."""
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    day = formatting.short_day(starts)
+    return day if line.details.is_all_day else f"{day}, {formatting.clock(starts)}"

@@ -1,0 +1,99 @@
+"""A public event for machines that look at its page: schema.org as JSON-LD, and what cards on other sites show.
+
+Only of public events, and only what everybody may know, whoever looks at the page: what is here gets copied.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from markupsafe import Markup
+
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event, Mode, Status, Venue, Visibility
+from openmeet.i18n.markdown import summary_of
+from openmeet.i18n.names import known_code
+from openmeet.recurrence import wall_time
+
+_STATUS = {
+    Status.CANCELLED: "EventCancelled",
+    Status.POSTPONED: "EventPostponed",
+    Status.RESCHEDULED: "EventRescheduled",
+}
+_MODE = {
+    Mode.IN_PERSON: "OfflineEventAttendanceMode",
+    Mode.ONLINE: "OnlineEventAttendanceMode",
+    Mode.HYBRID: "MixedEventAttendanceMode",
+}
+
+
+def address_of(event: Event, public_url: str) -> str:
+    """The event's page, as others link to it."""
+    return f"{public_url}/events/{quote(event.slug)}"
+
+
+def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
+    """The block for the page's head; None for what is not public or has no date yet."""
+    if event.visibility is not Visibility.PUBLIC or event.is_held or event.starts_at is None:
+        return None
+    text = msgspec.json.encode(_data(event, host, public_url)).decode()
+    # Nothing in it can end the element that it stands in.
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
+
+
+def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
+    url = address_of(event, public_url)
+    found: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "Event",
+        "name": event.title,
+        "url": url,
+        **_times(event),
+        "eventStatus": f"https://schema.org/{_STATUS.get(event.status, 'EventScheduled')}",
+        "eventAttendanceMode": f"https://schema.org/{_MODE[event.mode]}",
+        "organizer": {"@type": "Person", "name": host},
+    }
+    if event.description:
+        found["description"] = summary_of(event.description, 1000)
+    places = [_place(event.place)] if not event.place.is_empty else []
+    if event.mode is not Mode.IN_PERSON:
+        places.append({"@type": "VirtualLocation", "url": url})
+    if places:
+        found["location"] = places[0] if len(places) == 1 else places
+    if event.picture is not None:
+        found["image"] = f"{public_url}/media/{event.picture.key}/large"
+    if event.languages:
+        found["inLanguage"] = list(event.languages)
+    if event.tags:
+        found["keywords"] = list(event.tags)
+    if event.tickets.url:
+        found["offers"] = {"@type": "Offer", "url": event.tickets.url}
+    return found
+
+
+def _times(event: Event) -> dict[str, str]:
+    days = time_words.days_of(event)
+    if days is not None:
+        return {"startDate": days[0].isoformat(), "endDate": days[1].isoformat()}
+    assert event.starts_at is not None  # noqa: S101  # asked by the caller
+    found = {"startDate": wall_time.local_of(event.starts_at, event.time_zone).isoformat()}
+    if event.ends_at is not None:
+        found["endDate"] = wall_time.local_of(event.ends_at, event.time_zone).isoformat()
+    return found
+
+
+def _place(place: Venue) -> dict[str, Any]:
+    address = {
+        "streetAddress": place.street,
+        "postalCode": place.postal_code,
+        "addressLocality": place.locality,
+        "addressRegion": place.region,
+        "addressCountry": known_code(place.country) or place.country,
+    }
+    found: dict[str, Any] = {"@type": "Place"}
+    if place.lines:
+        found["name"] = place.name or place.locality or place.lines[0]
+        found["address"] = {"@type": "PostalAddress", **{name: text for name, text in address.items() if text}}
+    if place.latitude and place.longitude:
+        found["geo"] = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
+    return found

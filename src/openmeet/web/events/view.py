@@ -1,0 +1,346 @@
+"""One event as its page shows it to one viewer: everything decided here, the template only places it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from groundwork.clock import Instant
+from openmeet.domain.attendance import seating
+from openmeet.domain.attendance.attendee_queries import Attendee
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
+from openmeet.domain.attendance.registration import DEFAULT, Joining, ListAudience
+from openmeet.domain.events import permissions, time_words
+from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
+from openmeet.domain.events.model import Event, Link, Mode, Visibility
+from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.groups.model import Group
+from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.emails.rsvp_status import before_words, offer_words, pending_words, too_large_words
+from openmeet.i18n import formatting, languages
+from openmeet.i18n.markdown import summary_of
+from openmeet.recurrence import wall_time
+from openmeet.web.attendance import forms
+from openmeet.web.events.listing import MINE_WORDS, STATUS_WORDS, place_lines, place_words, tone_of
+from openmeet.web.media.urls import PictureView
+from openmeet.web.site.forms import Typed
+
+# Of a crowd the first ones show who comes; the number beside them says how many more.
+SHOWN_PEOPLE = 30
+SHOWN_LINKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    words: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What the event is about, and where more of it is found."""
+
+    words: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyButton:
+    """One of the three answers; ``spoken`` says what and which to people who do not see the page."""
+
+    value: str
+    words: str
+    spoken: str
+    is_mine: bool
+    is_main: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    initial: str
+    tone: int
+    is_you: bool
+    from_network: bool
+    guests: int = 0
+    is_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """People with the same answer."""
+
+    words: str
+    people: list[Person]
+    more: int
+    total: int
+    can_confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLink:
+    uri: str
+    name: str
+    is_web: bool
+
+
+_GROUPS = (
+    ("Going", SEATED),
+    ("Interested", (AttendanceStatus.INTERESTED,)),
+    ("On the waitlist", (AttendanceStatus.WAITLISTED,)),
+    ("Waiting for the host’s answer", (AttendanceStatus.PENDING,)),
+)
+
+_REPLY_OF = {
+    AttendanceStatus.ATTENDING: Reply.GOING,
+    AttendanceStatus.ATTENDED: Reply.GOING,
+    AttendanceStatus.WAITLISTED: Reply.GOING,
+    AttendanceStatus.PENDING: Reply.GOING,
+    AttendanceStatus.INTERESTED: Reply.INTERESTED,
+    AttendanceStatus.DECLINED: Reply.DECLINED,
+}
+
+
+def view_of(
+    event: Event,
+    caller: Caller | None,
+    *,
+    host: str,
+    mine: Attendance | None,
+    waiting_before: int,
+    counts: Counts,
+    attendees: Sequence[Attendee],
+    names: Mapping[UserId, str],
+    wanted: str,
+    now: Instant,
+    group: Group | None = None,
+    private: PrivateDetails = NOTHING_PRIVATE,
+    co_hosts: Sequence[str] = (),
+    standing: Standing = Standing.NOBODY,
+    joining: Joining = DEFAULT,
+    is_hosting: bool = False,
+    undo: str = "",
+    is_full: bool = False,
+) -> dict[str, object]:
+    """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it.
+
+    ``is_full``: who comes now comes into the line.
+    """
+    viewer = caller.user_id if caller else None
+    is_host = viewer == event.author_id
+    can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
+    # Who is invited, or whom the host let in before, takes a place without being asked about again.
+    is_let_in = mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
+    asks_host = can_answer and joining.needs_approval and not is_hosting and not is_let_in
+    sees_list = is_hosting or sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
+    return {
+        "event": event,
+        "host": host,
+        "is_host": is_host,
+        "co_hosts": co_hosts,
+        "is_co_host": standing is Standing.CO_HOST,
+        "can_edit": permissions.may(standing, Act.EDIT) and not event.is_read_only,
+        "is_former": standing is Standing.FORMER,
+        "can_cancel": permissions.may(standing, Act.CANCEL) and not event.is_read_only,
+        "can_delete": permissions.may(standing, Act.DELETE) and not event.is_read_only,
+        "group": group,
+        "publish_at_words": _publish_at_words(event),
+        "summary": f"{time_words.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
+        "tone": tone_of(event.slug),
+        **date_words_of(event),
+        "is_over": event.is_over(now),
+        "place_lines": place_lines(event.mode, private.place, hides_place=private.hides_place),
+        "private": private,
+        "join_url": private.web_link if event.mode is not Mode.IN_PERSON else "",
+        "join_from_words": time_words.join_from_words(event, private),
+        **about_of(event),
+        "links": [_shown(link) for link in event.links[:SHOWN_LINKS]],
+        "chips": _chips(event, now),
+        "counts": counts,
+        "mine": mine,
+        "mine_words": _mine_words(mine, now),
+        "mine_hint": _mine_hint(event, joining, mine, waiting_before, now),
+        "can_answer": can_answer,
+        "wanted": wanted,
+        "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted, asks_host=asks_host),
+        "asks_host": asks_host,
+        "asked_first": [] if is_hosting or (mine and mine.is_seated) or not can_answer else joining.questions,
+        "people": _people(attendees, names, counts, viewer, is_host=is_hosting) if sees_list else [],
+        "sees_list": sees_list,
+        "list_audience": joining.list_audience.value,
+        "is_hosting": is_hosting,
+        "fields": forms.fields_of(event, joining, mine),
+        "typed": Typed(forms.values_of(mine)),
+        "takes_guests": can_answer and joining.takes_guests and event.visibility is not Visibility.PRIVATE,
+        "undo": undo if mine is not None and can_answer else "",
+        "limits": seating.limits_of(event, joining),
+        "closes": _closes(event, joining, now),
+        "record_uri": event.record_uri,
+    }
+
+
+def date_words_of(event: Event) -> dict[str, object]:
+    """When it is, for a page."""
+    if event.starts_at is None:
+        return {"when": "", "zone_words": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return {
+        "when": time_words.tagged(event),
+        "zone_words": time_words.zone_words(event),
+        # A day is the same day for everybody.
+        "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
+        "tile_month": formatting.month(starts),
+        "tile_day": str(starts.day),
+    }
+
+
+def _publish_at_words(event: Event) -> str:
+    if event.publish_at is None:
+        return ""
+    local = wall_time.local_of(event.publish_at, event.time_zone)
+    return f"{formatting.span(local, None)} {formatting.zone_words(local, event.time_zone)}"
+
+
+def about_of(event: Event) -> dict[str, object]:
+    """What is said beside what, when and where, in words."""
+    shown = event.picture
+    return {
+        "picture": shown and PictureView(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
+        "price": event.tickets.price,
+        "ticket_url": event.tickets.url if is_web_address(event.tickets.url) else "",
+        "categories": [
+            Topic(CATEGORY_WORDS[one], "/?" + urlencode({"category": one.value})) for one in event.categories
+        ],
+        "tags": [Topic(one, "/?" + urlencode({"tag": one})) for one in event.tags],
+        "languages": [languages.name_of(code) for code in event.languages],
+        "access": [ACCESS_WORDS[one] for one in event.accessibility.features],
+        "access_note": event.accessibility.note,
+    }
+
+
+def _shown(link: Link) -> ShownLink:
+    # `at:` addresses mean nothing to a browser; anything but http and https is shown as text.
+    return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
+
+
+def _chips(event: Event, now: Instant) -> list[Chip]:
+    found = []
+    if event.is_draft:
+        found.append(Chip("Draft", "warn"))
+    if STATUS_WORDS[event.status]:
+        found.append(Chip(STATUS_WORDS[event.status], "warn"))
+    if event.is_over(now) and not event.is_cancelled:
+        found.append(Chip("Over", "plain"))
+    match event.visibility:
+        case Visibility.UNLISTED:
+            found.append(Chip("Unlisted: only with this address", "plain"))
+        case Visibility.PRIVATE:
+            found.append(Chip("Members only" if event.group else "Private", "plain"))
+        case Visibility.PUBLIC:
+            pass
+    return found
+
+
+def sees_who_comes(joining: Joining, *, is_going: bool) -> bool:
+    """Whether the names of those who come are shown to somebody who does not host the event."""
+    match joining.list_audience:
+        case ListAudience.EVERYONE:
+            return True
+        case ListAudience.ATTENDEES:
+            return is_going
+        case ListAudience.HOSTS:
+            return False
+
+
+def _closes(event: Event, joining: Joining, now: Instant) -> str:
+    """Until when answers are taken, in words; empty where there is no deadline of its own."""
+    at = seating.closes_at(event, joining)
+    if at is None or event.is_over(now):
+        return ""
+    local = wall_time.local_of(at, event.time_zone)
+    return f"{'Answers were taken' if at <= now else 'Answer'} until {formatting.span(local, None)}."
+
+
+def _mine_words(mine: Attendance | None, now: Instant) -> str:
+    if mine is None:
+        return ""
+    return "A place is held for you" if mine.has_offer(now) else MINE_WORDS[mine.status]
+
+
+def _mine_hint(event: Event, joining: Joining, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
+    if mine is None:
+        return ""
+    if mine.status is AttendanceStatus.WAITLISTED:
+        before = before_words(waiting_before)
+        return (
+            offer_words(event, mine, now)
+            or too_large_words(event, joining, mine)
+            or f"{before[0].upper()}{before[1:]}. When a place becomes free it is held for you, and you hear of it."
+        )
+    if mine.status is AttendanceStatus.PENDING:
+        return pending_words(mine)
+    if mine.party > 1 and mine.is_seated:
+        return f"You come as {mine.party} people."
+    if mine.status is AttendanceStatus.DECLINED and not event.is_cancelled:
+        return "You said that you are not going."
+    return ""
+
+
+def _replies(
+    event: Event, mine: Attendance | None, wanted: str, *, is_full: bool, waiting: int, asks_host: bool
+) -> list[ReplyButton]:
+    about = f"{event.title}, {time_words.start_words(event).partition(',')[0]}"
+    said = _REPLY_OF.get(mine.status) if mine else None
+    going = "Going"
+    if mine is not None and mine.offered_until is not None:
+        going = "Take the place"
+    elif mine is not None and mine.status is AttendanceStatus.WAITLISTED:
+        going = "On the waitlist"
+    elif mine is not None and mine.status is AttendanceStatus.PENDING:
+        going = "Asked to join"
+    elif asks_host and said is not Reply.GOING:
+        going = "Ask to join"
+    elif is_full and said is not Reply.GOING:
+        going = f"Join waitlist, {waiting} before you" if waiting else "Join waitlist"
+    buttons = ((Reply.GOING, going), (Reply.INTERESTED, "Interested"), (Reply.DECLINED, "Not going"))
+    if mine is not None and mine.offered_until is not None:
+        said = None
+    main = said.value if said else wanted or Reply.GOING.value
+    return [
+        ReplyButton(
+            value=reply.value,
+            words=f"{words} ✓" if reply is said else words,
+            spoken=f"{words}: {about}" + (" (your answer)" if reply is said else ""),
+            is_mine=reply is said,
+            is_main=reply.value == main,
+        )
+        for reply, words in buttons
+    ]
+
+
+def _people(
+    attendees: Sequence[Attendee], names: Mapping[UserId, str], counts: Counts, viewer: UserId | None, *, is_host: bool
+) -> list[People]:
+    totals = (counts.going, counts.interested, counts.waitlisted, counts.unconfirmed)
+    found = []
+    for (words, statuses), total in zip(_GROUPS, totals, strict=True):
+        people = [_person(one, names[one.user_id], viewer) for one in attendees if one.status in statuses]
+        more = max(0, total - sum(1 + person.guests for person in people))
+        if people or more:
+            is_pending = AttendanceStatus.PENDING in statuses
+            found.append(People(words, people, more, total, can_confirm=is_host and is_pending))
+    return found
+
+
+def _person(one: Attendee, name: str, viewer: UserId | None) -> Person:
+    initial = next((char for char in name if char.isalnum()), "·").upper()
+    return Person(
+        name,
+        initial,
+        tone_of(one.user_id),
+        one.user_id == viewer,
+        one.kind is UserKind.SHADOW and not one.is_guest,
+        one.party - 1,
+        one.is_private,
+    )

@@ -1,0 +1,51 @@
+"""What the viewer of an event has on already at its time, as the event's page says it to them alone."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.model import Entry, Itself, Span
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import local_of
+
+# More than this say no more than these.
+MOST_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """One of them; ``path`` is empty for what stands in a calendar of another place. ``when`` is on the event's clock."""
+
+    title: str
+    path: str
+    when: str
+
+
+async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
+    """In order, the event itself left out; nothing for strangers, and once it is over or called off."""
+    if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):
+        return []
+    # Where no end is said an hour is counted, as the calendar does.
+    ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
+    itself = Itself(event.id, event.title, event.starts_at)
+    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=itself)
+    day = local_of(event.starts_at, event.time_zone).date()
+    return [
+        Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _when(one, event.time_zone, day))
+        for one in found[:MOST_SHOWN]
+    ]
+
+
+def _when(entry: Entry, zone: str, day: date) -> str:
+    """The clock alone on the day of the event, the days too where they are others."""
+    if entry.is_all_day:
+        return "all day"
+    starts = local_of(entry.starts_at, zone)
+    ends = local_of(entry.ends_at, zone) if entry.has_end else None
+    if starts.date() == day and (ends is None or ends.date() == day):
+        return formatting.clock(starts) if ends is None else f"{formatting.clock(starts)}–{formatting.clock(ends)}"
+    return formatting.span(starts, ends)

@@ -1,0 +1,1 @@
+"""Groups: pages and API for members, invitations, settings, ownership, announcements, calendars."""

@@ -1,0 +1,354 @@
+"""What goes on in a group, as JSON: announcements, whom it follows, who follows it, its log, its address."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import actions, administration, announcements, following, invitation_queries, rules
+from openmeet.domain.groups.model import Announcement, AnnouncementId
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.search.group_events import followed_in_group
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.events.api import EventList, events_page, paging
+from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
+from openmeet.web.groups.schemas import MembershipShown, membership_shown
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+_CURSOR = Parameter("cursor", "Where the page before ended")
+_LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+class AnnouncementWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What everybody in the group is told; simple Markdown."""
+
+    text: str
+
+
+class AnnouncementShown(msgspec.Struct, rename="camel"):
+    """One thing that was announced."""
+
+    id: str
+    author_id: str
+    author_name: str
+    text: str
+    created_at: str
+
+
+class AnnouncementList(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    announcements: list[AnnouncementShown]
+    cursor: str | None
+
+
+class DidWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Whose public events are to appear in the group."""
+
+    did: str
+
+
+class DidList(msgspec.Struct, rename="camel"):
+    """DIDs that the group follows, by name."""
+
+    dids: list[str]
+
+
+class Switch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """On or off."""
+
+    enabled: bool
+
+
+class FollowingShown(msgspec.Struct, rename="camel"):
+    """How many follow the group without being in it, and whether the caller does."""
+
+    followers: int
+    is_following: bool
+
+
+class AddressWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Letters a to z, digits and single hyphens."""
+
+    address: str
+
+
+class AddressShown(msgspec.Struct, rename="camel"):
+    """The new address; the one before leads there."""
+
+    slug: str
+
+
+class LogLine(msgspec.Struct, rename="camel"):
+    """One thing that was done. ``note``: what it was about where that is no person."""
+
+    id: str
+    act: str
+    user_id: str
+    user_name: str
+    acted_by: str
+    acted_by_name: str
+    role_before: str | None
+    role_after: str | None
+    note: str
+    created_at: str
+
+
+class LogPage(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    lines: list[LogLine]
+    cursor: str | None
+
+
+async def list_announcements(request: Request) -> Response:
+    caller = caller_of(request)
+    limit, cursor = limit_of(request), request.query_params.get("cursor", "")
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+        found = await announcements.newest(
+            reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
+        )
+        names = await shown_names(reader, [one.author_id for one in found])
+    shown = [_announced(one, names[one.author_id]) for one in found[:limit]]
+    return json_response(AnnouncementList(shown, found[limit - 1].id if len(found) > limit else None))
+
+
+async def announce(request: Request) -> Response:
+    caller = caller_of(request)
+    text = (await read_json(request, AnnouncementWanted)).text
+    async with database_of(request).transaction() as tx:
+        said = await announcements.announce(tx, caller, slug_of(request), text)
+        names = await shown_names(tx, [said.author_id])
+    return json_response(_announced(said, names[said.author_id]), 201)
+
+
+async def remove_announcement(request: Request) -> Response:
+    caller = caller_of(request)
+    announcement_id = AnnouncementId(request.path_params["announcement"])
+    async with database_of(request).transaction() as tx:
+        await announcements.remove(tx, caller, slug_of(request), announcement_id)
+    return Response(status_code=204)
+
+
+async def list_dids(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        return json_response(DidList(list(await invitation_queries.followed(reader, group.id))))
+
+
+async def follow_did(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = (await read_json(request, DidWanted)).did
+    async with database_of(request).transaction() as tx:
+        await administration.follow(tx, caller, slug_of(request), wanted)
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        return json_response(DidList(list(await invitation_queries.followed(tx, group.id))))
+
+
+async def unfollow_did(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await administration.unfollow(tx, caller, slug_of(request), request.path_params["did"])
+    return Response(status_code=204)
+
+
+async def list_followed_events(request: Request) -> Response:
+    caller = caller_or_none(request)
+    after, limit = paging(request)
+    async with database_of(request).reader() as reader:
+        group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        found = await followed_in_group(reader, group.id, after, limit + 1)
+        return json_response(await events_page(reader, request, found, limit))
+
+
+async def follow_group(request: Request) -> Response:
+    caller = caller_of(request)
+    enabled = (await read_json(request, Switch)).enabled
+    async with database_of(request).transaction() as tx:
+        group = await following.follow(tx, caller, slug_of(request), enabled=enabled)
+        return json_response(FollowingShown(await following.count(tx, group.id), is_following=True))
+
+
+async def unfollow_group(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await following.unfollow(tx, caller, slug_of(request))
+    return Response(status_code=204)
+
+
+async def switch_notifications(request: Request) -> Response:
+    caller = caller_of(request)
+    enabled = (await read_json(request, Switch)).enabled
+    async with database_of(request).transaction() as tx:
+        mine = await actions.set_notifications(tx, caller, slug_of(request), enabled=enabled)
+    return json_response(membership_shown(mine))
+
+
+async def show_log(request: Request) -> Response:
+    caller = caller_of(request)
+    limit, cursor = limit_of(request), request.query_params.get("cursor", "")
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_allowed(mine.role if mine else None, Action.SEE_LOG)
+        found = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
+        names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
+    lines = [
+        LogLine(
+            one.id,
+            one.act.value,
+            one.user_id,
+            names[one.user_id],
+            one.acted_by,
+            names[one.acted_by],
+            one.before.value if one.before else None,
+            one.after.value if one.after else None,
+            one.note,
+            iso(one.created_at),
+        )
+        for one in found[:limit]
+    ]
+    return json_response(LogPage(lines, found[limit - 1].id if len(found) > limit else None))
+
+
+async def choose_address(request: Request) -> Response:
+    caller = caller_of(request)
+    address = (await read_json(request, AddressWanted)).address
+    async with database_of(request).transaction() as tx:
+        group = await actions.choose_address(tx, caller, slug_of(request), address)
+    return json_response(AddressShown(group.slug))
+
+
+def _announced(one: Announcement, name: str) -> AnnouncementShown:
+    return AnnouncementShown(one.id, one.author_id, name, one.text, iso(one.created_at))
+
+
+_GROUP = "/api/groups/{slug}"
+_SAID = f"{_GROUP}/announcements"
+_DIDS = f"{_GROUP}/follows"
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _SAID,
+        "listAnnouncements",
+        "What was announced in a group, for its members",
+        list_announcements,
+        {200: AnnouncementList},
+        parameters=(_CURSOR, _LIMIT),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        _SAID,
+        "announce",
+        "Tell everybody in a group something",
+        announce,
+        {201: AnnouncementShown},
+        AnnouncementWanted,
+        failures=(403, 404),
+    ),
+    Operation(
+        "DELETE",
+        _SAID + "/{announcement}",
+        "removeAnnouncement",
+        "Nobody reads an announcement here any more",
+        remove_announcement,
+        {204: None},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        _DIDS,
+        "listFollowedDids",
+        "DIDs whose public events a group shows",
+        list_dids,
+        {200: DidList},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        _DIDS,
+        "followDid",
+        "Show the public events of a DID in a group",
+        follow_did,
+        {200: DidList},
+        DidWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        _DIDS + "/{did}",
+        "unfollowDid",
+        "Show the events of a DID no more",
+        unfollow_did,
+        {204: None},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_GROUP}/followed-events",
+        "listFollowedEvents",
+        "Coming public events of the DIDs that a group follows",
+        list_followed_events,
+        {200: EventList},
+        parameters=(_CURSOR, _LIMIT),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        f"{_GROUP}/following",
+        "followGroup",
+        "Hear of new events of a group without being in it",
+        follow_group,
+        {200: FollowingShown},
+        Switch,
+        failures=(404,),
+    ),
+    Operation(
+        "DELETE",
+        f"{_GROUP}/following",
+        "unfollowGroup",
+        "Follow a group no more",
+        unfollow_group,
+        {204: None},
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        f"{_GROUP}/membership/notifications",
+        "switchGroupNotifications",
+        "Whether the caller hears of what happens in a group that they are in",
+        switch_notifications,
+        {200: MembershipShown},
+        Switch,
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        f"{_GROUP}/log",
+        "showGroupLog",
+        "What was done in a group, for those who run it",
+        show_log,
+        {200: LogPage},
+        parameters=(_CURSOR, _LIMIT),
+        failures=(403, 404),
+    ),
+    Operation(
+        "PUT",
+        f"{_GROUP}/address",
+        "chooseGroupAddress",
+        "Give a public group an address; the one before leads there",
+        choose_address,
+        {200: AddressShown},
+        AddressWanted,
+        failures=(403, 404, 422),
+    ),
+)

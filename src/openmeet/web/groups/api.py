@@ -1,0 +1,321 @@
+"""Groups as JSON: lists, one group, its coming events, making and changing it, getting in and out."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, keeping, read_json
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups import actions, listing, queries, rules
+from openmeet.domain.groups.listing import Listed
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.search import query
+from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
+from openmeet.domain.users.model import UserId
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.external_identity import sources_of
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.events.api import EventList, SourceName, events_page, paging
+from openmeet.web.groups import forms
+from openmeet.web.groups.schemas import (
+    GroupDeletionPlanned,
+    GroupList,
+    GroupShown,
+    GroupWanted,
+    Knock,
+    MembershipShown,
+    group_shown,
+    membership_shown,
+)
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+DEFAULT_LIMIT = 30
+MAX_LIMIT = 100
+
+_CURSOR = Parameter("cursor", "Where the page before ended")
+_LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
+
+
+async def list_groups(request: Request) -> Response:
+    caller = caller_or_none(request)
+    limit = limit_of(request)
+    words = request.query_params.get("q", "").split()
+    asked = request.query_params.get("source", "")
+    source = query.source_or_none(asked)
+    if asked and source is None:
+        raise InvalidInput("source", "Choose one of: " + ", ".join(query.SOURCE_WORDS) + ".")
+    async with database_of(request).reader() as reader:
+        after = await _after(reader, request.query_params.get("cursor", ""))
+        found = await listing.listed(
+            reader,
+            words,
+            caller.user_id if caller else None,
+            after=after,
+            limit=limit + 1,
+            asks_all=source is not None,
+            kept_here=query.kept_here(source),
+        )
+        return json_response(await _list(reader, request, found, limit))
+
+
+async def list_mine(request: Request) -> Response:
+    caller, limit = caller_of(request), limit_of(request)
+    async with database_of(request).reader() as reader:
+        after = await _after(reader, request.query_params.get("cursor", ""))
+        found = await listing.of_user(reader, caller.user_id, limit=limit + 1, after=after)
+        return json_response(await _list(reader, request, found, limit))
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    details = forms.check((await read_json(request, GroupWanted)).submission())
+    async with database_of(request).transaction() as tx:
+        group = await actions.create(tx, caller, details)
+        shown = await _shown(tx, request, group, Role.OWNER)
+    return json_response(shown, 201, {**etag_of(group.revision), "location": f"/api/groups/{quote(group.slug)}"})
+
+
+async def show(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        shown = await _shown(reader, request, group, mine.role if mine else None)
+    return json_response(shown, headers=etag_of(group.revision))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, GroupWanted)
+    async with database_of(request).transaction() as tx:
+        # Who may not see it must not learn from what is said about their body that it is there.
+        before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
+        wanted = await keeping(request, wanted, _who_gets_in(before))
+        details = forms.check(wanted.submission())
+        group = await group_hosting.revise(
+            tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
+        )
+        shown = await _shown(tx, request, group, mine.role if mine else None)
+    return json_response(shown, headers=etag_of(group.revision))
+
+
+def _who_gets_in(group: Group) -> dict[str, object]:
+    """Fields of ``GroupWanted`` that stay where a replace does not name them."""
+    return {
+        "visibility": group.details.visibility.value,
+        "join_policy": group.details.join_policy.value,
+        "promotion_level": group.details.promotion_level.value,
+        "sync_enabled": group.details.sync_enabled,
+        "announces_events": group.details.announces_events,
+    }
+
+
+async def delete(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.delete(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+    return Response(status_code=204)
+
+
+async def plan_deletion(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.lock_for(
+            tx, caller, slug_of(request), Action.DELETE, expected_revision=expected_revision(request)
+        )
+        counts = await queries.counts(tx, group.id)
+        events, inner = await effect_of_deleting(tx, group.id)
+    members = sum(number for role, number in counts.items() if role in INSIDE) - 1
+    shown = GroupDeletionPlanned(events, inner, members, counts.get(Role.PENDING, 0), group.revision)
+    return json_response(shown, headers=etag_of(group.revision))
+
+
+async def list_events(request: Request) -> Response:
+    caller = caller_or_none(request)
+    after, limit = paging(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        is_member = rules.may(mine.role if mine else None, Action.VIEW)
+        member = caller.user_id if caller and is_member else None
+        found = await coming_in_group(reader, group.id, after, limit + 1, member=member)
+        return json_response(await events_page(reader, request, found, limit))
+
+
+async def join(request: Request) -> Response:
+    caller = caller_of(request)
+    answer = (await read_json(request, Knock)).answer
+    async with database_of(request).transaction() as tx:
+        mine = await actions.join(tx, caller, slug_of(request), answer)
+    return json_response(membership_shown(mine))
+
+
+async def leave(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await actions.leave(tx, caller, slug_of(request))
+    return Response(status_code=204)
+
+
+def slug_of(request: Request) -> GroupSlug:
+    """The group's address in the path."""
+    return GroupSlug(request.path_params["slug"])
+
+
+def limit_of(request: Request) -> int:
+    """How many are wanted; InvalidInput names ``limit``."""
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
+        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+    if not cursor:
+        return None
+    last = await queries.by_id(reader, GroupId(cursor))
+    if last is None:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return queries.search_text(last.details), last.id
+
+
+async def _list(reader: Reader, request: Request, found: list[Listed], limit: int) -> GroupList:
+    url = request.app.state.settings.public_url
+    page = found[:limit]
+    sources = await sources_of(reader, [(not one.group.is_read_only, one.group.network.record_uri) for one in page])
+    shown = [
+        group_shown(one.group, one.role, one.members, url, source) for one, source in zip(page, sources, strict=True)
+    ]
+    return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
+
+
+async def _shown(reader: Reader, request: Request, group: Group, role: Role | None) -> GroupShown:
+    counts = await queries.counts(reader, group.id)
+    members = sum(counts.get(one, 0) for one in INSIDE)
+    (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
+    return group_shown(group, role, members, request.app.state.settings.public_url, source)
+
+
+async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupShown:
+    """The group as this person sees it."""
+    mine = await queries.find_member(reader, group.id, viewer)
+    return await _shown(reader, request, group, mine.role if mine else None)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups",
+        "listGroups",
+        "Public groups, by name",
+        list_groups,
+        {200: GroupList},
+        parameters=(
+            Parameter("q", "Words that all occur in name, place or description"),
+            Parameter(
+                "source",
+                "Where it is kept; without words and this, groups kept elsewhere are listed only if somebody here belongs to them",
+                shape=SourceName,
+            ),
+            _CURSOR,
+            _LIMIT,
+        ),
+        needs_session=False,
+    ),
+    Operation(
+        "POST",
+        "/api/groups",
+        "createGroup",
+        "Make a group; the caller owns it",
+        create,
+        {201: GroupShown},
+        GroupWanted,
+        failures=(422,),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}",
+        "showGroup",
+        "One group; an address that it had before answers too",
+        show,
+        {200: GroupShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}",
+        "saveGroup",
+        "Replace what a group says; a new name gives a new address, and who sees it and gets in stays where that is left out",
+        save,
+        {200: GroupShown},
+        GroupWanted,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/delete/plan",
+        "planGroupDeletion",
+        "What deleting the group would do, counted; nothing is saved",
+        plan_deletion,
+        {200: GroupDeletionPlanned},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+        changes_nothing=True,
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}",
+        "deleteGroup",
+        "Take the group away; its events stay with their hosts, and nobody sees more of them",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH,),
+        failures=(403, 404, 412),
+    ),
+    Operation(
+        "GET",
+        "/api/groups/{slug}/events",
+        "listGroupEvents",
+        "Coming events of a group: all for its members, the public ones for everybody else",
+        list_events,
+        {200: EventList},
+        parameters=(_CURSOR, _LIMIT),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}/membership",
+        "joinGroup",
+        "Get in, or ask to; the same again changes nothing",
+        join,
+        {200: MembershipShown},
+        Knock,
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}/membership",
+        "leaveGroup",
+        "Leave, or take one’s request back",
+        leave,
+        {204: None},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/my/groups",
+        "listMyGroups",
+        "Groups that the caller is in or asked to get into",
+        list_mine,
+        {200: GroupList},
+        parameters=(_CURSOR, _LIMIT),
+    ),
+)

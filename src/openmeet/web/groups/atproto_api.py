@@ -1,0 +1,96 @@
+"""What the network knows of a group, as JSON: its record, and whether one's own name is public."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import publication_settings
+from openmeet.web.api.operations import Operation
+from openmeet.web.groups.api import slug_of
+from openmeet.web.groups.atproto_pages import on_the_network
+from openmeet.web.groups.group_network_pages import see_network
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class NameWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``isPublic``: whether everybody may read, in a record of one's own, that one is in the group."""
+
+    is_public: bool
+
+
+class NameShown(msgspec.Struct, rename="camel"):
+    """``state``: where the record stands; null where nothing was ever promised. ``asksPermission``: one's server is to be asked first."""
+
+    is_public: bool
+    state: str | None
+    record_uri: str | None
+    asks_permission: bool
+
+
+class GroupNetworkShown(msgspec.Struct, rename="camel"):
+    """``share``: how much of the group goes out. ``handle``: of its own repository; null where its owner's speaks for it.
+
+    ``mine`` is null for who is not in the group.
+    """
+
+    record_uri: str | None
+    share: Literal["nothing", "least", "all"]
+    is_kept_elsewhere: bool
+    handle: str | None
+    mine: NameShown | None
+
+
+async def show(request: Request) -> Response:
+    caller_of(request)
+    return json_response(await _shown(request))
+
+
+async def put_name(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, NameWanted)
+    async with database_of(request).transaction() as tx:
+        await publication_settings.show_membership(tx, caller, slug_of(request), is_public=wanted.is_public)
+    return json_response(await _shown(request))
+
+
+async def _shown(request: Request) -> GroupNetworkShown:
+    async with database_of(request).reader() as reader:
+        seen = await see_network(reader, request)
+        found = await on_the_network(reader, seen)
+    mine = found.mine
+    return GroupNetworkShown(
+        record_uri=found.uri,
+        share=("nothing", "least", "all")[found.share],
+        is_kept_elsewhere=seen.group.is_read_only,
+        handle=found.handle or None,
+        mine=None
+        if mine is None
+        else NameShown(mine.is_public, mine.state.value if mine.state else None, mine.uri, mine.asks),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups/{slug}/network",
+        "showGroupNetwork",
+        "What the network knows of a group, and of one’s own being in it",
+        show,
+        {200: GroupNetworkShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "PUT",
+        "/api/groups/{slug}/network/name",
+        "showMembership",
+        "Let everybody read that one is in a group, or nobody; a group that is kept elsewhere is asked by it",
+        put_name,
+        {200: GroupNetworkShown},
+        NameWanted,
+        failures=(403, 404, 422),
+    ),
+)

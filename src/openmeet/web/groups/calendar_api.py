@@ -1,0 +1,77 @@
+"""The secret address of a group's calendar, as JSON: each member has their own."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.groups import actions, calendar_feeds, rules
+from openmeet.domain.groups.rules import Action
+from openmeet.web.api.operations import Operation
+from openmeet.web.groups.access import slug_of
+from openmeet.web.groups.group_calendar_pages import shown, url_for
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class GroupFeedShown(msgspec.Struct, rename="camel"):
+    """The caller's own secret address of the group's calendar; null while there is none, or where it was made so long ago that it is shown no more."""
+
+    url: str | None
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+        url = await url_for(reader, request, group, caller.user_id)
+    return json_response(GroupFeedShown(url or None))
+
+
+async def renew(request: Request) -> Response:
+    """A new address; the one before, if there was one, opens nothing any more."""
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, mine = await actions.lock_visible(tx, caller, slug_of(request))
+        token = await calendar_feeds.renew(tx, request.app.state.code_key, group, mine)
+    return json_response(GroupFeedShown(shown(request, token)), 201)
+
+
+async def close(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.lock_visible(tx, caller, slug_of(request))
+        await calendar_feeds.close(tx, group.id, caller.user_id)
+    return Response(status_code=204)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups/{slug}/calendar-feed",
+        "showGroupFeed",
+        "The caller’s secret address of the calendar of a group that they are in",
+        show,
+        {200: GroupFeedShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/calendar-feed",
+        "renewGroupFeed",
+        "Make that address, or another one; the one before opens nothing any more",
+        renew,
+        {201: GroupFeedShown},
+        failures=(403, 404),
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}/calendar-feed",
+        "closeGroupFeed",
+        "No address opens the group’s calendar for the caller any more",
+        close,
+        {204: None},
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,66 @@
+"""A group as a calendar file and as a feed: what everybody who sees the group may read, and never a link to join.
+
+In the calendar each of its series is one event with its rule, and one more for each date that differs or is cancelled.
+Source: RFC 5545 by ``calendars``. The same group is the same bytes, so its tag holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+
+from groundwork.clock import DAY, Instant
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.groups.model import Group
+from openmeet.domain.icalendar.of_event import written
+from openmeet.domain.icalendar.properties import FROM_NETWORK
+from openmeet.domain.icalendar.write import FeedAddress, write_calendar
+from openmeet.web.events.feeds import Feed
+from openmeet.web.series import feeds
+
+# Calendars keep what they have read: what is long over need not be said again.
+PAST = 366 * DAY
+AHEAD = 2 * 366 * DAY
+MOST = 2_000
+NEWEST = 50
+
+
+def calendar_of(
+    group: Group,
+    series: Sequence[feeds.WholeSeries],
+    events: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
+    *,
+    is_public: bool,
+) -> bytes:
+    """The file of these series and of events beside them, with the numbers of their dates (``series.sequences``).
+
+    ``is_public``: the file of strangers, whose address is no secret.
+    Events of others whom the group follows say so in their text.
+    """
+    host = urlsplit(public_url).hostname or "localhost"
+    entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
+    for event in events:
+        address = f"{public_url}/events/{quote(event.slug)}"
+        description = event.description
+        if not is_own(group, event):
+            note = f"From the network: {event.record_uri}"
+            description = f"{note}\n\n{description}" if description else note
+        entry = written(event, host=host, url=address, sequence=numbers[event.id], description=description)
+        if entry is not None:
+            marks = () if is_own(group, event) else (FROM_NETWORK,)
+            entries.append(replace(entry, categories=(*marks, *entry.categories)))
+    page = f"{public_url}/groups/{quote(group.slug)}"
+    return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))
+
+
+def feed_of(group: Group, public_url: str, kind: str) -> Feed:
+    """What is followed, as ``kind``: ``atom`` or ``json``."""
+    address = f"{public_url}/groups/{quote(group.slug)}"
+    return Feed(group.details.name, f"urn:uuid:{group.id}", address, f"{address}.{kind}", group.updated_at)
+
+
+def is_own(group: Group, event: Event) -> bool:
+    """Whether the group hosts it; otherwise it follows whoever does."""
+    return event.group is not None and event.group.id == group.id

@@ -1,0 +1,104 @@
+"""Between what a form or a client sends about a group and ``GroupDetails``: what was typed, and what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from groundwork.errors import InvalidForm
+from openmeet.domain.groups.model import (
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    MAX_PLACE,
+    MAX_QUESTION,
+    Group,
+    GroupDetails,
+    GroupVisibility,
+    JoinPolicy,
+    PromotionLevel,
+)
+from openmeet.domain.validation import choice
+from openmeet.i18n.markdown import one_line
+from openmeet.i18n.names import known_code
+from openmeet.recurrence import wall_time
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSubmission:
+    """A group as typed: every field is text, so that nothing typed is lost when something is wrong."""
+
+    name: str = ""
+    description: str = ""
+    locality: str = ""
+    country: str = ""
+    time_zone: str = ""
+    join_policy: str = JoinPolicy.OPEN.value
+    join_question: str = ""
+    visibility: str = GroupVisibility.PUBLIC.value
+    promotion_level: str = PromotionLevel.PUBLIC.value
+    sync_enabled: str = ""
+    announces_events: str = ""
+
+
+# What a ticked box sends.
+ON = "on"
+
+TICKS = ("sync_enabled", "announces_events")
+
+FIELDS = tuple(field.name for field in fields(GroupSubmission))
+
+
+def submission_of(typed: Mapping[str, str]) -> GroupSubmission:
+    """What was posted; missing fields have their default, unknown ones are left out."""
+    return GroupSubmission(**{name: typed[name] for name in FIELDS if name in typed})
+
+
+def values_of(submission: GroupSubmission) -> dict[str, str]:
+    """What a form shows for it."""
+    return asdict(submission)
+
+
+def values_of_group(group: Group) -> dict[str, str]:
+    """What the form of an existing group shows."""
+    texts = {name: str(getattr(group.details, name)) for name in FIELDS}
+    return texts | {name: ON if getattr(group.details, name) else "" for name in TICKS}
+
+
+def check(typed: GroupSubmission) -> GroupDetails:
+    """What was typed, as a group. InvalidForm lists every field that is wrong."""
+    problems: dict[str, str] = {}
+    name = one_line(typed.name)
+    if not name:
+        problems["name"] = "Give the group a name."
+    elif len(name) > MAX_NAME:
+        problems["name"] = f"A name has at most {MAX_NAME} characters; this one has {len(name)}."
+    description = typed.description.replace("\r\n", "\n").strip()
+    if len(description) > MAX_DESCRIPTION:
+        problems["description"] = f"A description has at most {MAX_DESCRIPTION} characters."
+    question = one_line(typed.join_question)
+    if len(question) > MAX_QUESTION:
+        problems["join_question"] = f"A question has at most {MAX_QUESTION} characters."
+    for field in ("locality", "country"):
+        if len(getattr(typed, field)) > MAX_PLACE:
+            problems[field] = f"At most {MAX_PLACE} characters."
+    country = one_line(typed.country)
+    if country and "country" not in problems and known_code(country) is None:
+        problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
+    if not wall_time.is_zone(typed.time_zone):
+        problems["time_zone"] = "Choose the time zone in which the group lives, like Europe/Berlin."
+    policy = choice(JoinPolicy, typed.join_policy, "join_policy", problems)
+    visibility = choice(GroupVisibility, typed.visibility, "visibility", problems)
+    level = choice(PromotionLevel, typed.promotion_level, "promotion_level", problems)
+    if problems or policy is None or visibility is None or level is None:
+        raise InvalidForm(problems)
+    return GroupDetails(
+        name=name,
+        time_zone=typed.time_zone,
+        description=description,
+        locality=one_line(typed.locality),
+        country=country,
+        join_policy=policy,
+        join_question=question,
+        visibility=visibility,
+        promotion_level=level,
+        sync_enabled=typed.sync_enabled == ON,
+        announces_events=typed.announces_events == ON,
+    )

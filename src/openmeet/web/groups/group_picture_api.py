@@ -1,0 +1,80 @@
+"""A group's picture, as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import actions, pictures, rules
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.groups.api import shown_to, slug_of
+from openmeet.web.groups.schemas import GroupShown
+from openmeet.web.media.edge import store_of
+from openmeet.web.media.schemas import PictureWanted
+from openmeet.web.media.words import check_alt
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+
+async def put_picture(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, PictureWanted)
+    db = database_of(request)
+    async with db.reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_kept_here(group, Action.EDIT_GROUP)
+        rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    alt = check_alt(wanted.alt)
+    key, made = await media.keep(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+    )
+    async with db.transaction() as tx:
+        saved = await pictures.put(
+            tx,
+            caller,
+            group.slug,
+            Picture(key, alt, made.width, made.height),
+            expected_revision=expected_revision(request),
+        )
+        shown = await shown_to(tx, request, saved, caller.user_id)
+    return json_response(shown, headers=etag_of(saved.revision))
+
+
+async def remove_picture(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        saved = await pictures.remove(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+        shown = await shown_to(tx, request, saved, caller.user_id)
+    return json_response(shown, headers=etag_of(saved.revision))
+
+
+_FAILURES = (403, 404, 412, 422)
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/groups/{slug}/picture",
+        "putGroupPicture",
+        "Show a picture with the group",
+        put_picture,
+        {200: GroupShown},
+        PictureWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        is_idempotent=True,
+    ),
+    Operation(
+        "DELETE",
+        "/api/groups/{slug}/picture",
+        "removeGroupPicture",
+        "Show no picture with the group",
+        remove_picture,
+        {200: GroupShown},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

@@ -1,0 +1,248 @@
+"""Invitations into groups as JSON: links, mail, and what the invited person says."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import actions, administration, invitation_queries, rules
+from openmeet.domain.groups.administration import Mails
+from openmeet.domain.groups.model import INVITATION_DAYS, Invitation, InvitationId
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.groups.api import slug_of
+from openmeet.web.groups.schemas import MembershipShown, membership_shown
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+MAX_ADDRESSES = 200
+
+
+class LinkWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """How many people the link lets in, and for how many days it works."""
+
+    uses: int = 1
+    days: int = INVITATION_DAYS
+
+
+class InvitationShown(msgspec.Struct, rename="camel"):
+    """A door. ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person; only links show theirs.
+
+    ``email`` is the address that it was mailed to.
+    """
+
+    id: str
+    token: str | None
+    email: str | None
+    uses: int
+    uses_left: int
+    invited_by: str
+    created_at: str
+    expires_at: str
+
+
+class InvitationList(msgspec.Struct, rename="camel"):
+    """Those that still let somebody in, the newest first; ``cursor`` is null on the last page."""
+
+    invitations: list[InvitationShown]
+    cursor: str | None
+
+
+class MailsWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Addresses to invite. ``isPreview``: say what would be sent, and send nothing."""
+
+    emails: list[str]
+    is_preview: bool = False
+
+
+class MailsShown(msgspec.Struct, rename="camel"):
+    """What becomes of the addresses: ``fresh`` get a mail, ``known`` have an invitation already or said no to one,
+    ``wrong`` are none, ``unread`` words that no address stands with. ``leftToday``: how many a group may still send before this.
+    """
+
+    fresh: list[str]
+    known: list[str]
+    wrong: list[str]
+    unread: list[str]
+    left_today: int
+    is_sent: bool
+
+
+class DoorShown(msgspec.Struct, rename="camel"):
+    """What an invited person reads before saying yes."""
+
+    group_name: str
+    group_description: str
+    invited_by_name: str
+    is_by_mail: bool
+    expires_at: str
+
+
+async def list_invitations(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_allowed(mine.role if mine else None, Action.INVITE)
+        found, cursor = page.cut(
+            await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
+        )
+    return json_response(InvitationList([_shown(request, one) for one in found], cursor))
+
+
+async def invite_by_link(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, LinkWanted)
+    async with database_of(request).transaction() as tx:
+        link = await administration.invite_by_link(tx, caller, slug_of(request), uses=wanted.uses, days=wanted.days)
+    return json_response(_shown(request, link), 201)
+
+
+async def invite_by_mail(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, MailsWanted)
+    if len(wanted.emails) > MAX_ADDRESSES:
+        raise InvalidInput("emails", f"At most {MAX_ADDRESSES} addresses at once.")
+    text = "\n".join(wanted.emails)
+    if wanted.is_preview:
+        async with database_of(request).reader() as reader:
+            group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+            rules.must_be_allowed(mine.role if mine else None, Action.INVITE)
+            mails = await administration.check_mails(reader, group, text)
+        return json_response(_mails(mails, is_sent=False))
+    async with database_of(request).transaction() as tx:
+        mails = await administration.invite_by_mail(tx, caller, slug_of(request), text)
+    return json_response(_mails(mails, is_sent=True))
+
+
+async def revoke(request: Request) -> Response:
+    caller = caller_of(request)
+    invitation_id = InvitationId(request.path_params["invitation"])
+    async with database_of(request).transaction() as tx:
+        await administration.revoke(tx, caller, slug_of(request), invitation_id)
+    return Response(status_code=204)
+
+
+async def show_door(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        invitation, group = await administration.open_door(reader, invitation_of(request))
+        names = await shown_names(reader, [invitation.invited_by])
+    return json_response(
+        DoorShown(
+            group.details.name,
+            group.details.description,
+            names[invitation.invited_by],
+            invitation.email is not None,
+            iso(invitation.expires_at),
+        ),
+        headers={"cache-control": "no-store"},
+    )
+
+
+async def accept(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        _, mine = await administration.accept(tx, caller, invitation_of(request))
+    return json_response(membership_shown(mine))
+
+
+async def decline(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await administration.decline(tx, invitation_of(request))
+    return Response(status_code=204)
+
+
+def invitation_of(request: Request) -> InvitationId:
+    """The invitation that the token in the path opens. Raises NotFound."""
+    return administration.named_by(request.app.state.code_key, request.path_params["token"])
+
+
+def _shown(request: Request, one: Invitation) -> InvitationShown:
+    token = None if one.email else rules.token_of(request.app.state.code_key, one.id)
+    return InvitationShown(
+        one.id, token, one.email, one.uses, one.uses_left, one.invited_by, iso(one.created_at), iso(one.expires_at)
+    )
+
+
+def _mails(mails: Mails, *, is_sent: bool) -> MailsShown:
+    return MailsShown(
+        list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
+    )
+
+
+_DOORS = "/api/groups/{slug}/invitations"
+_DOOR = "/api/group-invitations/{token}"
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _DOORS,
+        "listInvitations",
+        "Invitations that still let somebody in, for those who invite",
+        list_invitations,
+        {200: InvitationList},
+        parameters=(CURSOR, LIMIT),
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        _DOORS,
+        "inviteByLink",
+        "Make a link that lets people in",
+        invite_by_link,
+        {201: InvitationShown},
+        LinkWanted,
+        failures=(403, 404),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/mail-invitations",
+        "inviteByMail",
+        "Invite by mail, each address once; or see first what would be sent",
+        invite_by_mail,
+        {200: MailsShown},
+        MailsWanted,
+        failures=(403, 404),
+    ),
+    Operation(
+        "DELETE",
+        _DOORS + "/{invitation}",
+        "revokeInvitation",
+        "An invitation lets nobody in any more",
+        revoke,
+        {204: None},
+        failures=(403, 404),
+    ),
+    Operation(
+        "GET",
+        _DOOR,
+        "showInvitation",
+        "What an invitation is to, for whoever has its token; changes nothing",
+        show_door,
+        {200: DoorShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        _DOOR,
+        "acceptInvitation",
+        "Say yes to an invitation",
+        accept,
+        {200: MembershipShown},
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        _DOOR,
+        "declineInvitation",
+        "Say no to an invitation by mail: the group writes to this address no more",
+        decline,
+        {204: None},
+        needs_session=False,
+        failures=(404,),
+    ),
+)

@@ -1,0 +1,199 @@
+"""Invitations into a group: making links, pasting addresses, taking back; and the page behind an invitation, which changes
+nothing when it is opened.
+"""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, TooMany
+from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
+from openmeet.domain.groups.administration import Mails
+from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.web.events.listing import tone_of
+from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.invitations_api import invitation_of
+from openmeet.web.groups.view import VISIBILITY_WORDS, day_words, initial_of
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The address is the secret: no cache keeps the page, no search engine its address.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
+
+_AT_FIRST = {"uses": "20", "days": str(INVITATION_DAYS), "emails": ""}
+
+
+def routes() -> list[Route]:
+    """``/groups/invitations/{token}`` stands before ``/groups/{slug}/…``."""
+    return [
+        Route("/groups/invitations/{token}", show_door, methods=["GET"]),
+        Route("/groups/invitations/{token}", answer, methods=["POST"]),
+        Route("/groups/{slug}/invitations", show_invitations, methods=["GET"]),
+        Route("/groups/{slug}/invitations/link", make_link, methods=["POST"]),
+        Route("/groups/{slug}/invitations/mail", send_mails, methods=["POST"]),
+        Route("/groups/{slug}/invitations/{invitation}/revoke", revoke, methods=["POST"]),
+    ]
+
+
+async def show_door(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        invitation, group = await administration.open_door(reader, invitation_of(request))
+        names = await shown_names(reader, [invitation.invited_by])
+        counts = await queries.counts(reader, group.id)
+        role = None if caller is None else await queries.role_in(reader, group.id, caller.user_id)
+    context = {
+        "group": group,
+        "address": path_of(group),
+        "tone": tone_of(group.id),
+        "initial": initial_of(group.details.name),
+        "host": names[invitation.invited_by],
+        "members": sum(counts.get(one, 0) for one in INSIDE),
+        "until": day_words(invitation.expires_at, group),
+        "is_by_mail": invitation.email is not None,
+        "is_in": role in INSIDE,
+        "visibility_words": VISIBILITY_WORDS[group.details.visibility],
+        "sign_in": f"/sign-up?next={quote(request.url.path, safe='')}",
+    }
+    return page(request, "groups/group_door.html", context, headers=_HEADERS)
+
+
+def open_routes() -> list[Route]:
+    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    return [
+        Route("/mail/decline/group/{token}", show_instead, methods=["GET"]),
+        Route("/mail/decline/group/{token}", decline_by_mail, methods=["POST"]),
+    ]
+
+
+async def show_instead(request: Request) -> Response:
+    """Who opens it in a browser is asked first."""
+    return go(f"/groups/invitations/{quote(request.path_params['token'])}")
+
+
+async def decline_by_mail(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect."""
+    async with database_of(request).transaction() as tx:
+        await administration.stop_mails(tx, invitation_of(request))
+    return Response("You hear nothing more of this group.\n", media_type="text/plain")
+
+
+async def answer(request: Request) -> Response:
+    wish = (await read_form(request)).get("answer", "")
+    if wish == "no":
+        async with database_of(request).transaction() as tx:
+            await administration.decline(tx, invitation_of(request))
+        return go("/groups", said="invitation_declined")
+    if wish != "yes":
+        raise InvalidInput("answer", "Choose one of: yes, no.")
+    caller = caller_or_none(request)
+    if caller is None:
+        return go(f"/sign-up?next={quote(request.url.path, safe='')}")
+    async with database_of(request).transaction() as tx:
+        group, _ = await administration.accept(tx, caller, invitation_of(request))
+    return go(path_of(group), said="group_joined")
+
+
+async def show_invitations(request: Request) -> Response:
+    return await _page(request, Typed(_AT_FIRST))
+
+
+async def make_link(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        uses, days = _number(typed, "uses", MAX_USES), _number(typed, "days", MAX_LINK_DAYS)
+        async with database_of(request).transaction() as tx:
+            link = await administration.invite_by_link(tx, caller, slug_of(request), uses=uses, days=days)
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except InvalidForm as wrong:
+        return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
+    return go(path_of(group, "invitations") + f"#invitation-{link.id}", said="link_made")
+
+
+async def send_mails(request: Request) -> Response:
+    """First a preview; what it shows is sent by its own button, which carries the same addresses."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    text = typed.get("emails", "")
+    try:
+        if typed.get("step") != "send":
+            async with database_of(request).reader() as reader:
+                seen = await see(reader, request, Action.INVITE)
+                mails = await administration.check_mails(reader, seen.group, text)
+            return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
+        async with database_of(request).transaction() as tx:
+            await administration.invite_by_mail(tx, caller, slug_of(request), text)
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except InvalidForm as wrong:
+        return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
+    except TooMany as many:
+        problem = InvalidForm({"emails": many.why})
+        return await _page(request, typed_again({**_AT_FIRST, **typed}, problem), status=429)
+    return go(path_of(group, "invitations"), said="mails_sent")
+
+
+async def revoke(request: Request) -> Response:
+    caller = caller_of(request)
+    invitation_id = InvitationId(request.path_params["invitation"])
+    async with database_of(request).transaction() as tx:
+        await administration.revoke(tx, caller, slug_of(request), invitation_id)
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    return go(path_of(group, "invitations"), said="invitation_revoked")
+
+
+async def _page(request: Request, typed: Typed, *, preview: Mails | None = None, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.INVITE)
+        moved = elsewhere(request, seen.group)
+        if moved is not None and request.method == "GET":
+            return moved
+        found = await invitation_queries.open_invitations(reader, seen.group.id)
+        names = await shown_names(reader, [one.invited_by for one in found])
+    key, public_url = request.app.state.code_key, request.app.state.settings.public_url
+    links = [
+        {
+            "id": one.id,
+            "url": f"{public_url}/groups/invitations/{rules.token_of(key, one.id)}",
+            "left": one.uses_left,
+            "uses": one.uses,
+            "by": names[one.invited_by],
+            "until": day_words(one.expires_at, seen.group),
+        }
+        for one in found
+        if one.email is None
+    ]
+    mails = [
+        {
+            "id": one.id,
+            "email": one.email,
+            "by": names[one.invited_by],
+            "sent": day_words(one.created_at, seen.group),
+            "until": day_words(one.expires_at, seen.group),
+        }
+        for one in found
+        if one.email is not None
+    ]
+    context = context_of(seen, f"{seen.path}/invitations") | {
+        "typed": typed,
+        "links": links,
+        "mails": mails,
+        "preview": preview,
+        "most_mails": MAX_MAILS_A_DAY,
+        "most_uses": MAX_USES,
+        "most_days": MAX_LINK_DAYS,
+    }
+    return page(request, "groups/group_invitations.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+def _number(typed: dict[str, str], name: str, most: int) -> int:
+    text = typed.get(name, "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
+        raise InvalidForm({name: f"Write a whole number from 1 to {most}."})
+    return int(text)

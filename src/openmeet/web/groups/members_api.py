@@ -1,0 +1,171 @@
+"""The people of a group as JSON, for those who run it: who they are, requests, roles, bans."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import actions, administration, queries, rules
+from openmeet.domain.groups.model import INSIDE, GroupSlug, MemberId, Membership, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.domain.users.queries import kinds
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.external_identity import sources_of
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
+from openmeet.web.groups.schemas import (
+    Decision,
+    MemberList,
+    MembershipShown,
+    MemberShown,
+    RoleName,
+    RoleWanted,
+    membership_shown,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+Done = Callable[[Transaction, Caller, GroupSlug, UserId], Awaitable[Membership]]
+
+
+async def list_members(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("role", "")
+    if asked and asked not in set(Role):
+        raise InvalidInput("role", "Choose one of: " + ", ".join(Role) + ".")
+    roles = (Role(asked),) if asked else INSIDE
+    limit = limit_of(request)
+    after = request.query_params.get("cursor", "")
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        role = mine.role if mine else None
+        rules.must_be_allowed(role, Action.SEE_MEMBERS)
+        if not set(roles) <= set(INSIDE):
+            rules.must_be_allowed(role, Action.APPROVE)
+        found = await queries.members(
+            reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
+        )
+        shown = await _shown(reader, found[:limit], with_answers=rules.may(role, Action.APPROVE))
+    return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
+
+
+async def decide(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Decision)
+    if len(wanted.user_ids) > MAX_LIMIT:
+        raise InvalidInput("userIds", f"At most {MAX_LIMIT} requests at once.")
+    people = [UserId(one) for one in wanted.user_ids]
+    async with database_of(request).transaction() as tx:
+        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wanted.lets_in)
+        shown = await _shown(tx, decided, with_answers=True)
+    return json_response(MemberList(shown, None))
+
+
+async def change_role(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = Role((await read_json(request, RoleWanted)).role)
+    async with database_of(request).transaction() as tx:
+        saved = await administration.change_role(tx, caller, slug_of(request), _person(request), wanted)
+    return json_response(membership_shown(saved))
+
+
+def _doing(act: Done) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        async with database_of(request).transaction() as tx:
+            await act(tx, caller, slug_of(request), _person(request))
+        return Response(status_code=204)
+
+    return answer
+
+
+def _person(request: Request) -> UserId:
+    return UserId(request.path_params["userId"])
+
+
+async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberShown]:
+    names = await shown_names(reader, [one.user_id for one in people])
+    signed_in = await kinds(reader, [one.user_id for one in people])
+    sources = await sources_of(
+        reader, [(signed_in.get(one.user_id) is UserKind.PERSON, one.statement_uri) for one in people]
+    )
+    return [
+        MemberShown(
+            one.user_id,
+            names[one.user_id],
+            one.role.value,
+            one.answer if with_answers else "",
+            iso(one.requested_at) if one.requested_at is not None else None,
+            iso(one.joined_at) if one.joined_at is not None else None,
+            source,
+        )
+        for one, source in zip(people, sources, strict=True)
+    ]
+
+
+_PERSON = "/api/groups/{slug}/members/{userId}"
+_BAN = "/api/groups/{slug}/bans/{userId}"
+_FAILURES = (403, 404, 422)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/groups/{slug}/members",
+        "listMembers",
+        "Who is in a group, for its members; in another role, for those who decide",
+        list_members,
+        {200: MemberList},
+        parameters=(
+            Parameter("role", "Only people in this role", shape=RoleName),
+            Parameter("cursor", "Where the page before ended"),
+            Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
+        ),
+        failures=(403, 404),
+    ),
+    Operation(
+        "PUT",
+        _PERSON,
+        "changeRole",
+        "Give a member another role",
+        change_role,
+        {200: MembershipShown},
+        RoleWanted,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        _PERSON,
+        "removeMember",
+        "Somebody is out, and may come back",
+        _doing(administration.remove),
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "PUT",
+        _BAN,
+        "ban",
+        "Somebody is out, and stays out",
+        _doing(administration.ban),
+        {204: None},
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE", _BAN, "unban", "They may come again", _doing(administration.unban), {204: None}, failures=_FAILURES
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/decisions",
+        "decideRequests",
+        "Approve or decline requests, several at once",
+        decide,
+        {200: MemberList},
+        Decision,
+        failures=(403, 404),
+    ),
+)

@@ -1,0 +1,178 @@
+"""Members and requests of a group, for those who run it: roles, removal, bans, decisions one by one or several at once."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput
+from openmeet.domain.groups import actions, administration, queries, rules
+from openmeet.domain.groups.model import INSIDE, MemberId, Membership, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.view import PersonShown, day_words, person_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 50
+_ASK = "ask-"
+_GRANTED = (Role.ADMIN, Role.MODERATOR, Role.MEMBER)
+_SAID = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One person, and what the viewer may do about them. ``roles`` are (value, words) that may be given."""
+
+    person: PersonShown
+    since: str
+    answer: str
+    roles: list[tuple[str, str]]
+    may_remove: bool
+    may_ban: bool
+    may_lift: bool
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/groups/{slug}/members", show_members, methods=["GET"]),
+        Route("/groups/{slug}/members/{userId}", decide_about, methods=["POST"]),
+        Route("/groups/{slug}/requests", show_requests, methods=["GET"]),
+        Route("/groups/{slug}/requests", decide, methods=["POST"]),
+    ]
+
+
+async def show_members(request: Request) -> Response:
+    is_banned = request.query_params.get("which") == "banned"
+    after = request.query_params.get("after", "")
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.BAN if is_banned else Action.SEE_MEMBERS)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        roles = (Role.BANNED,) if is_banned else INSIDE
+        found = await queries.members(
+            reader, seen.group.id, roles, after=MemberId(after) if after else None, limit=PAGE_SIZE + 1
+        )
+        names = await shown_names(reader, [one.user_id for one in found])
+    lines = [_line(seen, one, person_of(one, names, seen.viewer)) for one in found[:PAGE_SIZE]]
+    more = ""
+    if len(found) > PAGE_SIZE:
+        asked = {"which": "banned"} if is_banned else {}
+        more = f"{seen.path}/members?" + urlencode({**asked, "after": found[PAGE_SIZE - 1].id})
+    context = context_of(seen, f"{seen.path}/members") | {
+        "lines": lines,
+        "members": seen.members,
+        "banned": seen.counts.get(Role.BANNED, 0),
+        "can_ban": seen.may(Action.BAN),
+        "is_banned": is_banned,
+        "more": more,
+    }
+    return page(request, "groups/group_members.html", context)
+
+
+def _line(seen: Seen, one: Membership, person: PersonShown) -> Line:
+    is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
+    granted = [
+        (role.value, role.value.capitalize())
+        for role in _GRANTED
+        if seen.role is not None and rules.ranks_above(seen.role, role)
+    ]
+    is_inside = one.role in INSIDE
+    since = one.joined_at if is_inside else one.decided_at
+    return Line(
+        person,
+        day_words(since, seen.group) if since is not None else "",
+        one.answer if seen.may(Action.APPROVE) else "",
+        granted if is_below and is_inside and seen.may(Action.CHANGE_ROLE) else [],
+        may_remove=is_below and is_inside and seen.may(Action.REMOVE),
+        may_ban=is_below and is_inside and seen.may(Action.BAN),
+        may_lift=one.role is Role.BANNED and seen.may(Action.BAN),
+    )
+
+
+async def decide_about(request: Request) -> Response:
+    """Another role, or out, or back: the button that was pressed says which."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    user_id = UserId(request.path_params["userId"])
+    act = typed.get("act", "")
+    slug = slug_of(request)
+    async with database_of(request).transaction() as tx:
+        match act:
+            case "role":
+                wanted = typed.get("role", "")
+                if wanted not in set(Role):
+                    raise InvalidInput("role", "Choose one of the roles in the list.")
+                await administration.change_role(tx, caller, slug, user_id, Role(wanted))
+            case "remove":
+                await administration.remove(tx, caller, slug, user_id)
+            case "ban":
+                await administration.ban(tx, caller, slug, user_id)
+            case "lift":
+                await administration.unban(tx, caller, slug, user_id)
+            case _:
+                raise InvalidInput("act", "Choose one of: role, remove, ban, lift.")
+        group, _ = await actions.visible(tx, slug, caller.user_id)
+    return go(path_of(group, "members"), said=_SAID.get(act, "role_given"))
+
+
+async def show_requests(request: Request) -> Response:
+    return await _requests(request, EMPTY)
+
+
+async def decide(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request, max_fields=PAGE_SIZE + 10)
+    wish = typed.get("decision", "")
+    # The button beside one person decides about that person alone, whatever is ticked.
+    single = typed.get("one", "")
+    if single:
+        wish, _, only = single.partition(" ")
+        people = [UserId(only)]
+    else:
+        people = [UserId(name.removeprefix(_ASK)) for name in typed if name.startswith(_ASK)]
+    if wish not in {"approve", "decline"}:
+        raise InvalidInput("decision", "Choose one of: approve, decline.")
+    if not people:
+        nobody = InvalidForm({"people": "Tick those whom you decide about."})
+        return await _requests(request, typed_again(typed, nobody), status=400)
+    async with database_of(request).transaction() as tx:
+        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wish == "approve")
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    if not decided:
+        return go(path_of(group, "requests"), said="requests_gone")
+    return go(path_of(group, "requests"), said="requests_approved" if wish == "approve" else "requests_declined")
+
+
+async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.APPROVE)
+        moved = elsewhere(request, seen.group)
+        if moved is not None and request.method == "GET":
+            return moved
+        found = await queries.members(reader, seen.group.id, (Role.PENDING,), after=None, limit=PAGE_SIZE)
+        names = await shown_names(reader, [one.user_id for one in found])
+    asking = [
+        {
+            "person": person_of(one, names, seen.viewer),
+            "answer": one.answer,
+            "when": day_words(one.requested_at, seen.group) if one.requested_at is not None else "",
+            "field": f"{_ASK}{one.user_id}",
+        }
+        for one in found
+    ]
+    context = context_of(seen, f"{seen.path}/requests") | {
+        "typed": typed,
+        "asking": asking,
+        "waiting": seen.counts.get(Role.PENDING, 0),
+        "question": seen.group.details.join_question,
+        "policy": seen.group.details.join_policy.value,
+    }
+    return page(request, "groups/group_requests.html", context, status=status)

@@ -1,0 +1,183 @@
+"""Who owns a group, as JSON: offers, what is arranged for an absence, taking over and back."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.groups import actions, rules, succession
+from openmeet.domain.groups.model import Group, GroupSlug
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.groups.api import slug_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
+
+
+class Heir(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Somebody who is in the group."""
+
+    user_id: str
+
+
+class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Who is next when the owner has been away for ``absenceDays``, and how many days the owner then has to say no."""
+
+    backup_admin_id: str | None
+    absence_days: int
+    wait_days: int
+
+
+class OwnershipShown(msgspec.Struct, rename="camel"):
+    """Who owns the group, to whom it is offered, and who is about to take it over when (``passesOnAt``), unless the owner is seen.
+
+    ``arrangement`` is shown to the owner.
+    """
+
+    owner_id: str
+    offered_to: str | None
+    successor_id: str | None
+    passes_on_at: str | None
+    backup_admin_did: str | None
+    arrangement: Arrangement | None
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.must_be_allowed(mine.role if mine else None, Action.SEE_MEMBERS)
+    return json_response(_shown(group, caller.user_id))
+
+
+async def offer(request: Request) -> Response:
+    caller = caller_of(request)
+    heir = UserId((await read_json(request, Heir)).user_id)
+    async with database_of(request).transaction() as tx:
+        group = await succession.offer(tx, caller, slug_of(request), heir)
+    return json_response(_shown(group, caller.user_id))
+
+
+async def arrange(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Arrangement)
+    backup = None if wanted.backup_admin_id is None else UserId(wanted.backup_admin_id)
+    async with database_of(request).transaction() as tx:
+        group = await succession.arrange(
+            tx, caller, slug_of(request), backup, absence_days=wanted.absence_days, wait_days=wanted.wait_days
+        )
+    return json_response(_shown(group, caller.user_id))
+
+
+def _step(act: Step) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        async with database_of(request).transaction() as tx:
+            group = await act(tx, caller, slug_of(request))
+        return json_response(_shown(group, caller.user_id))
+
+    return answer
+
+
+def _shown(group: Group, viewer: UserId) -> OwnershipShown:
+    keeping, asked = group.keeping, group.succession
+    is_owner = viewer == group.owner_id
+    return OwnershipShown(
+        owner_id=group.owner_id,
+        offered_to=group.offer.heir_id if group.offer else None,
+        successor_id=asked.successor_id if asked else None,
+        passes_on_at=iso(Instant(asked.asked_at + keeping.wait)) if asked else None,
+        backup_admin_did=keeping.backup_admin_did,
+        arrangement=Arrangement(keeping.backup_admin_id, keeping.absence_days, keeping.wait_days) if is_owner else None,
+    )
+
+
+_PATH = "/api/groups/{slug}/ownership"
+_FAILURES = (403, 404, 422)
+_ANSWERS = {200: OwnershipShown}
+
+OPERATIONS = (
+    Operation("GET", _PATH, "showOwnership", "Who owns a group, and who is next", show, _ANSWERS, failures=(403, 404)),
+    Operation(
+        "PUT",
+        f"{_PATH}/offer",
+        "offerGroup",
+        "Offer a group to a member; it is theirs when they accept",
+        offer,
+        _ANSWERS,
+        Heir,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        f"{_PATH}/offer",
+        "endOffer",
+        "Take an offer back, or say no to it",
+        _step(succession.end_offer),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        f"{_PATH}/acceptance",
+        "acceptOffer",
+        "Own a group that was offered; the owner before stays an admin",
+        _step(succession.accept_offer),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "PUT",
+        f"{_PATH}/arrangement",
+        "arrangeSuccession",
+        "Say who is next when the owner is not there, and when",
+        arrange,
+        _ANSWERS,
+        Arrangement,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "PUT",
+        f"{_PATH}/succession",
+        "askToTakeOver",
+        "Ask to take over from an owner who is not there; they are written to",
+        _step(succession.ask),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        f"{_PATH}/succession",
+        "stopSuccession",
+        "Keep the group, or take back having asked for it",
+        _step(succession.stop),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        f"{_PATH}/takeover",
+        "takeOver",
+        "Own a group whose owner has not answered in time",
+        _step(succession.take_over),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        f"{_PATH}/return",
+        "takeBack",
+        "Own a group again that was taken over",
+        _step(succession.take_back),
+        _ANSWERS,
+        failures=_FAILURES,
+    ),
+)

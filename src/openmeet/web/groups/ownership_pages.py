@@ -1,0 +1,165 @@
+"""Who owns a group, and what happens when they are not there: offers, the backup admin, taking over and back; and the log."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.domain.groups import invitation_queries, ownership, people, rules, succession
+from openmeet.domain.groups.model import (
+    LONGEST_ABSENCE,
+    LONGEST_WAIT,
+    SHORTEST_ABSENCE,
+    SHORTEST_WAIT,
+    Group,
+    GroupSlug,
+    Role,
+)
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.activity_pages import line_of
+from openmeet.web.groups.view import passes_on_words
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+LINES = 50
+Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
+
+# What a button does, and what the page says afterwards.
+_STEPS: dict[str, tuple[Step, str]] = {
+    "end offer": (succession.end_offer, "offer_ended"),
+    "accept": (succession.accept_offer, "offer_accepted"),
+    "ask": (succession.ask, "takeover_asked"),
+    "stop": (succession.stop, "takeover_stopped"),
+    "take over": (succession.take_over, "taken_over"),
+    "take back": (succession.take_back, "taken_back_group"),
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/groups/{slug}/ownership", show, methods=["GET"]),
+        Route("/groups/{slug}/ownership", act, methods=["POST"]),
+        Route("/groups/{slug}/log", show_log, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def act(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            group, said = await _done(tx, caller, slug_of(request), typed)
+    except InvalidForm as wrong:
+        return await _page(request, typed_again(typed, wrong), status=400)
+    except Refused as refused:
+        return await _page(request, Typed(typed, {"": refused.why}), status=422)
+    return go(path_of(group, "ownership"), said=said)
+
+
+async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[str, str]) -> tuple[Group, str]:
+    """What the pressed button does: the group afterwards, and what the page says."""
+    wish = typed.get("act", "")
+    if wish in _STEPS:
+        step, said = _STEPS[wish]
+        return await step(tx, caller, slug), said
+    if wish == "offer":
+        if not typed.get("heir"):
+            raise InvalidForm({"heir": "Choose somebody."})
+        return await succession.offer(tx, caller, slug, UserId(typed["heir"])), "offer_made"
+    if wish == "arrange":
+        backup = UserId(typed["backup"]) if typed.get("backup") else None
+        absence_days, wait_days = _days(typed, "absence_days"), _days(typed, "wait_days")
+        group = await succession.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
+        return group, "succession_arranged"
+    raise InvalidInput("act", "Choose one of: offer, arrange, " + ", ".join(_STEPS) + ".")
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.SEE_MEMBERS)
+        moved = elsewhere(request, seen.group)
+        if moved is not None and request.method == "GET":
+            return moved
+        context = context_of(seen, seen.path) | await _context(reader, seen)
+    keeping = seen.group.keeping
+    values = {
+        "backup": keeping.backup_admin_id or "",
+        "absence_days": str(keeping.absence_days),
+        "wait_days": str(keeping.wait_days),
+        "heir": "",
+    }
+    context["typed"] = Typed(values | dict(typed.values), typed.problems)
+    return page(request, "groups/group_ownership.html", context, status=status)
+
+
+async def _context(reader: Reader, seen: Seen) -> dict[str, object]:
+    group, viewer = seen.group, seen.viewer
+    asked = group.succession
+    others = await people.longest_inside(reader, group.id, besides=group.owner_id)
+    named = [group.owner_id, *(one.user_id for one in others)]
+    named += [asked.successor_id] if asked else []
+    named += [group.offer.heir_id] if group.offer else []
+    named += [group.keeping.backup_admin_id] if group.keeping.backup_admin_id else []
+    names = await shown_names(reader, named)
+    is_owner = seen.role is Role.OWNER
+    is_absent = rules.is_absent(
+        await ownership.last_seen(reader, group.owner_id), reader.now, after=group.keeping.absence
+    )
+    last = await ownership.last_change_of_owner(reader, group.id)
+    backup = group.keeping.backup_admin_id
+    is_next = backup == viewer or (
+        bool(others) and seen.role is not None and not rules.ranks_above(others[0].role, seen.role)
+    )
+    return {
+        "owner": names[group.owner_id],
+        "is_owner": is_owner,
+        "others": [(one.user_id, f"{names[one.user_id]} ({one.role.value})") for one in others],
+        "heir": names[group.offer.heir_id] if group.offer else "",
+        "is_heir": group.offer is not None and group.offer.heir_id == viewer,
+        "successor": names[asked.successor_id] if asked else "",
+        "is_successor": asked is not None and asked.successor_id == viewer,
+        "passes_on": passes_on_words(group),
+        "is_time_over": asked is not None and reader.now - asked.asked_at >= group.keeping.wait,
+        "is_absent": is_absent and not is_owner,
+        "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(Action.TAKE_OVER),
+        "may_take_back": last is not None and last.user_id == viewer and not is_owner,
+        "backup": names[backup] if backup else "",
+        "bounds": (SHORTEST_ABSENCE, LONGEST_ABSENCE, SHORTEST_WAIT, LONGEST_WAIT),
+    }
+
+
+def _days(typed: dict[str, str], name: str) -> int:
+    text = typed.get(name, "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
+        raise InvalidForm({name: "Write a number of days."})
+    return int(text)
+
+
+async def show_log(request: Request) -> Response:
+    before = request.query_params.get("before", "")
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.SEE_LOG)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        found = await invitation_queries.logged(reader, seen.group.id, limit=LINES + 1, before=before or None)
+        names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
+    more = ""
+    if len(found) > LINES:
+        more = f"{seen.path}/log?" + urlencode({"before": found[LINES - 1].id})
+    lines = [line_of(one, names, seen.group) for one in found[:LINES]]
+    context = context_of(seen, seen.path) | {"lines": lines, "more": more}
+    return page(request, "groups/group_log.html", context)

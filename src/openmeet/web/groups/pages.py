@@ -1,0 +1,263 @@
+"""Groups as people find them: the list, one group, getting in and out, following, its events and feeds."""
+
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput
+from openmeet.domain.groups import actions, following, listing, queries
+from openmeet.domain.groups.model import GroupId, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.search import cursors, group_events, query
+from openmeet.domain.search.event_lists import position_of
+from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.calendar import month_grid
+from openmeet.web.events import feeds
+from openmeet.web.groups import feeds as group_feed
+from openmeet.web.groups import view
+from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
+from openmeet.web.groups.calendar_pages import calendar_file
+from openmeet.web.groups.group_calendar_pages import url_for
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 30
+MOST_IN_A_MONTH = 500
+MAX_QUERY = 200
+
+_JOINED = {Role.PENDING: "group_asked"}
+
+
+def routes() -> list[Route]:
+    """Files, ``{slug}.ics`` and the like, stand before ``{slug}``."""
+    return [
+        Route("/groups", show_groups, methods=["GET"]),
+        Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),
+        Route("/groups/{slug}.atom", serve_atom, methods=["GET"]),
+        Route("/groups/{slug}.json", serve_json, methods=["GET"]),
+        Route("/groups/{slug}", show_group, methods=["GET"]),
+        Route("/groups/{slug}/events", show_events, methods=["GET"]),
+        Route("/groups/{slug}/join", join, methods=["POST"]),
+        Route("/groups/{slug}/leave", leave, methods=["POST"]),
+        Route("/groups/{slug}/follow", follow, methods=["POST"]),
+        Route("/groups/{slug}/notifications", switch_notifications, methods=["POST"]),
+    ]
+
+
+async def show_groups(request: Request) -> Response:
+    caller = caller_or_none(request)
+    is_mine = request.query_params.get("which") == "mine"
+    words = request.query_params.get("q", "").strip()[:MAX_QUERY]
+    viewer = caller_of(request).user_id if is_mine else caller.user_id if caller else None
+    source = query.source_or_none(request.query_params.get("source", ""))
+    async with database_of(request).reader() as reader:
+        if is_mine and viewer is not None:
+            found = await listing.of_user(reader, viewer, limit=view.MOST_OF_ONE)
+            followed = await listing.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
+        else:
+            after = await _after(reader, request.query_params.get("after", ""))
+            found = await listing.listed(
+                reader,
+                words.split(),
+                viewer,
+                after=after,
+                limit=PAGE_SIZE + 1,
+                asks_all=source is not None,
+                kept_here=query.kept_here(source),
+            )
+            followed = []
+        nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*found, *followed)], viewer)
+        shown = await view.badges_of(reader, [*found, *followed], request.app.state.settings.public_url)
+    more = ""
+    if not is_mine and len(found) > PAGE_SIZE:
+        asked = {name: text for name, text in (("q", words), ("source", source or "")) if text}
+        more = "/groups?" + urlencode({**asked, "after": found[PAGE_SIZE - 1].group.id})
+        found = found[:PAGE_SIZE]
+    context = {
+        "found": view.cards_of(found, nexts, shown),
+        "followed": view.cards_of(followed, nexts, shown),
+        "words": words,
+        "source": source or "",
+        "sources": list(query.SOURCE_WORDS.items()),
+        "more": more,
+        "is_mine": is_mine,
+        "is_later": bool(request.query_params.get("after")),
+    }
+    return page(request, "groups/groups.html", context)
+
+
+async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+    """Where a page begins; what was made up begins at the start."""
+    last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
+    return None if last is None else (queries.search_text(last.details), last.id)
+
+
+async def show_group(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        context = await view.view_of(reader, seen, EMPTY, request.app.state.settings.public_url)
+    return page(request, "groups/group.html", context)
+
+
+async def show_events(request: Request) -> Response:
+    is_month = request.query_params.get("view") == "month"
+    is_past = request.query_params.get("view") == "past"
+    position = cursors.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        context = context_of(seen, f"{seen.path}/events") | {
+            "view": "month" if is_month else "past" if is_past else "list",
+            "can_make": seen.may(Action.CREATE_EVENT),
+            "days": [],
+            "more": "",
+            "month": None,
+            "is_later": position is not None,
+            "has_feed": group_feed_is_open(seen),
+            "is_member": seen.member is not None,
+            "own_feed": None if seen.member is None else await url_for(reader, request, seen.group, seen.member),
+        }
+        if is_month:
+            context["month"] = await _month(reader, request, seen)
+        else:
+            reading = past_in_group if is_past else shown_in_group
+            found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, member=seen.member)
+            context["days"] = await view.days_of(
+                reader,
+                seen,
+                found[:PAGE_SIZE],
+                request.app.state.settings.public_url,
+                once_per_series=not is_past,
+            )
+            if len(found) > PAGE_SIZE:
+                asked = {"view": "past"} if is_past else {}
+                cursor = cursors.pack(position_of(found[PAGE_SIZE - 1]))
+                context["more"] = f"{seen.path}/events?" + urlencode({**asked, "after": cursor})
+    return page(request, "groups/group_events.html", context)
+
+
+async def _month(reader: Reader, request: Request, seen: Seen) -> object:
+    today = local_of(reader.now, seen.group.details.time_zone).date()
+    first = month_grid.first_of(request.query_params.get("month", ""), today)
+    start, end = month_grid.bounds_of(first)
+    found = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
+    return month_grid.month_of(first, today, view.entries_of(seen.group, found))
+
+
+def group_feed_is_open(seen: Seen) -> bool:
+    """Whether programs that do not sign in may read the group's feeds."""
+    return seen.group.details.visibility.value != "private"
+
+
+async def serve_calendar(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request)
+        moved = elsewhere(request, seen.group)
+        if moved is not None:
+            return moved
+        file, changed = await calendar_file(
+            reader,
+            seen.group,
+            request.app.state.settings.public_url,
+            member=seen.member,
+            runs=seen.may(Action.EDIT_ANY_EVENT),
+        )
+    return feeds.served(
+        request,
+        file,
+        feeds.CALENDAR,
+        changed,
+        f"{quote(seen.group.slug)}.ics",
+        is_shared=seen.member is None,
+        varies=True,
+    )
+
+
+async def serve_atom(request: Request) -> Response:
+    return await _news(request, "atom")
+
+
+async def serve_json(request: Request) -> Response:
+    return await _news(request, "json")
+
+
+async def _news(request: Request, kind: str) -> Response:
+    """The newest events. Feed readers have no session, and pass on what they read: it is answered as to a stranger."""
+    async with database_of(request).reader() as reader:
+        group = await see_as_stranger(reader, request)
+        moved = elsewhere(request, group)
+        if moved is not None:
+            return moved
+        found = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
+        changed = feeds.changed_at(found, reader.now, group.updated_at)
+    public_url = request.app.state.settings.public_url
+    feed = group_feed.feed_of(group, public_url, kind)
+    return feeds.served_as(request, kind, feed, found, public_url, changed)
+
+
+async def join(request: Request) -> Response:
+    caller = caller_or_none(request)
+    if caller is None:
+        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            mine = await actions.join(tx, caller, slug_of(request), typed.get("answer", ""))
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except InvalidForm as wrong:
+        return await _again(request, typed_again(typed, wrong))
+    return go(path_of(group), said=_JOINED.get(mine.role, "group_joined"))
+
+
+async def _again(request: Request, typed: Typed) -> Response:
+    async with database_of(request).reader() as reader:
+        context = await view.view_of(reader, await see(reader, request), typed, request.app.state.settings.public_url)
+    return page(request, "groups/group.html", context, status=400)
+
+
+async def leave(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, before = await actions.visible(tx, slug_of(request), caller.user_id)
+        await actions.leave(tx, caller, group.slug)
+    was_asking = before is not None and before.role is Role.PENDING
+    is_seen = group.details.visibility.value != "private"
+    return go(path_of(group) if is_seen else "/groups?which=mine", said="group_unasked" if was_asking else "group_left")
+
+
+async def follow(request: Request) -> Response:
+    caller = caller_or_none(request)
+    if caller is None:
+        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
+    wish = (await read_form(request)).get("follow", "")
+    if wish not in {"yes", "no"}:
+        raise InvalidInput("follow", "Choose one of: yes, no.")
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        if wish == "yes":
+            await following.follow(tx, caller, group.slug)
+        else:
+            await following.unfollow(tx, caller, group.slug)
+    return go(path_of(group), said="group_followed" if wish == "yes" else "group_unfollowed")
+
+
+async def switch_notifications(request: Request) -> Response:
+    caller = caller_of(request)
+    wish = (await read_form(request)).get("notifications", "")
+    if wish not in {"on", "off"}:
+        raise InvalidInput("notifications", "Choose one of: on, off.")
+    async with database_of(request).transaction() as tx:
+        await actions.set_notifications(tx, caller, slug_of(request), enabled=wish == "on")
+        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    return go(path_of(group), said="group_loud" if wish == "on" else "group_quiet")

@@ -1,0 +1,66 @@
+"""The form for a group's picture."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.domain.groups import pictures, rules
+from openmeet.domain.groups.rules import Action
+from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.media.uploads import form_of, save_sent
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/groups/{slug}/picture", show, methods=["GET"]),
+        Route("/groups/{slug}/picture", save, methods=["POST"]),
+        Route("/groups/{slug}/picture/remove", remove, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    seen = await _editable(request)
+    moved = elsewhere(request, seen.group)
+    if moved is not None:
+        return moved
+    return _form(request, seen, Typed({"alt": seen.group.picture.alt if seen.group.picture else ""}))
+
+
+async def save(request: Request) -> Response:
+    seen = await _editable(request)
+    caller = caller_of(request)
+    again = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: pictures.put(tx, caller, seen.group.slug, picture),
+        lambda tx, alt: pictures.describe(tx, caller, seen.group.slug, alt),
+    )
+    if again is not None:
+        typed, status = again
+        return _form(request, seen, typed, status=status)
+    return go(path_of(seen.group), said="picture_saved")
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        group = await pictures.remove(tx, caller_of(request), slug_of(request))
+    return go(path_of(group), said="picture_removed")
+
+
+async def _editable(request: Request) -> Seen:
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.EDIT_GROUP)
+    rules.must_be_kept_here(seen.group, Action.EDIT_GROUP)
+    return seen
+
+
+def _form(request: Request, seen: Seen, typed: Typed, *, status: int = 200) -> Response:
+    settings = f"{seen.path}/settings"
+    theirs = seen.group.network.avatar_cid is not None
+    form = form_of(seen.group.picture, seen.path, back=settings, typed=typed, theirs=theirs)
+    return page(request, "groups/group_picture.html", context_of(seen, settings) | form, status=status)

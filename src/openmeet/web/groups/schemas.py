@@ -1,0 +1,183 @@
+"""A group and its people as JSON, in and out; names in lowerCamelCase."""
+
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from openmeet.domain.groups.model import INSIDE, Group, Membership, Role
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.external_identity import RecordSource
+from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
+from openmeet.web.media.schemas import PictureShown, picture_shown
+
+RoleName = Literal["owner", "admin", "moderator", "member", "pending", "declined", "left", "banned"]
+GrantedName = Literal["admin", "moderator", "member"]
+PolicyName = Literal["open", "request", "invite"]
+VisibilityName = Literal["public", "unlisted", "private"]
+LevelName = Literal["private", "members", "public"]
+
+
+class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The whole group as those who run it want it; what is left out has its default.
+
+    ``promotionLevel``: how much of its public events the network gets: nothing, name and time with a link, or everything.
+    ``syncEnabled``: whether the group itself may be published. ``announcesEvents``: whether the network may know of events for
+    members only (name, time and a link to join); only the owner changes it.
+    """
+
+    name: str
+    time_zone: str
+    description: str = ""
+    locality: str = ""
+    country: str = ""
+    join_policy: PolicyName = "open"
+    join_question: str = ""
+    visibility: VisibilityName = "public"
+    promotion_level: LevelName = "public"
+    sync_enabled: bool = False
+    announces_events: bool = False
+
+    def submission(self) -> GroupSubmission:
+        """The same as a form would bring, so that one set of rules judges both."""
+        texts = {name: getattr(self, name) for name in self.__struct_fields__ if name not in TICKS}
+        return GroupSubmission(**texts, **{name: ON if getattr(self, name) else "" for name in TICKS})
+
+
+class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
+    """What deleting a group would do: ``events`` that are still to come stay with their hosts, and of those that only its members see now
+
+    (``eventsForMembers``) nobody but their hosts sees anything. ``members`` beside the caller, and people who ``wait`` to be let in, lose it.
+    """
+
+    events: int
+    events_for_members: int
+    members: int
+    waiting: int
+    revision: int
+
+
+class GroupShown(msgspec.Struct, rename="camel"):
+    """A group. ``myRole`` is null for who has no standing in it; ``ownerId`` is shown to members."""
+
+    id: str
+    slug: str
+    url: str
+    name: str
+    description: str
+    locality: str
+    country: str
+    picture: PictureShown | None
+    time_zone: str
+    join_policy: PolicyName
+    join_question: str
+    visibility: VisibilityName
+    promotion_level: LevelName
+    sync_enabled: bool
+    announces_events: bool
+    members: int
+    my_role: RoleName | None
+    owner_id: str | None
+    source: RecordSource
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class GroupList(msgspec.Struct, rename="camel"):
+    """A page of a list; ``cursor`` is null on the last."""
+
+    groups: list[GroupShown]
+    cursor: str | None
+
+
+class MembershipShown(msgspec.Struct, rename="camel"):
+    """How the caller stands: asked when, decided by whom."""
+
+    role: RoleName
+    answer: str
+    requested_at: str | None
+    joined_at: str | None
+    decided_by: str | None
+    decided_at: str | None
+
+
+class MemberShown(msgspec.Struct, rename="camel"):
+    """One person of a group. ``answer``: what they said to its question, shown to those who decide. ``source``: of the record in which
+
+    they say themselves that they are in.
+    """
+
+    user_id: str
+    display_name: str
+    role: RoleName
+    answer: str
+    requested_at: str | None
+    joined_at: str | None
+    source: RecordSource
+
+
+class MemberList(msgspec.Struct, rename="camel"):
+    """A page of people; ``cursor`` is null on the last."""
+
+    members: list[MemberShown]
+    cursor: str | None
+
+
+class Knock(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The answer to the group's question, where it asks one."""
+
+    answer: str = ""
+
+
+class RoleWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A role below the caller's own."""
+
+    role: GrantedName
+
+
+class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Requests, decided together."""
+
+    user_ids: list[str]
+    lets_in: bool
+
+
+def group_shown(group: Group, role: Role | None, members: int, public_url: str, source: RecordSource) -> GroupShown:
+    """The group as somebody with this standing sees it."""
+    details = group.details
+    return GroupShown(
+        id=group.id,
+        slug=group.slug,
+        url=f"{public_url}/groups/{quote(group.slug)}",
+        name=details.name,
+        description=details.description,
+        locality=details.locality,
+        country=details.country,
+        picture=picture_shown(group.picture, public_url),
+        time_zone=details.time_zone,
+        join_policy=details.join_policy.value,
+        join_question=details.join_question,
+        visibility=details.visibility.value,
+        promotion_level=details.promotion_level.value,
+        sync_enabled=details.sync_enabled,
+        announces_events=details.announces_events,
+        members=members,
+        my_role=role.value if role else None,
+        owner_id=group.owner_id if role in INSIDE else None,
+        source=source,
+        revision=group.revision,
+        created_at=iso(group.created_at),
+        updated_at=iso(group.updated_at),
+    )
+
+
+def membership_shown(mine: Membership) -> MembershipShown:
+    return MembershipShown(
+        mine.role.value,
+        mine.answer,
+        iso(mine.requested_at) if mine.requested_at is not None else None,
+        iso(mine.joined_at) if mine.joined_at is not None else None,
+        mine.decided_by,
+        iso(mine.decided_at) if mine.decided_at is not None else None,
+    )

@@ -1,0 +1,240 @@
+"""Making a group, and what those who run it decide: its text, who gets in, its address, whom it follows, its end."""
+
+import secrets
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, PreconditionFailed, Refused
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups import actions, administration, invitation_queries
+from openmeet.domain.groups.model import MAX_KEY, GroupVisibility, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import by_handle, find
+from openmeet.domain.search.group_events import effect_of_deleting
+from openmeet.domain.users.queries import by_id
+from openmeet.i18n import names as countries
+from openmeet.i18n.zones import ZONES
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.groups import forms
+from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+LABELS = {
+    "name": "Name",
+    "description": "What it is for",
+    "locality": "Town",
+    "country": "Country",
+    "time_zone": "Time zone",
+    "join_policy": "How people get in",
+    "join_question": "A question to those who ask",
+    "visibility": "Who sees it",
+    "promotion_level": "What the network gets of its events",
+    "address": "Address",
+    "did": "Whom?",
+}
+
+_CHANGED_MEANWHILE = Markup(
+    "This group was changed since you opened this form. What you typed is kept, and beside each field that differs stands how it"
+    " is now. Save again to have it your way."
+)
+
+_MADE_ALREADY = Markup(
+    'This form has made <a href="/groups/{}">a group</a> already. Edit that one, or send this once more to make another.'
+)
+
+
+def routes() -> list[Route]:
+    """``/groups/new`` stands before ``/groups/{slug}``."""
+    return [
+        Route("/groups/new", show_new, methods=["GET"]),
+        Route("/groups/new", create, methods=["POST"]),
+        Route("/groups/{slug}/settings", show_settings, methods=["GET"]),
+        Route("/groups/{slug}/settings", save, methods=["POST"]),
+        Route("/groups/{slug}/address", choose_address, methods=["POST"]),
+        Route("/groups/{slug}/follows", show_follows, methods=["GET"]),
+        Route("/groups/{slug}/follows", change_follows, methods=["POST"]),
+        Route("/groups/{slug}/delete", show_delete, methods=["GET"]),
+        Route("/groups/{slug}/delete", delete, methods=["POST"]),
+    ]
+
+
+async def show_new(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, caller.user_id)
+    zone = (user and user.time_zone) or request.app.state.settings.time_zone
+    values = values_of(GroupSubmission(time_zone=zone)) | {"submission": secrets.token_urlsafe(16)}
+    return _form(request, Typed(values), None)
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    submission = submission_of(typed)
+    key = typed.get("submission", "")[:MAX_KEY]
+    try:
+        details = forms.check(submission)
+        async with database_of(request).transaction() as tx:
+            group = await actions.create(tx, caller, details, submission_key=key or None)
+    except InvalidForm as wrong:
+        return _form(request, typed_again({**values_of(submission), "submission": key}, wrong), None, status=400)
+    except actions.AlreadyMade as made:
+        again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
+        return _form(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), None, status=422)
+    return go(path_of(group), said="group_created" if group.revision == 1 else "made_before")
+
+
+async def show_settings(request: Request) -> Response:
+    seen = await _seen(request, Action.EDIT_GROUP)
+    moved = elsewhere(request, seen.group)
+    if moved is not None:
+        return moved
+    return _form(request, Typed(_values(seen)), seen)
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    seen = await _seen(request, Action.EDIT_GROUP)
+    typed = await read_form(request)
+    submission = submission_of(typed)
+    revision = typed.get("revision", "")
+    shown = {**values_of(submission), "revision": revision, "address": seen.group.slug}
+    try:
+        details = forms.check(submission)
+        async with database_of(request).transaction() as tx:
+            group = await group_hosting.revise(
+                tx, caller, seen.group.slug, details, expected_revision=revision_in_form(revision)
+            )
+    except InvalidForm as wrong:
+        return _form(request, typed_again(shown, wrong), seen, status=400)
+    except PreconditionFailed:
+        newest = await _seen(request, Action.EDIT_GROUP)
+        kept = values_of_group(newest.group)
+        others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
+        again = Typed({**shown, "revision": str(newest.group.revision)}, {"": _CHANGED_MEANWHILE}, others)
+        return _form(request, again, newest, status=409)
+    return go(path_of(group, "settings"), said="group_saved")
+
+
+async def choose_address(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            group = await actions.choose_address(tx, caller, slug_of(request), typed.get("address", ""))
+    except InvalidForm as wrong:
+        seen = await _seen(request, Action.EDIT_GROUP)
+        return _form(request, typed_again(_values(seen) | typed, wrong), seen, status=400)
+    return go(path_of(group, "settings"), said="address_chosen")
+
+
+async def show_follows(request: Request) -> Response:
+    return await _follows(request, EMPTY)
+
+
+async def change_follows(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            if typed.get("unfollow"):
+                await administration.unfollow(tx, caller, slug_of(request), typed["unfollow"])
+            else:
+                text = typed.get("did", "").strip()
+                known = await by_handle(tx, text.removeprefix("@").lower()) if "." in text and ":" not in text else []
+                await administration.follow(tx, caller, slug_of(request), known[0].did if len(known) == 1 else text)
+            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+    except (InvalidForm, Refused) as wrong:
+        problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
+        return await _follows(request, typed_again(typed, problem), status=400)
+    return go(path_of(group, "follows"), said="did_unfollowed" if typed.get("unfollow") else "did_followed")
+
+
+async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.FOLLOW)
+        moved = elsewhere(request, seen.group)
+        if moved is not None and request.method == "GET":
+            return moved
+        dids = await invitation_queries.followed(reader, seen.group.id)
+        known = {did: await find(reader, did) for did in dids}
+        names = await shown_names(reader, [one.user_id for one in known.values() if one is not None])
+    followed = [
+        {"did": did, "name": names[one.user_id] if one else did, "handle": one.handle if one else ""}
+        for did, one in known.items()
+    ]
+    context = context_of(seen, f"{seen.path}/settings") | {"typed": typed, "followed": followed}
+    return page(request, "groups/group_follows.html", context, status=status)
+
+
+async def show_delete(request: Request) -> Response:
+    return await _ask_delete(request, EMPTY)
+
+
+async def delete(request: Request) -> Response:
+    """The name is typed, because nothing brings a group back."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    seen = await _seen(request, Action.DELETE)
+    if " ".join(typed.get("name", "").split()) != seen.group.details.name:
+        wrong = InvalidForm({"name": f"Write {seen.group.details.name} here, exactly."})
+        return await _ask_delete(request, typed_again(typed, wrong), status=400)
+    async with database_of(request).transaction() as tx:
+        await actions.delete(tx, caller, slug_of(request))
+    return go("/groups?which=mine", said="group_deleted")
+
+
+async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        seen = await see(reader, request, Action.DELETE)
+        moved = elsewhere(request, seen.group)
+        if moved is not None and request.method == "GET":
+            return moved
+        coming, inner = await effect_of_deleting(reader, seen.group.id)
+    context = context_of(seen, f"{seen.path}/settings") | {
+        "typed": typed,
+        "coming": coming,
+        "inner": inner,
+        "others": seen.members - 1,
+        "pending": seen.counts.get(Role.PENDING, 0),
+    }
+    return page(request, "groups/group_delete.html", context, status=status)
+
+
+async def _seen(request: Request, action: Action) -> Seen:
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        return await see(reader, request, action)
+
+
+def _values(seen: Seen) -> dict[str, str]:
+    return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
+
+
+def _form(request: Request, typed: Typed, seen: Seen | None, *, status: int = 200) -> Response:
+    context: dict[str, object] = {
+        "typed": typed,
+        "labels": LABELS,
+        "zones": ZONES,
+        "countries": countries.offered(),
+        "is_new": seen is None,
+        "may_announce": seen is None or seen.group.owner_id == caller_of(request).user_id,
+        "can_delete": seen is not None and seen.may(Action.DELETE),
+        "is_public": seen is not None and seen.group.details.visibility is GroupVisibility.PUBLIC,
+        "public_url": request.app.state.settings.public_url,
+        "group": None,
+        "tabs": [],
+        "tab": "",
+        "address": "",
+    }
+    if seen is not None:
+        context |= context_of(seen, f"{seen.path}/settings")
+    return page(request, "groups/group_form.html", context, status=status)

@@ -1,0 +1,330 @@
+"""A group as its page shows it to one viewer: everything decided here, the templates only place it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import announcements, following, queries
+from openmeet.domain.groups.listing import Listed
+from openmeet.domain.groups.model import (
+    INSIDE,
+    Announcement,
+    Group,
+    GroupId,
+    GroupVisibility,
+    JoinPolicy,
+    Membership,
+    Role,
+)
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.moderation import labels
+from openmeet.domain.moderation import visibility as standing
+from openmeet.domain.moderation.labels import Label
+from openmeet.domain.moderation.model import State
+from openmeet.domain.search.group_events import past_in_group, shown_in_group
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications.group_content import ROLE_WORDS
+from openmeet.i18n import formatting
+from openmeet.network.ingestion.record_pictures import picture_of_group
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.events import badges
+from openmeet.web.events.badges import Badge
+from openmeet.web.events.further_dates import further_dates
+from openmeet.web.events.listing import Day, days, tone_of
+from openmeet.web.groups.access import Seen, context_of
+from openmeet.web.groups.feeds import is_own
+from openmeet.web.media.urls import PictureView, record_picture
+from openmeet.web.site.forms import Typed
+
+MOST_OF_ONE = 200
+NEXT_SHOWN = 5
+ANNOUNCEMENTS_SHOWN = 10
+PEOPLE_SHOWN = 12
+
+VISIBILITY_WORDS: Final[Mapping[GroupVisibility, str]] = {
+    GroupVisibility.PUBLIC: "",
+    GroupVisibility.UNLISTED: "Unlisted: only with this address",
+    GroupVisibility.PRIVATE: "Private: only its members see it",
+}
+_MINE: Final[Mapping[Role, str]] = {
+    Role.OWNER: "You own this group",
+    Role.ADMIN: "You are an admin",
+    Role.MODERATOR: "You are a moderator",
+    Role.MEMBER: "You are in",
+    Role.PENDING: "You asked to get in",
+    Role.DECLINED: "Your request was declined",
+    Role.LEFT: "",
+    Role.BANNED: "You cannot join this group",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCard:
+    """What one line of a list of groups shows."""
+
+    path: str
+    name: str
+    place: str
+    initial: str
+    tone: int
+    members: str
+    next_words: str
+    mine: str
+    visibility: str
+    picture: Picture | None
+    badges: Sequence[Badge]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in a day of the month."""
+
+    path: str
+    clock: str
+    title: str
+    is_cancelled: bool
+    is_foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One announcement."""
+
+    id: str
+    author: str
+    when: Markup
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonShown:
+    """Somebody in the group."""
+
+    user_id: UserId
+    name: str
+    initial: str
+    tone: int
+    role: Role
+    is_you: bool
+
+    @property
+    def role_words(self) -> str:
+        return "" if self.role is Role.MEMBER else self.role.value
+
+
+async def badges_of(reader: Reader, found: Sequence[Listed], public_url: str) -> dict[GroupId, Sequence[Badge]]:
+    """The badges of groups in a list; where all were made here, none says so."""
+    if not any(one.group.is_read_only for one in found):
+        return {}
+    shown = await badges.of_each_group(reader, [one.group for one in found], public_url)
+    return {one.group.id: some for one, some in zip(found, shown, strict=True)}
+
+
+def cards_of(
+    found: Sequence[Listed], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
+) -> list[GroupCard]:
+    """Groups in a list, in its order. ``shown``: of ``badges_of``."""
+    return [_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
+
+
+def _card(one: Listed, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
+    details = one.group.details
+    return GroupCard(
+        path=f"/groups/{quote(one.group.slug)}",
+        name=details.name,
+        place=one.group.place,
+        initial=initial_of(details.name),
+        tone=tone_of(one.group.id),
+        members=f"{one.members} member{'' if one.members == 1 else 's'}",
+        next_words="" if next_at is None else f"Next: {formatting.short_day(local_of(next_at, details.time_zone))}",
+        mine=_MINE[one.role] if one.role in INSIDE or one.role is Role.PENDING else "",
+        visibility=details.visibility.value if details.visibility is not GroupVisibility.PUBLIC else "",
+        picture=one.group.picture,
+        badges=shown,
+    )
+
+
+async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> dict[str, object]:
+    """The page of a group. ``typed``: the answer to its question, or what was to be announced."""
+    group, viewer = seen.group, seen.viewer
+    is_member = seen.may(Action.VIEW)
+    mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
+    coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
+    said = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
+    people = (
+        await queries.members(reader, group.id, INSIDE, after=None, limit=PEOPLE_SHOWN)
+        if seen.may(Action.SEE_MEMBERS)
+        else []
+    )
+    names = await shown_names(
+        reader,
+        [
+            *(one.author_id for one in said),
+            *(one.user_id for one in people),
+            *_decider(mine),
+            *([group.succession.successor_id] if group.succession else []),
+        ],
+    )
+    return context_of(seen, seen.path) | {
+        "typed": typed,
+        "tone": tone_of(group.id),
+        "initial": initial_of(group.details.name),
+        "picture": await _picture_of(reader, seen),
+        "public_url": public_url,
+        "visibility_words": VISIBILITY_WORDS[group.details.visibility],
+        "members": seen.members,
+        "followers": await following.count(reader, group.id),
+        "labelled": await _labelled(reader, group),
+        "mine_words": _MINE[mine.role] if mine else "",
+        "mine_hint": _mine_hint(mine, names, group),
+        "door": _door(group, mine),
+        "can_leave": mine is not None and seen.may(Action.LEAVE),
+        "is_asking": mine is not None and mine.role is Role.PENDING,
+        "is_member": is_member,
+        "is_owner": seen.role is Role.OWNER,
+        "is_following": viewer is not None and await following.is_following(reader, group.id, viewer),
+        "hears": mine is not None and mine.notifications_enabled,
+        "badges": (await badges.of_each_group(reader, [group], public_url))[0],
+        "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),
+        "has_more": len(coming) > NEXT_SHOWN,
+        "past": await days_of(reader, seen, past, public_url),
+        "announcements": [_note(one, names, group) for one in said],
+        "can_announce": seen.may(Action.ANNOUNCE),
+        "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
+        "can_make": seen.may(Action.CREATE_EVENT),
+        "can_see_log": seen.may(Action.SEE_LOG),
+        "can_follow_dids": seen.may(Action.FOLLOW),
+        "people": [person_of(one, names, viewer) for one in people],
+        "more_people": max(0, seen.members - len(people)) if people else 0,
+        "is_offered": group.offer is not None and group.offer.heir_id == viewer,
+        "successor": names[group.succession.successor_id] if group.succession and is_member else "",
+        "passes_on": passes_on_words(group),
+        "has_feed": group.details.visibility is not GroupVisibility.PRIVATE,
+    }
+
+
+async def _picture_of(reader: Reader, seen: Seen) -> PictureView | None:
+    """The group's own, or the one that its record names where it is kept elsewhere."""
+    own = seen.group.picture
+    if own is not None:
+        return PictureView(f"/media/{own.key}", own.alt, own.width, own.height)
+    theirs = await picture_of_group(reader, seen.group)
+    return None if theirs is None else record_picture(seen.path, theirs)
+
+
+def _decider(mine: Membership | None) -> list[UserId]:
+    return [mine.decided_by] if mine is not None and mine.decided_by is not None else []
+
+
+def _door(group: Group, mine: Membership | None) -> str:
+    """Which way in the page offers: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
+    role = mine.role if mine else None
+    if role in INSIDE or role in {Role.PENDING, Role.BANNED}:
+        return ""
+    if group.is_read_only:
+        return "elsewhere"
+    match group.details.join_policy:
+        case JoinPolicy.OPEN:
+            return "join"
+        case JoinPolicy.REQUEST:
+            return "ask"
+        case JoinPolicy.INVITE:
+            return "invited only"
+
+
+async def _labelled(reader: Reader, group: Group) -> list[Label]:
+    """The labels for which those who run it alone see it; none where a moderator has decided that."""
+    if not group.is_hidden:
+        return []
+    decided = await standing.of_each(reader, [group.id, group.owner_id])
+    if any(one.state is not State.TRUSTED for one in decided.values()):
+        return []
+    return await labels.hiding(reader, None, group.owner_id)
+
+
+def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group) -> str:
+    """When one asked, and by whom it was decided."""
+    if mine is None:
+        return ""
+    if mine.role is Role.PENDING and mine.requested_at is not None:
+        return f"Asked on {day_words(mine.requested_at, group)}. Those who run the group decide, and you hear of it."
+    if mine.role is Role.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
+        return f"Decided on {day_words(mine.decided_at, group)} by {names[mine.decided_by]}. You may ask again."
+    if mine.role in INSIDE and mine.joined_at is not None:
+        return f"Since {day_words(mine.joined_at, group)}."
+    return ""
+
+
+async def days_of(
+    reader: Reader, seen: Seen, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
+) -> list[Day]:
+    """Events under the headings of their days; those of others whom the group follows are marked.
+
+    ``once_per_series``: each stands for its series, whose other dates are counted.
+    """
+    ids = [event.id for event in events]
+    counts = await counts_shown(reader, ids)
+    mine = await attendance.of_user(reader, seen.viewer, ids) if seen.viewer else {}
+    foreign = [event for event in events if not is_own(seen.group, event)]
+    names = await shown_names(reader, [event.author_id for event in foreign])
+    marks: dict[str, str] = {event.id: f"By {names[event.author_id]}" for event in foreign}
+    further = await further_dates(reader, events) if once_per_series else {}
+    shown = await badges.in_a_list(reader, events, public_url, seen.viewer, within=seen.group.id)
+    return days(events, counts, mine, marks, further, badges=shown)
+
+
+def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, Entry]]:
+    """Events with the day on which they start where they take place."""
+    found = []
+    for event in events:
+        if event.starts_at is None:
+            continue
+        starts = local_of(event.starts_at, event.time_zone)
+        path = f"/events/{quote(event.slug)}"
+        entry = Entry(path, formatting.clock(starts), event.title, event.is_cancelled, not is_own(group, event))
+        found.append((starts.date(), entry))
+    return found
+
+
+def person_of(one: Membership, names: Mapping[UserId, str], viewer: UserId | None) -> PersonShown:
+    name = names[one.user_id]
+    return PersonShown(one.user_id, name, initial_of(name), tone_of(one.user_id), one.role, one.user_id == viewer)
+
+
+def initial_of(name: str) -> str:
+    """The first letter, for the round mark beside a name."""
+    return next((char.upper() for char in name if char.isalnum()), "?")
+
+
+def day_words(at: Instant, group: Group) -> str:
+    """``Saturday 4 July 2026`` where the group lives."""
+    return formatting.day(local_of(at, group.details.time_zone))
+
+
+def passes_on_words(group: Group) -> str:
+    """On which day the group passes on to whoever asked; empty where nobody did."""
+    asked = group.succession
+    return "" if asked is None else day_words(Instant(asked.asked_at + group.keeping.wait), group)
+
+
+def role_words(role: Role) -> str:
+    """``an admin``."""
+    return ROLE_WORDS[role]
+
+
+def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> Note:
+    when = formatting.time_tag(one.created_at, day_words(one.created_at, group))
+    return Note(one.id, names[one.author_id], when, one.text)

@@ -1,0 +1,1 @@
+"""Messages from hosts to attendees."""

@@ -1,0 +1,164 @@
+"""Writing to those who answered, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.host_messages import actions, queries
+from openmeet.domain.host_messages.model import Message, MessageId
+from openmeet.domain.host_messages.rules import check
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+AddresseesName = Literal["going", "interested", "waiting", "attended"]
+MessageStateName = Literal["scheduled", "sent", "called_off"]
+
+
+class MessageWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``sendAt``: an instant, by the clock; without it at once."""
+
+    text: str
+    addressees: list[AddresseesName]
+    send_at: str | None = None
+
+
+class MessagePreview(msgspec.Struct, rename="camel"):
+    """To how many people it would go now. ``unreached``: others who answered so, but gave no address, or hear of no messages."""
+
+    recipients: int
+    unreached: int
+
+
+class MessageShown(msgspec.Struct, rename="camel"):
+    """One message. ``recipients``: how many people it went to."""
+
+    id: str
+    text: str
+    addressees: list[AddresseesName]
+    state: MessageStateName
+    author_id: str
+    send_at: str
+    sent_at: str | None
+    recipients: int
+
+
+class MessageList(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    messages: list[MessageShown]
+    cursor: str | None
+
+
+async def list_messages(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        event = await actions.hosted(reader, caller_of(request), _slug(request))
+        found, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
+    return json_response(MessageList([_shown(one) for one in found], cursor))
+
+
+async def preview(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, MessageWanted)
+    async with database_of(request).reader() as reader:
+        event = await actions.hosted(reader, caller, _slug(request))
+        _, whom = check(wanted.text, wanted.addressees, _instant(wanted.send_at), reader.now)
+        found = await actions.recipients(reader, event, whom, caller.user_id)
+    return json_response(MessagePreview(len(found.reached), found.unreached))
+
+
+async def write(request: Request) -> Response:
+    wanted = await read_json(request, MessageWanted)
+    at = _instant(wanted.send_at)
+    async with database_of(request).transaction() as tx:
+        one = await actions.write(tx, caller_of(request), _slug(request), wanted.text, wanted.addressees, send_at=at)
+    return json_response(_shown(one), 201)
+
+
+async def call_off(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        one = await actions.call_off(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
+    return json_response(_shown(one))
+
+
+def _shown(one: Message) -> MessageShown:
+    return MessageShown(
+        one.id,
+        one.text,
+        [whom.value for whom in one.addressees],
+        one.state.value,
+        one.author_id,
+        iso(one.send_at),
+        None if one.sent_at is None else iso(one.sent_at),
+        one.recipients,
+    )
+
+
+def _instant(text: str | None) -> Instant | None:
+    if text is None:
+        return None
+    try:
+        return Instant(parse_datetime(text))
+    except Malformed:
+        raise InvalidForm({"send_at": "Write an instant like 2027-03-02T17:00:00Z."}) from None
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+_FAILURES = (403, 404)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/events/{slug}/messages",
+        "listMessages",
+        "What hosts wrote to those who answered, and to how many it went",
+        list_messages,
+        {200: MessageList},
+        parameters=(CURSOR, LIMIT),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/messages/preview",
+        "previewMessage",
+        "To how many people a message would go now; nothing is sent",
+        preview,
+        {200: MessagePreview},
+        MessageWanted,
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/messages",
+        "writeMessage",
+        "Write to those who answered, now or at a set time",
+        write,
+        {201: MessageShown},
+        MessageWanted,
+        failures=(403, 404, 422, 429),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/messages/{id}/call-off",
+        "callOffMessage",
+        "Have a message that waits not sent",
+        call_off,
+        {200: MessageShown},
+        failures=(403, 404, 422),
+    ),
+)

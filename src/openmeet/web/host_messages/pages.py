@@ -1,0 +1,179 @@
+"""Writing to those who answered: the form, how many it would reach, what was sent."""
+
+import secrets
+from typing import Protocol
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
+from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
+from openmeet.domain.host_messages import actions, queries
+from openmeet.domain.host_messages.model import Addressees, Message, MessageId, MessageState
+from openmeet.domain.host_messages.rules import check
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.recurrence import wall_time
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ShowMail(Protocol):
+    """The mail as it will look; the room of mails knows (``letters.previewing``)."""
+
+    async def __call__(
+        self, reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
+    ) -> object: ...
+
+
+LABELS = {"addressees": "To whom?", "text": "Message", "send_at": "Send at"}
+WORDS = {
+    Addressees.GOING: "going",
+    Addressees.INTERESTED: "interested",
+    Addressees.WAITING: "waiting for a place",
+    Addressees.ATTENDED: "were there (checked in)",
+}
+CHOICES = {
+    Addressees.GOING: "People who are going",
+    Addressees.INTERESTED: "People who are interested",
+    Addressees.WAITING: "People who wait for a place",
+    Addressees.ATTENDED: "People who were there (checked in)",
+}
+_STATES = {
+    MessageState.SCHEDULED: "waits for its time",
+    MessageState.SENT: "sent",
+    MessageState.CALLED_OFF: "not sent",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/messages", show, methods=["GET"]),
+        Route("/events/{slug}/messages", write, methods=["POST"]),
+        Route("/events/{slug}/messages/{message}/call-off", call_off, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    typed = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
+    return await _form(request, Typed(typed))
+
+
+async def write(request: Request) -> Response:
+    typed = await read_form(request)
+    chosen = [one.value for one in Addressees if typed.get(f"addressees.{one.value}")]
+    try:
+        send_at = await _send_at(request, typed)
+        if typed.get("step") != "send":
+            return await _preview(request, typed, chosen, send_at)
+        async with database_of(request).transaction() as tx:
+            one = await actions.write(
+                tx,
+                caller_of(request),
+                _slug(request),
+                typed.get("text", ""),
+                chosen,
+                send_at=send_at,
+                submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+            )
+    except InvalidForm as wrong:
+        return await _form(request, typed_again(typed, wrong), status=400)
+    except (Refused, TooMany) as refused:
+        status = 429 if isinstance(refused, TooMany) else 422
+        anew = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
+        return await _form(request, Typed({**typed, **anew}, {"": refused.why}), status=status)
+    said = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
+    return go(f"/events/{quote(_slug(request))}/messages", said=said)
+
+
+async def call_off(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.call_off(tx, caller_of(request), _slug(request), MessageId(request.path_params["message"]))
+    return go(f"/events/{quote(_slug(request))}/messages", said="message_called_off")
+
+
+async def _preview(request: Request, typed: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
+    """How it reads and how many it would reach now, before anything is sent."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await actions.hosted(reader, caller, _slug(request))
+        text, whom = check(typed.get("text", ""), chosen, send_at, reader.now)
+        found = await actions.recipients(reader, event, whom, caller.user_id)
+        show: ShowMail = request.app.state.message_mail
+        mail = await show(
+            reader,
+            event,
+            caller.user_id,
+            text,
+            public_url=request.app.state.settings.public_url,
+            is_going=bool({Addressees.GOING, Addressees.ATTENDED} & set(whom)),
+        )
+    preview = {
+        "mail": mail,
+        "reached": len(found.reached),
+        "unreached": found.unreached,
+        "whom": ", ".join(WORDS[one] for one in whom),
+        "at": "" if send_at is None else _when(send_at, event),
+    }
+    return await _form(request, Typed(typed), preview=preview)
+
+
+async def _form(
+    request: Request, typed: Typed, *, preview: dict[str, object] | None = None, status: int = 200
+) -> Response:
+    async with database_of(request).reader() as reader:
+        caller = caller_of(request)
+        event = await actions.hosted(reader, caller, _slug(request))
+        counts = await actions.counts(reader, event, caller.user_id)
+        written = await queries.of_event(reader, event.id)
+    context = {
+        "event": event,
+        "typed": typed,
+        "labels": LABELS,
+        "preview": preview,
+        "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
+        "written": [_line(one, event) for one in written],
+    }
+    return page(request, "host_messages/messages.html", context, status=status)
+
+
+def _line(one: Message, event: Event) -> dict[str, object]:
+    at = one.sent_at or one.send_at
+    return {
+        "id": one.id,
+        "text": one.text,
+        "when": _when(at, event),
+        "whom": ", ".join(WORDS[whom] for whom in one.addressees),
+        "state": _STATES[one.state],
+        "recipients": one.recipients,
+        "is_sent": one.state is MessageState.SENT,
+        "may_be_called_off": one.state is MessageState.SCHEDULED,
+    }
+
+
+def _when(at: Instant, event: Event) -> str:
+    local = wall_time.local_of(at, event.time_zone)
+    return f"{formatting.span(local, None)} {formatting.zone_words(local, event.time_zone)}"
+
+
+async def _send_at(request: Request, typed: dict[str, str]) -> Instant | None:
+    text = typed.get("send_at", "").strip()
+    if not text:
+        return None
+    async with database_of(request).reader() as reader:
+        event = await actions.hosted(reader, caller_of(request), _slug(request))
+    try:
+        local = wall_time.parse_local(text, "send_at")
+    except InvalidInput as wrong:
+        raise InvalidForm({"send_at": wrong.why}) from None
+    return wall_time.instant_of(local, event.time_zone)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

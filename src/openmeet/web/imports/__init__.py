@@ -1,0 +1,1 @@
+"""Importing files, addresses and lists, and answering an invitation from a list."""

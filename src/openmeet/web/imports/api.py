@@ -1,0 +1,357 @@
+"""Bringing things in by the API: what arrives is answered as it was understood, and brought in by a second request."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.json_names import json_name
+from openmeet.domain.imports import events, people, queries
+from openmeet.domain.imports.duplicates import NOTHING, lookalikes
+from openmeet.domain.imports.guest_list import means_no
+from openmeet.domain.imports.model import Import, ImportId, Reading, Standing, What
+from openmeet.domain.imports.updates import Update, updates_of
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.model import Caller
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.imports.intake import arrive, reading_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+# A calendar file as it is.
+CALENDAR = "text/calendar"
+
+
+class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Events: ``ics`` or ``url``. People of an ``event`` or a ``group`` of the caller's: ``csv``, with ``columns`` by meaning."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
+
+    ics: str | None = None
+    url: str | None = None
+    csv: str | None = None
+    event: str | None = None
+    group: str | None = None
+    columns: dict[str, str] = {}
+
+
+class DifferenceShown(msgspec.Struct, rename="camel"):
+    """A field that changed in the file since it was imported, as the form of an event has it. ``isEditedHere``: it was changed here, too."""
+
+    field: str
+    before: str
+    after: str
+    is_edited_here: bool = False
+
+
+class FoundEvent(msgspec.Struct, rename="camel"):
+    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are brought in.
+
+    ``looksLike``: the path of an event of the caller's with this title and start, empty where there is none; such a one is brought
+    in only where it is named. ``differences``: how the file differs from an event imported before, at ``path``; taken only where it is named.
+    ``dates`` among them counts changed single dates, ``status`` says that it is called off.
+    """
+
+    uid: str
+    title: str
+    when: str
+    time_zone: str
+    recurrence: str
+    changes: int
+    is_cancelled: bool
+    standing: Literal["new", "known", "own"]
+    warnings: list[str]
+    looks_like: str
+    looks_like_uid: str
+    differences: list[DifferenceShown]
+    path: str
+
+
+class FoundPerson(msgspec.Struct, rename="camel"):
+    """One line of a list; ``problem`` says why it is left out.
+
+    ``meansNo``: by its ``status`` they do not come, and are put on the list only where they are chosen.
+    """
+
+    line: int
+    name: str
+    email: str
+    status: str
+    problem: str
+    means_no: bool
+
+
+class FoundPeople(msgspec.Struct, rename="camel"):
+    """A list as it was understood; ``service`` is who exported it, where that can be told.
+
+    ``byName``: how many of the new people have no address; they stand on the list, and get no mail.
+    """
+
+    service: str
+    header: list[str]
+    columns: dict[str, str]
+    new_people: int
+    known_people: int
+    rows: list[FoundPerson]
+    by_name: int
+
+
+class OutcomeShown(msgspec.Struct, rename="camel"):
+    """The result of an import. ``made`` holds the paths of new drafts and series, ``updated`` those that now say what the file says."""
+
+    made: list[str]
+    updated: list[str]
+    known: int
+    left_out: list[str]
+    new_people: int
+
+
+class ImportShown(msgspec.Struct, rename="camel"):
+    """Something that arrived; ``outcome`` is null until it was imported.
+
+    ``cursor`` leads to the events, or the rows of ``people``, after these; null where this is all. Counts and warnings are of the whole.
+    """
+
+    id: str
+    what: Literal["events", "guests", "members"]
+    events: list[FoundEvent]
+    people: FoundPeople | None
+    warnings: list[str]
+    outcome: OutcomeShown | None
+    cursor: str | None
+
+
+class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``events``: UIDs of those that are wanted; null for all new ones that look like none of the caller's.
+
+    ``updates``: UIDs of events imported before whose ``differences`` are taken.
+    ``people``: lines of those of a list who are wanted; null for all new ones whose status does not mean no.
+    ``timeZone``: of events that name none, or one that is unknown; null where what was shown is right.
+    """
+
+    events: list[str] | None = None
+    updates: list[str] = []
+    people: list[int] | None = None
+    time_zone: str | None = None
+
+
+class InvitationsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``expectedPeople``: how many the host was shown; where there are others now, nothing is sent."""
+
+    expected_people: int
+    message: str = ""
+
+
+class InvitationsSent(msgspec.Struct, rename="camel"):
+    """How many people get the letter."""
+
+    people: int
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CALENDAR:
+        # As it was sent: a line may be folded within a character, so that only the whole file is text.
+        import_id = await arrive(request, caller, None, url="", content=await request.body(), name="")
+        return await _answer(request, caller, import_id, 201)
+    wanted = await read_json(request, ImportWanted)
+    is_list = wanted.csv is not None
+    if sum(one is not None for one in (wanted.ics, wanted.url, wanted.csv)) != 1:
+        raise InvalidInput("ics", "Send one of ics, url and csv.")
+    if is_list is not ((wanted.event is None) != (wanted.group is None)):
+        raise InvalidInput("event", "A list of people is of one event or one group; events are of neither.")
+    target = None
+    if is_list:
+        what, slug = (What.GUESTS, wanted.event) if wanted.event else (What.MEMBERS, wanted.group)
+        async with database_of(request).transaction() as tx:
+            target = await people.target_of(tx, caller, what, slug or "")
+    content = (wanted.csv or wanted.ics or "").encode()
+    import_id = await arrive(request, caller, target, url=wanted.url or "", content=content, name="")
+    if wanted.columns:
+        async with database_of(request).transaction() as tx:
+            await queries.choose_columns(tx, import_id, wanted.columns)
+    return await _answer(request, caller, import_id, 201)
+
+
+async def show(request: Request) -> Response:
+    caller, wanted = caller_of(request), paging(request)
+    return await _answer(request, caller, _id(request), 200, wanted)
+
+
+async def confirm(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Confirmation, is_optional=True)
+    arrived = await _import(request, caller)
+    if arrived.what is What.EVENTS:
+        async with database_of(request).reader() as reader:
+            reading = await reading_of(request, reader, caller)
+        if wanted.time_zone is not None and arrived.outcome is None:
+            async with database_of(request).transaction() as tx:
+                await events.choose_zone(tx, arrived, wanted.time_zone)
+        chosen = None if wanted.events is None else frozenset(wanted.events)
+        host = request.app.state.settings.public_host
+        workers, taken = workers_of(request, caller.user_id), frozenset(wanted.updates)
+        await events.bring_in(database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken)
+    else:
+        lines: dict[int, bool] = {}
+        if wanted.people is not None:
+            found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+            lines = {row.line: row.line in set(wanted.people) for row in found.rows}
+        await people.keep(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
+    return await _answer(request, caller, arrived.id, 200)
+
+
+def _differences(update: Update | None) -> list[DifferenceShown]:
+    if update is None:
+        return []
+    found = [DifferenceShown(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
+    if update.changes:
+        found.append(DifferenceShown("dates", "", str(len(update.changes))))
+    if update.becomes_cancelled:
+        found.append(DifferenceShown("status", "scheduled", "cancelled"))
+    return found
+
+
+async def invite(request: Request) -> Response:
+    """Send the one letter to everybody on the list of this import's event or group who has none yet."""
+    caller = caller_of(request)
+    wanted = await read_json(request, InvitationsWanted)
+    arrived = await _import(request, caller)
+    if arrived.what is What.EVENTS:
+        raise NotFound("This import brings no people.")
+    async with database_of(request).transaction() as tx:
+        target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
+        _, sent = await people.invite(
+            tx, caller, target.what, target.slug, message=wanted.message, expected=wanted.expected_people
+        )
+    return json_response(InvitationsSent(sent))
+
+
+async def _answer(request: Request, caller: Caller, import_id: ImportId, status: int, wanted: Page = WHOLE) -> Response:
+    async with database_of(request).reader() as reader:
+        arrived = await queries.find(reader, caller.user_id, import_id)
+        reading = await reading_of(request, reader, caller)
+    if arrived is None:
+        raise NotFound("There is no such import any more.")
+    headers = {"location": f"/api/imports/{import_id}"} if status == 201 else None
+    return json_response(await _shown(request, caller, arrived, reading, wanted), status, headers)
+
+
+async def _shown(request: Request, caller: Caller, arrived: Import, reading: Reading, wanted: Page) -> ImportShown:
+    made = ImportShown(arrived.id, arrived.what.value, [], None, [], None, None)
+    # What arrived never changes, so that a number in it is a place.
+    first = wanted.after[0] if wanted.after else 0
+    if arrived.outcome is not None:
+        said = arrived.outcome
+        made.outcome = OutcomeShown(
+            said.get("made", []),
+            said.get("updated", []),
+            int(said.get("known", 0)),
+            said.get("left_out", []),
+            int(said.get("new", 0)),
+        )
+        return made
+    if arrived.what is What.EVENTS:
+        whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
+        async with database_of(request).reader() as reader:
+            host = request.app.state.settings.public_host
+            known = await events.standings(reader, caller.user_id, whole.events, host)
+            alike = await lookalikes(reader, caller.user_id, whole.events)
+            differing = await updates_of(reader, caller.user_id, whole.events)
+        made.warnings = list(whole.warnings)
+        page, made.cursor = wanted.cut(list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0])))
+        made.events = [
+            FoundEvent(
+                event.uid,
+                event.typed.title,
+                event.when,
+                event.typed.time_zone,
+                event.rule,
+                len(event.changes),
+                event.is_cancelled,
+                known[event.uid].value,
+                list(event.warnings),
+                one.path,
+                one.uid,
+                _differences(differing.get(event.uid)),
+                differing[event.uid].path if event.uid in differing else "",
+            )
+            for _, event in page
+            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING]
+        ]
+        return made
+    found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+    async with database_of(request).reader() as reader:
+        fresh, listed = await people.new_rows(reader, arrived, found)
+    made.warnings = list(found.warnings)
+    some, made.cursor = wanted.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
+    rows = [
+        FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in some
+    ]
+    columns = {column.value: name for column, name in found.columns.items()}
+    made.people = FoundPeople(
+        found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
+    )
+    return made
+
+
+async def _import(request: Request, caller: Caller) -> Import:
+    async with database_of(request).reader() as reader:
+        found = await queries.find(reader, caller.user_id, _id(request))
+    if found is None:
+        raise NotFound("There is no such import any more.")
+    return found
+
+
+def _id(request: Request) -> ImportId:
+    return ImportId(request.path_params["id"])
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/imports",
+        "createImport",
+        "Look at a calendar, the page of an event, or a list of people; nothing is made of it yet",
+        create,
+        {201: ImportShown},
+        ImportWanted,
+        failures=(403, 404, 413, 422, 502, 504),
+        takes_files=(CALENDAR,),
+    ),
+    Operation(
+        "GET",
+        "/api/imports/{id}",
+        "showImport",
+        "What arrived, as it was understood, or what became of it",
+        show,
+        {200: ImportShown},
+        parameters=(CURSOR, LIMIT),
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/imports/{id}/confirm",
+        "confirmImport",
+        "Bring it in: events as drafts, people onto a list that gets no mail; again changes nothing",
+        confirm,
+        {200: ImportShown},
+        Confirmation,
+        body_is_optional=True,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/imports/{id}/invitations",
+        "inviteImported",
+        "Send one letter to everybody on the list who has none yet",
+        invite,
+        {200: InvitationsSent},
+        InvitationsWanted,
+        failures=(403, 404, 412, 422),
+    ),
+)

@@ -1,0 +1,74 @@
+"""How a file differs from an event imported before, in words for the page."""
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from openmeet.domain.imports.model import Found
+from openmeet.domain.imports.updates import FieldChange, Update
+from openmeet.i18n import formatting
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.pattern import parse_dates, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.web.events.labels import LABELS
+
+_LABELS: Final = {**LABELS, "rule": "Repeats", "left_out": "Dates left out", "added": "Extra dates"}
+# Dates of a list that are named; the others are counted.
+_NAMED: Final = 6
+# Letters of a text that are shown.
+_LETTERS: Final = 200
+
+
+class Difference(NamedTuple):
+    """One line: the field's label, how it is here and in the file. ``is_edited_here``: it was changed here, too."""
+
+    label: str
+    before: str
+    after: str
+    is_edited_here: bool
+
+
+def differences(event: Found, update: Update) -> list[Difference]:
+    """The fields of an event that differ, in words."""
+    starts = next((one for one in update.fields if one.field == "starts"), None)
+    first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
+    return [
+        Difference(_LABELS[one.field], *_words(one, first, event.typed.time_zone), one.is_edited_here)
+        for one in update.fields
+    ]
+
+
+def _words(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
+    match one.field:
+        case "rule":
+            return _rule(one.before, first[0]), _rule(one.after, first[1])
+        case "left_out" | "added":
+            return _dates(one.before, zone), _dates(one.after, zone)
+        case "starts" | "ends":
+            return one.before.replace("T", " "), one.after.replace("T", " ")
+        case _:
+            return _cut(one.before), _cut(one.after)
+
+
+def _rule(text: str, first: str) -> str:
+    """A rule as a sentence; as it is where it is none that can be read."""
+    if not text:
+        return ""
+    try:
+        start = datetime.fromisoformat(first)
+        return describe(pattern(start, None, parse_rule(text), is_all_day="T" not in first))
+    except (RuleRefused, ValueError):
+        return text
+
+
+def _dates(text: str, zone: str) -> str:
+    try:
+        found = parse_dates(text, zone)
+    except RuleRefused:
+        return text
+    named = [f"{formatting.short_day(at)} {at.year}" for at in found[:_NAMED]]
+    return ", ".join(named) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"

@@ -1,0 +1,60 @@
+"""Something arrives: a file, a text, or what stands at an address. It is read once, so that only what can be read is kept."""
+
+from functools import partial
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm
+from openmeet.domain.calendars.fetch import SECONDS, checked_url
+from openmeet.domain.icalendar.components import MAX_BYTES
+from openmeet.domain.imports import events, queries
+from openmeet.domain.imports.event_json_ld import MAX_PAGE
+from openmeet.domain.imports.guest_list import understand_list
+from openmeet.domain.imports.model import Import, ImportId, Medium, Reading, What
+from openmeet.domain.imports.people import Target
+from openmeet.domain.users.model import Caller
+from openmeet.web.calendar.pages import outgoing_of, zone_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+_BEGINNING = b"BEGIN:VCALENDAR"
+
+
+async def arrive(
+    request: Request, caller: Caller, target: Target | None, *, url: str, content: bytes, name: str
+) -> ImportId:
+    """Keep it for a week. ``target``: whose people these are; None for events. Raises what reading and fetching raise."""
+    workers = workers_of(request, caller.user_id)
+    medium, what, source = Medium.ICS, What.EVENTS, name
+    if target is not None:
+        medium, what = Medium.CSV, target.what
+        await workers.run(partial(understand_list, content))
+    elif not content and url:
+        source = checked_url(url)
+        content, medium = await _fetched(request, source)
+    elif not content:
+        raise InvalidForm({"file": "Choose a file, or give an address."})
+    if what is What.EVENTS:
+        async with database_of(request).reader() as reader:
+            reading = await reading_of(request, reader, caller)
+            now = reader.now
+        await events.understood(
+            workers, Import(ImportId(""), caller.user_id, what, medium, "", source, content, {}, None, now), reading
+        )
+    async with database_of(request).transaction() as tx:
+        target_id = target.id if target else ""
+        return await queries.insert(tx, caller.user_id, what, medium, target=target_id, source=source, content=content)
+
+
+async def reading_of(request: Request, reader: Reader, caller: Caller) -> Reading:
+    """How files of the caller are read."""
+    hosts = tuple(host.lower() for host in request.app.state.settings.call_hosts)
+    return Reading(await zone_of(request, reader, caller.user_id), hosts)
+
+
+async def _fetched(request: Request, url: str) -> tuple[bytes, Medium]:
+    http = outgoing_of(request).http
+    answered = await http.get(url, timeout_seconds=SECONDS, max_bytes=max(MAX_BYTES, MAX_PAGE), redirects=3)
+    body = answered.expect_ok().body
+    is_calendar = body.removeprefix(b"\xef\xbb\xbf").lstrip()[: len(_BEGINNING)].upper() == _BEGINNING
+    return body, Medium.ICS if is_calendar else Medium.PAGE

@@ -1,0 +1,95 @@
+"""Saying yes or no to an invitation that came from an imported list, as JSON. The token of the mail is all the authority a no needs."""
+
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.imports import people
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ArrivalShown(msgspec.Struct, rename="camel"):
+    """What an invitation is to: an event (``guests``) or a group (``members``), with the words of who invites."""
+
+    what: Literal["guests", "members"]
+    title: str
+    url: str
+    message: str
+    state: Literal["invited", "accepted", "declined"]
+
+
+class ArrivalAccepted(msgspec.Struct, rename="camel"):
+    """Where one is in now."""
+
+    url: str
+
+
+async def show(request: Request) -> Response:
+    """Changes nothing: mail servers open links before people do."""
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).reader() as reader:
+        person, event, group = await people.shown(reader, person_id)
+    path = f"events/{quote(event.slug)}" if event else f"groups/{quote(group.slug)}" if group else ""
+    title = event.title if event else group.details.name if group else ""
+    url = f"{request.app.state.settings.public_url}/{path}"
+    shown = msgspec.convert(
+        {"what": person.what, "title": title, "url": url, "message": person.message, "state": person.stage},
+        ArrivalShown,
+    )
+    return json_response(shown, headers={"cache-control": "no-store"})
+
+
+async def accept(request: Request) -> Response:
+    caller = caller_of(request)
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).transaction() as tx:
+        path = await people.accept(tx, caller, person_id)
+    return json_response(ArrivalAccepted(f"{request.app.state.settings.public_url}{path}"))
+
+
+async def decline(request: Request) -> Response:
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).transaction() as tx:
+        await people.decline(tx, person_id)
+    return Response(status_code=204)
+
+
+_ARRIVAL = "/api/arrivals/{token}"
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _ARRIVAL,
+        "showArrival",
+        "What an invitation from an imported list is to, for whoever has its token; changes nothing",
+        show,
+        {200: ArrivalShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        _ARRIVAL,
+        "acceptArrival",
+        "Say yes to it: the caller goes to the event, or is in the group",
+        accept,
+        {200: ArrivalAccepted},
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        _ARRIVAL,
+        "declineArrival",
+        "Say no to it, and hear nothing more of it",
+        decline,
+        {204: None},
+        needs_session=False,
+        failures=(404,),
+    ),
+)

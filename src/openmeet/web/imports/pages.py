@@ -1,0 +1,383 @@
+"""Bringing things in: a file, an address, a list; looked at before anything is done."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed
+from groundwork.http.faults import form_status_of, headers_of
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.queries import by_id as event_by_id
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.imports import events, people, queries
+from openmeet.domain.imports.duplicates import NOTHING, lookalikes
+from openmeet.domain.imports.guest_list import means_no
+from openmeet.domain.imports.model import ZONE, Column, Import, ImportId, Reading, Stage, Standing, What
+from openmeet.domain.imports.people import Target
+from openmeet.domain.imports.updates import updates_of
+from openmeet.domain.users.model import Caller
+from openmeet.emails.import_invitation import subject_of, text_of
+from openmeet.recurrence.wall_time import zone_names
+from openmeet.web.imports.differences import differences
+from openmeet.web.imports.intake import arrive, reading_of
+from openmeet.web.imports.uploads import read_upload
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+# People of a list that are shown before it is brought in; the counts are of all.
+SHOWN_ROWS = 50
+# Rows of a list that can be chosen by hand; of what stands behind them the status decides.
+TICKED_ROWS = 500
+
+_STANDINGS = {
+    Standing.NEW: "",
+    Standing.KNOWN: "You imported this before",
+    Standing.OWN: "This is yours already",
+}
+_COLUMNS = {
+    Column.EMAIL: "E-mail address",
+    Column.NAME: "Name",
+    Column.FIRST_NAME: "First name",
+    Column.LAST_NAME: "Last name",
+    Column.STATUS: "How they answered there",
+}
+# The address is the secret: no cache keeps the page, no search engine its address.
+_PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/import", show_start, methods=["GET"]),
+        Route("/import", start, methods=["POST"]),
+        Route("/import/{import_id}", show, methods=["GET"]),
+        Route("/import/{import_id}", bring, methods=["POST"]),
+        Route("/import/lists/{what}/{slug}", show_list, methods=["GET"]),
+        Route("/import/lists/{what}/{slug}", send, methods=["POST"]),
+        Route("/arrivals/{token}", show_invitation, methods=["GET"]),
+        Route("/arrivals/{token}", answer, methods=["POST"]),
+    ]
+
+
+async def show_start(request: Request) -> Response:
+    caller = caller_of(request)
+    what, slug = _list_of(request.query_params)
+    target = await _target(request, caller, what, slug) if slug else None
+    return _start(request, target, EMPTY)
+
+
+async def start(request: Request) -> Response:
+    """Keep what arrived, and show it; what is wrong with it stands at its field."""
+    caller = caller_of(request)
+    typed, content, name = await read_upload(request)
+    what, slug = _list_of(typed)
+    target = await _target(request, caller, what, slug) if slug else None
+    try:
+        import_id = await arrive(request, caller, target, url=typed.get("url", "").strip(), content=content, name=name)
+    except InvalidForm as wrong:
+        return _start(request, target, typed_again(typed, wrong), status=400)
+    except Failure as failure:
+        at = "url" if typed.get("url", "").strip() and not content else "file"
+        again = typed_again(typed, InvalidForm({at: failure.why}))
+        return _start(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
+    return go(f"/import/{import_id}")
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        arrived = await _import(reader, request, caller)
+        reading = await reading_of(request, reader, caller)
+    if arrived.what is What.EVENTS:
+        return await _show_events(request, caller, arrived, reading)
+    return await _show_people(request, caller, arrived)
+
+
+async def bring(request: Request) -> Response:
+    """Bring it in; of a list first other columns, if that was the button."""
+    caller = caller_of(request)
+    typed = await read_form(request, max_fields=600)
+    async with database_of(request).reader() as reader:
+        arrived = await _import(reader, request, caller)
+        reading = await reading_of(request, reader, caller)
+    here = f"/import/{arrived.id}"
+    if arrived.what is What.EVENTS and typed.get("act") == "zone":
+        try:
+            async with database_of(request).transaction() as tx:
+                await events.choose_zone(tx, arrived, typed.get(ZONE, ""))
+        except InvalidForm as wrong:
+            return await _show_events(request, caller, arrived, reading, typed_again(typed, wrong), status=400)
+        return go(f"{here}#zone")
+    if arrived.what is What.EVENTS:
+        chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
+        host = request.app.state.settings.public_host
+        workers = workers_of(request, caller.user_id)
+        updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
+        uids, taken = await _uids(workers, arrived, reading, chosen, updated)
+        await events.bring_in(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
+        return go(here, said="brought_in")
+    if typed.get("act") == "columns":
+        chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
+        async with database_of(request).transaction() as tx:
+            await queries.choose_columns(tx, arrived.id, chosen_columns)
+        return go(here)
+    lines: dict[int, bool] = {}
+    if typed.get("ticks"):
+        found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+        lines = {row.line: bool(typed.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
+    workers = workers_of(request, caller.user_id)
+    target, _, _ = await people.keep(database_of(request), workers, caller, arrived.id, lines)
+    return go(_list_path(target), said="people_kept")
+
+
+async def show_list(request: Request) -> Response:
+    return await _list(request, caller_of(request), EMPTY)
+
+
+async def send(request: Request) -> Response:
+    """Invite everybody who waits on the list, once; the number that was shown is the number that is meant."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    what, slug = _what(request), request.path_params["slug"]
+    if typed.get("act") == "preview":
+        return await _list(request, caller, Typed(typed))
+    expected = typed.get("expected", "")
+    try:
+        async with database_of(request).transaction() as tx:
+            target, _ = await people.invite(
+                tx,
+                caller,
+                what,
+                slug,
+                message=typed.get("message", ""),
+                expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
+            )
+    except InvalidForm as wrong:
+        return await _list(request, caller, typed_again(typed, wrong), status=400)
+    except PreconditionFailed as failed:
+        return await _list(request, caller, typed_again(typed, InvalidForm({"message": failed.why})), status=412)
+    return go(_list_path(target), said="people_invited")
+
+
+async def show_invitation(request: Request) -> Response:
+    """What somebody is invited to; changes nothing, because mail servers open links before people do."""
+    return await _invitation(request)
+
+
+def open_routes() -> list[Route]:
+    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    return [
+        Route("/mail/decline/list/{token}", show_instead, methods=["GET"]),
+        Route("/mail/decline/list/{token}", decline_by_mail, methods=["POST"]),
+    ]
+
+
+async def show_instead(request: Request) -> Response:
+    """Who opens it in a browser is asked first."""
+    return go(f"/arrivals/{quote(request.path_params['token'])}")
+
+
+async def decline_by_mail(request: Request) -> Response:
+    """The one click: what is in the body does not matter, the answer is no redirect."""
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).transaction() as tx:
+        await people.decline(tx, person_id)
+    return Response("You hear nothing more of this.\n", media_type="text/plain")
+
+
+async def answer(request: Request) -> Response:
+    """Yes needs a person who is signed in; no does not."""
+    typed = await read_form(request)
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    if typed.get("act") == "no":
+        async with database_of(request).transaction() as tx:
+            await people.decline(tx, person_id)
+        return await _invitation(request)
+    if typed.get("act") != "yes":
+        raise InvalidInput("act", "Choose one of: yes, no.")
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        path = await people.accept(tx, caller, person_id)
+    return go(path, said="going" if path.startswith("/events/") else "joined")
+
+
+async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
+    found = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
+    if found is None:
+        raise NotFound("There is no such import any more.")
+    return found
+
+
+async def _uids(
+    workers: ChargedPool, arrived: Import, reading: Reading, *several: frozenset[str]
+) -> tuple[frozenset[str], ...]:
+    """UIDs of the events with these numbers in the list, of each set of numbers; read once."""
+    if arrived.outcome is not None:
+        return tuple(frozenset() for _ in several)
+    whole = await events.understood(workers, arrived, reading)
+    return tuple(
+        frozenset(event.uid for number, event in enumerate(whole.events) if str(number) in numbers)
+        for numbers in several
+    )
+
+
+async def _show_events(
+    request: Request, caller: Caller, arrived: Import, reading: Reading, typed: Typed = EMPTY, *, status: int = 200
+) -> Response:
+    context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
+    if arrived.outcome is not None:
+        updated = arrived.outcome.get("updated", [])
+        paths = [*arrived.outcome["made"], *updated]
+        async with database_of(request).reader() as reader:
+            titles = await queries.titles(reader, caller.user_id, [path.split("/")[2] for path in paths])
+        named = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
+        context["made"] = [one for one in named if one[0] not in updated]
+        context["updated"] = [one for one in named if one[0] in updated]
+    else:
+        whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
+        host = request.app.state.settings.public_host
+        async with database_of(request).reader() as reader:
+            known = await events.standings(reader, caller.user_id, whole.events, host)
+            alike = await lookalikes(reader, caller.user_id, whole.events)
+            differing = await updates_of(reader, caller.user_id, whole.events)
+        context |= {
+            "name": whole.name or arrived.source,
+            "warnings": whole.warnings,
+            "guessed": sum(event.has_guessed_zone for event in whole.events),
+            "typed": typed if typed.problems else Typed({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
+            "zones": sorted(zone_names()),
+            "events": [
+                {
+                    "number": number,
+                    "title": event.typed.title or "(no title)",
+                    "when": event.when,
+                    "zone": event.typed.time_zone,
+                    "place": event.typed.venue_name or ("Online" if event.typed.online_url else ""),
+                    "repeats": event.repeats,
+                    "changes": len(event.changes),
+                    "is_cancelled": event.is_cancelled,
+                    "standing": _STANDINGS[known[event.uid]],
+                    "is_new": known[event.uid] is Standing.NEW,
+                    "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING,
+                    "warnings": event.warnings,
+                    "difference": differing.get(event.uid),
+                    "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
+                }
+                for number, event in enumerate(whole.events)
+            ],
+            "differing": len(differing),
+            "new": sum(standing is Standing.NEW for standing in known.values()),
+        }
+    return page(request, "imports/events.html", context, status=status)
+
+
+async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
+    async with database_of(request).transaction() as tx:
+        target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
+    if arrived.outcome is not None:
+        return go(_list_path(target))
+    found = await people.understood_list(workers_of(request, caller.user_id), arrived)
+    async with database_of(request).reader() as reader:
+        fresh, known = await people.new_rows(reader, arrived, found)
+    new_lines = {row.line for row in fresh}
+    context = {
+        "arrived": arrived,
+        "target": target,
+        "found": found,
+        "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in found.rows[:TICKED_ROWS]],
+        "more": max(0, len(found.rows) - TICKED_ROWS),
+        "says_no": sum(means_no(row.status) for row in fresh),
+        "new": len(fresh),
+        "known": known,
+        "left_out": sum(bool(row.problem) for row in found.rows),
+        "named": sum(not row.email for row in fresh),
+        "columns": [(column.value, words, found.columns.get(column, "")) for column, words in _COLUMNS.items()],
+    }
+    return page(request, "imports/people.html", context)
+
+
+async def _list(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
+    settings = request.app.state.settings
+    async with database_of(request).transaction() as tx:
+        target = await people.target_of(tx, caller, _what(request), request.path_params["slug"])
+        counts = await queries.stages(tx, target.what, target.id)
+        waiting = await queries.waiting(tx, target.what, target.id, SHOWN_ROWS)
+        names, named = await queries.names(tx, target.what, target.id, SHOWN_ROWS)
+        event = await event_by_id(tx, EventId(target.id)) if target.what is What.GUESTS else None
+        group = await group_by_id(tx, GroupId(target.id)) if target.what is What.MEMBERS else None
+    link = f"{settings.public_url}/arrivals/…"
+    context = {
+        "typed": typed,
+        "target": target,
+        "waiting": waiting,
+        "names": names,
+        "named": named,
+        "count": counts.get(Stage.KEPT, 0),
+        "counts": {stage.value: counts.get(stage, 0) for stage in Stage},
+        "subject": subject_of(caller.display_name, event, group),
+        "letter": text_of(caller.display_name, event, group, typed.value("message"), settings.site_name, link),
+    }
+    return page(request, "imports/list.html", context, status=status)
+
+
+async def _invitation(request: Request) -> Response:
+    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    async with database_of(request).reader() as reader:
+        person, event, group = await people.shown(reader, person_id)
+    context = {
+        "person": person,
+        "event": event,
+        "group": group,
+        "when": time_words.tagged(event) if event else "",
+        "zone_words": time_words.zone_words(event) if event else "",
+        "message": person.message,
+        "stage": person.stage.value,
+        "is_known": caller_or_none(request) is not None,
+        "sign_in": f"/sign-in?next={quote(request.url.path)}",
+    }
+    return page(request, "imports/invitation.html", context, headers=_PRIVATE)
+
+
+async def _target(request: Request, caller: Caller, what: What, slug: str) -> Target:
+    async with database_of(request).transaction() as tx:
+        return await people.target_of(tx, caller, what, slug)
+
+
+def _start(
+    request: Request,
+    target: Target | None,
+    typed: Typed,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    context = {"target": target, "typed": typed, "can_fetch": request.app.state.outgoing is not None}
+    return page(request, "imports/start.html", context, status=status, headers=headers)
+
+
+def _list_of(given: Mapping[str, str]) -> tuple[What, str]:
+    if given.get("group"):
+        return What.MEMBERS, given["group"]
+    return What.GUESTS, given.get("event", "")
+
+
+def _what(request: Request) -> What:
+    try:
+        what = What(request.path_params["what"])
+    except ValueError:
+        what = What.EVENTS
+    if what is What.EVENTS:
+        raise NotFound("There is no such list.")
+    return what
+
+
+def _list_path(target: Target) -> str:
+    return f"/import/lists/{target.what.value}/{quote(target.slug)}"

@@ -1,0 +1,1 @@
+"""Uploading and serving pictures."""

@@ -1,0 +1,80 @@
+"""A form with a picture in it, as a browser sends it."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
+from openmeet.domain.media import actions
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
+from openmeet.web.media.edge import store_of
+from openmeet.web.media.words import check_alt
+from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+_LABELS = {"picture": "Picture", "alt": "What is in the picture?"}
+
+
+async def sent(request: Request) -> tuple[bytes, str]:
+    """The bytes of the one file, none where none was chosen, and the words beside it. Raises InvalidInput."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "multipart/form-data":
+        raise InvalidInput("", "A form with a file was expected.")
+    async with request.form(max_files=1, max_fields=5) as form:
+        file, alt = form.get("picture"), form.get("alt", "")
+        body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
+    text = alt if isinstance(alt, str) else ""
+    if "\x00" in text:
+        raise InvalidInput("", "The form contains a character that cannot be kept.")
+    return body, text
+
+
+async def save_sent(
+    request: Request,
+    user_id: str,
+    put: Callable[[Transaction, Picture], Awaitable[object]],
+    describe: Callable[[Transaction, str], Awaitable[object]],
+) -> tuple[Typed, int] | None:
+    """Put up the picture that this person sent; without one, write other words beside the one that is there.
+
+    None where that is done, else what the form shows again, and the status. Raises what ``put`` and ``describe`` raise, but
+    for ``NoPicture``: that is a field left empty.
+    """
+    db = database_of(request)
+    body, alt_text = await sent(request)
+    typed = {"alt": alt_text}
+    try:
+        alt = check_alt(alt_text)
+        if body:
+            key, made = await actions.keep(db, store_of(request), workers_of(request, user_id), user_id, body)
+            async with db.transaction() as tx:
+                await put(tx, Picture(key, alt, made.width, made.height))
+        else:
+            async with db.transaction() as tx:
+                await describe(tx, alt)
+    except InvalidForm as wrong:
+        return typed_again(typed, wrong), 400
+    except (TooLarge, TooMany, Unavailable) as refused:
+        return Typed(typed, {"picture": refused.why}), kind_of(refused).http_status
+    except Refused as refused:
+        if refused.name != "NoPicture":
+            raise
+        return Typed(typed, {"picture": "Choose a picture."}), 400
+    return None
+
+
+def form_of(
+    picture: Picture | None, address: str, *, back: str, typed: Typed, theirs: bool = False
+) -> dict[str, object]:
+    """What ``media/picture_form.html`` shows: for the picture of what has this address. ``theirs``: another app has put one up."""
+    return {
+        "picture": picture,
+        "theirs": theirs,
+        "address": address,
+        "back": back,
+        "typed": typed,
+        "labels": _LABELS,
+        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+    }

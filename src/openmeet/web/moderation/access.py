@@ -1,0 +1,37 @@
+"""Who moderates, asked once per request."""
+
+from starlette.requests import Request
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.domain.moderation import moderators, rules
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.users.model import Caller
+from openmeet.web.site.caller import caller_of
+
+
+async def moderator_of(reader: Reader, request: Request) -> Caller:
+    """The caller, who moderates. Raises NotSignedIn, Forbidden."""
+    caller = caller_of(request)
+    await moderators.must_moderate(reader, caller, request.app.state.settings.moderators)
+    return caller
+
+
+def subject_of(thing: str, subject_id: str) -> Subject:
+    """A subject as somebody names it. Raises NotFound for what nothing is called, InvalidInput for a host that is none."""
+    if thing not in set(Thing):
+        raise NotFound("There is no such thing.")
+    if thing == Thing.HOST:
+        return rules.check_host(subject_id)
+    return Subject(Thing(thing), subject_id.strip())
+
+
+def position_of(cursor: str) -> tuple[Instant, str] | None:
+    """Where a page before ended; raises InvalidInput."""
+    if not cursor:
+        return None
+    at, _, subject = cursor.partition(":")
+    if not at.isdigit() or len(at) > 18 or not subject:
+        raise InvalidInput("cursor", "This cursor was not made here.")
+    return Instant(int(at)), subject

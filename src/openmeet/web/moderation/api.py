@@ -1,0 +1,452 @@
+"""Moderation as JSON: the queue, what stands how, acts and taking them back, the log, the site's policy."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation import audit_log, policy, reports, visibility
+from openmeet.domain.moderation.model import Act, ActId, Entry, Policy, Reason, State, Thing
+from openmeet.domain.moderation_effects import actions
+from openmeet.domain.safety import subjects
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
+from openmeet.web.moderation import labelled
+from openmeet.web.moderation.access import moderator_of, position_of, subject_of
+from openmeet.web.moderation.labelled import Labelled
+from openmeet.web.site.tenant_routing import database_of
+
+_PAGE = 50
+_MOST = 100
+_MOST_REPORTS = 500
+_AFTER = {"hide": State.HIDDEN, "show": State.SHOWN, "trust": State.TRUSTED}
+_LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
+
+
+class SaidShown(msgspec.Struct, rename="camel"):
+    """One report. Who made it is for moderators alone."""
+
+    reporter_id: str
+    reason: Reason
+    words: str
+    created_at: str
+
+
+class LabelSaid(msgspec.Struct, rename="camel"):
+    """What a labeller says: ``value`` about ``subject`` (a DID, or a record by its uri; ``cid``: this version alone).
+
+    ``hides``: a label of this value hides what it is about; others warn.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "labeller": "did:plc:ar7c4by46qjdydhdevvrndac",
+        "subject": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+        "cid": None,
+        "value": "spam",
+        "labelledAt": "2027-03-02T17:00:00Z",
+        "expiresAt": None,
+        "hides": True,
+    }
+
+    labeller: str
+    subject: str
+    cid: str | None
+    value: str
+    labelled_at: str
+    expires_at: str | None
+    hides: bool
+
+
+class ReportedThing(msgspec.Struct, rename="camel"):
+    """One thing with everything that is reported about it."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    state: State
+    reports: list[SaidShown]
+    labels: list[LabelSaid]
+
+
+class QueueShown(msgspec.Struct, rename="camel"):
+    """A page, what waits longest first; ``cursor`` is null on the last."""
+
+    entries: list[ReportedThing]
+    cursor: str | None
+
+
+class StandingShown(msgspec.Struct, rename="camel"):
+    """How a subject stands: ``id``, DID, or the origin of a PDS. ``reason`` is what those whose it is are told."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    state: State
+    reason: str
+    since: str
+    labels: list[LabelSaid]
+
+
+class LabelledThing(msgspec.Struct, rename="camel"):
+    """A DID or an event that labels hide; of an event also what is said about its host."""
+
+    thing: Thing
+    subject_id: str
+    title: str
+    labels: list[LabelSaid]
+
+
+class LabelledList(msgspec.Struct, rename="camel"):
+    """A page of what labels hide, whose newest label came last first; ``cursor`` is null on the last."""
+
+    subjects: list[LabelledThing]
+    cursor: str | None
+
+
+class StandingList(msgspec.Struct, rename="camel"):
+    """A page, the oldest first; ``cursor`` is null on the last."""
+
+    subjects: list[StandingShown]
+    cursor: str | None
+
+
+class ActWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``hide`` hides an event, series or group and blocks a person, DID or host; ``show`` ends that; ``trust`` releases what waits;
+
+    ``dismiss`` closes what is reported. Hiding needs a ``reason`` (at most 500 characters): whose it is reads it.
+    """
+
+    act: Literal["hide", "show", "trust", "dismiss"]
+    thing: Thing
+    subject_id: str
+    reason: str = ""
+
+
+class ActMade(msgspec.Struct, rename="camel"):
+    """The line of the log."""
+
+    id: str
+
+
+class WaitingWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Newcomers who came too much at once, on one host (``bsky.network``) or on all."""
+
+    act: Literal["accept", "block"]
+    host: str = ""
+    reason: str = ""
+
+
+class WaitingDecided(msgspec.Struct, rename="camel"):
+    """How many were decided about; at most 200 in one request."""
+
+    number: int
+
+
+class ModerationLine(msgspec.Struct, rename="camel"):
+    """A line of the log. ``actorId`` is null where a rule or a command did it; ``undoes`` names the line that it takes back."""
+
+    id: str
+    at: str
+    actor_id: str | None
+    act: Act
+    thing: Thing
+    subject_id: str
+    before: str
+    after: str
+    reason: str
+    undoes: str | None
+
+
+class LogShown(msgspec.Struct, rename="camel"):
+    """A page, the newest first; ``cursor`` is null on the last."""
+
+    entries: list[ModerationLine]
+    cursor: str | None
+
+
+class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What waits before it is shown; see the page of the site's rules."""
+
+    holds_first_events: bool
+    new_account_days: int
+    new_author_minutes: int
+    most_events_of_author: int
+    most_authors_of_host: int
+    most_events_of_host: int
+    most_new_hosts: int
+
+
+class PolicyShown(PolicyWanted, rename="camel"):
+    """The same, with its revision; 0 while nobody has changed it."""
+
+    revision: int
+
+
+async def show_queue(request: Request) -> Response:
+    limit = limit_of(request, _PAGE, _MOST)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await reports.bundles(
+            reader, after=position_of(request.query_params.get("cursor", "")), limit=limit + 1
+        )
+        shown = [one.subject for one in found[:limit]]
+        meant = await subjects.described(reader, shown)
+        stand = await visibility.of_each(reader, [subject.id for subject in shown])
+        said = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
+        labels = await labelled.of_each(reader, shown)
+    entries = [
+        ReportedThing(
+            subject.thing,
+            subject.id,
+            meant[subject.id].title,
+            stand[subject.id].state if subject.id in stand else State.SHOWN,
+            [
+                SaidShown(one.reporter_id, one.reason, one.words, iso(one.created_at))
+                for one in said
+                if one.subject == subject
+            ],
+            _labels(labels.get(subject.id)),
+        )
+        for subject in shown
+    ]
+    cursor = f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else None
+    return json_response(QueueShown(entries, cursor))
+
+
+async def list_subjects(request: Request) -> Response:
+    asked = request.query_params.get("state", State.HIDDEN.value)
+    if asked not in set(State) - {State.SHOWN}:
+        raise InvalidInput("state", "One of: " + ", ".join(one.value for one in State if one is not State.SHOWN) + ".")
+    limit = limit_of(request, _PAGE, _MOST)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        after = position_of(request.query_params.get("cursor", ""))
+        found = await visibility.listed(reader, [State(asked)], after=after, limit=limit + 1)
+        meant = await subjects.described(reader, [one.subject for one in found])
+        labels = await labelled.of_each(reader, [one.subject for one in found[:limit]])
+    shown = [
+        StandingShown(
+            one.subject.thing,
+            one.subject.id,
+            meant[one.subject.id].title,
+            one.state,
+            one.reason,
+            iso(one.since),
+            _labels(labels.get(one.subject.id)),
+        )
+        for one in found[:limit]
+    ]
+    cursor = f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else None
+    return json_response(StandingList(shown, cursor))
+
+
+async def list_labelled(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found, cursor = await labelled.waiting(reader, page)
+        meant = await subjects.described(reader, found)
+        labels = await labelled.of_each(reader, found)
+    return json_response(
+        LabelledList(
+            [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found],
+            cursor,
+        )
+    )
+
+
+async def act(request: Request) -> Response:
+    wanted = await read_json(request, ActWanted)
+    subject = subject_of(wanted.thing, wanted.subject_id)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        if wanted.act == "dismiss":
+            act_id = await acts.dismiss(tx, moderator.user_id, subject, wanted.reason)
+        else:
+            act_id = (await actions.decide(tx, moderator, subject, _AFTER[wanted.act], wanted.reason)).act_id
+    return json_response(ActMade(act_id), 201)
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        await actions.undo(tx, moderator, ActId(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def decide_waiting(request: Request) -> Response:
+    wanted = await read_json(request, WaitingWanted)
+    after = State.TRUSTED if wanted.act == "accept" else State.HIDDEN
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        number = await actions.decide_waiting(tx, moderator, after, host=wanted.host, reason=wanted.reason)
+    return json_response(WaitingDecided(number))
+
+
+async def show_log(request: Request) -> Response:
+    limit = limit_of(request, _PAGE, _MOST)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        before = position_of(request.query_params.get("cursor", ""))
+        subject = request.query_params.get("subject") or None
+        found = await audit_log.newest(reader, subject=subject, before=before, limit=limit + 1)
+    cursor = f"{found[limit - 1].at}:{found[limit - 1].id}" if len(found) > limit else None
+    return json_response(LogShown(list(map(_entry, found[:limit])), cursor))
+
+
+async def show_policy(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        current = await policy.current(reader)
+    return json_response(_policy(current), headers=etag_of(current.revision))
+
+
+async def put_policy(request: Request) -> Response:
+    wanted = Policy(**msgspec.structs.asdict(await read_json(request, PolicyWanted)))
+    expected = expected_revision(request)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        saved = await policy.change(tx, wanted, by=moderator.user_id, expected_revision=expected)
+    return json_response(_policy(saved), headers=etag_of(saved.revision))
+
+
+def _policy(one: Policy) -> PolicyShown:
+    return PolicyShown(
+        holds_first_events=one.holds_first_events,
+        new_account_days=one.new_account_days,
+        new_author_minutes=one.new_author_minutes,
+        most_events_of_author=one.most_events_of_author,
+        most_authors_of_host=one.most_authors_of_host,
+        most_events_of_host=one.most_events_of_host,
+        most_new_hosts=one.most_new_hosts,
+        revision=one.revision,
+    )
+
+
+def _labels(found: Labelled | None) -> list[LabelSaid]:
+    return [
+        LabelSaid(
+            labeller=one.source,
+            subject=one.subject,
+            cid=one.cid or None,
+            value=one.value,
+            labelled_at=iso(one.labelled_at),
+            expires_at=None if one.expires_at is None else iso(one.expires_at),
+            hides=one.hides,
+        )
+        for one in (found.labels if found else ())
+    ]
+
+
+def _entry(one: Entry) -> ModerationLine:
+    return ModerationLine(
+        id=one.id,
+        at=iso(one.at),
+        actor_id=one.actor_id,
+        act=one.act,
+        thing=one.subject.thing,
+        subject_id=one.subject.id,
+        before=one.before,
+        after=one.after,
+        reason=one.reason,
+        undoes=one.undoes,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/moderation/queue",
+        "listReportedThings",
+        "What people reported, bundled by thing; for moderators",
+        show_queue,
+        {200: QueueShown},
+        parameters=(CURSOR, _LIMIT),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/subjects",
+        "listWithheld",
+        "What is hidden, blocked or waits; for moderators",
+        list_subjects,
+        {200: StandingList},
+        parameters=(Parameter("state", "How it stands, ``hidden`` unless said", shape=State), CURSOR, _LIMIT),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/labelled",
+        "listLabelled",
+        "What labels hide, and who said them; for moderators",
+        list_labelled,
+        {200: LabelledList},
+        parameters=(CURSOR, LIMIT),
+        failures=(403,),
+    ),
+    Operation(
+        "POST",
+        "/api/moderation/acts",
+        "moderate",
+        "Hide, block, show again, trust, or dismiss what is reported",
+        act,
+        {201: ActMade},
+        ActWanted,
+        failures=(403, 404, 409, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/moderation/acts/{id}",
+        "undoModeration",
+        "Take an act back: another line of the log, and all is as before it",
+        undo,
+        {204: None},
+        failures=(403, 404, 409, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/moderation/waiting",
+        "decideWaiting",
+        "Show or block newcomers of the network who came too much at once",
+        decide_waiting,
+        {200: WaitingDecided},
+        WaitingWanted,
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/log",
+        "listModerationLog",
+        "What was done, and by whom; for moderators",
+        show_log,
+        {200: LogShown},
+        parameters=(Parameter("subject", "Only about this subject"), CURSOR, _LIMIT),
+        failures=(403,),
+    ),
+    Operation(
+        "GET",
+        "/api/moderation/policy",
+        "getModerationPolicy",
+        "What waits before it is shown",
+        show_policy,
+        {200: PolicyShown},
+        failures=(403,),
+    ),
+    Operation(
+        "PUT",
+        "/api/moderation/policy",
+        "putModerationPolicy",
+        "Change what waits before it is shown",
+        put_policy,
+        {200: PolicyShown},
+        PolicyWanted,
+        parameters=(IF_MATCH,),
+        failures=(403, 412),
+    ),
+)

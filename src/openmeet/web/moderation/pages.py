@@ -1,0 +1,243 @@
+"""The moderators' pages: queue, what waits, what is hidden, the log, the site's rules, and deciding about one thing."""
+
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation import audit_log, policy, reports, visibility
+from openmeet.domain.moderation.model import ActId, Policy, State, Subject, Thing
+from openmeet.domain.moderation_effects import actions
+from openmeet.domain.paging import Page
+from openmeet.web.moderation import labelled, view
+from openmeet.web.moderation.access import moderator_of, position_of, subject_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/moderation"
+PAGE: Final = 25
+_LOG_PAGE: Final = 50
+_WAITING: Final = (State.FIRST_EVENT, State.BURST)
+_LATER: Final = (State.ARRIVAL,)
+_TABS: Final = (
+    ("", "Reports"),
+    ("waiting", "Waiting"),
+    ("hidden", "Hidden"),
+    ("log", "Log"),
+    ("rules", "Rules"),
+)
+_AFTER: Final = {"hide": State.HIDDEN, "show": State.SHOWN, "trust": State.TRUSTED}
+_LABELS: Final = {"reason": "Why", "subject": "Which one", "thing": "What"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show_queue, methods=["GET"]),
+        Route(f"{PATH}/waiting", show_waiting, methods=["GET"]),
+        Route(f"{PATH}/waiting", decide_waiting, methods=["POST"]),
+        Route(f"{PATH}/hidden", show_hidden, methods=["GET"]),
+        Route(f"{PATH}/hidden", find, methods=["POST"]),
+        Route(f"{PATH}/log", show_log, methods=["GET"]),
+        Route(f"{PATH}/log", undo, methods=["POST"]),
+        Route(f"{PATH}/rules", show_rules, methods=["GET"]),
+        Route(f"{PATH}/rules", save_rules, methods=["POST"]),
+        Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", show_thing, methods=["GET"]),
+        Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", decide, methods=["POST"]),
+    ]
+
+
+async def show_queue(request: Request) -> Response:
+    """What was reported, bundled by thing, the longest waiting first."""
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await reports.bundles(reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1)
+        context = await _context(reader, "") | {
+            "cards": await view.cards(reader, [one.subject for one in found[:PAGE]])
+        }
+    more = f"{PATH}?after={found[PAGE - 1].since}:{found[PAGE - 1].subject.id}" if len(found) > PAGE else ""
+    return page(request, "moderation/queue.html", {**context, "more": more})
+
+
+async def show_waiting(request: Request) -> Response:
+    return await _show_listed(request, "waiting", _WAITING)
+
+
+async def show_hidden(request: Request) -> Response:
+    return await _show_listed(request, "hidden", (State.HIDDEN,))
+
+
+async def _show_listed(
+    request: Request, tab: str, states: tuple[State, ...], typed: Typed | None = None, *, status: int = 200
+) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        after = position_of(request.query_params.get("after", ""))
+        found = await visibility.listed(reader, states, after=after, limit=PAGE + 1)
+        context = await _context(reader, tab)
+        context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
+        is_waiting = tab == "waiting" and not after
+        newest, others = await labelled.waiting(reader, Page(labelled.MOST_LISTED)) if is_waiting else ([], None)
+        context["labelled"] = await view.cards(reader, newest)
+        context["are_newest_labelled"] = others is not None
+        context["later"] = await visibility.count(reader, _LATER)
+        context["bursts"] = await visibility.count(reader, (State.BURST,))
+    cursor = view.next_after(found, PAGE)
+    context["more"] = f"{PATH}/{tab}?after={cursor}" if cursor else ""
+    context["typed"] = typed or Typed({})
+    return page(request, f"moderation/{tab}.html", context, status=status)
+
+
+async def find(request: Request) -> Response:
+    """To the page of an account or a host that is to be blocked, seen here or not."""
+    typed = await read_form(request)
+    named = typed.get("subject", "").strip()
+    try:
+        subject = Subject(Thing.DID, named) if named.startswith("did:") else subject_of(Thing.HOST, named)
+    except InvalidInput:
+        wrong = InvalidForm(
+            {"subject": "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."}
+        )
+        return await _show_listed(request, "hidden", (State.HIDDEN,), typed_again(typed, wrong), status=400)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+    return go(view.path_of(subject))
+
+
+async def decide_waiting(request: Request) -> Response:
+    """Show or block newcomers of a burst, all at once."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        after = {"accept": State.TRUSTED, "block": State.HIDDEN}.get(typed.get("act", ""))
+        if after is None:
+            raise NotFound("There is nothing at this address.")
+        await actions.decide_waiting(tx, moderator, after, host=typed.get("host", ""), reason=typed.get("reason", ""))
+    return go(f"{PATH}/waiting", said="arrivals_decided")
+
+
+async def show_thing(request: Request) -> Response:
+    return await _show_thing(request, Typed({}))
+
+
+async def decide(request: Request) -> Response:
+    typed = await read_form(request)
+    subject = _subject(request)
+    what, reason = typed.get("act", ""), typed.get("reason", "")
+    try:
+        async with database_of(request).transaction() as tx:
+            moderator = await moderator_of(tx, request)
+            if what == "dismiss":
+                await acts.dismiss(tx, moderator.user_id, subject, reason)
+            elif what in _AFTER:
+                await actions.decide(tx, moderator, subject, _AFTER[what], reason)
+            else:
+                raise NotFound("There is nothing at this address.")
+    except InvalidForm as wrong:
+        return await _show_thing(request, typed_again(typed, wrong), status=400)
+    except (Refused, Conflict) as refused:
+        return await _show_thing(request, typed_again(typed, InvalidForm({"": refused.why})), status=409)
+    return go(view.path_of(subject), said="act_done")
+
+
+async def _show_thing(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    subject = _subject(request)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        (card,) = await view.cards(reader, [subject])
+        entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
+        known = await visibility.of(reader, subject.id)
+        if not card.is_there and known is None and not entries and subject.thing is not Thing.DID:
+            raise NotFound("There is no such thing.")
+        owner = None
+        if card.meant.owner is not None and subject.thing is not Thing.PERSON:
+            owner = view.path_of(Subject(Thing.PERSON, card.meant.owner))
+        context = await _context(reader, "-") | {
+            "card": card,
+            "owner_path": owner,
+            "did_path": view.path_of(Subject(Thing.DID, card.meant.did))
+            if card.meant.did and subject.thing is not Thing.DID
+            else "",
+            "lines": await view.lines(reader, entries),
+            "typed": typed,
+            "labels": _LABELS,
+            "is_block": subject.thing in {Thing.PERSON, Thing.DID, Thing.HOST},
+            "may_trust": subject.thing in {Thing.PERSON, Thing.DID, Thing.EVENT},
+        }
+    return page(request, "moderation/thing.html", context, status=status)
+
+
+async def show_log(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        before = position_of(request.query_params.get("before", ""))
+        entries = await audit_log.newest(reader, before=before, limit=_LOG_PAGE + 1)
+        context = await _context(reader, "log") | {"lines": await view.lines(reader, entries[:_LOG_PAGE])}
+    last = entries[_LOG_PAGE - 1] if len(entries) > _LOG_PAGE else None
+    context["more"] = f"{PATH}/log?before={last.at}:{last.id}" if last else ""
+    return page(request, "moderation/log.html", context)
+
+
+async def undo(request: Request) -> Response:
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        moderator = await moderator_of(tx, request)
+        await actions.undo(tx, moderator, ActId(typed.get("undo", "")))
+    return go(f"{PATH}/log", said="act_undone")
+
+
+async def show_rules(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        current = await policy.current(reader)
+    values = {name: str(getattr(current, name)) for name in _numbers()}
+    return await _show_rules(
+        request, Typed({**values, "holds_first_events": "yes" if current.holds_first_events else ""})
+    )
+
+
+async def save_rules(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        numbers = {name: _number(typed.get(name, "")) for name in _numbers()}
+        async with database_of(request).transaction() as tx:
+            moderator = await moderator_of(tx, request)
+            before = await policy.current(tx)
+            wanted = replace(before, holds_first_events=bool(typed.get("holds_first_events")), **numbers)
+            await policy.change(tx, wanted, by=moderator.user_id)
+    except InvalidForm as wrong:
+        return await _show_rules(request, typed_again(typed, wrong), status=400)
+    return go(f"{PATH}/rules", said="policy_saved")
+
+
+async def _show_rules(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        context = await _context(reader, "rules")
+    return page(request, "moderation/rules.html", {**context, "typed": typed}, status=status)
+
+
+async def _context(reader: Reader, tab: str) -> dict[str, object]:
+    counts = {"": await reports.count_open(reader), "waiting": await visibility.count(reader, _WAITING)}
+    return {
+        "tabs": [(f"{PATH}/{name}".rstrip("/"), words, counts.get(name, 0), name == tab) for name, words in _TABS],
+        "now": reader.now,
+    }
+
+
+def _subject(request: Request) -> Subject:
+    return subject_of(request.path_params["thing"], request.path_params["subjectId"])
+
+
+def _numbers() -> list[str]:
+    return [name for name in policy.NAMES if isinstance(getattr(Policy(), name), int) and name != "holds_first_events"]
+
+
+def _number(text: str) -> int:
+    # What is no number is out of every range, so that the field says which it has.
+    return int(text) if text.isascii() and text.strip().isdigit() and len(text) < 10 else -1

@@ -1,0 +1,85 @@
+"""One's news as JSON: what happened to which event, newest first."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.notifications import notify
+from openmeet.domain.notifications.queries import count_unread
+from openmeet.domain.paging import MAX_LIMIT
+from openmeet.emails.notifications import content
+from openmeet.emails.notifications.content import NEWS_SHOWN
+from openmeet.i18n import formatting
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class NewsShown(msgspec.Struct, rename="camel"):
+    """One thing that one was told; ``sentence`` says it as the page does, ``path`` is what it is about.
+
+    ``path`` and ``slug`` are empty where that is not theirs to see any more.
+    """
+
+    id: str
+    kind: str
+    slug: str
+    title: str
+    sentence: str
+    created_at: str
+    is_unread: bool
+    path: str
+
+
+class NewsPage(msgspec.Struct, rename="camel"):
+    """The newest, or those before ``cursor``, and how many are unread; ``cursor`` is null on the last page."""
+
+    items: list[NewsShown]
+    unread: int
+    cursor: str | None
+
+
+async def show(request: Request) -> Response:
+    caller, limit = caller_of(request), limit_of(request, NEWS_SHOWN, MAX_LIMIT)
+    async with database_of(request).reader() as reader:
+        news, cursor = await content.some(reader, caller.user_id, request.query_params.get("cursor", ""), limit)
+        items = await content.items(reader, news, caller.user_id)
+        unread = await count_unread(reader, caller.user_id)
+    shown = [
+        NewsShown(
+            one.id,
+            one.kind,
+            item.slug,
+            item.title,
+            f"{item.before}{item.title}{item.after}",
+            formatting.iso(one.created_at),
+            item.is_unread,
+            item.path,
+        )
+        for one, item in items
+    ]
+    return json_response(NewsPage(shown, unread, cursor))
+
+
+async def mark_read(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await notify.mark_all_read(tx, caller_of(request).user_id)
+    return Response(status_code=204)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/notifications",
+        "listNotifications",
+        "What one was told, newest first",
+        show,
+        {200: NewsPage},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "POST", "/api/notifications/read", "readNotifications", "Note that one has read them", mark_read, {204: None}
+    ),
+)

@@ -1,0 +1,127 @@
+"""What one hears of, as JSON."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.notifications import notify, preferences, rules
+from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.zones import ZONES
+from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/api/notification-preferences"
+
+Mail = Literal["at_once", "digest", "none"]
+_CHANNELS: dict[Mail, frozenset[Channel]] = {
+    "at_once": frozenset({Channel.EMAIL}),
+    "digest": frozenset({Channel.DIGEST}),
+    "none": frozenset(),
+}
+
+
+class Choice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """About one topic: whether the list shows it, and how it is mailed."""
+
+    in_app: bool
+    mail: Mail
+
+
+class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """All of it. ``ownAnswers`` are mailed at once or not at all, and stand in no list. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
+
+    changes: Choice
+    waitlist: Choice
+    reminders: Choice
+    new_dates: Choice
+    answers: Choice
+    group_events: Choice
+    announcements: Choice
+    requests: Choice
+    membership: Choice
+    messages: Choice
+    mentions: Choice
+    searches: Choice
+    hosts: Choice
+    own_answers: Choice
+    time_zone: str
+    digest_hour: int
+    quiet_from: str | None = None
+    quiet_until: str | None = None
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        return json_response(await _shown(reader, caller.user_id))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, Preferences)
+    typed = {
+        "time_zone": wanted.time_zone,
+        "digest_hour": str(wanted.digest_hour),
+        "quiet_from": wanted.quiet_from or "",
+        "quiet_until": wanted.quiet_until or "",
+    }
+    hours = rules.check_hours(typed, frozenset(ZONES))
+    chosen: dict[Topic, Choice] = {topic: getattr(wanted, topic.value) for topic in Topic}
+    async with database_of(request).transaction() as tx:
+        await users.lock(tx, caller.user_id)
+        must_match_shown(request, await _shown(tx, caller.user_id))
+        await notify.choose(
+            tx,
+            caller.user_id,
+            {
+                topic: _CHANNELS[one.mail] | ({Channel.IN_APP} if one.in_app else frozenset())
+                for topic, one in chosen.items()
+            },
+        )
+        await notify.choose_hours(tx, caller.user_id, hours)
+        return json_response(await _shown(tx, caller.user_id))
+
+
+async def _shown(reader: Reader, user_id: UserId) -> Preferences:
+    chosen = await preferences.of_person(reader, user_id)
+    hours = await preferences.hours(reader, user_id)
+    if hours is None:
+        raise NotFound("There is no such person.")
+    start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
+    return Preferences(
+        **{topic.value: _choice(channels) for topic, channels in chosen.items()},
+        time_zone=hours.time_zone,
+        digest_hour=hours.digest_hour,
+        quiet_from=start,
+        quiet_until=end,
+    )
+
+
+def _choice(channels: frozenset[Channel]) -> Choice:
+    mail: Mail = "at_once" if Channel.EMAIL in channels else "digest" if Channel.DIGEST in channels else "none"
+    return Choice(Channel.IN_APP in channels, mail)
+
+
+OPERATIONS = (
+    Operation("GET", PATH, "showNotificationPreferences", "What one hears of, and how", show, {200: Preferences}),
+    Operation(
+        "PUT",
+        PATH,
+        "saveNotificationPreferences",
+        "Replace what one hears of",
+        save,
+        {200: Preferences},
+        Preferences,
+        (IF_MATCH,),
+        failures=(412,),
+    ),
+)

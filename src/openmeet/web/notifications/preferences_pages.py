@@ -1,0 +1,142 @@
+"""What one hears of, where and when."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.domain.notifications import links, notify, preferences, rules
+from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, Topic
+from openmeet.domain.users.queries import by_id
+from openmeet.i18n.zones import ZONES
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH = "/settings/notifications"
+
+# A row of the table each: the topic in words, and when it comes.
+_TOPICS = (
+    (
+        "Events you go to",
+        (
+            (Topic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
+            (
+                Topic.OWN_ANSWERS,
+                "Your answers",
+                "You say that you go: where and when, with an entry for your calendar.",
+            ),
+            (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
+            (Topic.WAITLIST, "Waitlist", "A place becomes free for you."),
+            (Topic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
+            (Topic.MENTIONS, "Mentions", "Somebody writes your @handle in an event or a group of yours."),
+        ),
+    ),
+    (
+        "What you host and run",
+        (
+            (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
+            (Topic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
+        ),
+    ),
+    (
+        "Groups you are in",
+        (
+            (Topic.GROUP_EVENTS, "Their events", "A group that you are in, or follow, has a new event."),
+            (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),
+            (
+                Topic.MEMBERSHIP,
+                "Your place",
+                "Your request is decided, you get another role, a group is offered to you.",
+            ),
+        ),
+    ),
+    (
+        "What you follow",
+        (
+            (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
+            (Topic.HOSTS, "People", "Somebody whom you follow has a new public event."),
+            (Topic.SEARCHES, "Searches", "An event is new, or changed, so that it fits a search that you keep."),
+        ),
+    ),
+)
+_MAIL = (("email", "At once"), ("digest", "Daily"), ("", "None"))
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, save, methods=["POST"]),
+        Route(f"{PATH}/revoke-links", revoke_links, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        chosen = await preferences.of_person(reader, caller.user_id)
+        hours = await preferences.hours(reader, caller.user_id)
+    if hours is None:
+        raise NotFound("There is no such person.")
+    return await _show(request, Typed({**_hours_values(hours), **_choice_values(chosen)}))
+
+
+async def save(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        hours = rules.check_hours(typed, frozenset(ZONES))
+    except InvalidForm as wrong:
+        return await _show(request, typed_again(typed, wrong), status=400)
+    async with database_of(request).transaction() as tx:
+        await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in Topic})
+        await notify.choose_hours(tx, caller.user_id, hours)
+    return go(PATH, said="notifications_saved")
+
+
+async def revoke_links(request: Request) -> Response:
+    """The links in earlier mails open nothing any more."""
+    async with database_of(request).transaction() as tx:
+        await links.revoke_all(tx, caller_of(request).user_id)
+    return go(PATH, said="links_revoked")
+
+
+def _channels(typed: dict[str, str], topic: Topic) -> frozenset[Channel]:
+    mail = typed.get(f"{topic}_mail", "")
+    found = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
+    return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in typed else set()))
+
+
+def _choice_values(chosen: dict[Topic, frozenset[Channel]]) -> dict[str, str]:
+    found = {}
+    for topic, channels in chosen.items():
+        found[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
+        if Channel.IN_APP in channels:
+            found[f"{topic}_in_app"] = "on"
+    return found
+
+
+def _hours_values(hours: Hours) -> dict[str, str]:
+    start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else ("", "")
+    return {
+        "time_zone": hours.time_zone,
+        "quiet_from": start,
+        "quiet_until": end,
+        "digest_hour": str(hours.digest_hour),
+    }
+
+
+async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, caller_of(request).user_id)
+    context = {
+        "typed": typed,
+        "topics": _TOPICS,
+        "mail": _MAIL,
+        "by_mail_alone": BY_MAIL_ALONE,
+        "zones": ZONES,
+        "email": user.email if user else None,
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "notifications/settings.html", context, status=status)

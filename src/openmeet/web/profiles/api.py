@@ -1,0 +1,111 @@
+"""Hosts as JSON: what everybody sees of them, and following them."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.profiles import actions, queries
+from openmeet.domain.users.model import UserId
+from openmeet.web.api.operations import Operation
+from openmeet.web.profiles.pages import COMING, GROUPS
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+
+class HostShown(msgspec.Struct, rename="camel"):
+    """Somebody who hosts for everybody.
+
+    ``about`` and ``groups`` (slugs of public ones) are empty unless they want them shown; ``events``: slugs of coming public ones.
+    """
+
+    user_id: str
+    display_name: str
+    about: str
+    groups: list[str]
+    events: list[str]
+    is_followed: bool
+
+
+class FollowedPeople(msgspec.Struct, rename="camel"):
+    """Whom somebody follows, the newest first."""
+
+    user_ids: list[str]
+
+
+async def show_person(request: Request) -> Response:
+    caller = caller_or_none(request)
+    async with database_of(request).reader() as reader:
+        person = await actions.seen(reader, _id(request))
+        name = (await shown_names(reader, [person.id]))[person.id]
+        coming = await queries.coming(reader, person.id, COMING)
+        groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
+        follows = caller is not None and await queries.is_following(reader, caller.user_id, person.id)
+    return json_response(
+        HostShown(
+            person.id,
+            name,
+            person.bio if person.shows_about else "",
+            [group.slug for group in groups],
+            [event.slug for event in coming],
+            follows,
+        )
+    )
+
+
+async def list_followed(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await queries.followed_by(reader, caller_of(request).user_id)
+    return json_response(FollowedPeople(list(found)))
+
+
+async def follow(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.follow(tx, caller_of(request), _id(request))
+    return Response(status_code=204)
+
+
+async def unfollow(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.unfollow(tx, caller_of(request), _id(request))
+    return Response(status_code=204)
+
+
+def _id(request: Request) -> UserId:
+    return UserId(request.path_params["userId"])
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/people/{userId}",
+        "showPerson",
+        "Somebody who hosts for everybody, as everybody sees them",
+        show_person,
+        {200: HostShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET", "/api/my/people", "listFollowedPeople", "Whom the caller follows", list_followed, {200: FollowedPeople}
+    ),
+    Operation(
+        "PUT",
+        "/api/people/{userId}/follow",
+        "followPerson",
+        "Hear of what somebody hosts for everybody",
+        follow,
+        {204: None},
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/people/{userId}/follow",
+        "unfollowPerson",
+        "Hear of it no more",
+        unfollow,
+        {204: None},
+        failures=(404,),
+    ),
+)

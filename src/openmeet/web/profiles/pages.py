@@ -1,0 +1,175 @@
+"""The page of somebody who hosts, its calendar file and feeds, and the button to follow them."""
+
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.profiles import actions, queries
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import User, UserId
+from openmeet.web.events import badges, feeds
+from openmeet.web.events.feeds import Feed
+from openmeet.web.events.further_dates import further_dates
+from openmeet.web.events.listing import days
+from openmeet.web.series import feeds as series_feed
+from openmeet.web.series.feeds import WholeSeries
+from openmeet.web.series.gathered_series import candidates, gathered
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+COMING: Final = 50
+PAST: Final = 10
+GROUPS: Final = 50
+# What a calendar or feed has: as those of groups.
+_KEPT: Final = 366 * DAY
+_MOST: Final = 500
+_NEWEST: Final = 50
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/people/{userId}.ics", serve_calendar, methods=["GET"]),
+        Route("/people/{userId}.atom", serve_atom, methods=["GET"]),
+        Route("/people/{userId}.json", serve_json, methods=["GET"]),
+        Route("/people/{userId}", show, methods=["GET"]),
+        Route("/people/{userId}/follow", follow, methods=["POST"]),
+        Route("/my/people", show_followed, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        person, is_seen = await _person(reader, _id(request), viewer)
+        coming = await queries.coming_once(reader, person.id, COMING)
+        further = await further_dates(reader, coming)
+        past = await queries.past(reader, person.id, PAST)
+        groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
+        counts = await counts_shown(reader, [event.id for event in (*coming, *past)])
+        follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
+        name = (await shown_names(reader, [person.id]))[person.id]
+        shown = await badges.in_a_list(reader, [*coming, *past], request.app.state.settings.public_url, viewer)
+    context = {
+        "name": name,
+        "address": _path(person.id),
+        "about": person.bio if person.shows_about else "",
+        "coming": days(coming, counts, {}, {}, further, badges=shown),
+        "past": days(past, counts, {}, {}, badges=shown),
+        "groups": groups,
+        "is_seen": is_seen,
+        "is_me": viewer == person.id,
+        "follows": follows,
+    }
+    return page(request, "profiles/person.html", context)
+
+
+async def follow(request: Request) -> Response:
+    """Follow, or no more."""
+    caller, person = caller_of(request), _id(request)
+    wish = (await read_form(request)).get("follow", "yes")
+    async with database_of(request).transaction() as tx:
+        if wish == "no":
+            await actions.unfollow(tx, caller, person)
+            back = _path(person) if await queries.host(tx, person) is not None else "/my/people"
+        else:
+            await actions.follow(tx, caller, person)
+            back = _path(person)
+    return go(back, said="person_unfollowed" if wish == "no" else "person_followed")
+
+
+async def show_followed(request: Request) -> Response:
+    """Whom one follows: seen by oneself alone."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.followed_by(reader, caller.user_id)
+        hosts = {one.id for one in await queries.hosts_among(reader, found)}
+        names = await shown_names(reader, sorted(hosts))
+    # Whoever has no page any more is named to nobody; one may still let them go.
+    people = [(one, names.get(one, ""), _path(one) if one in hosts else "") for one in found]
+    return page(request, "profiles/followed.html", {"people": people})
+
+
+async def serve_calendar(request: Request) -> Response:
+    public_url: str = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        person = await actions.seen(reader, _id(request))
+        since = Instant(reader.now - _KEPT)
+        series = await _whole_series(reader, person.id, since)
+        found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
+        told = [*found, *(event for one in series for event in one.shown)]
+        changed = feeds.changed_at(told, reader.now, max((one.series.updated_at for one in series), default=None))
+        feed = await _named(reader, person, public_url, "ics")
+        numbers = await sequences(reader, [event.id for event in told])
+        entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
+    file = feeds.calendar_of(feed, found, numbers, public_url, entries)
+    return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
+
+
+async def serve_atom(request: Request) -> Response:
+    feed, found, public_url, changed = await _feed(request, "atom")
+    return feeds.served_as(request, "atom", feed, found, public_url, changed)
+
+
+async def serve_json(request: Request) -> Response:
+    feed, found, public_url, changed = await _feed(request, "json")
+    return feeds.served_as(request, "json", feed, found, public_url, changed)
+
+
+async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
+    """What somebody hosts for everybody, answered as to a stranger."""
+    public_url: str = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        person = await actions.seen(reader, _id(request))
+        found = await queries.coming(reader, person.id, _NEWEST)
+        changed = feeds.changed_at(found, reader.now)
+        feed = await _named(reader, person, public_url, kind)
+    return feed, found, public_url, changed
+
+
+async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
+    name = (await shown_names(reader, [person.id]))[person.id]
+    address = f"{public_url}{_path(person.id)}"
+    return Feed(f"Events by {name}", f"urn:uuid:{person.id}", address, f"{address}.{kind}")
+
+
+async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
+    """Their series that everybody may see, each with what everybody may know of its dates from then on."""
+    seen, values = queries.seen_of_host(user_id)
+    known = [
+        one
+        for one in await candidates(reader, "user_id", user_id, seen, values)
+        if one.visibility is Visibility.PUBLIC and not one.is_hidden and not one.is_read_only
+    ]
+    return await gathered(reader, known, since, seen, values)
+
+
+async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
+    """Whose page it is, and whether others see it; one's own is there before."""
+    found = await queries.host(reader, user_id)
+    if found is not None:
+        return found, True
+    own = await users.by_id(reader, user_id) if user_id == viewer else None
+    if own is None:
+        raise NotFound("There is no such person.")
+    return own, False
+
+
+def _path(user_id: UserId) -> str:
+    return f"/people/{quote(user_id)}"
+
+
+def _id(request: Request) -> UserId:
+    return UserId(request.path_params["userId"])

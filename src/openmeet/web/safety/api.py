@@ -1,0 +1,229 @@
+"""Reports, blocks and mutes of the caller as JSON."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.moderation import blocks as distance
+from openmeet.domain.moderation import reports, rules
+from openmeet.domain.moderation.model import Outcome, Reason, Report, Subject, Thing
+from openmeet.domain.safety import actions, knowing, subjects
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ReportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is wrong; ``words`` must say something where the reason is ``other``. At most 2,000 characters."""
+
+    reason: Reason
+    words: str = ""
+
+
+class ReportShown(msgspec.Struct, rename="camel"):
+    """A report of the caller's. ``outcome`` is null while a moderator has not decided: then it was ``acted`` upon or ``dismissed``."""
+
+    id: str
+    thing: Thing
+    subject_id: str
+    reason: Reason
+    words: str
+    outcome: Outcome | None
+    created_at: str
+
+
+class ReportList(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    reports: list[ReportShown]
+    cursor: str | None
+
+
+class BlockShown(msgspec.Struct, rename="camel"):
+    """Somebody whom the caller keeps away."""
+
+    person_id: str
+    display_name: str
+    since: str
+
+
+class BlockList(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    blocks: list[BlockShown]
+    cursor: str | None
+
+
+class MuteShown(msgspec.Struct, rename="camel"):
+    """A person or a group that the caller hears nothing of."""
+
+    thing: Literal["person", "group"]
+    subject_id: str
+    since: str
+
+
+class MuteList(msgspec.Struct, rename="camel"):
+    """The newest first; ``cursor`` is null on the last page."""
+
+    mutes: list[MuteShown]
+    cursor: str | None
+
+
+def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        wanted = await read_json(request, ReportWanted)
+        reason, words = rules.check_report(wanted.reason, wanted.words)
+        address = request.path_params.get("slug") or request.path_params["userId"]
+        async with database_of(request).transaction() as tx:
+            made = await actions.report(tx, caller_of(request), thing, address, reason, words)
+        return json_response(_shown(made), 201)
+
+    return answer
+
+
+async def list_reports(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        read = await reports.of_person(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(ReportList([_shown(one) for one in found], cursor))
+
+
+async def list_blocks(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        viewer = caller_of(request).user_id
+        read = await distance.blocked_by(reader, viewer, page)
+        found, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
+        meant = await subjects.described(reader, [one.subject for one in found])
+        known = {one.subject.id: await knowing.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
+    shown = [
+        BlockShown(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
+        for one in found
+    ]
+    return json_response(BlockList(shown, cursor))
+
+
+async def block(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.block(tx, caller_of(request), UserId(request.path_params["userId"]))
+    return Response(status_code=204)
+
+
+async def unblock(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.unblock(tx, caller_of(request), UserId(request.path_params["userId"]))
+    return Response(status_code=204)
+
+
+async def list_mutes(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        read = await distance.mutes_of(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one[1], one[0].id))
+    shown = [
+        MuteShown("group" if subject.thing is Thing.GROUP else "person", subject.id, iso(since))
+        for subject, since in found
+    ]
+    return json_response(MuteList(shown, cursor))
+
+
+def _mute(thing: Thing, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        async with database_of(request).transaction() as tx:
+            await change(tx, caller_of(request), Subject(thing, request.path_params["subjectId"]))
+        return Response(status_code=204)
+
+    return answer
+
+
+def _shown(one: Report) -> ReportShown:
+    return ReportShown(
+        one.id, one.subject.thing, one.subject.id, one.reason, one.words, one.outcome, iso(one.created_at)
+    )
+
+
+def _reporting(path: str, name: str, thing: Thing, words: str) -> Operation:
+    return Operation(
+        "POST",
+        path,
+        name,
+        f"Report {words} to the moderators; said again while it is open, the report is changed",
+        _report(thing),
+        {201: ReportShown},
+        ReportWanted,
+        failures=(404, 422),
+    )
+
+
+OPERATIONS = (
+    _reporting("/api/events/{slug}/reports", "reportEvent", Thing.EVENT, "an event"),
+    _reporting("/api/series/{slug}/reports", "reportSeries", Thing.SERIES, "a series"),
+    _reporting("/api/groups/{slug}/reports", "reportGroup", Thing.GROUP, "a group"),
+    _reporting("/api/people/{userId}/reports", "reportPerson", Thing.PERSON, "a person"),
+    Operation(
+        "GET",
+        "/api/me/reports",
+        "listMyReports",
+        "What the caller reported",
+        list_reports,
+        {200: ReportList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "GET",
+        "/api/me/blocks",
+        "listBlocks",
+        "Whom the caller keeps away",
+        list_blocks,
+        {200: BlockList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "PUT",
+        "/api/me/blocks/{userId}",
+        "blockPerson",
+        "Keep somebody away: their answers to the caller’s coming events end",
+        block,
+        {204: None},
+        failures=(404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/me/blocks/{userId}",
+        "unblockPerson",
+        "They may answer again; nothing comes back by itself",
+        unblock,
+        {204: None},
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/me/mutes",
+        "listMutes",
+        "What the caller hears nothing of",
+        list_mutes,
+        {200: MuteList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    *(
+        Operation(
+            method,
+            f"/api/me/mutes/{'people' if thing is Thing.PERSON else 'groups'}/{{subjectId}}",
+            f"{'mute' if method == 'PUT' else 'unmute'}{thing.value.title()}",
+            f"{'Hear nothing of' if method == 'PUT' else 'Hear again of'} a {thing.value}",
+            _mute(thing, actions.mute if method == "PUT" else actions.unmute),
+            {204: None},
+            failures=(404, 422) if method == "PUT" else (404,),
+        )
+        for thing in (Thing.PERSON, Thing.GROUP)
+        for method in ("PUT", "DELETE")
+    ),
+)

@@ -1,0 +1,168 @@
+"""Reporting something, keeping its host away, and the list of whom one keeps away."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.queries import by_id as by_group_id
+from openmeet.domain.groups.queries import role_in
+from openmeet.domain.moderation import blocks, reports, rules
+from openmeet.domain.moderation.model import REASON_WORDS, Outcome, Subject, Thing
+from openmeet.domain.paging import Page
+from openmeet.domain.safety import actions, knowing, subjects
+from openmeet.domain.safety.subjects import Meant
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/settings/safety"
+_MAX_REPORTS: Final = 50
+_PLACES: Final = {
+    "/events/{slug}/report": Thing.EVENT,
+    "/series/{slug}/report": Thing.SERIES,
+    "/groups/{slug}/report": Thing.GROUP,
+    "/people/{userId}/report": Thing.PERSON,
+}
+_WORDS: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
+_SAID: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
+_OUTCOMES: Final = {
+    None: "A moderator looks at it.",
+    Outcome.ACTED: "Something was done about it.",
+    Outcome.DISMISSED: "A moderator found nothing against the rules.",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        *(Route(path, show_report, methods=["GET"]) for path in _PLACES),
+        *(Route(path, report, methods=["POST"]) for path in _PLACES),
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, change, methods=["POST"]),
+    ]
+
+
+async def show_report(request: Request) -> Response:
+    return await _show_report(request, Typed({}))
+
+
+async def report(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    thing, address = _asked(request)
+    try:
+        reason, words = rules.check_report(typed.get("reason", ""), typed.get("words", ""))
+        async with database_of(request).transaction() as tx:
+            await actions.report(tx, caller, thing, address, reason, words)
+    except InvalidForm as wrong:
+        return await _show_report(request, typed_again(typed, wrong), status=400)
+    except Refused as refused:
+        return await _show_report(request, typed_again(typed, InvalidForm({"": refused.why})), status=422)
+    return go(f"{request.url.path}?sent=yes", said="reported")
+
+
+async def show(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        blocked = await blocks.blocked_by(reader, caller.user_id)
+        muted = await blocks.mutes_of(reader, caller.user_id)
+        said = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
+        people = [one.subject for one in blocked]
+        meant = await subjects.described(
+            reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in said)]
+        )
+        kept_away = [
+            (one.subject.id, await _name(reader, meant[one.subject.id], caller.user_id), one.since) for one in blocked
+        ]
+        named = [(subject, await _name(reader, meant[subject.id], caller.user_id), since) for subject, since in muted]
+        now = reader.now
+    context = {
+        "blocked": kept_away,
+        "muted": named,
+        # What somebody may not see any more is not named to them either.
+        "reports": [
+            (_WORDS[one.subject.thing], one.created_at, REASON_WORDS[one.reason], _OUTCOMES[one.outcome])
+            for one in said
+        ],
+        "now": now,
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "safety/safety.html", context)
+
+
+async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
+    """What is muted by its name, as long as its name is theirs to know."""
+    if meant.subject.thing is Thing.GROUP:
+        group = await by_group_id(reader, GroupId(meant.subject.id))
+        role = await role_in(reader, GroupId(meant.subject.id), viewer)
+        if group is None or not group_rules.may_see(group, role):
+            return "A group that you do not see"
+    elif not await knowing.may_know(reader, viewer, UserId(meant.subject.id)):
+        return "Somebody whom you have not met here"
+    return meant.title or "Somebody who is gone"
+
+
+async def change(request: Request) -> Response:
+    """Block or mute, or end that; then back to where the button was."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    what, subject = typed.get("act", ""), typed.get("subject", "")
+    thing = Thing.GROUP if typed.get("thing") == Thing.GROUP else Thing.PERSON
+    async with database_of(request).transaction() as tx:
+        match what:
+            case "block":
+                await actions.block(tx, caller, UserId(subject))
+            case "unblock":
+                await actions.unblock(tx, caller, UserId(subject))
+            case "mute":
+                await actions.mute(tx, caller, Subject(thing, subject))
+            case "unmute":
+                await actions.unmute(tx, caller, Subject(thing, subject))
+            case _:
+                raise NotFound("There is nothing at this address.")
+    return go(local_path(typed["next"]) if typed.get("next") else PATH, said=_SAID[what])
+
+
+async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    thing, address = _asked(request)
+    async with database_of(request).reader() as reader:
+        meant = await subjects.by_address(reader, thing, address, caller.user_id)
+        owner = meant.owner if meant.owner != caller.user_id else None
+        known = await reports.open_by(reader, caller.user_id, meant.subject.id)
+        keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
+        mutes_person = owner is not None and await blocks.is_muted(reader, caller.user_id, owner)
+        mutes_group = meant.group_id is not None and await blocks.is_muted(reader, caller.user_id, meant.group_id)
+    if known is not None and not typed.problems:
+        typed = Typed({"reason": known.reason.value, "words": known.words})
+    context = {
+        "typed": typed,
+        "meant": meant,
+        "what": _WORDS[thing],
+        "owner": owner,
+        "is_own": owner is None,
+        "is_known": known is not None,
+        # One comes here after reporting it: what happens next, and what one can do oneself.
+        "is_sent": known is not None and not typed.problems and "sent" in request.query_params,
+        "safety_path": PATH,
+        "keeps_away": keeps_away,
+        "mutes_person": mutes_person,
+        "mutes_group": mutes_group,
+        "reasons": [(reason.value, words, "") for reason, words in REASON_WORDS.items()],
+        "back": meant.path or PATH,
+    }
+    return page(request, "safety/report.html", context, status=status)
+
+
+def _asked(request: Request) -> tuple[Thing, str]:
+    """Which kind of thing, by the first word of the address, and which one."""
+    first = request.url.path.split("/")[1]
+    thing = next(thing for path, thing in _PLACES.items() if path.split("/")[1] == first)
+    return thing, request.path_params.get("slug") or request.path_params["userId"]

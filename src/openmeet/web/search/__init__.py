@@ -1,0 +1,1 @@
+"""Searching, saved searches, search feeds and the sitemap."""

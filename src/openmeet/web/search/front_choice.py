@@ -1,0 +1,11 @@
+"""Which events of the network this site's front page shows, as its operator chose."""
+
+from starlette.requests import HTTPConnection
+
+from openmeet.domain.events.trust import Shown, shown_in
+from openmeet.settings import Settings
+
+
+def shown_of(connection: HTTPConnection) -> Shown:
+    settings: Settings = connection.app.state.settings
+    return shown_in(settings.network_shown, settings.network_near)

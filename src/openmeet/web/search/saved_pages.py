@@ -1,0 +1,56 @@
+"""The searches that one keeps: kept from the page of results, listed, silenced, removed."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.saved_searches import actions, queries
+from openmeet.domain.saved_searches.model import SearchId
+from openmeet.domain.search import query
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/my/searches"
+
+
+def routes() -> list[Route]:
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, change, methods=["POST"])]
+
+
+async def show(request: Request) -> Response:
+    return await _show(request, EMPTY)
+
+
+async def change(request: Request) -> Response:
+    """Keep a search, or change one that is kept."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    act, search_id = typed.get("act", ""), SearchId(typed.get("search", ""))
+    try:
+        async with database_of(request).transaction() as tx:
+            match act:
+                case "keep":
+                    await actions.save(tx, caller, {name: typed.get(name, "") for name in query.FIELDS})
+                case "on" | "off":
+                    await actions.switch(tx, caller, search_id, is_on=act == "on")
+                case "remove":
+                    await actions.remove(tx, caller, search_id)
+                case _:
+                    raise NotFound("There is nothing at this address.")
+    except Refused as refused:
+        return await _show(request, Typed(typed, {"": refused.why}), status=422)
+    return go(
+        PATH, said={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
+    )
+
+
+async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await queries.of_person(reader, caller_of(request).user_id)
+        now = reader.now
+    return page(request, "search/searches.html", {"typed": typed, "searches": found, "now": now}, status=status)

@@ -1,0 +1,85 @@
+"""What search engines may know: the addresses of public events and groups, and where they are listed.
+
+Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 addresses of 50 MB); RFC 9309 (robots.txt). A sitemap speaks for
+the site: of the network it has what stands there by itself (``events.familiar``).
+"""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.trust import Shown, stands_by_itself
+from openmeet.domain.events.visibility import is_hidden, is_public
+from openmeet.domain.groups.queries import is_hidden as is_group_hidden
+from openmeet.i18n import formatting
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.tenant_routing import database_of
+
+MOST_EVENTS = 20_000
+MOST_GROUPS = 5_000
+# What is over for longer is looked for by nobody who would come.
+PAST = 30 * DAY
+
+_XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_HEADERS = {"cache-control": "public, max-age=3600"}
+
+_EVENTS = """
+    select e.slug, e.updated_at from events e
+     where e.over_at > :since and e.is_held = 0 and e.deleted_at is null and e.removed_at is null
+       and {stands} and {public} and not {hidden}
+     order by e.over_at, e.id limit :most
+"""
+
+_GROUPS = f"""
+    select g.slug, g.updated_at from groups g
+     where g.deleted_at is null and g.is_read_only = 0 and g.visibility = 'public' and not {is_group_hidden("g")}
+     order by g.id limit :most
+"""
+
+
+def routes() -> list[Route]:
+    return [Route("/sitemap.xml", sitemap, methods=["GET"]), Route("/robots.txt", robots, methods=["GET"])]
+
+
+async def sitemap(request: Request) -> Response:
+    public_url = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        found = await _addresses(reader, shown_of(request))
+    return Response(_written(public_url, found), media_type="application/xml", headers=_HEADERS)
+
+
+async def robots(request: Request) -> Response:
+    """Everybody may read what everybody may read; what a session or a secret address opens is nothing to look for."""
+    public_url = request.app.state.settings.public_url
+    closed = "".join(f"Disallow: /{path}/\n" for path in ("api", "settings", "my", "mail", "answers", "calendar"))
+    text = f"User-agent: *\n{closed}\nSitemap: {public_url}/sitemap.xml\n"
+    return Response(text, media_type="text/plain", headers=_HEADERS)
+
+
+async def _addresses(reader: Reader, shown: Shown) -> list[tuple[str, Instant]]:
+    """Paths with the instant of their last change: groups, then events, the next one first."""
+    groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
+    which = {"stands": stands_by_itself("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
+    events = await reader.fetch(_EVENTS.format(**which), since=Instant(reader.now - PAST), most=MOST_EVENTS)
+    return [
+        *((f"/groups/{quote(row['slug'])}", row["updated_at"]) for row in groups),
+        *((f"/events/{quote(row['slug'])}", row["updated_at"]) for row in events),
+    ]
+
+
+def _written(public_url: str, addresses: Iterable[tuple[str, Instant]]) -> bytes:
+    ET.register_namespace("", _XMLNS)
+    found = ET.Element(f"{{{_XMLNS}}}urlset")
+    for path, changed_at in (("/", None), ("/groups", None), *addresses):
+        entry = ET.SubElement(found, f"{{{_XMLNS}}}url")
+        ET.SubElement(entry, f"{{{_XMLNS}}}loc").text = f"{public_url}{path}"
+        if changed_at is not None:
+            ET.SubElement(entry, f"{{{_XMLNS}}}lastmod").text = formatting.iso(changed_at)
+    written: bytes = ET.tostring(found, encoding="utf-8", xml_declaration=True)
+    return written

@@ -1,0 +1,314 @@
+"""Making, reading and previewing series as JSON; their dates; the answers and the following of everybody."""
+
+import re
+from functools import partial
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance.model import Reply, Through
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.paging import packed, unpacked
+from openmeet.domain.series import actions, agenda, gather, queries, standing_rsvps
+from openmeet.domain.series.dates import checked_name, template_in
+from openmeet.domain.series.model import OPENED_AHEAD_WORDS, WINDOW, Policy, Series, SeriesSlug, Timing
+from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.pattern import parse_date
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.api.etags import etag_of
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
+from openmeet.web.series import limits, parse, present
+from openmeet.web.series.schemas import (
+    AnswerAll,
+    AnswerOutcome,
+    AnswersShown,
+    DateList,
+    DateShown,
+    FollowShown,
+    FollowWanted,
+    Preview,
+    SeriesFromEvent,
+    SeriesList,
+    SeriesShown,
+    SeriesWanted,
+    TimingWanted,
+)
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.tenant_routing import database_of, workers_of_anybody
+
+DEFAULT_DATES: Final = 30
+MAX_DATES: Final = 200
+PREVIEWED: Final = 10
+
+_FROM = Parameter("from", "First instant or wall-clock time in the series’ zone; absent: now; a cursor comes before it")
+_TO = Parameter("to", "Where the window ends, not included; absent: as far as the limit reaches")
+_LIMIT = Parameter("limit", f"Dates per answer, 1 to {MAX_DATES}", shape=int)
+
+# The instant of the next date, and how many dates of that instant were in the pages before.
+_CURSOR_FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, SeriesWanted)
+    first, timing = parse.whole_of(body)
+    async with database_of(request).transaction() as tx:
+        group = await group_for(tx, body.group or "", caller.user_id)
+        series = await actions.create(tx, caller, template_in(first), timing, policy=Policy(body.publish), group=group)
+        return await answer(request, tx, series, status=201)
+
+
+async def create_from_event(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, SeriesFromEvent)
+
+    def repeating(event: Event) -> Timing:
+        return parse.timing_of(details_in(event), body.recurrence, body.rdates, body.exdates)
+
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        series = await gather.begin_with(tx, caller, slug, repeating, policy=Policy(body.publish))
+        return await answer(request, tx, series, status=201)
+
+
+async def preview(request: Request) -> Response:
+    await limits.spend_on_preview(request)
+    body = await read_json(request, TimingWanted)
+    _, timing = parse.whole_of(parse.untitled(body))
+    # Anybody may ask, and a rule with many times a day takes a third of a second.
+    explained = partial(meaning_of, timing, request.app.state.clock.now(), PREVIEWED)
+    meaning = await workers_of_anybody(request).run(explained)
+    return json_response(present.preview_of(timing, meaning))
+
+
+async def list_own(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    url = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        found, cursor = page.cut(
+            await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
+        )
+        shown = [await present.shown(reader, one, caller.user_id, url) for one in found]
+    return json_response(SeriesList(shown, cursor))
+
+
+async def read(request: Request) -> Response:
+    viewer = _viewer(request)
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, slug_of(request), viewer)
+        shown = await present.shown(reader, series, viewer, request.app.state.settings.public_url)
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+async def list_dates(request: Request) -> Response:
+    viewer = _viewer(request)
+    limit = limit_of(request, DEFAULT_DATES, MAX_DATES)
+    url = request.app.state.settings.public_url
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, slug_of(request), viewer)
+        start, known = _begin(request, series, reader.now)
+        end = _instant(request, "to", series, Instant(start + 100 * 6 * WINDOW))
+        found = await agenda.between(reader, series, viewer, start, end, limit=known + limit + 1)
+        shown_before = sum(line.details.starts_at == start for line in found[:known])
+        page = found[shown_before : shown_before + limit]
+        dates = [present.date_shown(series.slug, line, reader.now, url) for line in page]
+    if len(found) <= shown_before + limit:
+        return json_response(DateList(dates, None, None))
+    following = found[shown_before + limit].details.starts_at
+    of_its_instant = sum(line.details.starts_at == following for line in found[: shown_before + limit])
+    return json_response(DateList(dates, iso(following), packed(f"{following}.{of_its_instant}")))
+
+
+async def open_date(request: Request) -> Response:
+    viewer = _viewer(request)
+    name = checked_name(request.path_params["originalDate"])
+    async with database_of(request).transaction() as tx:
+        event = await actions.open_date(tx, slug_of(request), name, viewer=viewer)
+        if event.is_gone:
+            raise NotFound("This date was removed.")
+        line = await agenda.line_of(tx, event, viewer)
+        shown = present.date_shown(slug_of(request), line, tx.now, request.app.state.settings.public_url)
+    return json_response(shown)
+
+
+async def follow(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, FollowWanted)
+    async with database_of(request).transaction() as tx:
+        await actions.follow(tx, caller, slug_of(request), notifies=body.notifies)
+    return json_response(FollowShown(is_following=True, notifies=body.notifies))
+
+
+async def unfollow(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await actions.unfollow(tx, caller_of(request), slug_of(request))
+    return Response(status_code=204)
+
+
+async def answer_all(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, AnswerAll)
+    async with database_of(request).transaction() as tx:
+        outcomes = await standing_rsvps.answer_all(
+            tx, caller, slug_of(request), Reply(body.reply), skips_limited=body.skip_limited, through=Through.API
+        )
+    return json_response(
+        AnswersShown(
+            [
+                AnswerOutcome(
+                    original_date=one.event.place_in_series.original_date if one.event.place_in_series else "",
+                    slug=one.event.slug,
+                    status=one.status.value if one.status else None,
+                    refused=one.refused or None,
+                    why=one.why or None,
+                )
+                for one in outcomes
+            ]
+        )
+    )
+
+
+async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
+    """The series as its host sees it, with its tag."""
+    shown = await present.shown(tx, series, caller_of(request).user_id, request.app.state.settings.public_url)
+    headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
+    return json_response(shown, status, headers)
+
+
+def slug_of(request: Request) -> SeriesSlug:
+    """The series that the address names."""
+    return SeriesSlug(request.path_params["slug"])
+
+
+def _viewer(request: Request) -> UserId | None:
+    caller = caller_or_none(request)
+    return caller.user_id if caller else None
+
+
+def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int]:
+    """Where the page begins, and how many dates of that very instant were shown before."""
+    cursor = request.query_params.get("cursor", "")
+    if not cursor:
+        return _instant(request, "from", series, now), 0
+    found = unpacked(_CURSOR_FORM, cursor)
+    return Instant(int(found[1])), int(found[2])
+
+
+def _instant(request: Request, name: str, series: Series, otherwise: Instant) -> Instant:
+    text = request.query_params.get(name, "")
+    if not text:
+        return otherwise
+    try:
+        return instant_of(parse_date(text, series.zone_name), series.zone_name)
+    except RuleRefused as wrong:
+        raise InvalidInput(name, wrong.why) from None
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/series",
+        "listSeries",
+        "The caller’s own series, the newest first",
+        list_own,
+        {200: SeriesList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "POST",
+        "/api/series",
+        "createSeries",
+        "Make a series; its nearest dates become events",
+        create,
+        {201: SeriesShown},
+        SeriesWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "POST",
+        "/api/series/preview",
+        "previewSeries",
+        "What a rule means: the next dates, a sentence, what does not exist; nothing is saved",
+        preview,
+        {200: Preview},
+        TimingWanted,
+        needs_session=False,
+        changes_nothing=True,
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}",
+        "getSeries",
+        "One series",
+        read,
+        {200: SeriesShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/dates",
+        "listSeriesDates",
+        "Dates of a series in a window, stored and computed ones",
+        list_dates,
+        {200: DateList},
+        parameters=(_FROM, _TO, CURSOR, _LIMIT),
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/dates/{originalDate}",
+        "openSeriesDate",
+        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_WORDS} ahead (else ``TooFarAhead``)",
+        open_date,
+        {200: DateShown},
+        needs_session=False,
+        failures=(404,),
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/follow",
+        "followSeries",
+        "Hear of new, moved and cancelled dates, or follow in silence",
+        follow,
+        {200: FollowShown},
+        FollowWanted,
+        failures=(404,),
+    ),
+    Operation(
+        "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/answer",
+        "answerSeries",
+        "Answer to every coming date; what became of it, date by date",
+        answer_all,
+        {200: AnswersShown},
+        AnswerAll,
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/events/{slug}/series",
+        "repeatEvent",
+        "Make the caller’s event the first date of a new series",
+        create_from_event,
+        {201: SeriesShown},
+        SeriesFromEvent,
+        failures=(403, 404, 422),
+    ),
+)

@@ -1,0 +1,80 @@
+"""What somebody has on already at the times of dates to be: in their calendar, whose room stands above this one and is bound by the app."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from starlette.requests import Request
+
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput
+from openmeet.domain.events.all_day import at_midnight
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.recurrence.wall_time import parse_local
+from openmeet.web.series import recurrence_form
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """When a date to be begins and ends."""
+
+    starts_at: Instant
+    ends_at: Instant
+
+
+class Entry(Protocol):
+    """A line of somebody's calendar; ``key`` is the id of an event of ours."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def starts_at(self) -> Instant: ...
+
+
+# For each of these times what takes the person's time then, in order.
+Conflicts = Callable[[Reader, UserId, Sequence[Time]], Awaitable[Sequence[Sequence[Entry]]]]
+
+
+async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None) -> list[str]:
+    """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited."""
+    caller = caller_or_none(request)
+    meaning = recurrence_form.asked(typed, request.app.state.clock.now()).meaning
+    if caller is None or meaning is None:
+        return []
+    length = _length(typed) // timedelta(microseconds=1) or HOUR
+    times = [Time(one.at, Instant(one.at + length)) for one in meaning.dates]
+    conflicts: Conflicts = request.app.state.conflicts
+    async with database_of(request).reader() as reader:
+        held = [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
+        found = await conflicts(reader, caller.user_id, times)
+    own = {event.id for event in held}
+    # A feed of the series that one subscribes to has them, too.
+    copies = {(event.title, event.starts_at) for event in held}
+    return [
+        next((one.title for one in some if one.key not in own and (one.title, one.starts_at) not in copies), "")
+        for some in found
+    ]
+
+
+def _length(typed: Mapping[str, str]) -> timedelta:
+    """As long as each date takes, by what was typed; nothing where that is no end."""
+    starts, ends = typed.get("starts", ""), typed.get("ends", "")
+    try:
+        if typed.get("all_day"):
+            # The last day is one of them; without one it is the first.
+            first, last = at_midnight(starts), at_midnight(ends or starts)
+            return max(parse_local(last, "ends") - parse_local(first, "starts"), timedelta()) + timedelta(days=1)
+        length = parse_local(ends, "ends") - parse_local(starts, "starts")
+    except InvalidInput:
+        return timedelta()
+    return max(length, timedelta())

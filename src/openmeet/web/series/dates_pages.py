@@ -1,0 +1,283 @@
+"""Single dates of a series, for its host: called off, brought back, taken out, added; what that does is said before it is done."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.domain.events.rules import check_reason
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import (
+    actions,
+    agenda,
+    cancel_dates,
+    date_queries,
+    effects,
+    record_settings,
+)
+from openmeet.domain.series import (
+    undo as undoing,
+)
+from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.dates import checked_name, original_text
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Dates that the page offers one by one; a range reaches further.
+OFFERED = 30
+# So many are listed at once; more are folded.
+_LISTED = 12
+
+_DATE = "date_"
+
+
+class Act(StrEnum):
+    """What can be done to chosen dates."""
+
+    CANCEL = "cancel"
+    REINSTATE = "reinstate"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One date to tick. ``answers``: who comes and who waits, in words; ``chips``: pairs of words and tone."""
+
+    field: str
+    name: str
+    words: str
+    answers: str
+    chips: tuple[tuple[str, str], ...]
+    path: str
+    is_cancelled: bool
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/manage", show, methods=["GET"]),
+        Route("/series/{slug}/manage", change, methods=["POST"]),
+        Route("/series/{slug}/extra-date", add, methods=["POST"]),
+        Route("/series/{slug}/undo", undo, methods=["POST"]),
+        Route("/series/{slug}/publish", publish, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def change(request: Request) -> Response:
+    """First what it does, then, once that is confirmed, the deed."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        try:
+            act, names = await _chosen(tx, series, typed)
+            reason = check_reason(typed.get("reason", ""))
+        except InvalidForm as wrong:
+            return await _page(request, typed_again(typed, wrong), tx=tx, status=400)
+        # A range may have other dates by now than those that were shown.
+        if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
+            return await _confirm(request, tx, series, act, names, typed)
+        tells = not typed.get("is_silent")
+        match act:
+            case Act.CANCEL:
+                await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
+            case Act.REINSTATE:
+                await agenda.must_be_editable(tx, series, caller_of(request).user_id)
+                await cancel_dates.reinstate_dates(tx, series, names, tells=tells)
+            case Act.REMOVE:
+                await cancel_dates.remove_dates(tx, series, names, tells=tells)
+    return go(f"{_path(series)}", said=_SAID[act])
+
+
+async def add(request: Request) -> Response:
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        try:
+            local = parse_local(typed.get("extra", ""), "extra")
+            skipped = instead_of(local, series.zone_name)
+            if skipped is not None:
+                raise InvalidInput("extra", f"There is no such time on that day; write {formatting.clock(skipped)}.")  # noqa: TRY301  # said beside the field, as the others
+            await cancel_dates.add_date(tx, series, original_text(local), tells=not typed.get("is_silent"))
+        except (InvalidInput, Refused) as wrong:
+            again = typed_again(typed, InvalidForm({"extra": wrong.why}))
+            return await _page(request, again, tx=tx, status=400)
+    return go(_path(series), said="date_added")
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
+        restored = await undoing.undo(tx, series)
+    return go(_path(restored), said="series_undone")
+
+
+async def publish(request: Request) -> Response:
+    """The owner's yes to what others changed: their repository gets it."""
+    async with database_of(request).transaction() as tx:
+        series = await record_settings.agree(tx, caller_of(request), _slug(request))
+    return go(_path(series), said="series_agreed")
+
+
+_SAID = {Act.CANCEL: "dates_cancelled", Act.REINSTATE: "dates_reinstated", Act.REMOVE: "dates_removed"}
+
+_HEARD_AS = {
+    Act.CANCEL: Kind.EVENT_CANCELLED,
+    Act.REINSTATE: Kind.EVENT_REINSTATED,
+    Act.REMOVE: Kind.EVENT_DELETED,
+}
+
+_WORDS = {
+    Act.CANCEL: (
+        "Cancel these dates?",
+        "They stay visible, struck through, and you can bring them back.",
+        "Cancel them",
+    ),
+    Act.REINSTATE: ("Bring these dates back?", "They take place as they were planned.", "Bring them back"),
+    Act.REMOVE: (
+        "Remove these dates for good?",
+        "Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too.",
+        "Remove them",
+    ),
+}
+
+
+async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[Act, list[str]]:
+    """What shall be done, and to which dates: those that were ticked, and those from one to another. Raises InvalidForm."""
+    wish = typed.get("act", "")
+    if wish not in set(Act):
+        raise InvalidForm({"dates": "Say what shall happen to the dates."})
+    names = {checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)}
+    first, last = typed.get("first", ""), typed.get("last", "")
+    if bool(first) is not bool(last):
+        raise InvalidForm({"last" if first else "first": "A range has a first and a last date."})
+    if first:
+        try:
+            names |= set(await agenda.names_between(tx, series, first, last))
+        except InvalidInput as wrong:
+            raise InvalidForm({"last": wrong.why}) from None
+    if len(names) > agenda.MOST_IN_RANGE:
+        why = f"With the dates that you ticked these are more than {agenda.MOST_IN_RANGE}: do it piece by piece."
+        raise InvalidForm({"last": why})
+    if not names:
+        raise InvalidForm({"dates": "Choose dates first."})
+    return Act(wish), sorted(names)
+
+
+async def _confirm(
+    request: Request, tx: Transaction, series: Series, act: Act, names: list[str], typed: Mapping[str, str]
+) -> Response:
+    heading, lead, button = _WORDS[act]
+    effect = await effects.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
+    # A range goes on as its ends: its dates would be more fields than a form may have.
+    fields = {name: "yes" for name in typed if name.startswith(_DATE)}
+    fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
+    context = {
+        "series": series,
+        "address": _path(series),
+        "act": act.value,
+        "heading": heading,
+        "lead": lead,
+        "button": button,
+        "fields": fields | {"meant": _digest(names)},
+        "dates": [_day_words(name) for name in names],
+        "listed": _LISTED,
+        "told": effect.told,
+        "answers": effect.answers,
+        "asks_reason": act is Act.CANCEL,
+        "typed": Typed(dict(typed)),
+    }
+    return page(request, "series/confirm_dates.html", context)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+async def _page(request: Request, typed: Typed, *, tx: Transaction | None = None, status: int = 200) -> Response:
+    if tx is None:
+        async with database_of(request).transaction() as own:
+            return await _page(request, typed, tx=own, status=status)
+    caller = caller_of(request)
+    series = await actions.lock_own(tx, caller, _slug(request))
+    lines = await agenda.coming(tx, series, series.owner_id, limit=OFFERED)
+    context = {
+        "series": series,
+        "address": _path(series),
+        "offered": [_offered(series, line, tx.now) for line in lines],
+        "typed": typed,
+        "zone_words": series.zone_name.replace("_", " "),
+    }
+    return page(request, "series/manage.html", context, status=status)
+
+
+def _offered(series: Series, line: Line, now: Instant) -> Offered:
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    is_this_year = starts.year == local_of(now, line.details.time_zone).year
+    words = f"{formatting.short_day(starts)}{'' if is_this_year else f' {starts.year}'}, {formatting.clock(starts)}"
+    return Offered(
+        field=f"{_DATE}{line.original_date}",
+        name=line.original_date,
+        words=words,
+        answers=_answers(line),
+        chips=tuple(_chips(line)),
+        path=f"{_path(series)}/dates/{quote(line.original_date)}",
+        is_cancelled=line.is_cancelled,
+    )
+
+
+def _answers(line: Line) -> str:
+    """``8 of 8 going, 2 waiting``; a date without answers says how many places it has."""
+    counts, places = line.counts, line.details.capacity
+    going = f"{counts.going} going" if places is None else f"{counts.going} of {places} going"
+    found = [going] if counts.going or places is not None else []
+    for number, words in (
+        (counts.waiting, "waiting"),
+        (counts.unconfirmed, "to decide"),
+        (counts.interested, "interested"),
+    ):
+        if number:
+            found.append(f"{number} {words}")
+    return ", ".join(found) or "No answers yet"
+
+
+def _chips(line: Line) -> list[tuple[str, str]]:
+    """What sets a date apart from the others."""
+    found = []
+    if line.is_cancelled:
+        found.append(("Cancelled", "warn"))
+    if line.event is not None and line.event.is_draft:
+        found.append(("Draft", "warn"))
+    if line.details.capacity is not None and line.counts.seats >= line.details.capacity and not line.is_cancelled:
+        found.append(("Full", "plain"))
+    if line.differs_in:
+        found.append(("Changed by itself", "plain"))
+    return found
+
+
+def _day_words(name: str) -> str:
+    at = parse_local(name, "date")
+    return f"{formatting.short_day(at)} {at.year}, {formatting.clock(at)}"
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

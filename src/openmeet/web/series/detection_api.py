@@ -1,0 +1,123 @@
+"""What was found among one's single events, as JSON, and saying what it is."""
+
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.series import detection_actions, detection_queries
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.detection_queries import Detection, DetectionId
+from openmeet.domain.series.model import Series
+from openmeet.recurrence import describe as sentence
+from openmeet.recurrence.rule import format_rule
+from openmeet.web.api.operations import Operation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+State = Literal["suggested", "linked", "accepted", "refused"]
+
+
+class FoundShown(msgspec.Struct, rename="camel"):
+    """Single events that look like dates of one series. ``confidencePercent`` is how sure that is; ``exdates`` are dates of the rule without one.
+
+    ``rule`` is empty where the records themselves name one series and no rule explains its dates.
+
+    ``state``: ``linked`` ones are shown together already, ``suggested`` ones are not; neither has a date of its own before the
+    author accepts it. ``slug`` is that of its series while there is one.
+    """
+
+    id: str
+    state: State
+    title: str
+    rule: str
+    sentence: str
+    time_zone: str
+    confidence_percent: int
+    dates: list[str]
+    exdates: list[str]
+    slug: str | None
+
+
+class FoundList(msgspec.Struct, rename="camel"):
+    """What was found, the surest first; ``cursor`` is null on the last page."""
+
+    found: list[FoundShown]
+    cursor: str | None = None
+
+
+class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``accept``: a series with this rule. ``refuse``: single events, and not asked again. ``undo``: what was said is taken back, also
+    where the series was split since; dates that somebody answered stay, and halves that somebody else hosts.
+    """
+
+    answer: Literal["accept", "refuse", "undo"]
+
+
+async def list_found(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = paging(request)
+    async with database_of(request).reader() as reader:
+        rows = await detection_queries.of_person(reader, caller.user_id, wanted)
+        some, cursor = wanted.cut(rows, lambda one: one.mark)
+        found = [_shown(*one) for one in await detection_actions.titles_for(reader, some)]
+    return json_response(FoundList(found, cursor))
+
+
+async def answer_found(request: Request) -> Response:
+    caller = caller_of(request)
+    detection_id = DetectionId(request.path_params["id"])
+    wanted = await read_json(request, FoundAnswer)
+    does = {"accept": detection_actions.accept, "refuse": detection_actions.refuse, "undo": detection_actions.undo}[
+        wanted.answer
+    ]
+    async with database_of(request).transaction() as tx:
+        await does(tx, caller, detection_id)
+        one = await detection_queries.find(tx, detection_id, caller.user_id)
+        if one is None:
+            raise NotFound("There is no such series among your events.")
+        (known,) = await detection_actions.titles_for(tx, [one])
+        shown = _shown(*known)
+    return json_response(shown)
+
+
+def _shown(one: Detection, title: str, series: Series | None) -> FoundShown:
+    return FoundShown(
+        id=one.id,
+        state=one.state.value,
+        title=title,
+        rule=format_rule(one.found.rule) if one.found.rule else "",
+        sentence=sentence.describe(one.found.pattern),
+        time_zone=one.found.zone_name,
+        confidence_percent=round(one.found.confidence * 100),
+        dates=[original_text(at) for _, at in one.found.dates],
+        exdates=[original_text(at) for at in one.found.missing],
+        slug=None if series is None or series.deleted_at is not None else series.slug,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/me/series-found",
+        "listSeriesFound",
+        "Series found among one’s single events from elsewhere",
+        list_found,
+        {200: FoundList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "POST",
+        "/api/me/series-found/{id}",
+        "answerSeriesFound",
+        "Say whether it is a series, or take that back",
+        answer_found,
+        {200: FoundShown},
+        FoundAnswer,
+        failures=(404, 422),
+    ),
+)

@@ -1,0 +1,94 @@
+"""What was found among one's single events, for its author to say: yes, a series; no, single events; and to take either back."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.series import detection_actions, detection_queries
+from openmeet.domain.series.detection_queries import Detection, DetectionId
+from openmeet.domain.series.model import Series
+from openmeet.i18n import formatting
+from openmeet.recurrence import describe, expansion
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Dates named on the page; of more, how many there are.
+SHOWN = 6
+_NEXT = 3
+
+# By whether dates stay that somebody answered, and whether a half stays that somebody else hosts by now.
+_SAID_OF_UNDO = {
+    (False, False): "detection_undone",
+    (True, False): "detection_undone_answered",
+    (False, True): "detection_undone_given_away",
+    (True, True): "detection_undone_answered_given_away",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/my/series/found", show_found, methods=["GET"]),
+        Route("/my/series/found/{detection}", answer, methods=["POST"]),
+    ]
+
+
+async def show_found(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await detection_queries.of_person(reader, caller.user_id)
+        context = {
+            "asked": await _shown(reader, [one for one in found if one.is_open]),
+            "decided": await _shown(reader, [one for one in found if not one.is_open]),
+        }
+    return page(request, "series/found.html", context)
+
+
+async def answer(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    detection_id = DetectionId(request.path_params["detection"])
+    does = typed.get("does", "")
+    async with database_of(request).transaction() as tx:
+        if does == "accept":
+            await detection_actions.accept(tx, caller, detection_id)
+            said = "detection_accepted"
+        elif does == "refuse":
+            await detection_actions.refuse(tx, caller, detection_id)
+            said = "detection_refused"
+        else:
+            undone = await detection_actions.undo(tx, caller, detection_id)
+            said = _SAID_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+    return go("/my/series/found", said=said)
+
+
+async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
+    return [_entry(*known, reader.now) for known in await detection_actions.titles_for(reader, some)]
+
+
+def _entry(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
+    found = one.found
+    last = instant_of(found.dates[-1][1], found.zone_name)
+    ahead = expansion.following(found.pattern, Instant(max(last + 1, now)), _NEXT)
+    return {
+        "id": one.id,
+        "state": one.state,
+        "title": title,
+        "sentence": describe.describe(found.pattern),
+        "is_certain": one.is_certain,
+        "is_named": found.is_named,
+        "number": len(found.dates),
+        "dates": [formatting.short_day(at) for _, at in found.dates[-SHOWN:]],
+        "earlier": max(0, len(found.dates) - SHOWN),
+        "missing": [formatting.short_day(at) for at in found.missing[-SHOWN:]],
+        "ahead": [formatting.short_day(local_of(one.at, found.zone_name)) for one in ahead],
+        "zone": formatting.zone_words(local_of(last, found.zone_name), found.zone_name),
+        "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
+    }

@@ -1,0 +1,316 @@
+"""Editing a series: first what shall be different, then how far that reaches, with the consequences of each answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, InvalidInput, Refused
+from openmeet.domain.attendance import capacity_change
+from openmeet.domain.attendance.capacity_change import Lowered
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.model import Details, Event
+from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
+from openmeet.domain.series import actions, agenda, date_queries, materialize
+from openmeet.domain.series.dates import checked_name, original_text
+from openmeet.domain.series.edits import Edit, Rewritten, plan_of, usual_at
+from openmeet.domain.series.model import Held, Scope, Series, SeriesSlug
+from openmeet.domain.series.plan import Plan
+from openmeet.i18n import formatting
+from openmeet.recurrence.describe import describe
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.events.labels import LABELS
+from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
+from openmeet.web.series import conflicts, parse, present, recurrence_form
+from openmeet.web.series.schemas import Consequences
+from openmeet.web.site.asking import answered
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_CHANGED_MEANWHILE = (
+    "The series was changed since you opened this form. What you typed is kept; look it over and go on."
+)
+
+
+# New dates that are named one by one.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One answer to "which dates?": counted, or why it cannot be given."""
+
+    value: str
+    words: str
+    counted: str
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    label: str
+    before: str
+    after: str
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/edit", show_edit, methods=["GET"]),
+        Route("/series/{slug}/edit", save, methods=["POST"]),
+    ]
+
+
+async def show_edit(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        series = await agenda.editable(reader, _slug(request), caller.user_id)
+        name = await _date(request, reader, series)
+        event = await date_queries.date_of(reader, series.id, name)
+    details = usual_at(series, name) if event is None else details_in(event)
+    values = {
+        **values_of_event(details),
+        **recurrence_form.values_of(series.timing.pattern),
+        "date": name,
+        "revision": str(series.revision),
+    }
+    return _form(request, series, Typed(values), event)
+
+
+async def save(request: Request) -> Response:
+    """The edit as typed, then the same again with its scope. The plan is made from what is stored now, each time."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    shown = {**values_of(submission_of(typed)), **typed}
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_to_change(tx, caller, _slug(request))
+        name = checked_name(typed.get("date", ""))
+        event = await date_queries.date_of(tx, series.id, name)
+        if typed.get("preview") or typed.get("back"):
+            marks = await conflicts.in_form(request, shown, but=series.id)
+            return _form(request, series, Typed(shown), event, marks=marks)
+        before = usual_at(series, name) if event is None else details_in(event)
+        try:
+            edit = _edit(typed, series, before, event)
+        except InvalidForm as wrong:
+            return _form(request, series, typed_again(shown, wrong), event, status=400)
+        try:
+            if edit.said is not None and "starts_local" in edit.changed:
+                must_mean_the_past(request, typed, edit.said, before)
+        except InvalidForm as asks:
+            shown |= answered(typed, PAST, asks)
+            return _form(request, series, typed_again(shown, asks), event, status=400)
+        if series.revision != revision_in_form(typed.get("revision", "")):
+            newest = {**shown, "revision": str(series.revision)}
+            return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, status=409)
+        if not edit.changed and edit.rewritten is None:
+            return go(_path(series), said="event_unchanged")
+        if typed.get("scope") not in set(Scope):
+            return await _ask_scope(request, tx, series, edit, before, typed)
+        return await _apply(request, tx, series, edit, before, typed)
+
+
+async def _apply(
+    request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, typed: Mapping[str, str]
+) -> Response:
+    scope = Scope(typed["scope"])
+    try:
+        plan = await _plan(tx, series, edit, scope, drops=bool(typed.get("drop_single_changes")))
+    except (Refused, InvalidInput) as refused:
+        return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
+    after = await actions.apply(tx, series, plan, tells=not typed.get("is_silent"))
+    return go(_path(after), said="series_split" if scope is Scope.FOLLOWING else "series_saved")
+
+
+async def _ask_scope(
+    request: Request,
+    tx: Transaction,
+    series: Series,
+    edit: Edit,
+    before: Details,
+    typed: Mapping[str, str],
+    *,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    reaches, single_changes, told, mailed = [], 0, 0, 0
+    for scope in Scope:
+        if scope is Scope.THIS and edit.rewritten is not None:
+            continue
+        try:
+            plan = await _plan(tx, series, edit, scope, drops=False)
+        except (Refused, InvalidInput) as refused:
+            reaches.append(Reach(scope.value, _WORDS[scope], "", refused.why))
+            continue
+        counted = await present.consequences(tx, series, plan)
+        single_changes = max(single_changes, counted.single_changes_kept)
+        told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
+        reaches.append(Reach(scope.value, _WORDS[scope], _counted(counted)))
+    possible = [one.value for one in reaches if not one.refused]
+    carried = {
+        name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}
+    }
+    context = {
+        "series": series,
+        "address": _path(series),
+        "carried": carried,
+        "reaches": reaches,
+        "chosen": typed.get("scope") or (possible[0] if possible else ""),
+        "differences": _differences(series, edit, before),
+        "single_changes": single_changes,
+        "told": told,
+        "mailed": mailed,
+        "problem": problem,
+        "when": formatting.short_day(datetime.fromisoformat(before.starts_local)),
+    }
+    return page(request, "series/scope.html", context, status=status)
+
+
+_WORDS = {Scope.THIS: "This date only", Scope.FOLLOWING: "This and all following dates", Scope.ALL: "All dates"}
+
+
+async def _plan(tx: Transaction, series: Series, edit: Edit, scope: Scope, *, drops: bool) -> Plan:
+    assert edit.date is not None  # noqa: S101  # the form carries it
+    stored = await date_queries.stored(tx, series.id)
+    if scope is Scope.THIS and not any(_is_named(held, edit.date) for held in stored):
+        await materialize.vivify(tx, series, edit.date)
+        stored = await date_queries.stored(tx, series.id)
+    reaching = Edit(scope, edit.date, edit.said, edit.changed, edit.rewritten, drops)
+    return plan_of(series, reaching, stored, tx.now)
+
+
+def _is_named(held: Held, name: str) -> bool:
+    place = held.event.place_in_series
+    return place is not None and place.original_date == name
+
+
+def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
+    """What the form changes. Raises InvalidForm."""
+    known = values_of_event(before)
+    submitted = values_of(submission_of(typed))
+    said_differently = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
+    if "starts" in said_differently:
+        # A form says both times: an end that was left alone is meant as it stands, not as a length.
+        said_differently.setdefault("ends", submitted["ends"])
+    try:
+        said, changed = parse.said_by(said_differently, before, event) if said_differently else (None, frozenset[str]())
+    except InvalidForm as wrong:
+        names = {sent: field for field, sent in parse.NAMES.items()}
+        raise InvalidForm({names.get(name, name): why for name, why in wrong.problems.items()}) from None
+    rewritten = None
+    if recurrence_form.is_changed(typed, series.timing.pattern):
+        start = datetime.fromisoformat(said.starts_local if said is not None else before.starts_local)
+        rewritten = Rewritten(recurrence_form.rule_typed(typed, start))
+        if rewritten.rule is None:
+            raise InvalidForm({"repeats": "A series comes again. To end it, give it a last day, cancel or delete it."})
+    return Edit(Scope.ALL, checked_name(typed.get("date", "")), said, changed, rewritten)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _differences(series: Series, edit: Edit, before: Details) -> list[Difference]:
+    """What was typed beside what was there, field by field."""
+    found = []
+    if edit.said is not None:
+        old, new = values_of_event(before), values_of_event(edit.said)
+        found += [
+            Difference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
+            for name in FIELDS
+            if old[name] != new[name]
+        ]
+    if edit.rewritten is not None:
+        pattern = series.timing.pattern
+        # Dates that are left out or added are none of what was typed.
+        plain = replace(pattern, left_out=(), added=())
+        after = describe(replace(plain, rule=edit.rewritten.rule))
+        found.append(Difference("Repeats", describe(plain), after))
+    return found
+
+
+def _in_words(name: str, text: str) -> str:
+    return (
+        formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text or "empty"
+    )
+
+
+def _counted(counted: Consequences) -> str:
+    """``8 dates change, 31 answers kept, 2 single changes kept``."""
+    words = [_number(counted.dates_changed, "date") + (" changes" if counted.dates_changed == 1 else " change")]
+    if counted.answers_kept:
+        words.append(_number(counted.answers_kept, "answer") + " kept")
+    if counted.single_changes_kept:
+        words.append(_number(counted.single_changes_kept, "single change") + " kept")
+    if counted.stranded:
+        words.append(_number(len(counted.stranded), "date") + " outside the new rule stay, because people answered")
+    if counted.vanishing:
+        words.append(_number(len(counted.vanishing), "date") + " without answers go")
+    if counted.made:
+        words.append(
+            _number(len(counted.made), "date")
+            + (" is" if len(counted.made) == 1 else " are")
+            + " new"
+            + _first(counted)
+        )
+    if counted.people_told:
+        words.append(_number(counted.people_told, "person", "people") + " told, " + _mails(counted))
+    lowered = capacity_change.words(Lowered(counted.people_over_limit, counted.parties_too_large))
+    said = [", ".join(words) + ".", lowered]
+    if counted.scope != "this":
+        said.append("Past dates stay as they were." if counted.scope == "all" else "A new series takes over here.")
+    return " ".join(filter(None, said))
+
+
+def _mails(counted: Consequences) -> str:
+    """``2 by mail``: of those who are told."""
+    return f"{counted.people_mailed or 'none'} by mail"
+
+
+def _first(counted: Consequences) -> str:
+    """`` (Wed 4 March and 2 more)``."""
+    named = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
+    return (
+        f" ({', '.join(named)})"
+        if len(named) <= _NAMED
+        else f" ({', '.join(named[:_NAMED])} and {len(named) - _NAMED} more)"
+    )
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _form(
+    request: Request,
+    series: Series,
+    typed: Typed,
+    event: Event | None,
+    *,
+    status: int = 200,
+    marks: Sequence[str] = (),
+) -> Response:
+    return form_page(request, typed, event=event, status=status, series_path=_path(series), clashes=marks)
+
+
+async def _date(request: Request, reader: Reader, series: Series) -> str:
+    """The date that is edited: the one in the address, else the next one."""
+    name = request.query_params.get("date", "")
+    if name:
+        return checked_name(name)
+    coming = await agenda.coming(reader, series, series.owner_id, limit=1)
+    return coming[0].original_date if coming else original_text(series.timing.pattern.start)
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

@@ -1,0 +1,217 @@
+"""A series as a feed, and as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
+
+Whoever follows a series goes on with it: where its host changed "this and following" dates, those are a series of their own, and the
+file of the older one has them, too, under their own name. Who follows both has each date once.
+
+The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from groundwork.clock import DAY, Instant
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.model import NOWHERE, Details, Event, EventId, Mode, Venue, Visibility, public_place
+from openmeet.domain.icalendar.of_event import SAID, UNSURE, geo_of, location_of
+from openmeet.domain.icalendar.properties import topics_of
+from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
+from openmeet.domain.series.dates import details_of, original_of
+from openmeet.domain.series.gather import length_of
+from openmeet.domain.series.model import Series, SeriesStatus, Template
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule import Until
+from openmeet.recurrence.splitting import behind
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.web.events.feeds import Feed
+
+# Dates that are over stand in the file this long: calendars keep what they have once read.
+PAST = 366 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSeries:
+    """``stored``: its dates that begin since ``begins``, or are named by its rule since. ``seen``: which of them the reader may see."""
+
+    series: Series
+    stored: Sequence[Event]
+    seen: frozenset[EventId]
+    begins: Instant
+
+    @classmethod
+    def of(cls, series: Series, dates: Sequence[tuple[Event, bool]], begins: Instant) -> "WholeSeries":
+        """From its dates, each with whether the reader may see it."""
+        return cls(series, [one for one, _ in dates], frozenset(one.id for one, is_seen in dates if is_seen), begins)
+
+    @property
+    def shown(self) -> list[Event]:
+        """The dates that the reader may see."""
+        return [event for event in self.stored if event.id in self.seen]
+
+
+def calendar_of(
+    parts: Sequence[tuple[Series, Sequence[Event]]],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
+) -> bytes:
+    """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out.
+
+    ``numbers``: those of ``series.sequences``.
+    """
+    found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
+    page = f"{public_url}/series/{quote(parts[0][0].slug)}"
+    return write_calendar(found, name=parts[0][0].template.title, feed=FeedAddress(page, f"{page}.ics"))
+
+
+def entries(
+    series: Series,
+    stored: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
+    *,
+    seen: Collection[EventId] | None = None,
+    begins: Instant | None = None,
+) -> list[WrittenEvent]:
+    """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of dates that the reader may not see.
+
+    ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` has every other one, however long it
+    is over: the rule would show it again. ``begins``: nothing of before is told, neither by the rule, and ``stored`` is complete since.
+    """
+    seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
+    told = [event for event in stored if not event.is_gone and event.id in seen]
+    hidden = [event for event in stored if event.is_gone or event.id not in seen]
+    shown = [
+        event
+        for event in told
+        if event.starts_at is not None and event.starts_at > (now - PAST if begins is None else begins)
+    ]
+    names = {_original(event) for event in shown}
+    pattern = series.timing.pattern
+    if begins is not None:
+        first = expansion.following(replace(pattern, left_out=()), begins, 1)
+        if not first and not names:
+            return []
+        # Without a date by the rule those are left that were moved to a time since.
+        pattern = behind(pattern, first[0].original if first else min(names))
+        hidden += [event for event in told if _original(event) not in names]
+    if series.status is not SeriesStatus.ACTIVE:
+        if not names:
+            return []
+        pattern = _stored_only(pattern, names, now)
+    # A date that the rule does not name any more is added to it: an exception to nothing would not be shown.
+    foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
+    whole = replace(
+        pattern,
+        left_out=tuple(sorted({*pattern.left_out, *map(_original, hidden)} - names)),
+        added=tuple(sorted({*pattern.added, *foreign})),
+    )
+    uid = f"{series.id}@{urlsplit(public_url).hostname}"
+    template = series.template
+    head = WrittenEvent(
+        uid=uid,
+        pattern=whole,
+        length=series.timing.length,
+        summary=template.title,
+        stamped_at=series.updated_at,
+        description=template.description,
+        location=location_of(template.mode, _place(template)),
+        venue=_place(template),
+        mode=template.mode,
+        coordinates=geo_of(_place(template)),
+        url=f"{public_url}/series/{quote(series.slug)}",
+        # What took place before, or was brought back, is not cancelled with the rest: dates that are say so themselves.
+        is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
+        comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
+        sequence=series.revision,
+        categories=topics_of(template.categories, template.tags),
+    )
+    others = [
+        _exception(series, event, head, numbers[event.id], public_url)
+        for event in shown
+        if event.is_cancelled or event.status in SAID or differing(details_in(event), _usual(series, event))
+    ]
+    return [head, *others]
+
+
+def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
+    """``entries`` for a file of several: none of what is over for long, or has no date that the reader may see."""
+    found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
+    if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
+        return found
+    return []
+
+
+def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:
+    """The pattern of a series that makes no new dates: from now on those that are stored, and no more."""
+    first, *others = sorted(names)
+    last = max(names)
+    if pattern.start > last:
+        # Its rule begins behind all of them, with a date that nobody makes.
+        return replace(pattern, start=first, rule=None, left_out=(), added=tuple(others))
+    whole = replace(pattern, left_out=(), added=())
+    by_rule = [name for name in names if expansion.is_date_of(whole, name)]
+    rule = pattern.rule if by_rule else None
+    if rule is not None:
+        rule = replace(rule, count=None, until=Until(max(by_rule), is_date=pattern.is_all_day))
+    end = Instant(instant_of(last, pattern.zone_name or "UTC") + 1)
+    computed = {one.original for one in expansion.between(pattern, now, end)} - names
+    return replace(
+        pattern,
+        rule=rule,
+        left_out=tuple(sorted({*pattern.left_out, *computed})),
+        added=tuple(at for at in pattern.added if at <= last),
+    )
+
+
+def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
+    """What is followed, as ``kind``: ``atom`` or ``json``. ``since``: when it, or what goes on with it, was changed last."""
+    address = f"{public_url}/series/{quote(series.slug)}"
+    return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
+
+
+def may_be_read(series: Series, *, is_host: bool) -> bool:
+    """Calendars fetch without a session: a private series has no feed but for its host."""
+    return is_host or series.visibility is not Visibility.PRIVATE
+
+
+def _exception(series: Series, event: Event, head: WrittenEvent, number: int, public_url: str) -> WrittenEvent:
+    details = details_in(event)
+    starts = local_of(details.starts_at, series.zone_name).replace(tzinfo=None)
+    return WrittenEvent(
+        uid=head.uid,
+        pattern=Pattern(starts, series.timing.pattern.zone_name, is_all_day=details.is_all_day),
+        length=length_of(event),
+        summary=details.title,
+        stamped_at=event.updated_at,
+        changes=_original(event),
+        description=details.description,
+        location=location_of(details.mode, _place(details)),
+        venue=_place(details),
+        mode=details.mode,
+        coordinates=geo_of(_place(details)),
+        url=f"{public_url}/events/{quote(event.slug)}",
+        is_cancelled=event.is_cancelled,
+        is_tentative=event.status in UNSURE,
+        standing=event.status if event.status in SAID else None,
+        comment=event.status_reason if event.is_cancelled else "",
+        sequence=number,
+        categories=topics_of(details.categories, details.tags),
+    )
+
+
+def _usual(series: Series, event: Event) -> Details:
+    return details_of(series.template, series.timing, _original(event))
+
+
+def _original(event: Event) -> datetime:
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    return original_of(event.place_in_series.original_date)
+
+
+def _place(said: Template | Details) -> Venue:
+    """Where, as far as everybody may know."""
+    return NOWHERE if said.mode is Mode.ONLINE else public_place(said.venue, said.place_audience)

@@ -1,0 +1,139 @@
+"""Events that exist already become dates of a series, on pages: one comes again, or joins a series there is."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.events import seeing
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.submissions import values_of_event
+from openmeet.domain.series import actions, date_queries, gather
+from openmeet.domain.series.model import Series, SeriesSlug, Timing
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.events.flash import said_of_series
+from openmeet.web.series import conflicts, recurrence_form
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Own events that are offered, the next ones first.
+OFFERED = 50
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/repeat", show_repeat, methods=["GET"]),
+        Route("/events/{slug}/repeat", repeat, methods=["POST"]),
+        Route("/series/{slug}/add-event", show_add, methods=["GET"]),
+        Route("/series/{slug}/add-event", add, methods=["POST"]),
+    ]
+
+
+async def show_repeat(request: Request) -> Response:
+    event = await _own(request)
+    return await _repeat_page(request, event, Typed({"ends_how": "never"}))
+
+
+async def repeat(request: Request) -> Response:
+    """The event becomes the first date of a series; its address and its answers stay."""
+    event = await _own(request)
+    typed = await read_form(request)
+    if typed.get("preview"):
+        return await _repeat_page(request, event, Typed(dict(typed)))
+
+    def timing(locked: Event) -> Timing:
+        found = recurrence_form.timing_typed(typed, details_in(locked))
+        if found is None:
+            raise InvalidForm({"repeats": "Choose how often it comes again."})
+        return found
+
+    try:
+        async with database_of(request).transaction() as tx:
+            series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
+            made = await actions.reread(tx, series.id)
+    except InvalidForm as wrong:
+        return await _repeat_page(request, event, typed_again(typed, wrong), status=400)
+    return go(f"/series/{quote(series.slug)}", said=said_of_series(made.visibility, is_hidden=made.is_hidden))
+
+
+async def show_add(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        return await _add_page(request, tx, series, EMPTY)
+
+
+async def add(request: Request) -> Response:
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        try:
+            if not typed.get("event"):
+                raise InvalidForm({"event": "Choose an event."})  # noqa: TRY301  # said beside the field, as the refusal
+            await gather.add(tx, caller_of(request), series, EventSlug(typed["event"]))
+        except InvalidForm as wrong:
+            return await _add_page(request, tx, series, typed_again(typed, wrong), status=400)
+        except Refused as wrong:
+            again = typed_again(typed, InvalidForm({"event": wrong.why}))
+            return await _add_page(request, tx, series, again, status=400)
+    return go(f"/series/{quote(series.slug)}", said="date_added")
+
+
+async def _own(request: Request) -> Event:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+            raise NotFound("There is no such event.")
+        await seeing.must_be_editable(reader, event, caller.user_id)
+    if event.starts_at is None:
+        raise Refused("This event has no date yet; give it one first.", name="NoStart")
+    if event.place_in_series is not None:
+        raise Refused("This event is a date of a series already.", name="InSeries")
+    return event
+
+
+async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
+    said = values_of_event(details_in(event))
+    fixed = {name: said[name] for name in ("starts", "ends", "time_zone")}
+    values = {**typed.values, **fixed}
+    assert event.starts_at is not None  # noqa: S101  # asked by _own
+    context = {
+        "event": event,
+        "action": f"/events/{quote(event.slug)}/repeat",
+        "typed": Typed(values, typed.problems),
+        "repeats": recurrence_form.asked(values, request.app.state.clock.now()),
+        "clashes": await conflicts.in_form(request, values),
+        "labels": recurrence_form.LABELS,
+        "when": _when(event),
+    }
+    return page(request, "series/repeat_event.html", context, status=status)
+
+
+async def _add_page(request: Request, tx: Transaction, series: Series, typed: Typed, *, status: int = 200) -> Response:
+    group_id = None if series.group is None else series.group.id
+    found = await date_queries.events_to_add(tx, caller_of(request).user_id, group_id, limit=OFFERED)
+    context = {
+        "series": series,
+        "address": f"/series/{quote(series.slug)}",
+        "offered": [(event.slug, event.title, _when(event)) for event in found],
+        "typed": typed,
+    }
+    return page(request, "series/add_event.html", context, status=status)
+
+
+def _when(event: Event) -> str:
+    assert event.starts_at is not None  # noqa: S101  # only such are offered
+    starts = local_of(event.starts_at, event.time_zone)
+    return f"{formatting.short_day(starts)} {starts.year}, {formatting.clock(starts)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

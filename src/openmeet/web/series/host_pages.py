@@ -1,0 +1,184 @@
+"""What people do on a series' page: follow, go to all; and its host: call off, pause, go on, delete."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm
+from openmeet.domain.attendance.model import Reply
+from openmeet.domain.events.rules import check_reason
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, effects, my_dates, standing_rsvps
+from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.dates import checked_name
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Dates that the page to cancel offers one by one.
+OFFERED = 20
+
+_DATE = "date_"
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/follow", follow, methods=["POST"]),
+        Route("/series/{slug}/answer", answer_all, methods=["POST"]),
+        Route("/series/{slug}/cancel", show_cancel, methods=["GET"]),
+        Route("/series/{slug}/cancel", cancel, methods=["POST"]),
+        Route("/series/{slug}/pause", show_pause, methods=["GET"]),
+        Route("/series/{slug}/pause", pause, methods=["POST"]),
+        Route("/series/{slug}/resume", resume, methods=["POST"]),
+        Route("/series/{slug}/delete", show_delete, methods=["GET"]),
+        Route("/series/{slug}/delete", delete, methods=["POST"]),
+    ]
+
+
+async def follow(request: Request) -> Response:
+    """Yes, in silence, or no more."""
+    caller, slug = caller_of(request), _slug(request)
+    wish = (await read_form(request)).get("follow", "yes")
+    async with database_of(request).transaction() as tx:
+        if wish == "no":
+            await actions.unfollow(tx, caller, slug)
+        else:
+            await actions.follow(tx, caller, slug, notifies=wish != "silent")
+    said = {"no": "unfollowed", "silent": "follow_silent"}.get(wish, "followed")
+    return go(f"/series/{quote(slug)}", said=said)
+
+
+async def answer_all(request: Request) -> Response:
+    """Going to the coming dates and to new ones, or no longer; dates with limited places only where that was ticked."""
+    caller, slug = caller_of(request), _slug(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        if typed.get("reply") in {"stop", "withdraw"}:
+            withdraws = typed["reply"] == "withdraw"
+            await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
+            return go(f"/series/{quote(slug)}", said="not_going_to_any" if withdraws else "not_going_to_later")
+        with_limited = bool(typed.get("with_limited"))
+        await standing_rsvps.answer_all(tx, caller, slug, Reply.GOING, skips_limited=not with_limited)
+        series = await agenda.visible(tx, slug, caller.user_id)
+        mine = (await my_dates.of_series(tx, [series.id], caller.user_id))[series.id]
+    return go(f"/series/{quote(slug)}", said="dates_answered", numbers=(mine.going, mine.dates))
+
+
+async def show_cancel(request: Request) -> Response:
+    return await _ask_cancel(request, Typed({"which": "some"}))
+
+
+async def cancel(request: Request) -> Response:
+    typed = await read_form(request)
+    names = [checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)]
+    is_all = typed.get("which") == "all"
+    if not is_all and not names:
+        nothing = InvalidForm({"which": "Choose the dates, or the whole series."})
+        return await _ask_cancel(request, typed_again(typed, nothing), status=400)
+    try:
+        reason = check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        return await _ask_cancel(request, typed_again(typed, wrong), status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        tells = not typed.get("is_silent")
+        if is_all:
+            await cancel_dates.cancel(tx, series, reason, tells=tells)
+        else:
+            await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
+    return go(_path(series), said="series_cancelled" if is_all else "dates_cancelled")
+
+
+async def show_pause(request: Request) -> Response:
+    series = await _own(request)
+    return page(request, "series/pause.html", {"series": series, "address": _path(series), "typed": EMPTY})
+
+
+async def pause(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        reason = check_reason(typed.get("reason", ""))
+    except InvalidForm as wrong:
+        series = await _own(request)
+        again = {"series": series, "address": _path(series), "typed": typed_again(typed, wrong)}
+        return page(request, "series/pause.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        await actions.pause(tx, series, reason, tells=not typed.get("is_silent"))
+    return go(_path(series), said="series_paused")
+
+
+async def resume(request: Request) -> Response:
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        await actions.resume(tx, series, tells=not typed.get("is_silent"))
+    return go(_path(series), said="series_resumed")
+
+
+async def show_delete(request: Request) -> Response:
+    return await _ask_delete(request, EMPTY)
+
+
+async def delete(request: Request) -> Response:
+    wish = (await read_form(request)).get("dates", "")
+    if wish not in {"keep", "delete"}:
+        problem = InvalidForm({"dates": "Say what becomes of the coming dates."})
+        return await _ask_delete(request, typed_again({}, problem), status=400)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        await actions.delete(tx, series, keeps_events=wish == "keep")
+    return go("/my/events", said="series_deleted")
+
+
+async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    series = await _own(request)
+    # Nothing is changed yet: a crowd is counted while others write.
+    async with database_of(request).reader() as reader:
+        coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
+        planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
+        effect = await effects.of(reader, series, planned, Kind.EVENT_CANCELLED)
+    offered = [
+        (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
+    ]
+    context = {"series": series, "address": _path(series), "offered": offered, "told": effect.told, "typed": typed}
+    return page(request, "series/cancel.html", context, status=status)
+
+
+async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    series = await _own(request)
+    async with database_of(request).reader() as reader:
+        effect = await effects.of(reader, series, await date_queries.coming(reader, series.id), Kind.EVENT_DELETED)
+    context = {
+        "series": series,
+        "address": _path(series),
+        "answers": effect.answers,
+        "told": effect.told,
+        "typed": typed,
+    }
+    return page(request, "series/delete.html", context, status=status)
+
+
+async def _own(request: Request) -> Series:
+    """The caller's series."""
+    async with database_of(request).transaction() as tx:
+        return await actions.lock_own(tx, caller_of(request), _slug(request))
+
+
+def _when(line: Line) -> str:
+    starts = local_of(line.details.starts_at, line.details.time_zone)
+    return f"{formatting.short_day(starts)} {starts.year}, {formatting.clock(starts)}"
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

@@ -1,0 +1,346 @@
+"""What a host does to a series, as JSON: plan and apply an edit, call off, bring back, pause, remove, delete, gather."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidInput, PreconditionFailed
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.rules import check_reason
+from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, gather, materialize
+from openmeet.domain.series import undo as undoing
+from openmeet.domain.series.dates import checked_name, original_text
+from openmeet.domain.series.edits import plan_of, usual_at
+from openmeet.domain.series.model import Scope, Series
+from openmeet.domain.series.plan import Plan
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import instead_of
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.series import parse, present
+from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.schemas import (
+    Cancellation,
+    Changed,
+    Consequences,
+    DatesNamed,
+    EditDone,
+    EditWanted,
+    EventAdded,
+    ExtraDate,
+    Reason,
+    Reinstatement,
+    Resumption,
+    SeriesShown,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_FAILURES = (403, 404, 412, 422)
+KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of their own", shape=bool, is_required=True)
+
+
+async def plan(request: Request) -> Response:
+    body = await read_json(request, EditWanted)
+    async with database_of(request).transaction() as tx:
+        series = await to_change(request, tx)
+        found = await _plan(tx, series, body)
+        shown = await present.consequences(tx, series, found)
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+async def edit(request: Request) -> Response:
+    body = await read_json(request, EditWanted)
+    async with database_of(request).transaction() as tx:
+        series = await to_change(request, tx)
+        found = await _plan(tx, series, body)
+        # Counted before it is done: afterwards nothing differs any more.
+        done = await present.consequences(tx, series, found)
+        after = await actions.apply(tx, series, found, tells=not body.is_silent)
+        shown = await present.shown(tx, after, after.owner_id, request.app.state.settings.public_url)
+    return json_response(EditDone(shown, done), headers=etag_of(after.revision))
+
+
+async def cancel(request: Request) -> Response:
+    body = await read_json(request, Cancellation)
+    reason = check_reason(body.reason)
+    async with database_of(request).transaction() as tx:
+        series = await own(request, tx)
+        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        if names is None:
+            series, count = await cancel_dates.cancel(tx, series, reason, tells=not body.is_silent)
+            return await _changed(request, tx, series, count)
+        count = await cancel_dates.cancel_dates(tx, series, names, reason, tells=not body.is_silent)
+        return await _changed(request, tx, series, count)
+
+
+async def reinstate(request: Request) -> Response:
+    body = await read_json(request, Reinstatement)
+    async with database_of(request).transaction() as tx:
+        series = await to_change(request, tx)
+        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        if names is None:
+            series, count = await actions.resume(tx, series, tells=not body.is_silent)
+            return await _changed(request, tx, series, count)
+        count = await cancel_dates.reinstate_dates(tx, series, names, tells=not body.is_silent)
+        return await _changed(request, tx, series, count)
+
+
+async def pause(request: Request) -> Response:
+    body = await read_json(request, Reason)
+    reason = check_reason(body.reason)
+    async with database_of(request).transaction() as tx:
+        series = await actions.pause(tx, await own(request, tx), reason, tells=not body.is_silent)
+        return await answer(request, tx, series)
+
+
+async def resume(request: Request) -> Response:
+    body = await read_json(request, Resumption, is_optional=True)
+    async with database_of(request).transaction() as tx:
+        series, _ = await actions.resume(tx, await to_change(request, tx), tells=not body.is_silent)
+        return await answer(request, tx, series)
+
+
+async def remove(request: Request) -> Response:
+    body = await read_json(request, DatesNamed)
+    names = few(body.dates)
+    async with database_of(request).transaction() as tx:
+        series = await cancel_dates.remove_dates(tx, await own(request, tx), names, tells=not body.is_silent)
+        return await answer(request, tx, series)
+
+
+async def add_date(request: Request) -> Response:
+    body = await read_json(request, ExtraDate)
+    async with database_of(request).transaction() as tx:
+        series = await to_change(request, tx)
+        (at,) = parse.dates_in([body.starts_local], series.zone_name, "startsLocal")
+        skipped = instead_of(at, series.zone_name)
+        if skipped is not None:
+            raise InvalidInput("startsLocal", f"There is no such time on that day; write {formatting.clock(skipped)}.")
+        await cancel_dates.add_date(tx, series, original_text(at), tells=not body.is_silent)
+        return await answer(request, tx, await actions.reread(tx, series.id))
+
+
+async def undo(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_for_undo(
+            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        )
+        return await answer(request, tx, await undoing.undo(tx, series))
+
+
+async def add(request: Request) -> Response:
+    body = await read_json(request, EventAdded)
+    async with database_of(request).transaction() as tx:
+        series = await to_change(request, tx)
+        return await answer(request, tx, await gather.add(tx, caller_of(request), series, EventSlug(body.event)))
+
+
+async def delete(request: Request) -> Response:
+    wish = request.query_params.get("keepEvents", "")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
+    async with database_of(request).transaction() as tx:
+        await actions.delete(tx, await own(request, tx), keeps_events=wish == "true")
+    return Response(status_code=204)
+
+
+async def own(request: Request, tx: Transaction) -> Series:
+    """The series of the path, locked, for who may take away from it."""
+    return await actions.lock_own(
+        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+    )
+
+
+async def to_change(request: Request, tx: Transaction) -> Series:
+    """The series of the path, locked, for who may say something new in it."""
+    return await actions.lock_to_change(
+        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+    )
+
+
+async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
+    """The plan for what was sent, made from what is stored now, under the series' lock."""
+    event = before = None
+    name = None if body.original_date is None else checked_name(body.original_date)
+    if name is not None:
+        body = msgspec.structs.replace(body, original_date=name)
+        event = await date_queries.date_of(tx, series.id, name)
+        if event is None and Scope(body.scope) is Scope.THIS:
+            event = await materialize.vivify(tx, series, name)
+        before = usual_at(series, name) if event is None else details_in(event)
+        _must_be_as_expected(body, None if event is None else event.revision)
+    elif Scope(body.scope) is Scope.ALL:
+        # What holds for all is said of the first date, unless another was edited.
+        before = usual_at(series, original_text(series.timing.pattern.start))
+    edit_wanted = parse.edit_of(body, before, event, series.timing.pattern)
+    parse.check_moved(body, edit_wanted, before, tx.now)
+    return plan_of(series, edit_wanted, await date_queries.stored(tx, series.id), tx.now)
+
+
+def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:
+    if body.expected_date_revision is not None and body.expected_date_revision != revision:
+        raise PreconditionFailed("This date was changed since you opened it.")
+
+
+async def named(
+    tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
+) -> list[str] | None:
+    """The dates that a request is about; None for all of the series. A range also takes in dates that are computed only."""
+    if dates is not None and (first is not None or last is not None):
+        raise InvalidInput("dates", "Name single dates or a range, not both.")
+    if dates is not None:
+        return few(dates)
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise InvalidInput("fromDate" if first is None else "toDate", "A range has a first and a last date.")
+    names = await agenda.names_between(tx, series, first, last)
+    if not names:
+        raise InvalidInput("fromDate", "The series has no date from that one to the last.")
+    return names
+
+
+def few(names: Sequence[str]) -> list[str]:
+    """Names of single dates, each once. Raises InvalidInput."""
+    if not names or len(names) > agenda.MOST_IN_RANGE:
+        raise InvalidInput("dates", f"Name 1 to {agenda.MOST_IN_RANGE} dates.")
+    return [checked_name(name) for name in dict.fromkeys(names)]
+
+
+async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
+    series = await actions.reread(tx, series.id)
+    shown = await present.shown(tx, series, series.owner_id, request.app.state.settings.public_url)
+    return json_response(Changed(shown, count), headers=etag_of(series.revision))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/series/{slug}/plan",
+        "planSeriesEdit",
+        "What an edit would do, counted; nothing is saved",
+        plan,
+        {200: Consequences},
+        EditWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/edit",
+        "editSeries",
+        "Edit one date, this and following ones, or all",
+        edit,
+        {200: EditDone},
+        EditWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/cancel",
+        "cancelSeries",
+        "Call off dates or the whole series; they stay visible as cancelled",
+        cancel,
+        {200: Changed},
+        Cancellation,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/reinstate",
+        "reinstateSeries",
+        "Bring cancelled dates or the whole series back",
+        reinstate,
+        {200: Changed},
+        Reinstatement,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/pause",
+        "pauseSeries",
+        "Make no new dates until it goes on",
+        pause,
+        {200: SeriesShown},
+        Reason,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/resume",
+        "resumeSeries",
+        "Go on after a pause or a cancellation",
+        resume,
+        {200: SeriesShown},
+        Resumption,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        body_is_optional=True,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/remove-dates",
+        "removeSeriesDates",
+        "Take dates out for good",
+        remove,
+        {200: SeriesShown},
+        DatesNamed,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/dates",
+        "addSeriesDate",
+        "One more date, beside those of the rule",
+        add_date,
+        {200: SeriesShown},
+        ExtraDate,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/undo",
+        "undoSeries",
+        "Take back what was done last, within ten minutes; the series that it was done to",
+        undo,
+        {200: SeriesShown},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/events",
+        "addSeriesEvent",
+        "Make the caller’s event one more date",
+        add,
+        {200: SeriesShown},
+        EventAdded,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}",
+        "deleteSeries",
+        "Take the series away; coming dates go with it, or stay as events of their own",
+        delete,
+        {204: None},
+        None,
+        (IF_MATCH, KEEP_EVENTS),
+        failures=_FAILURES,
+    ),
+)

@@ -1,0 +1,140 @@
+"""What an act on a series would do, as JSON: calling off, pausing, removing dates, deleting. Nothing is saved."""
+
+from dataclasses import asdict
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.events.rules import check_reason
+from openmeet.domain.notifications.model import Kind
+from openmeet.domain.series import date_queries, effects
+from openmeet.domain.series.effects import Effect
+from openmeet.domain.series.model import Series
+from openmeet.web.api.etags import IF_MATCH, etag_of
+from openmeet.web.api.operations import Operation
+from openmeet.web.series.hosting_api import KEEP_EVENTS, few, named, own
+from openmeet.web.series.schemas import Cancellation, DatesNamed
+from openmeet.web.site.tenant_routing import database_of
+
+_FAILURES = (403, 404, 412, 422)
+
+
+class ActPlanned(msgspec.Struct, rename="camel"):
+    """What it would do. ``dates``: that it reaches, those that are only computed among them where they are named; ``answers`` to them,
+    and ``singleChanges``: how many of them differ on purpose. ``peopleTold`` hear of it, unless the host is silent; ``peopleMailed`` of
+    them get a mail, at once or in their digest.
+    """
+
+    dates: int
+    answers: int
+    single_changes: int
+    people_told: int
+    people_mailed: int
+    revision: int
+
+
+async def plan_cancellation(request: Request) -> Response:
+    body = await read_json(request, Cancellation)
+    check_reason(body.reason)
+    async with database_of(request).transaction() as tx:
+        series = await own(request, tx)
+        names = await named(tx, series, body.dates, body.from_date, body.to_date)
+        found = await (
+            date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
+        )
+        going = [one for one in found if not one.event.is_cancelled]
+        dates = None if names is None else len(names) - (len(found) - len(going))
+        return _shown(series, await effects.of(tx, series, going, Kind.EVENT_CANCELLED, dates=dates))
+
+
+async def plan_pause(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await own(request, tx)
+        return _shown(
+            series, await effects.of(tx, series, await date_queries.coming(tx, series.id), Kind.SERIES_PAUSED, dates=0)
+        )
+
+
+async def plan_removal(request: Request) -> Response:
+    body = await read_json(request, DatesNamed)
+    names = few(body.dates)
+    async with database_of(request).transaction() as tx:
+        series = await own(request, tx)
+        held = await date_queries.named(tx, series.id, names)
+        return _shown(series, await effects.of(tx, series, held, Kind.EVENT_DELETED, dates=len(names)))
+
+
+async def plan_deletion(request: Request) -> Response:
+    wish = request.query_params.get("keepEvents", "")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
+    async with database_of(request).transaction() as tx:
+        series = await own(request, tx)
+        if wish == "true":
+            # Nobody is told: what they answered takes place.
+            return _shown(series, Effect(0, 0, 0, 0, 0))
+        return _shown(
+            series, await effects.of(tx, series, await date_queries.coming(tx, series.id), Kind.EVENT_DELETED)
+        )
+
+
+def _shown(series: Series, effect: Effect) -> Response:
+    found = asdict(effect)
+    told, mailed = found.pop("told"), found.pop("mailed")
+    shown = ActPlanned(**found, people_told=told, people_mailed=mailed, revision=series.revision)
+    return json_response(shown, headers=etag_of(series.revision))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/series/{slug}/cancel/plan",
+        "planSeriesCancellation",
+        "What calling off would do, counted; nothing is saved",
+        plan_cancellation,
+        {200: ActPlanned},
+        Cancellation,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/pause/plan",
+        "planSeriesPause",
+        "What a pause would do, counted; nothing is saved",
+        plan_pause,
+        {200: ActPlanned},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/remove-dates/plan",
+        "planSeriesRemoval",
+        "What taking dates out for good would do, counted; nothing is saved",
+        plan_removal,
+        {200: ActPlanned},
+        DatesNamed,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/delete/plan",
+        "planSeriesDeletion",
+        "What deleting the series would do, counted; nothing is saved",
+        plan_deletion,
+        {200: ActPlanned},
+        None,
+        (IF_MATCH, KEEP_EVENTS),
+        failures=_FAILURES,
+        changes_nothing=True,
+    ),
+)

@@ -1,0 +1,118 @@
+"""Public series with a coming date, made here and in other apps: the list, by its next dates, and the search."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.events.model import Event
+from openmeet.domain.search import cursors, front_page, query
+from openmeet.domain.search import search as finding
+from openmeet.domain.search.event_lists import Position
+from openmeet.domain.search.search import Wanted
+from openmeet.domain.series import queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import CURSOR, LIMIT
+from openmeet.web.events.api import SourceName, paging
+from openmeet.web.events.cards import day_cards
+from openmeet.web.events.further_dates import further_dates
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.series import present
+from openmeet.web.series.schemas import SeriesList
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 30
+
+
+def routes() -> list[Route]:
+    return [Route("/series", show_list, methods=["GET"])]
+
+
+async def show_list(request: Request) -> Response:
+    typed = {name: request.query_params.get(name, "")[: query.MAX_QUERY] for name in ("q", "source")}
+    if query.source_or_none(typed["source"]) is None:
+        typed["source"] = ""
+    after = cursors.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        wanted = _wanted(request, typed)
+        found = await _dates(reader, request, wanted, after, PAGE_SIZE + 1, is_asked=any(typed.values()))
+        days = await day_cards(
+            reader,
+            request,
+            caller_or_none(request),
+            found[:PAGE_SIZE],
+            further=await further_dates(reader, found[:PAGE_SIZE]),
+        )
+    more = ""
+    if len(found) > PAGE_SIZE:
+        asked = {name: text for name, text in typed.items() if text}
+        more = "/series?" + urlencode(
+            {**asked, "after": cursors.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
+        )
+    context = {"days": days, "more": more, "words": typed["q"].strip(), "source": typed["source"]}
+    return page(request, "series/series_list.html", context)
+
+
+async def search(request: Request) -> Response:
+    typed = {name: request.query_params.get(name, "") for name in ("q", "source")}
+    if typed["source"] and query.source_or_none(typed["source"]) is None:
+        raise InvalidInput("source", "Choose one of: " + ", ".join(query.SOURCE_WORDS) + ".")
+    wanted = _wanted(request, typed)
+    after, limit = paging(request)
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        dates = await _dates(reader, request, wanted, after, limit + 1, is_asked=True)
+        cursor = cursors.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
+        ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
+        found = await queries.by_ids(reader, ids)
+        url = request.app.state.settings.public_url
+        shown = [
+            await present.shown(reader, found[one], viewer, url)
+            for one in ids
+            if one in found and found[one].deleted_at is None and not found[one].is_hidden
+        ]
+    return json_response(SeriesList(shown, cursor))
+
+
+def _wanted(request: Request, typed: dict[str, str]) -> Wanted:
+    caller = caller_or_none(request)
+    found = query.wanted_of(typed, caller.user_id if caller else None)
+    return Wanted(words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True)
+
+
+async def _dates(
+    reader: Reader, request: Request, wanted: Wanted, after: Position | None, limit: int, *, is_asked: bool
+) -> list[Event]:
+    """The next date of each series. Where nobody asked for anything, of the series that stand by themselves."""
+    if is_asked:
+        return await finding.coming(reader, wanted, after, limit)
+    return await front_page.coming(
+        reader, wanted.viewer, shown_of(request), after, limit, once_per_series=True, only_series=True
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/series/search",
+        "searchSeries",
+        "Public series with a coming date, by that date; made here and in other apps",
+        search,
+        {200: SeriesList},
+        parameters=(
+            Parameter("q", "Words, or beginnings of words, that all occur in a coming date of the series"),
+            Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
+            CURSOR,
+            LIMIT,
+        ),
+        needs_session=False,
+    ),
+)

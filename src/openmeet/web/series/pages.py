@@ -1,0 +1,257 @@
+"""A series' page, its calendar file and feeds, and the addresses of dates that are not stored yet."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, NotFound
+from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import Group
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.moderation import labels, visibility
+from openmeet.domain.moderation.model import Standing, State
+from openmeet.domain.series import (
+    actions,
+    agenda,
+    date_queries,
+    follower_queries,
+    my_dates,
+    ownership,
+    queries,
+    splits,
+)
+from openmeet.domain.series import (
+    undo as undoing,
+)
+from openmeet.domain.series.dates import checked_name
+from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.domain.series.sequences import sequences
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.network.ingestion import merge_decisions
+from openmeet.recurrence.pattern import parse_date
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.events import badges, feeds
+from openmeet.web.events.host_page import path_of_host
+from openmeet.web.events.listing import tone_of
+from openmeet.web.events.series_context import address_of, when_words
+from openmeet.web.events.words import must_be_here
+from openmeet.web.series import feeds as series_feed
+from openmeet.web.series import view
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.layout import page
+from openmeet.web.site.tenant_routing import database_of
+
+SHOWN = 12
+PAST_SHOWN = 20
+FOLLOWED = 50
+
+_AS_LONG_AS_ANYTHING = Instant(100 * 366 * DAY)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}.ics", serve_calendar, methods=["GET"]),
+        Route("/series/{slug}.atom", serve_atom, methods=["GET"]),
+        Route("/series/{slug}.json", serve_json, methods=["GET"]),
+        Route("/series/{slug}", show_series, methods=["GET"]),
+        Route("/series/{slug}/dates/{original_date}", open_date, methods=["GET"]),
+    ]
+
+
+async def show_series(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), viewer)
+        coming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
+        start = _start(request, series)
+        lines = coming
+        if start is not None:
+            end = Instant(start + _AS_LONG_AS_ANYTHING)
+            lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
+        past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
+        follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
+        names = await shown_names(reader, [series.owner_id])
+        group = await _group(reader, series, viewer)
+        going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
+        limited_ids = await joining_queries.limited_among(reader, [line.event for line in coming if line.event])
+        limits_new = await my_dates.limits_new_dates(reader, series)
+        answered = None if viewer is None else (await my_dates.of_series(reader, [series.id], viewer))[series.id]
+        can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+        can_end = not series.is_read_only and await agenda.may_host(reader, series, viewer)
+        undo = await undoing.open_undo(reader, series) if can_edit else None
+        waits = can_edit and await _waits_for_its_owner(reader, series)
+        offer = await ownership.offered(reader, series.id) if viewer else None
+        split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+        origin = await splits.leads_to(reader, series, split, viewer)
+        behind = await splits.behind(reader, series, viewer)
+        has_record = can_edit and series.record_uri is not None
+        merged = await merge_decisions.count(reader, series.record_uri or "") if has_record else 0
+        is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
+        host_path = await path_of_host(reader, series.owner_id, is_public=is_public)
+        kept_back = await _kept_back(reader, series) if can_edit else None
+        asks_to_publish = await _asks_to_publish(reader, request, series, viewer)
+        labelled = await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else []
+        shown_badges = await badges.of_each_series(reader, [series], request.app.state.settings.public_url)
+        now = reader.now
+    soonest = view.next_of(coming)
+    more = ""
+    if len(lines) > SHOWN:
+        more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
+    mine = soonest.mine.status if soonest and soonest.mine else None
+    context = view.view_of(
+        series,
+        coming[:SHOWN],
+        is_host=viewer == series.owner_id,
+        limited_ids=limited_ids,
+        limits_new=limits_new,
+    ) | {
+        "public_url": request.app.state.settings.public_url,
+        "host": names[series.owner_id],
+        "host_path": host_path,
+        "group": group,
+        "tone": tone_of(series.slug),
+        "rows": view.rows_of(
+            series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going
+        ),
+        "past": view.rows_of(series, past, now),
+        "more": more,
+        "is_later": start is not None,
+        "unread_day": request.query_params.get("from", "") if start is None else "",
+        "soonest": soonest,
+        "soonest_when": when_words(soonest) if soonest else "",
+        "soonest_path": address_of(series, soonest) if soonest else "",
+        "is_going": mine is AttendanceStatus.ATTENDING,
+        "going": Reply.GOING.value,
+        "following": follows,
+        "standing": going,
+        "my_dates": answered,
+        "can_edit": can_edit,
+        "can_end": can_end,
+        "badges": shown_badges[0],
+        "kept_back": kept_back,
+        # Found among single events, and not confirmed by their author.
+        "is_inferred": series.is_read_only and series.record_uri is None,
+        "labelled": labelled,
+        "asks_to_publish": asks_to_publish,
+        "undo": None if undo is None else view.undo_of(undo, series),
+        "waits": waits,
+        "merged": merged,
+        "is_offered_to_me": offer is not None and offer.to_id == viewer,
+        "origin": origin,
+        "behind": behind,
+    }
+    return page(request, "series/series.html", context)
+
+
+async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:
+    """Its group, where that is theirs to see."""
+    if series.group is None:
+        return None
+    group = await groups.by_id(reader, series.group.id)
+    role = await groups.role_in(reader, series.group.id, viewer)
+    return group if group is not None and group_rules.may_see(group, role) else None
+
+
+async def _kept_back(reader: Reader, series: Series) -> Standing | None:
+    """How it stands with moderators, where they are why nobody else sees it; those who host it read that."""
+    if not series.is_hidden:
+        return None
+    named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
+    found = await visibility.of_each(reader, named)
+    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
+
+
+async def _asks_to_publish(reader: Reader, request: Request, series: Series, viewer: UserId | None) -> bool:
+    """Whether its host has not said yet whether other apps may show what is public of theirs."""
+    if viewer != series.owner_id or series.visibility is not Visibility.PUBLIC or series.is_read_only:
+        return False
+    is_on = series.status is not SeriesStatus.CANCELLED and request.app.state.asks_to_publish
+    return is_on and (await consent(reader, series.owner_id)).answered_at is None
+
+
+async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
+    """Whether their repository has, or would have, an older version than the one that somebody else made."""
+    is_out = reach(series.template.visibility, series.group, series.record) is not Reach.NOTHING
+    return series.awaits_owner and is_out and (await consent(reader, series.owner_id)).is_given
+
+
+async def open_date(request: Request) -> Response:
+    """The page of a date: stored when it is opened, which is the named exception to "GET writes nothing"."""
+    caller = caller_or_none(request)
+    name = checked_name(request.path_params["original_date"])
+    async with database_of(request).transaction() as tx:
+        event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
+    must_be_here(event)
+    return RedirectResponse(f"/events/{quote(event.slug)}", 303)
+
+
+async def serve_calendar(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), viewer)
+        if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
+            raise NotFound("There is no such series.")
+        parts = [
+            (one, [held.event for held in await date_queries.stored(reader, one.id)])
+            for one in await splits.with_what_goes_on(reader, series, viewer)
+            if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
+        ]
+        numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
+        file = series_feed.calendar_of(parts, numbers, reader.now, request.app.state.settings.public_url)
+        # When a private date changed is nobody else's to know.
+        told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
+        changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))
+    return feeds.served(
+        request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics", is_shared=viewer is None, varies=True
+    )
+
+
+async def serve_atom(request: Request) -> Response:
+    return await _news(request, "atom")
+
+
+async def serve_json(request: Request) -> Response:
+    return await _news(request, "json")
+
+
+async def _news(request: Request, kind: str) -> Response:
+    """The next dates that are stored; those that are only computed have nothing to tell yet. Answered as to a stranger."""
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, _slug(request), None)
+        parts = await splits.with_what_goes_on(reader, series, None)
+        lines = [line for one in parts for line in await agenda.coming(reader, one, None, limit=FOLLOWED)]
+        lines.sort(key=lambda line: (line.details.starts_at, line.original_date))
+        found = [line.event for line in lines if line.event is not None][:FOLLOWED]
+        since = max(one.updated_at for one in parts)
+        changed = feeds.changed_at(found, reader.now, since)
+    public_url = request.app.state.settings.public_url
+    feed = series_feed.feed_of(series, public_url, kind, since)
+    return feeds.served_as(request, kind, feed, found, public_url, changed)
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])
+
+
+def _start(request: Request, series: Series) -> Instant | None:
+    """Where the list begins when later dates were asked for; None for what comes next."""
+    text = request.query_params.get("from", "")
+    if not text:
+        return None
+    try:
+        return instant_of(parse_date(text, series.zone_name), series.zone_name)
+    except InvalidInput:
+        return None

@@ -1,0 +1,244 @@
+"""From what was sent (JSON or a form) to what series are made of; problems under the names that were sent. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm
+from openmeet.domain.events import rules
+from openmeet.domain.events.all_day import end_after
+from openmeet.domain.events.differing import length_of
+from openmeet.domain.events.map_points import point_text
+from openmeet.domain.events.model import Details, Event
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.submissions import values_of_event
+from openmeet.domain.series.dates import length_in
+from openmeet.domain.series.edits import Edit, Rewritten
+from openmeet.domain.series.model import Scope, Timing
+from openmeet.recurrence.errors import FIELD, Code, RuleRefused
+from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
+from openmeet.recurrence.rule import Rule, parse_rule
+from openmeet.recurrence.structured import from_json
+from openmeet.web.series.schemas import EditWanted, RuleWanted, SeriesWanted, TimingWanted
+
+# The form's name of a field, and the name under which the API has it.
+NAMES = {
+    "starts": "startsLocal",
+    "ends": "endsLocal",
+    "time_zone": "timeZone",
+    "online_url": "onlineUrl",
+    "online_url_audience": "onlineUrlAudience",
+    "venue_name": "venue.name",
+    "postal_code": "venue.postalCode",
+    **{name: f"venue.{name}" for name in ("street", "locality", "region", "country")},
+    "point": "venue.latitude",
+}
+_TIMES = {"starts_local": "starts", "ends_local": "ends"}
+
+
+def rule_of(wanted: RuleWanted) -> Rule | None:
+    """RFC 5545 text, an object, or none. Raises RuleRefused."""
+    match wanted:
+        case None:
+            return None
+        case str():
+            return parse_rule(wanted)
+        case _:
+            return from_json(wanted)
+
+
+def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
+    """Dates as wall-clock time in the series' zone. Raises RuleRefused that names ``field``."""
+    try:
+        if len(set(texts)) > MAX_DATES:
+            # Looked at before a date is read: a list of any length is refused in a moment.
+            raise RuleRefused(Code.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
+        return [parse_date(text, zone) for text in texts]
+    except RuleRefused as wrong:
+        raise _under(wrong, field) from None
+
+
+def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
+    """The timing whose first date says this. Raises RuleRefused."""
+    zone = details.time_zone
+    added = dates_in(rdates, zone, "rdates")
+    rule = rule_of(recurrence)
+    if rule is None and not added:
+        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "Say how it comes again: a rule, or dates to add.")
+    made = pattern(
+        datetime.fromisoformat(details.starts_local),
+        zone,
+        rule,
+        left_out=dates_in(exdates, zone, "exdates"),
+        added=added,
+        is_all_day=details.is_all_day,
+    )
+    return Timing(made, length_in(details))
+
+
+def untitled(wanted: TimingWanted) -> SeriesWanted:
+    """A timing as a series that says nothing yet: for previews."""
+    return SeriesWanted(
+        title="Preview",
+        starts_local=wanted.starts_local,
+        ends_local=wanted.ends_local,
+        time_zone=wanted.time_zone,
+        recurrence=wanted.recurrence,
+        rdates=wanted.rdates,
+        exdates=wanted.exdates,
+    )
+
+
+def first_of(wanted: SeriesWanted) -> Details:
+    """What the first date says, judged by the rules of events. Raises InvalidForm."""
+    return _checked(
+        Submission(
+            title=wanted.title,
+            starts=wanted.starts_local,
+            ends=wanted.ends_local or "",
+            time_zone=wanted.time_zone,
+            description=wanted.description,
+            mode=wanted.mode,
+            **_place_of(wanted.venue),
+            online_url=wanted.online_url,
+            online_url_audience=wanted.online_url_audience,
+            capacity="" if wanted.capacity is None else str(wanted.capacity),
+            visibility=wanted.visibility,
+            **wanted.typed(),
+        ),
+        None,
+    )
+
+
+def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
+    """What the first date says, and when all of them are.
+
+    Raises InvalidForm with everything that is wrong, and RuleRefused where that is the rule or a date alone.
+    """
+    try:
+        first = first_of(wanted)
+    except InvalidForm as wrong:
+        raise InvalidForm(wrong.problems | _wrong_in_dates(wanted, wrong.problems)) from None
+    return first, timing_of(first, wanted.recurrence, wanted.rdates, wanted.exdates)
+
+
+def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str, str]:
+    """What can be said of rule and dates while the rest is wrong, too: without a zone no date can be read."""
+    found: dict[str, str] = {}
+    reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
+    if "timeZone" not in known:
+        reads += [
+            lambda: dates_in(wanted.rdates, wanted.time_zone, "rdates"),
+            lambda: dates_in(wanted.exdates, wanted.time_zone, "exdates"),
+        ]
+    for read in reads:
+        try:
+            read()
+        except RuleRefused as wrong:
+            found[wrong.field] = wrong.why
+    return found
+
+
+def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, known: Pattern) -> Edit:
+    """The edit that was sent, of a date that says ``before``. ``event``: that date where it is stored.
+
+    Raises InvalidForm and RuleRefused.
+    """
+    zone = known.zone_name or "UTC" if wanted.time_zone is UNSET else wanted.time_zone
+    rewritten = None
+    if not (wanted.recurrence is UNSET and wanted.rdates is UNSET and wanted.exdates is UNSET):
+        rewritten = Rewritten(
+            known.rule if wanted.recurrence is UNSET else rule_of(wanted.recurrence),
+            None if wanted.exdates is UNSET else tuple(sorted(set(dates_in(wanted.exdates, zone, "exdates")))),
+            None if wanted.rdates is UNSET else tuple(sorted(set(dates_in(wanted.rdates, zone, "rdates")))),
+        )
+    typed = _typed(wanted)
+    said, changed = None, frozenset[str]()
+    if typed and before is not None:
+        said, changed = said_by(typed, before, event)
+    return Edit(Scope(wanted.scope), wanted.original_date, said, changed, rewritten, wanted.drop_single_changes)
+
+
+def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
+    """What a date says after these fields of a form were changed, and which fields of ``Details`` that changes.
+
+    A new start takes the end along, unless that was sent, too. Raises InvalidForm.
+    """
+    keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
+    values = {**values_of_event(before), **typed}
+    said = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
+    if keeps_length:
+        assert before.ends_at is not None  # noqa: S101  # asked a line above
+        length = length_of(before) or 0
+        said = replace(said, ends_at=end_after(said.starts_at, length, said.time_zone, is_all_day=said.is_all_day))
+    # Nobody types links and pictures: they stay.
+    said = replace(said, links=before.links, picture=before.picture)
+    changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
+    if length_in(said) == length_in(before):
+        changed.discard("ends_at")
+    else:
+        changed.add("ends_at")
+    return said, frozenset(changed - {"starts_at"})
+
+
+def check_moved(wanted: EditWanted, edit: Edit, before: Details | None, now: Instant) -> None:
+    """A date that is moved into the past must be meant: it, or those behind it, were to come until now. Raises InvalidForm."""
+    if edit.said is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
+        return
+    is_of_many = edit.scope is not Scope.THIS
+    # Who tells all dates another hour may name one that is over.
+    if rules.starts_in_the_past(edit.said, before, now) and not (is_of_many and before.starts_at < now):
+        raise InvalidForm({"startsLocal": "This start is over. Send allowPast: true if that is right."})
+
+
+def _typed(wanted: EditWanted) -> dict[str, str]:
+    """The fields that were sent, as a form would bring them."""
+    found: dict[str, str] = {}
+    for name in (
+        "title",
+        "description",
+        "starts_local",
+        "ends_local",
+        "time_zone",
+        "mode",
+        "online_url",
+        "online_url_audience",
+        "capacity",
+        "visibility",
+    ):
+        value = getattr(wanted, name)
+        if value is not UNSET:
+            found[_TIMES.get(name, name)] = "" if value is None else str(value)
+    if wanted.venue is not UNSET:
+        found |= _place_of(wanted.venue)
+    return found | wanted.typed()
+
+
+def _place_of(place: Any) -> dict[str, str]:
+    return {
+        "venue_name": place.name,
+        "street": place.street,
+        "postal_code": place.postal_code,
+        "locality": place.locality,
+        "region": place.region,
+        "country": place.country,
+        "point": point_text(place.latitude, place.longitude),
+    }
+
+
+def _checked(typed: Submission, event: Event | None) -> Details:
+    try:
+        return rules.check(typed, event)
+    except InvalidForm as wrong:
+        raise InvalidForm({NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
+
+
+def _under(wrong: RuleRefused, field: str) -> RuleRefused:
+    """The same refusal, of another field."""
+    if wrong.field == FIELD:
+        wrong.field = field
+    return wrong

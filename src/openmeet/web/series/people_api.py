@@ -1,0 +1,195 @@
+"""The people of a series as JSON: who follows it, who goes to all of it, who gets it next."""
+
+import re
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.paging import packed, unpacked
+from openmeet.domain.series import actions, agenda, follower_queries, ownership, queries, standing_rsvps
+from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.users.queries import names as names_of
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
+from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.schemas import (
+    FollowerList,
+    FollowerShown,
+    HeirList,
+    HeirShown,
+    OfferedList,
+    OfferedSeries,
+    OfferShown,
+    OfferWanted,
+    SeriesShown,
+    Withdrawn,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+# Of a list by name: the name, as an address has it, and the id.
+_NAME_CURSOR = re.compile(r"([!-~]{0,4000}) ([!-~]{1,100})")
+
+_CURSOR = Parameter("cursor", "nextCursor of the page before")
+_LIMIT = Parameter("limit", f"People per page, 1 to {MAX_LIMIT}", shape=int)
+_WITHDRAW = Parameter("withdraw", "true: withdraw from every coming date, too", shape=bool)
+
+
+async def list_followers(request: Request) -> Response:
+    caller = caller_of(request)
+    limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        after = UserId(request.query_params.get("cursor", ""))
+        found = await follower_queries.named_followers(tx, series.id, after=after, limit=limit + 1)
+        count = await follower_queries.count_followers(tx, series.id)
+    shown = [FollowerShown(one.user_id, name or UNNAMED, one.notifications_enabled) for one, name in found[:limit]]
+    return json_response(FollowerList(shown, count, shown[-1].user_id if len(found) > limit else None))
+
+
+async def stop_going(request: Request) -> Response:
+    caller = caller_of(request)
+    wish = request.query_params.get("withdraw", "false")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("withdraw", "Say true or false.")
+    async with database_of(request).transaction() as tx:
+        count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=wish == "true")
+    return json_response(Withdrawn(count))
+
+
+async def list_heirs(request: Request) -> Response:
+    caller, limit = caller_of(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
+    after = None
+    if cursor := request.query_params.get("cursor", ""):
+        mark = unpacked(_NAME_CURSOR, cursor)
+        # PostgreSQL's text has no NUL.
+        after = (unquote(mark[1]).replace("\x00", ""), mark[2])
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        found = await ownership.candidates(tx, series, after=after, limit=limit + 1)
+    people = [HeirShown(user_id, name or UNNAMED) for user_id, name in found[:limit]]
+    user_id, name = found[limit - 1] if len(found) > limit else ("", "")
+    return json_response(HeirList(people, packed(f"{quote(name)} {user_id}") if user_id else None))
+
+
+async def offer(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, OfferWanted)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, slug_of(request))
+        made = await ownership.offer(tx, caller, series, UserId(body.user_id))
+    return json_response(OfferShown(made.to_id, iso(made.created_at)))
+
+
+async def list_offered(request: Request) -> Response:
+    caller, page = caller_of(request), paging(request)
+    async with database_of(request).reader() as reader:
+        read = await ownership.offered_to(reader, caller.user_id, page)
+        found, cursor = page.cut(read, lambda one: (one.created_at, one.series_id))
+        offers = await ownership.open_to(reader, caller.user_id, found)
+        names = await names_of(reader, [one.from_id for one, _ in offers])
+    shown = [
+        OfferedSeries(
+            series.slug, series.template.title, one.from_id, names.get(one.from_id) or UNNAMED, iso(one.created_at)
+        )
+        for one, series in offers
+    ]
+    return json_response(OfferedList(shown, cursor))
+
+
+async def drop_offer(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await agenda.visible(tx, slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, slug_of(request))
+        if series is None or not await ownership.take_back(tx, caller, series):
+            raise NotFound("There is no such offer.")
+    return Response(status_code=204)
+
+
+async def accept(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        await agenda.visible(tx, slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, slug_of(request))
+        if series is None:
+            raise NotFound("There is no such series.")
+        return await answer(request, tx, await ownership.accept(tx, caller, series))
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/series/{slug}/followers",
+        "listSeriesFollowers",
+        "Who follows the series, for its host",
+        list_followers,
+        {200: FollowerList},
+        parameters=(_CURSOR, _LIMIT),
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}/answer",
+        "stopGoingToSeries",
+        "Go to no later dates by oneself; with withdraw, to none that there are either",
+        stop_going,
+        {200: Withdrawn},
+        parameters=(_WITHDRAW,),
+        failures=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/series/{slug}/heirs",
+        "listSeriesHeirs",
+        "To whom the host can offer the series",
+        list_heirs,
+        {200: HeirList},
+        parameters=(CURSOR, _LIMIT),
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "GET",
+        "/api/my/series-offers",
+        "listMySeriesOffers",
+        "Series that the caller is offered to host",
+        list_offered,
+        {200: OfferedList},
+        parameters=(CURSOR, LIMIT),
+    ),
+    Operation(
+        "PUT",
+        "/api/series/{slug}/offer",
+        "offerSeries",
+        "Offer the series to another host",
+        offer,
+        {200: OfferShown},
+        OfferWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}/offer",
+        "dropSeriesOffer",
+        "Take the offer back, or do not take it",
+        drop_offer,
+        {204: None},
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/accept",
+        "acceptSeries",
+        "Host the series that one was offered",
+        accept,
+        {200: SeriesShown},
+        failures=(404, 422),
+    ),
+)

@@ -1,0 +1,159 @@
+"""The people of a series on pages: who follows it, who gets it next, and which series are one's own."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.series import (
+    actions,
+    agenda,
+    detection_queries,
+    follower_queries,
+    my_dates,
+    ownership,
+    queries,
+    visibility,
+)
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.users.queries import names as names_of
+from openmeet.recurrence.describe import describe
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PER_PAGE = 100
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/my/series", show_mine, methods=["GET"]),
+        Route("/series/{slug}/followers", show_followers, methods=["GET"]),
+        Route("/series/{slug}/hand-over", show_offer, methods=["GET"]),
+        Route("/series/{slug}/hand-over", offer, methods=["POST"]),
+        Route("/series/{slug}/hand-over/answer", answer, methods=["POST"]),
+    ]
+
+
+async def show_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        hosted = await queries.of_owner(reader, caller.user_id)
+        followed = await queries.followed_by(reader, caller.user_id)
+        gone_to = await queries.gone_to_by(reader, caller.user_id)
+        standing = await visibility.seen(reader, gone_to, caller.user_id)
+        mine = await my_dates.of_series(reader, [one.id for one in standing], caller.user_id)
+        seen = await visibility.seen(reader, followed, caller.user_id)
+        offers = await ownership.offered_to(reader, caller.user_id)
+        offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]
+        found = [one.is_open for one in await detection_queries.of_person(reader, caller.user_id)]
+    context = {
+        "found": sum(found),
+        "decided": len(found) - sum(found),
+        "hosted": [_line(one) for one in hosted],
+        "standing": [_line(one) | {"mine": mine[one.id]} for one in standing],
+        "followed": [_line(one) for one in seen if one.owner_id != caller.user_id],
+        "offered": [_line(one) for one in offered],
+    }
+    return page(request, "series/mine.html", context)
+
+
+async def show_followers(request: Request) -> Response:
+    caller = caller_of(request)
+    after = UserId(request.query_params.get("after", ""))
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, _slug(request))
+        found = await follower_queries.named_followers(tx, series.id, after=after, limit=PER_PAGE + 1)
+        count = await follower_queries.count_followers(tx, series.id)
+    shown = found[:PER_PAGE]
+    context = {
+        "series": series,
+        "address": _path(series),
+        "count": count,
+        "followers": [(name or UNNAMED, one.notifications_enabled) for one, name in shown],
+        "more": f"{_path(series)}/followers?after={quote(shown[-1][0].user_id)}" if len(found) > PER_PAGE else "",
+    }
+    return page(request, "series/followers.html", context)
+
+
+async def show_offer(request: Request) -> Response:
+    """To its host: whom to offer it. To who is offered it: the question."""
+    async with database_of(request).transaction() as tx:
+        return await _offer_page(request, tx, EMPTY)
+
+
+async def offer(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        series = await actions.lock_own(tx, caller, _slug(request))
+        if typed.get("wish") == "take_back":
+            await ownership.take_back(tx, caller, series)
+            return go(_path(series), said="offer_dropped")
+        try:
+            if not typed.get("to"):
+                raise InvalidForm({"to": "Choose somebody."})  # noqa: TRY301  # said beside the field, as the refusal
+            await ownership.offer(tx, caller, series, UserId(typed["to"]))
+        except (InvalidForm, Refused) as wrong:
+            problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
+            return await _offer_page(request, tx, typed_again(typed, problem), status=400)
+    return go(_path(series), said="series_offered")
+
+
+async def answer(request: Request) -> Response:
+    caller = caller_of(request)
+    wish = (await read_form(request)).get("wish", "")
+    async with database_of(request).transaction() as tx:
+        await agenda.visible(tx, _slug(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, _slug(request))
+        if series is None:
+            raise NotFound("There is no such series.")
+        if wish == "yes":
+            await ownership.accept(tx, caller, series)
+        elif not await ownership.take_back(tx, caller, series):
+            raise NotFound("There is no such offer.")
+    return go(_path(series), said="series_taken_over" if wish == "yes" else "offer_dropped")
+
+
+async def _offer_page(request: Request, tx: Transaction, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    series = await agenda.visible(tx, _slug(request), caller.user_id)
+    standing = await ownership.offered(tx, series.id)
+    if standing is not None and standing.to_id == caller.user_id:
+        name = (await names_of(tx, [series.owner_id])).get(series.owner_id) or UNNAMED
+        context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
+        return page(request, "series/take_over.html", context)
+    series = await actions.lock_own(tx, caller, series.slug)
+    to = "" if standing is None else (await names_of(tx, [standing.to_id])).get(standing.to_id) or UNNAMED
+    context = {
+        "series": series,
+        "address": _path(series),
+        "people": await ownership.candidates(tx, series),
+        "offered_to": to,
+        "typed": typed,
+        "unnamed": UNNAMED,
+    }
+    return page(request, "series/hand_over.html", context, status=status)
+
+
+def _line(series: Series) -> dict[str, object]:
+    return {
+        "path": _path(series),
+        "title": series.template.title,
+        "sentence": describe(series.timing.pattern),
+        "status": series.status.value,
+        "mine": None,
+    }
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"
+
+
+def _slug(request: Request) -> SeriesSlug:
+    return SeriesSlug(request.path_params["slug"])

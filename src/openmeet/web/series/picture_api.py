@@ -1,0 +1,77 @@
+"""A series' picture, as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import read_json
+from openmeet.domain.media import actions as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.series import agenda, pictures
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.media.edge import store_of
+from openmeet.web.media.schemas import PictureWanted
+from openmeet.web.media.words import check_alt
+from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.schemas import SeriesShown
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+
+async def put_picture(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, PictureWanted)
+    db = database_of(request)
+    async with db.reader() as reader:
+        # Nobody's picture is made anew for a series that they may not change.
+        await agenda.editable(reader, slug_of(request), caller.user_id)
+    alt = check_alt(wanted.alt)
+    key, made = await media.keep(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+    )
+    async with db.transaction() as tx:
+        series = await pictures.put(
+            tx,
+            caller,
+            slug_of(request),
+            Picture(key, alt, made.width, made.height),
+            expected_revision=expected_revision(request),
+        )
+        return await answer(request, tx, series)
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await pictures.remove(
+            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        )
+        return await answer(request, tx, series)
+
+
+_FAILURES = (403, 404, 412, 422)
+
+OPERATIONS = (
+    Operation(
+        "PUT",
+        "/api/series/{slug}/picture",
+        "putSeriesPicture",
+        "Show a picture with the series and its coming dates, but for those with one of their own",
+        put_picture,
+        {200: SeriesShown},
+        PictureWanted,
+        (IF_MATCH,),
+        failures=_FAILURES,
+        is_idempotent=True,
+    ),
+    Operation(
+        "DELETE",
+        "/api/series/{slug}/picture",
+        "removeSeriesPicture",
+        "Show no picture with the series",
+        remove_picture,
+        {200: SeriesShown},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

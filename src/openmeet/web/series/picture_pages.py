@@ -1,0 +1,67 @@
+"""The form for a series' picture."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.domain.series import agenda, pictures
+from openmeet.domain.series.model import Series
+from openmeet.web.media.uploads import form_of, save_sent
+from openmeet.web.series.api import slug_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/series/{slug}/picture", show, methods=["GET"]),
+        Route("/series/{slug}/picture", save, methods=["POST"]),
+        Route("/series/{slug}/picture/remove", remove, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    series = await _editable(request)
+    picture = series.template.picture
+    return _form(request, series, Typed({"alt": picture.alt if picture else ""}))
+
+
+async def save(request: Request) -> Response:
+    series = await _editable(request)
+    caller = caller_of(request)
+    again = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: pictures.put(tx, caller, series.slug, picture),
+        lambda tx, alt: pictures.describe(tx, caller, series.slug, alt),
+    )
+    if again is not None:
+        typed, status = again
+        return _form(request, series, typed, status=status)
+    return go(_path(series), said="picture_saved")
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await pictures.remove(tx, caller_of(request), slug_of(request))
+    return go(_path(series), said="picture_removed")
+
+
+async def _editable(request: Request) -> Series:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        return await agenda.editable(reader, slug_of(request), caller.user_id)
+
+
+def _form(request: Request, series: Series, typed: Typed, *, status: int = 200) -> Response:
+    address = _path(series)
+    context = {"series": series, **form_of(series.template.picture, address, back=address, typed=typed)}
+    return page(request, "series/picture.html", context, status=status)
+
+
+def _path(series: Series) -> str:
+    return f"/series/{quote(series.slug)}"

@@ -1,0 +1,217 @@
+"""Series, dates, previews and consequences as JSON for one viewer."""
+
+from dataclasses import asdict
+from urllib.parse import quote
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.http.json_names import json_name
+from openmeet.domain.attendance import capacity_change
+from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.model import Audience, public_place
+from openmeet.domain.series import (
+    agenda,
+    follower_queries,
+    impact,
+    materialize,
+    my_dates,
+    queries,
+    splits,
+)
+from openmeet.domain.series import (
+    undo as undoing,
+)
+from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.model import Held, Scope, Series, SeriesSlug, Timing
+from openmeet.domain.series.plan import Change, Plan
+from openmeet.domain.series.preview import Meaning
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.structured import to_json
+from openmeet.web.api.external_identity import sources_of
+from openmeet.web.events.shapes import venue_shown
+from openmeet.web.media.schemas import picture_shown
+from openmeet.web.series.schemas import (
+    Consequences,
+    DateChange,
+    DateMade,
+    DatePreview,
+    DateShown,
+    DateTouched,
+    MyDatesShown,
+    Preview,
+    SeriesShown,
+    UndoShown,
+)
+
+
+async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesShown:
+    """The series as this viewer sees it: the link to join is for the host, and for everybody where the host said so."""
+    template, pattern = series.template, series.timing.pattern
+    before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+    origin = await splits.leads_to(reader, series, before, viewer)
+    behind = await splits.behind(reader, series, viewer)
+    follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
+    going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
+    mine = None if viewer is None else (await my_dates.of_series(reader, [series.id], viewer))[series.id]
+    can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+    (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
+    undo = await undoing.open_undo(reader, series) if can_edit else None
+    is_host = can_edit or viewer == series.owner_id
+    # From when on the link is shown is counted from each date: a series has no such moment.
+    is_open = template.online_url_audience is Audience.EVERYONE and template.online_url_from is None
+    place = template.venue if is_host else public_place(template.venue, template.place_audience)
+    return SeriesShown(
+        slug=series.slug,
+        url=f"{public_url}/series/{quote(series.slug)}",
+        title=template.title,
+        description=template.description,
+        picture=picture_shown(template.picture, public_url),
+        sentence=describe(pattern),
+        rule=None if pattern.rule is None else str(pattern.rule),
+        structured=None if pattern.rule is None else to_json(pattern.rule),
+        rdates=list(map(original_text, pattern.added)),
+        exdates=list(map(original_text, pattern.left_out)),
+        starts_local=original_text(pattern.start),
+        time_zone=series.zone_name,
+        duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
+        mode=template.mode.value,
+        venue=venue_shown(place),
+        online_url=(template.online_url or None) if is_host or is_open else None,
+        online_url_audience=template.online_url_audience.value,
+        is_all_day=pattern.is_all_day,
+        place_audience=template.place_audience.value,
+        online_url_from=template.online_url_from,
+        door_note=(template.door_note or None) if is_host else None,
+        door_audience=template.door_audience.value,
+        ticket_url=template.tickets.url or None,
+        price=template.tickets.price,
+        access=[one.value for one in template.accessibility.features],
+        access_note=template.accessibility.note,
+        categories=[one.value for one in template.categories],
+        tags=list(template.tags),
+        languages=list(template.languages),
+        capacity=template.capacity,
+        visibility=series.visibility.value,
+        publish=series.policy.value,
+        status=series.status.value,
+        status_reason=series.status_reason,
+        host_id=series.owner_id,
+        continues=None if origin is None else origin.slug,
+        continued_by=[one.slug for one in behind],
+        group_id=None if series.group is None else series.group.id,
+        can_edit=can_edit,
+        can_undo=None if undo is None else UndoShown(undo.act, iso(undo.expires_at)),
+        is_following=follows is not None,
+        notifies=follows is not None and follows.notifications_enabled,
+        is_going_to_all=going is not None,
+        my_dates=None if mine is None else MyDatesShown(**asdict(mine)),
+        is_read_only=series.is_read_only,
+        source=source,
+        revision=series.revision,
+        created_at=iso(series.created_at),
+        updated_at=iso(series.updated_at),
+    )
+
+
+def date_shown(slug: SeriesSlug, line: Line, now: Instant, public_url: str) -> DateShown:
+    """One date of the series with this address; the address of a computed one stores it."""
+    event, details = line.event, line.details
+    address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
+    return DateShown(
+        original_date=line.original_date,
+        is_stored=event is not None,
+        slug=event.slug if event else None,
+        url=f"{public_url}/{address}",
+        title=details.title,
+        starts_at=iso(details.starts_at),
+        ends_at=None if details.ends_at is None else iso(details.ends_at),
+        starts_local=details.starts_local,
+        time_zone=details.time_zone,
+        status=event.status.value if event else "scheduled",
+        status_reason=event.status_reason if event else "",
+        is_over=line.is_over(now),
+        differs_in=list(map(json_name, line.differs_in)),
+        capacity=details.capacity,
+        going=line.counts.going,
+        my_status=line.mine.status.value if line.mine else None,
+        revision=event.revision if event else None,
+    )
+
+
+def preview_of(timing: Timing, meaning: Meaning) -> Preview:
+    """What a rule means, for programs."""
+    pattern = timing.pattern
+    length = 0 if timing.length is None else round(timing.length.total_seconds() * 1_000_000)
+    return Preview(
+        sentence=meaning.sentence,
+        rule=None if pattern.rule is None else str(pattern.rule),
+        structured=None if pattern.rule is None else to_json(pattern.rule),
+        dates=[
+            DatePreview(
+                original_date=original_text(one.original),
+                starts_at=iso(one.at),
+                ends_at=None if timing.length is None else iso(Instant(one.at + length)),
+                starts_local=original_text(one.starts),
+                instead_of=None if one.instead_of is None else original_text(one.instead_of),
+            )
+            for one in meaning.dates
+        ],
+        is_endless=meaning.is_endless,
+        last_starts_at=None if meaning.last is None else iso(meaning.last.at),
+        silent_months=[f"{month:%Y-%m}" for month in meaning.silent],
+        start_fits=meaning.start_fits,
+        better_start=None if meaning.better_start is None else original_text(meaning.better_start),
+        exdates_without_date=[original_text(one) for one in meaning.idle],
+    )
+
+
+async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequences:
+    """What the plan does, counted."""
+    changed = plan.dates_changed
+    made = await materialize.made_by(reader, series, plan)
+    reached = await impact.reached(reader, series, plan, makes_dates=bool(made))
+    lowered = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
+    return Consequences(
+        scope=plan.scope.value,
+        dates_changed=len(changed),
+        dates_unchanged=len(plan.changes) - len(changed),
+        answers_kept=plan.answers_kept,
+        single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
+        people_told=reached.told,
+        people_mailed=reached.mailed,
+        changes=[_change(one) for one in changed],
+        stranded=[_touched(held) for held in plan.stranded],
+        vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],
+        made=[DateMade(original_text(one.original), iso(one.at)) for one in made],
+        sentence_before=describe(series.timing.pattern),
+        sentence_after=describe(plan.timing.pattern),
+        makes_new_series=plan.scope is Scope.FOLLOWING,
+        revision=series.revision,
+        people_over_limit=lowered.over,
+        parties_too_large=lowered.stuck,
+    )
+
+
+def _change(one: Change) -> DateChange:
+    before = details_in(one.event)
+    place = one.event.place_in_series
+    return DateChange(
+        original_date=place.original_date if place else one.original_date,
+        new_original_date=one.original_date,
+        slug=one.event.slug,
+        starts_at=iso(before.starts_at),
+        new_starts_at=iso(one.details.starts_at),
+        fields=list(map(json_name, differing(one.details, before))),
+        keeps_own=list(map(json_name, one.overridden)),
+        answers=one.answers,
+    )
+
+
+def _touched(held: Held) -> DateTouched:
+    event = held.event
+    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    place = event.place_in_series
+    return DateTouched(place.original_date if place else "", event.slug, iso(event.starts_at), held.answers)

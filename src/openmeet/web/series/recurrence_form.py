@@ -1,0 +1,258 @@
+"""How an event comes again, as a form asks for it: plain choices that follow from the start, or one's own; and an end. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm, InvalidInput
+from openmeet.domain.events.all_day import at_midnight
+from openmeet.domain.events.model import Details
+from openmeet.domain.series.dates import length_in
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.preview import Meaning, meaning_of
+from openmeet.i18n import formatting
+from openmeet.recurrence.choices import plain_choices
+from openmeet.recurrence.describe import WEEKDAYS, describe
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.recurrence.pattern import Pattern, pattern
+from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
+from openmeet.recurrence.wall_time import is_zone, parse_local
+
+CUSTOM = "custom"
+PREVIEWED = 5
+
+LABELS = {"repeats": "Repeats", "custom_every": "Every", "ends_on": "Last day", "ends_after": "Number of dates"}
+FIELDS = (
+    "repeats",
+    "custom_every",
+    "custom_unit",
+    "custom_monthly",
+    "ends_how",
+    "ends_on",
+    "ends_after",
+    *(f"custom_day_{day}" for day in DAYS),
+)
+
+UNITS = (("DAILY", "days"), ("WEEKLY", "weeks"), ("MONTHLY", "months"), ("YEARLY", "years"))
+DAY_CHOICES = tuple(zip(DAYS, WEEKDAYS, strict=True))
+
+# Before a start is chosen; what they leave open, the start decides.
+_BEFORE_A_START = (
+    ("FREQ=WEEKLY", "Every week"),
+    ("FREQ=WEEKLY;INTERVAL=2", "Every two weeks"),
+    ("FREQ=MONTHLY", "Every month, on that day"),
+    ("FREQ=DAILY", "Every day"),
+    ("FREQ=YEARLY", "Every year"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form shows. ``notes`` are sentences about dates that do not exist and a start that does not fit."""
+
+    options: list[tuple[str, str, str]]
+    chosen: str
+    meaning: Meaning | None
+    dates: list[str]
+    notes: list[str]
+    units: tuple[tuple[str, str], ...] = UNITS
+    weekdays: tuple[tuple[str, str], ...] = DAY_CHOICES
+    template: str = "series/repeats.html"
+
+
+def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
+    """The rule that a form asks for; None where the event happens once. Raises InvalidForm."""
+    wish = typed.get("repeats", "")
+    if not wish:
+        return None
+    try:
+        rule = _custom(typed, start) if wish == CUSTOM else parse_rule(wish)
+        match typed.get("ends_how", "never"):
+            case "on":
+                rule = replace(rule, count=None, until=until_date(_day(typed.get("ends_on", ""))))
+            case "after":
+                rule = replace(rule, until=None, count=_number(typed.get("ends_after", ""), "ends_after", 10_000))
+            case _:
+                rule = replace(rule, until=None, count=None)
+        # Through the one parser: what it would not take in a file is not taken from a form.
+        return parse_rule(str(rule))
+    except RuleRefused as wrong:
+        raise InvalidForm({"repeats": wrong.why}) from None
+
+
+def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
+    """The timing of a series whose first date says this; None where the event happens once. Raises InvalidForm."""
+    start = datetime.fromisoformat(details.starts_local)
+    rule = rule_typed(typed, start)
+    if rule is None:
+        return None
+    timing = Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
+    try:
+        meaning_of(timing, details.starts_at, 1)
+    except RuleRefused as wrong:
+        raise InvalidForm({"repeats": wrong.why}) from None
+    return timing
+
+
+def asked(typed: Mapping[str, str], now: Instant) -> Asked:
+    """What to show for what was typed so far, right or wrong: whatever is wrong has its sentence elsewhere."""
+    start, zone = _start(typed), typed.get("time_zone", "")
+    chosen = typed.get("repeats", "")
+    if start is None or not is_zone(zone):
+        return Asked(
+            [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, None, [], []
+        )
+    plain = [(str(rule), _words(start, zone, rule), "") for rule in plain_choices(start)]
+    chosen = _spelt_out(chosen, start)
+    values = {value for value, _, _ in plain}
+    if chosen and chosen != CUSTOM and chosen not in values:
+        plain += _kept(start, zone, chosen)
+    meaning, dates, notes = _meaning({**typed, "repeats": chosen}, start, zone, now)
+    return Asked([*_once(), *plain, _own()], chosen, meaning, dates, notes)
+
+
+def values_of(known: Pattern) -> dict[str, str]:
+    """What the form shows for a series as it is."""
+    rule = known.rule
+    if rule is None:
+        return {"repeats": "", "ends_how": "never"}
+    values = {"repeats": _spelt_out(str(replace(rule, count=None, until=None)), known.start), "ends_how": "never"}
+    if rule.count is not None:
+        values |= {"ends_how": "after", "ends_after": str(rule.count)}
+    if rule.until is not None:
+        values |= {"ends_how": "on", "ends_on": rule.until.at.date().isoformat()}
+    return values
+
+
+def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
+    """Whether a form asks for another rule than the one it was opened with."""
+    before = values_of(known)
+    typed = {**typed, "repeats": _spelt_out(typed.get("repeats", before["repeats"]), known.start)}
+    names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
+    return any(typed.get(name, before.get(name, "")) != before.get(name, "") for name in names)
+
+
+def _once() -> list[tuple[str, str, str]]:
+    return [("", "Happens once", "")]
+
+
+def _own() -> tuple[str, str, str]:
+    return (CUSTOM, "Custom …", "")
+
+
+def _spelt_out(text: str, start: datetime) -> str:
+    """A choice that left its day to the start, as the same choice reads with that start; anything else as it is."""
+    return dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True)).get(text, text)
+
+
+def _same(start: datetime) -> list[str]:
+    """The choices before a start was known, as they read with it; in their order."""
+    weekday = (Weekday(start.weekday()),)
+    rules = (
+        Rule("WEEKLY", by_day=weekday),
+        Rule("WEEKLY", interval=2, by_day=weekday),
+        Rule("MONTHLY", by_month_day=(start.day,)),
+        Rule("DAILY"),
+        Rule("YEARLY"),
+    )
+    return [str(rule) for rule in rules]
+
+
+def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
+    """A choice that belongs to another start, or came from elsewhere, stays a choice."""
+    try:
+        return [(text, _words(start, zone, parse_rule(text)), "")]
+    except InvalidInput:
+        return []
+
+
+def _words(start: datetime, zone: str, rule: Rule) -> str:
+    # Of whole days no time is said.
+    return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
+
+
+def _meaning(
+    typed: Mapping[str, str], start: datetime, zone: str, now: Instant
+) -> tuple[Meaning | None, list[str], list[str]]:
+    try:
+        rule = rule_typed(typed, start)
+        if rule is None:
+            return None, [], []
+        meaning = meaning_of(Timing(pattern(start, zone, rule, is_all_day=_is_of_days(typed)), None), now, PREVIEWED)
+    except InvalidInput:
+        return None, [], []
+    dates = [f"{formatting.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
+    if not _is_of_days(typed):
+        dates = [f"{day}, {formatting.clock(one.starts)}" for day, one in zip(dates, meaning.dates, strict=True)]
+    notes = [
+        f"On {formatting.short_day(one.starts)} {one.starts.year} there is no {formatting.clock(one.instead_of)}, because the clocks go"
+        f" forward: it begins at {formatting.clock(one.starts)}."
+        for one in meaning.skipped_hours[:1]
+        if one.instead_of is not None
+    ]
+    if len(meaning.skipped_hours) > 1:
+        notes[0] = notes[0][:-1] + ", and likewise in later years."
+    if meaning.silent:
+        months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
+        notes.append(
+            f"That day does not exist in {months}{' and others' if len(meaning.silent) > 3 else ''}: no date then."
+        )
+    if not meaning.start_fits:
+        notes.append(
+            "The start does not fit the rule. It counts as a date all the same" + _otherwise(meaning.better_start)
+        )
+    return meaning, dates, notes
+
+
+def _otherwise(better: datetime | None) -> str:
+    return (
+        "."
+        if better is None
+        else f"; choose {formatting.short_day(better)} {better.year} as the start if that is not meant."
+    )
+
+
+def _custom(typed: Mapping[str, str], start: datetime) -> Rule:
+    unit = typed.get("custom_unit", "WEEKLY")
+    if unit not in dict(UNITS):
+        raise InvalidForm({"repeats": "Choose days, weeks, months or years."})
+    every = _number(typed.get("custom_every", "") or "1", "custom_every", 1_000)
+    rule = Rule(unit, interval=every)
+    if unit == "WEEKLY":
+        days = tuple(Weekday(number) for number, day in enumerate(DAYS) if typed.get(f"custom_day_{day}"))
+        return replace(rule, by_day=days or (Weekday(start.weekday()),))
+    if unit == "MONTHLY":
+        match typed.get("custom_monthly", "day"):
+            case "nth":
+                return replace(rule, by_day=(Weekday(start.weekday(), (start.day - 1) // 7 + 1),))
+            case "last":
+                return replace(rule, by_day=(Weekday(start.weekday(), -1),))
+            case _:
+                return replace(rule, by_month_day=(start.day,))
+    return rule
+
+
+def _number(text: str, field: str, most: int) -> int:
+    if not (text.strip().isascii() and text.strip().isdigit()) or not 1 <= int(text.strip()[:9]) <= most:
+        raise InvalidForm({field: f"Write a whole number from 1 to {most:,}."})
+    return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidForm({"ends_on": "Say on which day it ends."}) from None
+
+
+def _is_of_days(typed: Mapping[str, str]) -> bool:
+    return bool(typed.get("all_day"))
+
+
+def _start(typed: Mapping[str, str]) -> datetime | None:
+    starts = typed.get("starts", "")
+    try:
+        return parse_local(at_midnight(starts) if _is_of_days(typed) else starts, "starts")
+    except InvalidInput:
+        return None

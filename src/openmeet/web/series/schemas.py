@@ -1,0 +1,469 @@
+"""A series, its dates and what is asked of them as JSON."""
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from openmeet.web.api.external_identity import RecordSource
+from openmeet.web.events.schemas import AboutEdit, AboutWanted, AudienceName, SaidOfDates
+from openmeet.web.events.shapes import AnswerStatusName, ModeName, StatusName, VenueShape, VisibilityName
+from openmeet.web.media.schemas import PictureShown
+
+PolicyName = Literal["next", "window", "none"]
+SeriesStatusName = Literal["active", "paused", "cancelled"]
+ScopeName = Literal["this", "following", "all"]
+
+# RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (docs of ``recurrence.structured``), or null: single dates only.
+RuleWanted = str | dict[str, Any] | None
+
+
+class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """When a series meets. ``startsLocal`` and ``endsLocal`` are of the first date, wall-clock times in ``timeZone``.
+
+    ``rdates`` are dates added and ``exdates`` dates left out: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
+    """
+
+    starts_local: str
+    ends_local: str | None = None
+    time_zone: str
+    recurrence: RuleWanted = None
+    rdates: list[str] = []
+    exdates: list[str] = []
+
+
+class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records.
+
+    ``group``: the slug of the group that it belongs to; nobody sees more of it than of the group.
+    """
+
+    # The fields of ``TimingWanted``: a struct has one base.
+    starts_local: str
+    ends_local: str | None = None
+    time_zone: str
+    recurrence: RuleWanted = None
+    rdates: list[str] = msgspec.field(default_factory=list)
+    exdates: list[str] = msgspec.field(default_factory=list)
+    title: str
+    description: str = ""
+    mode: ModeName = "in_person"
+    venue: VenueShape = msgspec.field(default_factory=VenueShape)
+    online_url: str = ""
+    online_url_audience: AudienceName = "attendees"
+    capacity: int | None = None
+    visibility: VisibilityName = "public"
+    publish: PolicyName = "next"
+    group: str | None = None
+
+
+class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How an event comes again; everything else is as the event says."""
+
+    recurrence: RuleWanted
+    rdates: list[str] = []
+    exdates: list[str] = []
+    publish: PolicyName = "next"
+
+
+class EventAdded(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The event that becomes a date."""
+
+    event: str
+
+
+class DatePreview(msgspec.Struct, rename="camel"):
+    """A date to be. ``insteadOf`` is the wall-clock time that does not exist that day; the clocks go forward then."""
+
+    original_date: str
+    starts_at: str
+    ends_at: str | None
+    starts_local: str
+    instead_of: str | None
+
+
+class Preview(msgspec.Struct, rename="camel"):
+    """What a rule means. ``silentMonths`` are months (``2027-02``) in which the rule's day does not exist.
+
+    ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names, null if
+
+    that is years ahead.
+    ``exdatesWithoutDate`` leave nothing out: the series has no date at that time.
+    """
+
+    sentence: str
+    rule: str | None
+    structured: dict[str, Any] | None
+    dates: list[DatePreview]
+    is_endless: bool
+    last_starts_at: str | None
+    silent_months: list[str]
+    start_fits: bool
+    better_start: str | None
+    exdates_without_date: list[str]
+
+
+class UndoShown(msgspec.Struct, rename="camel"):
+    """What the host did last, which can be taken back until then."""
+
+    act: str
+    until: str
+
+
+class MyDatesShown(msgspec.Struct, rename="camel"):
+    """The coming stored dates that take place and that the caller may see, by what they said to them.
+
+    ``limited``: dates with limited places that they have not answered; ``unanswered``: the others that they have not answered.
+    """
+
+    dates: int
+    going: int
+    waitlisted: int
+    pending: int
+    limited: int
+    unanswered: int
+
+
+class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
+    """A series. ``sentence`` says the rule in words, ``rule`` as RFC 5545 does, ``structured`` as an object.
+
+    ``isGoingToAll``: new dates are answered with "going" for the caller; ``myDates`` counts what they go to, null for nobody signed in.
+    """
+
+    slug: str
+    url: str
+    title: str
+    description: str
+    picture: PictureShown | None
+    sentence: str
+    rule: str | None
+    structured: dict[str, Any] | None
+    rdates: list[str]
+    exdates: list[str]
+    starts_local: str
+    time_zone: str
+    duration_seconds: int | None
+    mode: ModeName
+    venue: VenueShape
+    online_url: str | None
+    online_url_audience: AudienceName
+    capacity: int | None
+    visibility: VisibilityName
+    publish: PolicyName
+    status: SeriesStatusName
+    status_reason: str
+    host_id: str
+    continues: str | None
+    continued_by: list[str]
+    group_id: str | None
+    can_edit: bool
+    can_undo: UndoShown | None
+    is_following: bool
+    notifies: bool
+    is_going_to_all: bool
+    my_dates: MyDatesShown | None
+    is_read_only: bool
+    source: RecordSource
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class SeriesList(msgspec.Struct, rename="camel"):
+    """One's own series, the newest first; ``cursor`` is null on the last page."""
+
+    series: list[SeriesShown]
+    cursor: str | None
+
+
+class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
+    """A date of a series. ``originalDate`` is its name for ever; ``slug`` is null while it is computed only.
+
+    ``differsIn``: what it says on purpose otherwise than its series.
+    """
+
+    original_date: str
+    is_stored: bool
+    slug: str | None
+    url: str
+    title: str
+    starts_at: str
+    ends_at: str | None
+    starts_local: str
+    time_zone: str
+    status: StatusName
+    status_reason: str
+    is_over: bool
+    differs_in: list[str]
+    capacity: int | None
+    going: int
+    my_status: AnswerStatusName | None
+    revision: int | None
+
+
+class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """One more date beside those of the rule: its wall-clock start in the series' zone."""
+
+    starts_local: str
+    is_silent: bool = False
+
+
+class DateList(msgspec.Struct, rename="camel"):
+    """Dates in order. ``cursor`` leads to the dates after them, ``next`` is the instant of the first of those; null where this is all."""
+
+    dates: list[DateShown]
+    next: str | None
+    cursor: str | None
+
+
+class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What shall be different, and how far that reaches. Fields that are left out stay.
+
+    ``originalDate`` names the date that was edited: needed for ``this`` and ``following``, and where times change. ``recurrence``
+    is another rule. ``expectedDateRevision``: refused when that date was changed since. A new start that is over is refused without
+    ``allowPast``, and so is one further ahead than dates can be opened (``TooFarAhead``).
+    """
+
+    scope: ScopeName
+    original_date: str | None = None
+    title: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    starts_local: str | UnsetType = UNSET
+    ends_local: str | UnsetType | None = UNSET
+    time_zone: str | UnsetType = UNSET
+    mode: ModeName | UnsetType = UNSET
+    venue: VenueShape | UnsetType = UNSET
+    online_url: str | UnsetType = UNSET
+    online_url_audience: AudienceName | UnsetType = UNSET
+    capacity: int | UnsetType | None = UNSET
+    visibility: VisibilityName | UnsetType = UNSET
+    recurrence: str | dict[str, Any] | UnsetType | None = UNSET
+    rdates: list[str] | UnsetType = UNSET
+    exdates: list[str] | UnsetType = UNSET
+    drop_single_changes: bool = False
+    is_silent: bool = False
+    expected_date_revision: int | None = None
+    allow_past: bool = False
+
+
+class DateChange(msgspec.Struct, rename="camel"):
+    """One stored date before and after. ``fields``: what changes; ``keepsOwn``: what it keeps of its own."""
+
+    original_date: str
+    new_original_date: str
+    slug: str
+    starts_at: str
+    new_starts_at: str
+    fields: list[str]
+    keeps_own: list[str]
+    answers: int
+
+
+class DateTouched(msgspec.Struct, rename="camel"):
+    """A date that has no place in the rule any more."""
+
+    original_date: str
+    slug: str
+    starts_at: str
+    answers: int
+
+
+class DateMade(msgspec.Struct, rename="camel"):
+    """A date that was none before, or only a computed one."""
+
+    original_date: str
+    starts_at: str
+
+
+class Consequences(msgspec.Struct, rename="camel"):
+    """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
+
+    ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
+    go. ``made``: dates of the next two months that are new. ``peopleTold``: how many would hear of it,
+    once each; ``peopleMailed``: to how many of them a mail goes, too, at once or in their digest: of another time or place, not of another
+    description. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
+    """
+
+    scope: ScopeName
+    dates_changed: int
+    dates_unchanged: int
+    answers_kept: int
+    single_changes_kept: int
+    people_told: int
+    people_mailed: int
+    changes: list[DateChange]
+    stranded: list[DateTouched]
+    vanishing: list[DateTouched]
+    made: list[DateMade]
+    sentence_before: str
+    sentence_after: str
+    makes_new_series: bool
+    revision: int
+    people_over_limit: int
+    parties_too_large: int
+
+
+class EditDone(msgspec.Struct, rename="camel"):
+    """The series that the edited dates belong to now (another one after ``following``), and what was done."""
+
+    series: SeriesShown
+    consequences: Consequences
+
+
+class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Dates by their names."""
+
+    dates: list[str]
+    is_silent: bool = False
+
+
+class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the series.
+
+    Both ends of a range are included: names of dates, or plain days (``2027-03-30``). Of several dates, those that are called off already
+    stay as they are.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "reason": "The library is closed that day.",
+        "dates": ["2027-03-02T18:00:00"],
+    }
+
+    reason: str = ""
+    dates: list[str] | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+    is_silent: bool = False
+
+
+class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What is brought back, named as for a cancellation."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"fromDate": "2027-03-02T18:00:00", "toDate": "2027-03-30T18:00:00"}
+
+    dates: list[str] | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+    is_silent: bool = False
+
+
+class Reason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Why; shown to everybody."""
+
+    reason: str = ""
+    is_silent: bool = False
+
+
+class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How a series goes on; without a body, those whom it concerns are told."""
+
+    is_silent: bool = False
+
+
+class Changed(msgspec.Struct, rename="camel"):
+    """The series afterwards, and how many dates were changed."""
+
+    series: SeriesShown
+    dates_changed: int
+
+
+class FollowWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """``notifies``: hear of new, moved and cancelled dates."""
+
+    notifies: bool = True
+
+
+class FollowShown(msgspec.Struct, rename="camel"):
+    """How the caller follows the series."""
+
+    is_following: bool
+    notifies: bool
+
+
+class AnswerAll(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """One reply for every coming date; ``skipLimited`` leaves out dates with a limited number of places."""
+
+    reply: Literal["going", "interested", "declined"]
+    skip_limited: bool = False
+
+
+class AnswerOutcome(msgspec.Struct, rename="camel"):
+    """What became of the reply to one date: a status, or the name of the refusal with a sentence."""
+
+    original_date: str
+    slug: str
+    status: AnswerStatusName | None
+    refused: str | None
+    why: str | None
+
+
+class AnswersShown(msgspec.Struct, rename="camel"):
+    """Every date that was answered, in order."""
+
+    dates: list[AnswerOutcome]
+
+
+class FollowerShown(msgspec.Struct, rename="camel"):
+    """Somebody who follows the series; ``notifies``: and wants to hear of it."""
+
+    user_id: str
+    name: str
+    notifies: bool
+
+
+class FollowerList(msgspec.Struct, rename="camel"):
+    """A page of followers, and how many there are."""
+
+    followers: list[FollowerShown]
+    count: int
+    next_cursor: str | None
+
+
+class Withdrawn(msgspec.Struct, rename="camel"):
+    """From how many dates the caller withdrew."""
+
+    withdrawn: int
+
+
+class HeirShown(msgspec.Struct, rename="camel"):
+    """Somebody who is part of the series."""
+
+    user_id: str
+    name: str
+
+
+class HeirList(msgspec.Struct, rename="camel"):
+    """To whom the series can be offered, by name. ``cursor`` is null on the last page."""
+
+    people: list[HeirShown]
+    cursor: str | None
+
+
+class OfferWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who is to host the series."""
+
+    user_id: str
+
+
+class OfferedSeries(msgspec.Struct, rename="camel"):
+    """A series that the caller may take over (``acceptSeries``) or leave (``dropSeriesOffer``), and who offers it."""
+
+    slug: str
+    title: str
+    host_id: str
+    host_name: str
+    created_at: str
+
+
+class OfferedList(msgspec.Struct, rename="camel"):
+    """The oldest first; ``cursor`` is null on the last page."""
+
+    offers: list[OfferedSeries]
+    cursor: str | None
+
+
+class OfferShown(msgspec.Struct, rename="camel"):
+    """Who has been offered the series, and when."""
+
+    user_id: str
+    created_at: str

@@ -1,0 +1,1 @@
+"""Signing in and out: e-mail code, PDS password, AT Protocol OAuth."""

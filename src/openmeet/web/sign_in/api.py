@@ -1,0 +1,166 @@
+"""Sessions for programs: a code by e-mail, or the password of one's own repository, for a bearer token."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import DAY, MINUTE, SECOND
+from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.sign_in import actions, rules
+from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
+from openmeet.domain.users.queries import by_id
+from openmeet.domain.users.rules import check_name
+from openmeet.i18n.formatting import iso
+from openmeet.network.repositories import leaving
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.sign_in import limits, sign_out
+from openmeet.web.sign_in.password import PasswordSignIn
+from openmeet.web.site import session as edge
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_REVOKE = Parameter(
+    "revoke",
+    "true: end this site’s sessions at the servers of the caller’s accounts, too; nothing is published until they sign in there again",
+    shape=bool,
+)
+
+
+class CodeWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who wants a code. ``displayName`` is used when the address is new here."""
+
+    email: str
+    display_name: str = ""
+
+
+class CodeSent(msgspec.Struct, rename="camel"):
+    """Answer the code with this challenge."""
+
+    challenge_id: str
+    expires_at: str
+
+
+class SessionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Either ``challengeId`` and ``code``, or ``handle`` and ``password``."""
+
+    challenge_id: str = ""
+    code: str = ""
+    handle: str = ""
+    password: str = ""
+
+
+class SessionPerson(msgspec.Struct, rename="camel"):
+    """Whose session it is."""
+
+    id: str
+    display_name: str
+
+
+class SessionOpened(msgspec.Struct, rename="camel"):
+    """``token`` goes into ``Authorization: Bearer …``; it is shown this once."""
+
+    token: str
+    expires_at: str
+    person: SessionPerson
+
+
+async def send_code(request: Request) -> Response:
+    wanted = await read_json(request, CodeWanted)
+    email = rules.check_email(wanted.email)
+    name = check_name(wanted.display_name) if wanted.display_name else ""
+    await limits.spend_on(request, limits.CODES)
+    async with database_of(request).transaction() as tx:
+        challenge = await actions.ask_for_code(tx, email, display_name=name)
+    return json_response(CodeSent(challenge.id, iso(challenge.expires_at)), 202)
+
+
+async def open_session(request: Request) -> Response:
+    wanted = await read_json(request, SessionWanted)
+    db = database_of(request)
+    if wanted.challenge_id and not wanted.handle:
+        await limits.spend_on(request, limits.CODE_TRIES)
+        async with db.transaction() as tx:
+            answered = await actions.answer_code(
+                tx, request.app.state.code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
+            )
+        if answered.is_used_up:
+            raise TooMany(f"{actions.USED_UP} Try again tomorrow.", after_seconds=DAY / SECOND)
+        if answered.session is None:
+            raise actions.wrong_code(answered)
+        session = answered.session
+    elif wanted.handle and wanted.password:
+        sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+        if sign_in is None:
+            raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
+        await limits.spend_on_password(request, wanted.handle)
+        handle, address = wanted.handle.strip().removeprefix("@"), limits.visitors_address(request)
+        user_id = await sign_in(db, handle, wanted.password, address)
+        async with db.transaction() as tx:
+            session = await actions.open_session(tx, user_id, SessionKind.API)
+    else:
+        raise InvalidInput("", "Send either challengeId and code, or handle and password.")
+    async with db.reader() as reader:
+        user = await by_id(reader, session.user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    person = SessionPerson(user.id, user.display_name)
+    return json_response(SessionOpened(session.token, iso(session.expires_at), person), 201)
+
+
+async def show_session(request: Request) -> Response:
+    caller = caller_of(request)
+    return json_response(SessionPerson(caller.user_id, caller.display_name))
+
+
+async def close_session(request: Request) -> Response:
+    caller, wish = caller_of(request), request.query_params.get("revoke", "false")
+    if wish not in {"true", "false"}:
+        raise InvalidInput("revoke", "Say true or false.")
+    async with database_of(request).transaction() as tx:
+        await actions.close_session(tx, edge.bearer_of(request))
+        request.state.ended = await leaving.forget_all(tx, caller.user_id) if wish == "true" else []
+    return Response(status_code=204)
+
+
+async def _tell_servers(request: Request, response: Response) -> Response:
+    """Behind the commit; where the answer of a request that was sent twice is given again, nothing is left to tell."""
+    await sign_out.tell_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
+    return response
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/session/code",
+        "sendCode",
+        f"Send a code of eight letters and digits to an e-mail address; it works once, for {CODE_LIFE // MINUTE} minutes",
+        send_code,
+        {202: CodeSent},
+        CodeWanted,
+        needs_session=False,
+        failures=(429,),
+    ),
+    Operation(
+        "POST",
+        "/api/session",
+        "openSession",
+        "Open a session with a code, or with a handle and the password of its repository",
+        open_session,
+        {201: SessionOpened},
+        SessionWanted,
+        needs_session=False,
+        failures=(401, 404, 422, 429, 502, 504),
+    ),
+    Operation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
+    Operation(
+        "DELETE",
+        "/api/session",
+        "closeSession",
+        "Close the session; what is due still goes to the caller’s servers, unless revoke is true",
+        close_session,
+        {204: None},
+        parameters=(_REVOKE,),
+        afterwards=_tell_servers,
+    ),
+)

@@ -1,0 +1,91 @@
+"""The address of one's own server's sign-in, for pages and programs: ``/api/auth/login-bsky``.
+
+A browser is redirected there; whatever asks for JSON is told the address and sends its person's browser itself. Either way the
+answer sets the cookie by which this browser is known when it comes back.
+"""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from groundwork.errors import InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.network.repositories.authorize import Purpose, Wish
+from openmeet.network.repositories.naming import read_name
+from openmeet.web.api.operations import FORM, Operation, Parameter
+from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret
+from openmeet.web.sign_in.atproto_pages import begin
+from openmeet.web.site.forms import local_path, must_be_ours, read_form
+
+
+class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Who wants to sign in: their handle, DID, or the address of their server; and where to go afterwards."""
+
+    handle: str
+    next: str = "/"
+
+
+class Destination(msgspec.Struct, rename="camel"):
+    """Where to send the browser."""
+
+    url: str
+
+
+async def ask(request: Request) -> Response:
+    asked = request.query_params
+    return await _answer(request, asked.get("handle", ""), asked.get("next", "/"))
+
+
+async def send(request: Request) -> Response:
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared == FORM:
+        # JSON cannot be sent by a form of another site; this can.
+        must_be_ours(request, str(request.app.state.settings.public_url))
+        typed = await read_form(request)
+        return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
+    wanted = await read_json(request, Departure)
+    return await _answer(request, wanted.handle, wanted.next)
+
+
+async def _answer(request: Request, typed: str, next_path: str) -> Response:
+    secret = browser_secret(request)
+    try:
+        url = await begin(request, Wish(Purpose.SIGN_IN, read_name(typed), local_path(next_path), secret))
+    except InvalidInput as wrong:
+        raise InvalidInput("handle", wrong.why) from None
+    is_browser = "text/html" in request.headers.get("accept", "")
+    response: Response = RedirectResponse(url, 303) if is_browser else json_response(Destination(url))
+    keep_browser_secret(request, response, secret)
+    return response
+
+
+_FAILURES = (400, 404, 422, 429, 502, 504)
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/auth/login-bsky",
+        "beginNetworkSignIn",
+        "Where somebody signs in with an account of the AT Protocol; browsers are redirected there",
+        ask,
+        {200: Destination, 303: None},
+        parameters=(
+            Parameter("handle", "A handle, a DID, or the address of a PDS", is_required=True),
+            Parameter("next", "The path on this site to go to afterwards"),
+        ),
+        needs_session=False,
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/auth/login-bsky",
+        "sendToNetworkSignIn",
+        "The same, with what was typed in the body, JSON or a form",
+        send,
+        {200: Destination, 303: None},
+        Departure,
+        takes_forms=True,
+        needs_session=False,
+        failures=_FAILURES,
+    ),
+)

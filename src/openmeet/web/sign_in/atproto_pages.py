@@ -1,0 +1,228 @@
+"""The way to one's own server and back, in a browser.
+
+A form may not lead to another site (the content policy says so, redirects included), so the way there is a page of its own:
+it says where one is taken, and goes there by itself. The way back answers with a redirect at once, so that the address with
+the code in it is shown nowhere.
+"""
+
+import asyncio
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, RemoteSlow, TooMany
+from openmeet.domain.identities import queries, session_queries
+from openmeet.domain.identities.model import SealedSession
+from openmeet.domain.sign_in import actions
+from openmeet.domain.sign_in.model import Session, SessionKind
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_id
+from openmeet.network.repositories import authorize, oauth_client_keys
+from openmeet.network.repositories.authorize import ComingBack, NotLetIn, Proven, Purpose, Trouble, Wish
+from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.leaving import give_back
+from openmeet.network.repositories.naming import FIELD, read_name
+from openmeet.network.repositories.oauth_app import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, OAuthApp
+from openmeet.web.sign_in import limits
+from openmeet.web.sign_in.atproto import (
+    Finished,
+    NetworkSignIn,
+    browser_secret,
+    finish_click,
+    forget_click,
+    is_offered,
+    keep_browser_secret,
+    network_sign_in,
+)
+from openmeet.web.site import session as edge
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.forms import Typed, local_path, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# Public, and the same for everybody; servers keep them about as long themselves.
+_DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+
+HEADINGS = {
+    Trouble.UNKNOWN: "This sign-in is over",
+    Trouble.EXPIRED: "That took too long",
+    Trouble.OTHER_BROWSER: "Another browser began this",
+    Trouble.MIXED_UP: "We stopped this sign-in",
+    Trouble.DENIED: "You said no, and that is fine",
+    Trouble.SERVER_REFUSED: "Your server did not let us in",
+    Trouble.OTHER_ACCOUNT: "That was another account",
+    Trouble.NOT_THEIRS: "We stopped this sign-in",
+}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/sign-in/network", begin_sign_in, methods=["POST"]),
+        Route(CALLBACK_PATH, come_back, methods=["GET"]),
+    ]
+
+
+def document_routes() -> list[Route]:
+    """What servers ask about us; nobody's page, so without a viewer."""
+    return [
+        Route(DOCUMENT_PATH, show_document, methods=["GET"]),
+        Route(KEYS_PATH, show_keys, methods=["GET"]),
+    ]
+
+
+async def begin_sign_in(request: Request) -> Response:
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    try:
+        named = read_name(typed.get("identifier", ""))
+        return await depart(request, Wish(Purpose.SIGN_IN, named, next_path, browser_secret(request)))
+    except Failure as wrong:
+        status, problem = problem_of(wrong)
+        shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
+        return start_page(request, shown, next_path, is_new=False, status=status)
+
+
+def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
+    """How to say on a form that the way there could not be begun. Raises what has nothing to do with what was typed."""
+    match wrong:
+        case InvalidInput():
+            # Whatever is wrong with a name, it is what was typed into this one field.
+            return 400, {FIELD: wrong.why}
+        case NotFound():
+            return 400, {FIELD: wrong.why}
+        case TooMany():
+            return 429, {FIELD: wrong.why}
+        case RemoteFailed() | RemoteSlow():
+            return 502, {FIELD: f"{wrong.why} Try again in a while."}
+        case Refused() | NotSignedIn():
+            return 502, {FIELD: f"Your server does not take us: {wrong.why}"}
+        case _:
+            raise wrong
+
+
+async def depart(request: Request, wish: Wish) -> Response:
+    """The page that takes the browser to its person's server. Raises what ``authorizing.begin`` raises, and TooMany."""
+    where = await begin(request, wish)
+    context = {"where": where, "host": urlsplit(where).netloc}
+    response = page(request, "sign_in/leaving.html", context)
+    keep_browser_secret(request, response, wish.browser)
+    return response
+
+
+async def begin(request: Request, wish: Wish) -> str:
+    """The address to go to."""
+    await limits.spend_on(request, limits.DEPARTURES)
+    return await authorize.begin(database_of(request), network_sign_in(request).network, wish)
+
+
+async def come_back(request: Request) -> Response:
+    """Finish what was begun: sign in, link an account, or note what is allowed now."""
+    offered = network_sign_in(request)
+    await limits.spend_on(request, limits.RETURNS)
+    asked = request.query_params
+    back = ComingBack(
+        asked.get("state", ""),
+        asked.get("iss", ""),
+        asked.get("code", ""),
+        asked.get("error", ""),
+        browser_secret(request),
+    )
+    try:
+        proven = await authorize.finish(database_of(request), offered.network, back)
+        if proven.user_id is not None:
+            return await _finish_for(request, offered, proven, caller_or_none(request))
+        return await _finish_sign_in(request, offered, proven)
+    except NotLetIn as trouble:
+        return _not_let_in(request, trouble)
+    except (RemoteFailed, RemoteSlow) as away:
+        again = NotLetIn(Trouble.SERVER_REFUSED, f"{away.why} Begin again in a while.")
+        return _not_let_in(request, again, status=502)
+
+
+async def show_document(request: Request) -> Response:
+    _, app = _confidential(request)
+    return JSONResponse(app.document(), headers=_DOCUMENT_HEADERS)
+
+
+async def show_keys(request: Request) -> Response:
+    network, _ = _confidential(request)
+    return JSONResponse(await oauth_client_keys.key_set(database_of(request), network), headers=_DOCUMENT_HEADERS)
+
+
+def _confidential(request: Request) -> tuple[Network, OAuthApp]:
+    """The client of this site, where it is one that servers ask about. Raises NotFound elsewhere."""
+    network = network_sign_in(request).network if is_offered(request) else None
+    if network is None or network.app is None or not network.app.is_confidential:
+        raise NotFound("There is no such document.")
+    return network, network.app
+
+
+def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
+    """The page with every way to sign in."""
+    context = {
+        "typed": typed,
+        "next_path": next_path,
+        "is_new": is_new,
+        "with_network": is_offered(request),
+        "with_password": request.app.state.password_sign_in is not None,
+        "is_again": bool(request.query_params.get("again")),
+    }
+    return page(request, "sign_in/start.html", context, status=status)
+
+
+async def _finish_sign_in(request: Request, offered: NetworkSignIn, proven: Proven) -> Response:
+    db = database_of(request)
+    async with db.transaction() as tx:
+        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
+        whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, None)
+        if proven.session is not None:
+            await session_queries.put(tx, proven.session)
+        session = await actions.open_session(tx, whose.user_id, SessionKind.BROWSER)
+        user = await by_id(tx, whose.user_id)
+    _give_back_later(offered, request, replaced)
+    caller = Caller(whose.user_id, user.display_name if user else "")
+    finished = await finish_click(request, db, caller, proven.next_path)
+    return signed_in(request, session, Finished(whose.decide_at) if whose.decide_at else finished)
+
+
+def signed_in(request: Request, session: Session, finished: Finished) -> Response:
+    """Into the site with a new session; what was clicked before is done by now."""
+    response = go(finished.path, said=finished.said)
+    edge.set_cookie(request, response, session)
+    forget_click(request, response)
+    return response
+
+
+async def _finish_for(request: Request, offered: NetworkSignIn, proven: Proven, caller: Caller | None) -> Response:
+    """Somebody who was signed in when they left: they must be the same still."""
+    if caller is None or caller.user_id != proven.user_id:
+        raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
+    async with database_of(request).transaction() as tx:
+        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
+        # Also what was allowed a moment ago wakes what waited for it.
+        whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, caller.user_id)
+        if proven.session is not None:
+            await session_queries.put(tx, proven.session)
+        if proven.purpose is Purpose.LINK and not whose.decide_at:
+            # From now on new records go there (whoever links an account of their own wants it used).
+            await queries.make_default(tx, caller.user_id, proven.did)
+    _give_back_later(offered, request, replaced)
+    said = "identity_linked" if proven.purpose is Purpose.LINK else "identity_permitted"
+    return go(whose.decide_at or proven.next_path, said="" if whose.decide_at else said)
+
+
+def _give_back_later(offered: NetworkSignIn, request: Request, replaced: SealedSession | None) -> None:
+    """The session that this one replaces is ended at its server; nobody waits for that."""
+    if replaced is None or replaced.needs_login:
+        return
+    task = asyncio.create_task(give_back(database_of(request), offered.network, replaced))
+    offered.network.refreshing.add(task)
+    task.add_done_callback(offered.network.refreshing.discard)
+
+
+def _not_let_in(request: Request, trouble: NotLetIn, *, status: int = 400) -> Response:
+    begin_again = "/sign-in?" + urlencode({"next": trouble.next_path, "identifier": trouble.typed})
+    context = {"heading": HEADINGS[trouble.trouble], "why": trouble.why, "begin_again": begin_again}
+    return page(request, "sign_in/not_let_in.html", context, status=status)

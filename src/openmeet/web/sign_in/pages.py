@@ -1,0 +1,251 @@
+"""Sign in, sign up, the code, the first name, sign out."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from openmeet.domain.sign_in import actions, rules
+from openmeet.domain.sign_in.actions import Answered
+from openmeet.domain.sign_in.model import ChallengeId, Session, SessionKind
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.domain.users.rules import Profile, check_name
+from openmeet.emails.sign_in_code import LINK_PATH
+from openmeet.i18n.zones import ZONES
+from openmeet.network.repositories.naming import FIELD
+from openmeet.web.sign_in import limits
+from openmeet.web.sign_in import sign_out as signing_out
+from openmeet.web.sign_in.atproto import Finished, browser_secret, finish_click, keep_browser_secret, known_browser
+from openmeet.web.sign_in.atproto_pages import signed_in, start_page
+from openmeet.web.sign_in.password import PasswordSignIn
+from openmeet.web.site import session as edge
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/sign-in", show_sign_in, methods=["GET"]),
+        Route("/sign-in", ask_code, methods=["POST"]),
+        Route("/sign-up", show_sign_up, methods=["GET"]),
+        Route("/sign-up", ask_code_as_newcomer, methods=["POST"]),
+        Route("/sign-in/code", show_code, methods=["GET"]),
+        Route("/sign-in/code", answer_code, methods=["POST"]),
+        Route(f"{LINK_PATH}/{{token}}", show_link, methods=["GET"]),
+        Route(f"{LINK_PATH}/{{token}}", follow_link, methods=["POST"]),
+        Route("/sign-in/handle", sign_in_with_handle, methods=["POST"]),
+        Route("/welcome", show_welcome, methods=["GET"]),
+        Route("/welcome", choose_name, methods=["POST"]),
+        Route("/sign-out", sign_out, methods=["POST"]),
+    ]
+
+
+async def show_sign_in(request: Request) -> Response:
+    next_path = local_path(request.query_params.get("next", "/"))
+    # Whoever is signed in may have to show their handle's password once more, for their repository.
+    if caller_or_none(request) and not request.query_params.get("again"):
+        return go(next_path)
+    return start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
+
+
+async def show_sign_up(request: Request) -> Response:
+    next_path = local_path(request.query_params.get("next", "/"))
+    if caller_or_none(request):
+        return go(next_path)
+    return start_page(request, EMPTY, next_path, is_new=True)
+
+
+async def ask_code(request: Request) -> Response:
+    return await _ask(request, is_new=False)
+
+
+async def ask_code_as_newcomer(request: Request) -> Response:
+    return await _ask(request, is_new=True)
+
+
+async def show_code(request: Request) -> Response:
+    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
+
+
+async def answer_code(request: Request) -> Response:
+    typed = await read_form(request)
+    challenge_id = ChallengeId(typed.get("challenge", ""))
+    await limits.spend_on(request, limits.CODE_TRIES)
+    async with database_of(request).transaction() as tx:
+        answered = await actions.answer_code(
+            tx,
+            request.app.state.code_key,
+            challenge_id,
+            typed.get("code", ""),
+            SessionKind.BROWSER,
+            # Nobody typed it: one that is not known is no mistake of theirs.
+            time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
+        )
+    if answered.session is None:
+        status = 429 if answered.is_used_up else 400
+        return _code_page(
+            request, typed_again(typed, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
+        )
+    return await _enter(request, answered, answered.session)
+
+
+async def show_link(request: Request) -> Response:
+    """Asks to confirm: programs that look into mail open links, and sign nobody in."""
+    return await _link_page(request)
+
+
+async def follow_link(request: Request) -> Response:
+    """Sign in the browser that asked for the e-mail."""
+    typed = await read_form(request)
+    await limits.spend_on(request, limits.CODE_TRIES)
+    async with database_of(request).transaction() as tx:
+        answered = await actions.follow_link(
+            tx,
+            request.app.state.code_key,
+            request.path_params["token"],
+            known_browser(request),
+            time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
+        )
+    if answered.session is None:
+        return await _link_page(request, status=400)
+    return await _enter(request, answered, answered.session)
+
+
+async def _enter(request: Request, answered: Answered, session: Session) -> Response:
+    """Into the site, with what was on its way; newcomers say their name first."""
+    following = await _finished(request, session.user_id, answered.next_path)
+    if answered.is_new:
+        finished = Finished("/welcome?" + urlencode({"next": following.path}), said="")
+        return signed_in(request, session, finished)
+    return signed_in(request, session, following)
+
+
+async def sign_in_with_handle(request: Request) -> Response:
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    handle = typed.get("handle", "").strip().removeprefix("@")
+    password = typed.get("password", "")
+    shown = {"handle": handle}
+    problems = {}
+    if not handle:
+        problems["handle"] = "Write your handle."
+    if not password:
+        problems["password"] = "Write your password."  # noqa: S105  # a sentence
+    sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+    if problems or sign_in is None:
+        return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
+    try:
+        await limits.spend_on_password(request, handle)
+        user_id = await sign_in(database_of(request), handle, password, limits.visitors_address(request))
+    except NotSignedIn as refused:
+        return start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
+    except (InvalidInput, NotFound) as wrong:
+        return start_page(request, Typed(shown, {"handle": wrong.why}), next_path, is_new=False, status=400)
+    except TooMany as limit:
+        return start_page(request, Typed(shown, {"password": limit.why}), next_path, is_new=False, status=429)
+    except (RemoteFailed, RemoteSlow) as away:
+        return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
+    async with database_of(request).transaction() as tx:
+        session = await actions.open_session(tx, user_id, SessionKind.BROWSER)
+    return signed_in(request, session, await _finished(request, user_id, next_path))
+
+
+async def show_welcome(request: Request) -> Response:
+    caller_of(request)
+    return page(
+        request,
+        "sign_in/welcome.html",
+        {"typed": EMPTY, "next_path": local_path(request.query_params.get("next", "/"))},
+    )
+
+
+async def choose_name(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    try:
+        name = check_name(typed.get("display_name", ""))
+    except InvalidForm as wrong:
+        again = {"typed": typed_again(typed, wrong), "next_path": next_path}
+        return page(request, "sign_in/welcome.html", again, status=400)
+    async with database_of(request).transaction() as tx:
+        user = await by_id(tx, caller.user_id)
+        if user is not None:
+            await users.edit_profile(
+                tx, caller.user_id, Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups)
+            )
+    return go(next_path, said="welcome")
+
+
+async def sign_out(request: Request) -> Response:
+    """End the session of this browser. Ours at their servers last, for what is still to be published (decision 0075), unless they choose."""
+    # Whoever wants out gets out, also with no form at all.
+    typed = await read_form(request) if "content-type" in request.headers else {}
+    at_servers = typed.get("revoke") == "true"
+    said = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
+    response = go("/", said=said)
+    edge.clear_cookie(request, response)
+    return response
+
+
+async def _ask(request: Request, *, is_new: bool) -> Response:
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    problems: dict[str, str] = {}
+    email = name = ""
+    try:
+        email = rules.check_email(typed.get("email", ""))
+    except InvalidForm as wrong:
+        problems |= wrong.problems
+    if is_new:
+        try:
+            name = check_name(typed.get("display_name", ""))
+        except InvalidForm as wrong:
+            problems |= wrong.problems
+    if problems:
+        return start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
+    try:
+        await limits.spend_on(request, limits.CODES)
+    except TooMany as limit:
+        return start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
+    browser = browser_secret(request)
+    async with database_of(request).transaction() as tx:
+        challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path, browser=browser)
+    earlier = {} if challenge.is_mailed else {"earlier": "yes"}
+    response = go("/sign-in/code?" + urlencode({"challenge": challenge.id, **earlier}))
+    keep_browser_secret(request, response, browser)
+    return response
+
+
+async def _finished(request: Request, user_id: UserId, next_path: str) -> Finished:
+    """What was clicked before signing in is done; where to go now."""
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, user_id)
+    caller = Caller(user_id, user.display_name if user else "")
+    return await finish_click(request, database_of(request), caller, next_path)
+
+
+def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
+    context = {
+        "typed": typed,
+        "challenge": challenge,
+        "with_mailbox": request.app.state.settings.dev_mailbox,
+        "is_earlier": "earlier" in request.query_params,
+    }
+    return page(request, "sign_in/code.html", context, status=status)
+
+
+async def _link_page(request: Request, *, status: int = 200) -> Response:
+    """What can be done with a link here: sign in, go to the browser that asked, or ask for another e-mail."""
+    key, token = request.app.state.code_key, request.path_params["token"]
+    async with database_of(request).reader() as reader:
+        works = await actions.find_link(reader, key, token) is not None
+        found = await actions.link_and_asker(reader, key, token, known_browser(request))
+    context = {"works": works, "is_here": found is not None, "path": request.url.path}
+    return page(request, "sign_in/link.html", context, status=status if works else 410)

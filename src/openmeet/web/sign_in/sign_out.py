@@ -1,0 +1,57 @@
+"""Ending sessions: of a browser, of a program, of both everywhere; and, where its person chooses that, ours at their servers.
+
+What ends here ends in one transaction. Servers are told behind it: one that is away keeps nobody signed in.
+"""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.identities.model import SealedSession
+from openmeet.domain.identities.session_queries import is_at_servers
+from openmeet.domain.sign_in import actions
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.repositories import leaving
+from openmeet.web.sign_in.atproto import network_sign_in
+from openmeet.web.site import session
+from openmeet.web.site.tenant_routing import database_of
+
+
+async def end_browser(request: Request, caller: Caller | None, *, at_servers: bool) -> str:
+    """End the session of this browser, and ``at_servers``: ours at the servers of one's accounts. What the next page says."""
+    token, goes_on = session.cookie_token(request), False
+    ended: Sequence[SealedSession] = ()
+    if token:
+        async with database_of(request).transaction() as tx:
+            await actions.close_session(tx, token)
+            if caller is not None and at_servers:
+                ended = await leaving.forget_all(tx, caller.user_id)
+            elif caller is not None:
+                goes_on = await _is_at_servers(tx, caller.user_id)
+    if caller is not None:
+        await tell_servers(request, caller.user_id, ended)
+    if at_servers:
+        return "signed_out_at_servers"
+    return "signed_out_here" if goes_on else "signed_out"
+
+
+async def end_everywhere(request: Request, caller: Caller) -> None:
+    """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
+    async with database_of(request).transaction() as tx:
+        ended = await leaving.forget_all(tx, caller.user_id)
+        await actions.close_sessions_of(tx, caller.user_id)
+    await tell_servers(request, caller.user_id, ended)
+
+
+async def tell_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+    """Have their servers end what was forgotten here; a site that reaches no servers lets it run out."""
+    if ended and request.app.state.network_sign_in is not None:
+        await leaving.give_back_all(database_of(request), network_sign_in(request).network, user_id, ended)
+
+
+async def _is_at_servers(reader: Reader, user_id: UserId) -> bool:
+    row = await reader.fetch_one(
+        f"select case when {is_at_servers(':user_id')} then 1 else 0 end as found", user_id=user_id
+    )
+    return row is not None and bool(row["found"])

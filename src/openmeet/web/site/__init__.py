@@ -1,0 +1,1 @@
+"""What every page shares: layout, session, forms, errors, tenant routing, static files."""

@@ -1,0 +1,25 @@
+"""Who is asking, as the outermost edge found out; rooms read it here and never look at cookies or headers."""
+
+from starlette.requests import HTTPConnection
+
+from groundwork.errors import NotSignedIn
+from openmeet.domain.users.model import Caller
+
+
+def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
+    """Noted once per request, by ``sign_in.edge``."""
+    connection.scope["openmeet.caller"] = caller
+
+
+def caller_or_none(connection: HTTPConnection) -> Caller | None:
+    """The signed-in person, or None."""
+    found: Caller | None = connection.scope["openmeet.caller"]
+    return found
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """The signed-in person; NotSignedIn when there is none."""
+    found = caller_or_none(connection)
+    if found is None:
+        raise NotSignedIn("Sign in first.", name="AuthenticationRequired")
+    return found

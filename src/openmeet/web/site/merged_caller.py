@@ -1,0 +1,30 @@
+"""Requests of people who are joined with another row of theirs while these are answered (``claiming``)."""
+
+from collections.abc import Awaitable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import ForeignKeyViolated, TransactionConflict
+from openmeet.domain.users.merge import is_there
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.tenant_routing import database_of
+
+
+async def answered(request: Request, answering: Awaitable[Response]) -> Response:
+    """The answer. Raises TransactionConflict where its caller is not there any more: nothing was saved, and their session is the one
+    person's by now, so that the same again is done for who they are.
+    """
+    try:
+        return await answering
+    except ForeignKeyViolated as gone:
+        caller = caller_or_none(request)
+        if caller is None or await _is_known(request, caller.user_id):
+            raise
+        raise TransactionConflict("Your accounts were joined at this moment. Nothing was saved; try again.") from gone
+
+
+async def _is_known(request: Request, user_id: UserId) -> bool:
+    async with database_of(request).reader() as reader:
+        return await is_there(reader, user_id)

@@ -1,0 +1,51 @@
+"""How often one address may ask for pages, feeds and pictures: wide enough for an office, finite for a program.
+
+Counted before the database is asked, so that what is refused costs next to nothing. The JSON API and XRPC have limits of their own
+(``access.edge``, ``xrpc.callers``).
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from groundwork.http.addresses import is_public, network_of
+from groundwork.http.application import client_address
+from groundwork.rate_limit.contract import Limit, spend
+from groundwork.telemetry.logs import log
+
+WINDOW_SECONDS: Final = 60
+# A list shows many pictures, and each of them is read from a disk without anything being computed.
+PICTURES_PER_PAGE: Final = 20
+
+
+async def spend_on_page(request: Request) -> None:
+    """Count one page or feed of this address. Raises RateLimited with the time at which to come back."""
+    await _spend(request, "pages", 1)
+
+
+async def spend_on_picture(request: Request) -> None:
+    """Count one picture. Raises RateLimited."""
+    await _spend(request, "pictures", PICTURES_PER_PAGE)
+
+
+async def _spend(request: Request, name: str, factor: int) -> None:
+    state = request.app.state
+    points = state.settings.pages_per_minute * factor
+    # In development everybody comes from the same machine, many at a time.
+    if state.settings.is_unlimited or not points:
+        return
+    address = client_address(request)
+    if _is_unconfigured_proxy(request, address):
+        return
+    await spend(state.counters, [(Limit(name, points, WINDOW_SECONDS), network_of(address))], now=state.clock.now())
+
+
+def _is_unconfigured_proxy(request: Request, address: str) -> bool:
+    """Whether everybody seems to have this address, so that a limit would stop the site and not one client."""
+    state = request.app.state
+    if state.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
+        return False
+    if not getattr(state, "has_warned_of_proxy", False):
+        state.has_warned_of_proxy = True
+        log.warning("proxy.not_configured", setting="OPENMEET_TRUSTED_PROXY_HOPS", effect="pages have no rate limit")
+    return True

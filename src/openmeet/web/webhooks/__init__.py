@@ -1,0 +1,1 @@
+"""Registering webhooks, their deliveries and payloads."""

@@ -1,0 +1,324 @@
+"""Webhooks as JSON: addresses, what they hear of, what was sent to them."""
+
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidInput, Unavailable
+from groundwork.http.json_bodies import json_response, read_json
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
+from groundwork.sealing import Sealer
+from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import GroupId, GroupSlug
+from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.users.model import Caller
+from openmeet.domain.webhooks import actions, queries, rules
+from openmeet.domain.webhooks.model import (
+    MAX_WEBHOOKS,
+    Delivery,
+    DeliveryId,
+    DeliveryState,
+    Happening,
+    Webhook,
+    WebhookId,
+)
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
+from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.groups.api import MAX_LIMIT, limit_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class WebhookWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Which address hears of what. ``group``: the slug of a group that the caller runs; without it, what concerns the caller."""
+
+    url: str
+    kinds: list[Happening]
+    group: str | None = None
+
+
+class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The same, of one that there is; ``isOn`` switches it."""
+
+    url: str
+    kinds: list[Happening]
+    is_on: bool = True
+
+
+class WebhookShown(msgspec.Struct, rename="camel"):
+    """An address. ``offWhy`` says why it is off; ``failingSince`` is null unless what was sent last did not arrive."""
+
+    id: str
+    url: str
+    kinds: list[Happening]
+    group: str | None
+    is_on: bool
+    off_why: str
+    failing_since: str | None
+    revision: int
+    created_at: str
+
+
+class WebhookMade(WebhookShown, rename="camel"):
+    """An address just registered, or given another secret: ``secret`` signs what is sent to it (Standard Webhooks) and is shown this once."""
+
+    secret: str
+
+
+class WebhookList(msgspec.Struct, rename="camel"):
+    """The newest first."""
+
+    webhooks: list[WebhookShown]
+
+
+class DeliveryShown(msgspec.Struct, rename="camel"):
+    """A message. ``status`` is what the address answered last, ``why`` what went wrong."""
+
+    id: str
+    kind: Happening
+    state: DeliveryState
+    tries: int
+    status: int | None
+    why: str
+    created_at: str
+    settled_at: str | None
+
+
+class DeliveryList(msgspec.Struct, rename="camel"):
+    """A page of a list, the newest first; ``cursor`` is null on the last."""
+
+    deliveries: list[DeliveryShown]
+    cursor: str | None
+
+
+async def list_webhooks(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await queries.of_user(reader, caller_of(request).user_id)
+        return json_response(WebhookList([await shown(reader, one) for one in found]))
+
+
+async def register(request: Request) -> Response:
+    wanted = await read_json(request, WebhookWanted)
+    url, kinds = rules.check_url(wanted.url, reach_of(request)), rules.check_kinds(wanted.kinds)
+    async with database_of(request).transaction() as tx:
+        made, secret = await registered(tx, request, url, kinds, wanted.group or "")
+        answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, made)), secret=secret)
+    address = f"/api/webhooks/{quote(made.id)}"
+    return json_response(answer, 201, {**etag_of(made.revision), "location": address, "cache-control": "no-store"})
+
+
+async def registered(
+    tx: Transaction, request: Request, url: str, kinds: frozenset[Happening], group: str
+) -> tuple[Webhook, str]:
+    """A new address of the caller, or of a group that they run, and its secret."""
+    caller = caller_of(request)
+    group_id = await _group_id(tx, caller, group) if group else None
+    return await actions.register(tx, caller, sealer_of(request), url=url, kinds=kinds, group_id=group_id)
+
+
+async def show(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await actions.own(reader, caller_of(request), id_of(request))
+        return json_response(await shown(reader, found), headers=etag_of(found.revision))
+
+
+async def save(request: Request) -> Response:
+    wanted = await read_json(request, WebhookEdit)
+    url, kinds = rules.check_url(wanted.url, reach_of(request)), rules.check_kinds(wanted.kinds)
+    async with database_of(request).transaction() as tx:
+        found = await actions.lock_own(tx, caller_of(request), id_of(request))
+        must_match(request, found.revision)
+        saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=wanted.is_on)
+        return json_response(await shown(tx, saved), headers=etag_of(saved.revision))
+
+
+async def remove(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        found = await actions.lock_own(tx, caller_of(request), id_of(request))
+        must_match(request, found.revision)
+        await actions.remove(tx, found)
+    return Response(status_code=204)
+
+
+async def renew_secret(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        found = await actions.lock_own(tx, caller_of(request), id_of(request))
+        must_match(request, found.revision)
+        renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
+        answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, renewed)), secret=secret)
+    return json_response(answer, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
+
+
+async def ping(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        found = await actions.own(tx, caller_of(request), id_of(request))
+        return json_response(_delivery(await actions.ping(tx, found)), 202)
+
+
+async def list_deliveries(request: Request) -> Response:
+    limit, before = limit_of(request), request.query_params.get("cursor", "")
+    if len(before) > 36 or not all(char in "0123456789abcdef-" for char in before):
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    async with database_of(request).reader() as reader:
+        webhook = await actions.own(reader, caller_of(request), id_of(request))
+        found = await queries.deliveries(
+            reader, webhook.id, before=DeliveryId(before) if before else None, limit=limit + 1
+        )
+    cursor = found[limit - 1].id if len(found) > limit else None
+    return json_response(DeliveryList([_delivery(one) for one in found[:limit]], cursor))
+
+
+async def send_again(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        webhook = await actions.own(tx, caller_of(request), id_of(request))
+        again = await actions.send_again(tx, webhook, DeliveryId(request.path_params["deliveryId"]))
+    return json_response(_delivery(again), 202)
+
+
+def id_of(request: Request) -> WebhookId:
+    """The address that the path names."""
+    return WebhookId(request.path_params["id"])
+
+
+def sealer_of(request: Request) -> Sealer:
+    """What seals secrets; Unavailable on a site that was started without."""
+    outgoing: Outgoing | None = request.app.state.outgoing
+    if outgoing is None:
+        raise Unavailable("This site calls no other addresses at the moment.")
+    return outgoing.sealer
+
+
+def reach_of(request: Request) -> Reach:
+    """What may be called: the same as will be when it is."""
+    return DEVELOPMENT if request.app.state.settings.allow_private_addresses else PUBLIC
+
+
+async def shown(reader: Reader, one: Webhook) -> WebhookShown:
+    """An address as its owner sees it; never its secret."""
+    group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
+    return WebhookShown(
+        id=one.id,
+        url=one.url,
+        kinds=[kind for kind in Happening if kind in one.kinds],
+        group=group.slug if group else None,
+        is_on=one.is_on,
+        off_why=one.off_why,
+        failing_since=None if one.failing_since is None else iso(one.failing_since),
+        revision=one.revision,
+        created_at=iso(one.created_at),
+    )
+
+
+async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
+    group, mine = await groups.visible(tx, GroupSlug(slug), caller.user_id)
+    group_rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    return group.id
+
+
+def _delivery(one: Delivery) -> DeliveryShown:
+    return DeliveryShown(
+        id=one.id,
+        kind=one.kind,
+        state=one.state,
+        tries=one.tries,
+        status=one.status,
+        why=one.why,
+        created_at=iso(one.created_at),
+        settled_at=None if one.settled_at is None else iso(one.settled_at),
+    )
+
+
+_ONE = "/api/webhooks/{id}"
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/webhooks",
+        "listWebhooks",
+        f"Addresses that the caller registered, at most {MAX_WEBHOOKS}",
+        list_webhooks,
+        {200: WebhookList},
+    ),
+    Operation(
+        "POST",
+        "/api/webhooks",
+        "registerWebhook",
+        "Register an address that is told what happens; its secret is shown this once",
+        register,
+        {201: WebhookMade},
+        WebhookWanted,
+        failures=(403, 404, 422),
+    ),
+    Operation("GET", _ONE, "showWebhook", "One address", show, {200: WebhookShown}, failures=(404,)),
+    Operation(
+        "PUT",
+        _ONE,
+        "saveWebhook",
+        "Another address or other kinds; switch it on or off",
+        save,
+        {200: WebhookShown},
+        WebhookEdit,
+        (IF_MATCH,),
+        failures=(404, 412),
+    ),
+    Operation(
+        "DELETE",
+        _ONE,
+        "removeWebhook",
+        "Tell it nothing any more, and forget what was sent",
+        remove,
+        {204: None},
+        None,
+        (IF_MATCH,),
+        failures=(404, 412),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/secret",
+        "renewWebhookSecret",
+        "Another secret, shown this once: whatever is sent from now on is signed with it",
+        renew_secret,
+        {200: WebhookMade},
+        None,
+        (IF_MATCH,),
+        failures=(404, 412),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/ping",
+        "pingWebhook",
+        "Send a message that says nothing but that it arrives",
+        ping,
+        {202: DeliveryShown},
+        failures=(404, 422),
+    ),
+    Operation(
+        "GET",
+        f"{_ONE}/deliveries",
+        "listDeliveries",
+        "What was sent in the last month, the newest first",
+        list_deliveries,
+        {200: DeliveryList},
+        parameters=(
+            Parameter("cursor", "Where the page before ended"),
+            Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
+        ),
+        failures=(404,),
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/deliveries/{{deliveryId}}/resend",
+        "resendDelivery",
+        "Send a message once more; it shows its subject as it is now",
+        send_again,
+        {202: DeliveryShown},
+        failures=(404, 422),
+    ),
+)

@@ -1,0 +1,128 @@
+"""The page of one's webhooks: register, switch, try, look at what was sent."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.listing import of_user as groups_of
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.webhooks import actions, queries, rules
+from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.webhooks.api import id_of, reach_of, registered, sealer_of
+
+PATH: Final = "/settings/webhooks"
+_SHOWN: Final = 50
+_MOST_GROUPS: Final = 100
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, register, methods=["POST"]),
+        Route(f"{PATH}/{{id}}", show_one, methods=["GET"]),
+        Route(f"{PATH}/{{id}}", change, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    return await _list(request, EMPTY)
+
+
+async def register(request: Request) -> Response:
+    """Make one and show its secret on the answer itself, which no cache keeps."""
+    typed = await read_form(request)
+    try:
+        kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
+        if not kinds:
+            raise InvalidForm({"kinds": "Tick at least one."})  # noqa: TRY301  # the rule names kinds as the API does
+        url, wanted = rules.check_url(typed.get("url", ""), reach_of(request)), rules.check_kinds(kinds)
+        async with database_of(request).transaction() as tx:
+            made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))
+    except InvalidForm as wrong:
+        return await _list(request, typed_again(typed, wrong), status=400)
+    except (Refused, NotFound, Forbidden) as refused:
+        return await _list(request, typed_again(typed, InvalidForm({"group": refused.why})), status=422)
+    return await _list(request, EMPTY, secret=secret, made=made.url)
+
+
+async def show_one(request: Request) -> Response:
+    return await _one(request)
+
+
+async def change(request: Request) -> Response:
+    """One button each: on, off, another secret, a try, once more, away."""
+    caller, typed, secret = caller_of(request), await read_form(request), ""
+    try:
+        async with database_of(request).transaction() as tx:
+            webhook = await actions.lock_own(tx, caller, id_of(request))
+            match typed.get("do", ""):
+                case "on" | "off" as wish:
+                    await actions.change(tx, webhook, url=webhook.url, kinds=webhook.kinds, is_on=wish == "on")
+                    said = f"webhook_{wish}"
+                case "renew":
+                    _, secret = await actions.renew_secret(tx, sealer_of(request), webhook)
+                    said = "webhook_sent"
+                case "ping":
+                    await actions.ping(tx, webhook)
+                    said = "webhook_sent"
+                case "resend":
+                    await actions.send_again(tx, webhook, DeliveryId(typed.get("delivery", "")))
+                    said = "webhook_sent"
+                case "remove":
+                    await actions.remove(tx, webhook)
+                    said = "webhook_removed"
+                case _:
+                    raise InvalidInput("do", "Choose one of the buttons.")  # rolls back as the others do
+    except Refused as refused:
+        return await _one(request, problem=refused, status=422)
+    if secret:
+        return await _list(request, EMPTY, secret=secret, made=webhook.url)
+    return go(PATH if said == "webhook_removed" else request.url.path, said=said)
+
+
+async def _one(request: Request, *, problem: Failure | None = None, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        webhook = await actions.own(reader, caller_of(request), id_of(request))
+        found = await queries.deliveries(reader, webhook.id, before=None, limit=_SHOWN)
+        group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
+        now = reader.now
+    context = {
+        "webhook": webhook,
+        "deliveries": found,
+        "group": group,
+        "now": now,
+        "problem": problem.why if problem else "",
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "webhooks/webhook.html", context, status=status)
+
+
+async def _list(request: Request, typed: Typed, *, secret: str = "", made: str = "", status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await queries.of_user(reader, caller.user_id)
+        groups = await groups_of(reader, caller.user_id, limit=_MOST_GROUPS)
+    context = {
+        "typed": typed,
+        "webhooks": found,
+        "secret": secret,
+        "made": made,
+        "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_WORDS.items()],
+        "groups": [one.group for one in groups if group_rules.may(one.role, Action.EDIT_GROUP)],
+        "with_publishing": request.app.state.asks_to_publish,
+    }
+    return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+def _field(kind: str) -> str:
+    return f"kind_{kind.partition('.')[0]}"

@@ -1,0 +1,159 @@
+"""What the owner of a webhook may see of a subject at this moment: THE place that decides what leaves in a message (invariant 3).
+
+A person's own address hears of events that they host and of their own answers and memberships; a group's address of what belongs to the
+group, while its owner runs it. The words are those of the JSON API. Who attends privately, or answered without an account, is counted
+and never named: hosts read their names on the page, and what leaves is copied, kept and passed on.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import lists
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import queries as events
+from openmeet.domain.events import seeing
+from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import INSIDE, GroupId
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.series import queries as series
+from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.deliver import View
+from openmeet.domain.webhooks.model import Delivery, Happening, Webhook
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.external_identity import sources_of
+from openmeet.web.events import links
+from openmeet.web.events.shapes import EventShown, event_fields
+from openmeet.web.groups.schemas import group_shown
+from openmeet.web.series import present
+
+
+def webhook_view(public_url: str) -> View:
+    """What fills messages."""
+
+    async def view(reader: Reader, webhook: Webhook, delivery: Delivery) -> Mapping[str, Any] | None:
+        if webhook.group_id is not None and not await _runs(reader, webhook):
+            return None
+        match delivery.kind:
+            case Happening.EVENT:
+                return await _event(reader, webhook, EventId(delivery.subject_id), public_url)
+            case Happening.SERIES:
+                return await _series(reader, webhook, SeriesId(delivery.subject_id), public_url)
+            case Happening.GROUP:
+                return await _group(reader, webhook, GroupId(delivery.subject_id), public_url)
+            case Happening.ANSWER:
+                return await _answer(reader, webhook, AttendanceId(delivery.subject_id))
+            case Happening.MEMBERSHIP:
+                group_id, _, user_id = delivery.subject_id.partition("/")
+                return await _membership(reader, webhook, GroupId(group_id), UserId(user_id))
+            case Happening.PING:
+                return {}
+
+    return view
+
+
+async def _runs(reader: Reader, webhook: Webhook) -> bool:
+    group_id = GroupId(webhook.group_id) if webhook.group_id else None
+    return group_rules.may(await groups.role_in(reader, group_id, webhook.user_id), Action.EDIT_GROUP)
+
+
+async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
+    """Whether the event is the group's, or one that the owner hosts."""
+    if webhook.group_id is not None:
+        return event.group is not None and event.group.id == webhook.group_id
+    return event.id in await seeing.run_among(reader, [event], webhook.user_id)
+
+
+async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url: str) -> Mapping[str, Any] | None:
+    event = await events.by_id(reader, event_id)
+    if event is None or event.is_draft or not await _concerns(reader, webhook, event):
+        return None
+    if event.is_gone:
+        return {"slug": event.slug, "isGone": True}
+    mine = await attendance.find(reader, event.id, webhook.user_id)
+    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
+        return None
+    # What leaves the house is what everybody may know, whoever registered the address: it is copied, kept and passed on.
+    private = private_details(event, None, is_going=False, now=reader.now)
+    surroundings = await links.around(reader, [event], None, public_url)
+    fields = event_fields(event, private, public_url) | surroundings.fields(event)
+    shown: dict[str, Any] = msgspec.to_builtins(EventShown(**fields))
+    return shown | {"isGone": False}
+
+
+async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
+    answer = await attendance.by_id(reader, attendance_id)
+    event = await events.by_id(reader, answer.event_id) if answer else None
+    if answer is None or event is None or event.is_gone:
+        return None
+    is_own = webhook.group_id is None and answer.user_id == webhook.user_id
+    if not is_own and not await _concerns(reader, webhook, event):
+        return None
+    if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_own and is_invited(answer)):
+        return None
+    (listed,) = await lists.by_ids(reader, event.id, [answer.id])
+    names = await shown_names(reader, [answer.user_id])
+    # Whose an address is that a host has invited, nobody is told before they have answered.
+    is_named = is_own or not (answer.is_private or lists.shown(listed, names).is_named_by_address)
+    return {
+        "event": event.slug,
+        "attendanceId": answer.id,
+        "personId": answer.user_id if is_named else None,
+        "displayName": names.get(answer.user_id) if is_named else None,
+        "isPrivate": answer.is_private or not is_named,
+        "party": answer.party,
+        "status": answer.status.value,
+        "answeredAt": iso(answer.answered_at),
+        # Two messages that are under way at once may arrive in either order: the higher revision is how it is.
+        "revision": answer.revision,
+    }
+
+
+async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_url: str) -> Mapping[str, Any] | None:
+    found = await series.by_id(reader, series_id)
+    if found is None:
+        return None
+    is_groups = found.group is not None and found.group.id == webhook.group_id
+    if not (is_groups if webhook.group_id is not None else found.owner_id == webhook.user_id):
+        return None
+    if found.deleted_at is not None:
+        return {"slug": found.slug, "isGone": True}
+    if not await series_seeing.may_see(reader, found, webhook.user_id):
+        return None
+    # As a stranger sees it: what some people only may know stays here.
+    shown: dict[str, Any] = msgspec.to_builtins(await present.shown(reader, found, None, public_url))
+    return shown | {"isGone": False}
+
+
+async def _group(reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str) -> Mapping[str, Any] | None:
+    group = await groups.by_id(reader, group_id)
+    if group is None or not (webhook.group_id == group_id if webhook.group_id else group.owner_id == webhook.user_id):
+        return None
+    if group.deleted_at is not None:
+        return {"slug": group.slug, "isGone": True}
+    counts = await groups.counts(reader, group_id)
+    members = sum(counts.get(role, 0) for role in INSIDE)
+    (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
+    shown: dict[str, Any] = msgspec.to_builtins(group_shown(group, None, members, public_url, source))
+    return shown | {"isGone": False}
+
+
+async def _membership(reader: Reader, webhook: Webhook, group_id: GroupId, user_id: UserId) -> Mapping[str, Any] | None:
+    group = await groups.by_id(reader, group_id)
+    member = await groups.find_member(reader, group_id, user_id)
+    if group is None or group.deleted_at is not None or member is None:
+        return None
+    if webhook.group_id != group_id and not (webhook.group_id is None and user_id == webhook.user_id):
+        return None
+    names = await shown_names(reader, [user_id])
+    return {"group": group.slug, "userId": user_id, "displayName": names[user_id], "role": member.role.value}

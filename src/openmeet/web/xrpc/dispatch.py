@@ -1,0 +1,92 @@
+"""From a request to a query and back: ``GET /xrpc/<nsid>``, checked by the query's Lexicon, once.
+
+Source: XRPC (HTTP API) specification. A query is known under the operator's spelling of our names and under every one that we ever
+published. An anonymous answer is the same for everybody, so that any cache may keep it, as long as it asks whether it still
+holds: what its host has taken back must be gone at once.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from at_protocol.failures import Malformed
+from at_protocol.lexicon.authority import OWN_AUTHORITY, own_spellings
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.xrpc.errors import ErrorBody, encode_error
+from at_protocol.xrpc.parameters import decode_parameters
+from groundwork.errors import InvalidInput
+from groundwork.http.application import add_header, name_route
+from groundwork.http.cors import XRPC_EXPOSED, Cors
+from openmeet.web.api.etags import answer_unless_known
+from openmeet.web.site.caller import set_caller
+from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.xrpc import events, groups, resolving, rsvps, series, service
+from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.callers import asking, viewer_of
+
+PREFIX: Final = "/xrpc/"
+PATH: Final = "/xrpc/{nsid:path}"
+
+# Route of names that are no queries of ours, in metrics and logs: what strangers ask for is no closed set.
+_UNKNOWN: Final = "unknown"
+
+QUERIES: Final = (
+    *events.QUERIES,
+    *series.QUERIES,
+    *groups.QUERIES,
+    *rsvps.QUERIES,
+    *resolving.QUERIES,
+)
+
+CORS: Final = Cors((PREFIX, service.DOCUMENT_PATH), exposed=XRPC_EXPOSED, methods="GET, HEAD")
+
+
+def routes(authority: str) -> list[Route]:
+    """The one route of all queries; ``authority`` is how the operator calls our names."""
+    return [Route(PATH, dispatcher(authority), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
+
+
+def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint below ``PREFIX``."""
+    catalog = Catalog()
+    named: dict[str, Query] = {name: query for query in QUERIES for name in own_spellings(query.name, authority)}
+
+    async def answer(request: Request) -> Response:
+        set_caller(request, None)
+        nsid = request.path_params["nsid"].rstrip("/")
+        query = named.get(nsid)
+        name_route(request, _UNKNOWN if query is None else query.name)
+        add_header(request, "vary", "authorization")
+        if query is None:
+            return _unknown(nsid)
+        # 400 and not 405, as everybody answers.
+        if request.method not in {"GET", "HEAD"}:
+            raise InvalidInput("", f"{nsid} is a query: ask with GET.")
+        who = await asking(request, nsid)
+        try:
+            parameters = decode_parameters(catalog, f"{OWN_AUTHORITY}.{query.name}", request.url.query)
+        except Malformed as error:
+            raise InvalidInput("", f"{error.why[:1].upper()}{error.why[1:]}.") from None
+        async with database_of(request).reader() as reader:
+            viewer = await viewer_of(reader, who)
+            found = await query.answer(Call(reader, parameters, viewer, request.app.state.settings.public_url))
+        headers = {"cache-control": "public, no-cache" if who.did is None else "private, no-cache"}
+        response = Response(msgspec.json.encode(found), 200, headers, "application/json")
+        return answer_unless_known(request, response)
+
+    return answer
+
+
+def _unknown(nsid: str) -> Response:
+    try:
+        parse_nsid(nsid)
+    except Malformed:
+        raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
+    # 501, which no kind of failure has: a client must not try again.
+    body = encode_error(ErrorBody("MethodNotImplemented", f"This server has no method {nsid}."))
+    return Response(body, 501, media_type="application/json")

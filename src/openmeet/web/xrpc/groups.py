@@ -1,0 +1,55 @@
+"""Queries for groups and what they hold."""
+
+from openmeet.domain.groups import queries, rules
+from openmeet.domain.groups.model import INSIDE, Group, Role
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.search import cursors
+from openmeet.domain.search.event_lists import position_of
+from openmeet.domain.search.group_events import coming_in_group
+from openmeet.i18n.formatting import iso
+from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.resolve import group_at, group_url
+from openmeet.web.xrpc.schemas import GroupEvents, GroupView, OneGroup
+from openmeet.web.xrpc.views import views_of
+
+
+async def get_group(call: Call) -> OneGroup:
+    """Raises NotFound (``GroupNotFound``)."""
+    group, role = await group_at(call, "uri")
+    return OneGroup(group=await _view(call, group, role))
+
+
+async def list_group_events(call: Call) -> GroupEvents:
+    """Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
+    group, role = await group_at(call, "group")
+    after, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    member = call.viewer if rules.may(role, Action.VIEW) else None
+    found = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
+    return GroupEvents(
+        group=await _view(call, group, role),
+        events=await views_of(call, found[:limit]),
+        cursor=cursors.pack(position_of(found[limit - 1])) if len(found) > limit else None,
+    )
+
+
+async def _view(call: Call, group: Group, role: Role | None) -> GroupView:
+    counts = await queries.counts(call.reader, group.id)
+    details = group.details
+    return GroupView(
+        uri=group.network.record_uri,
+        url=group_url(group.slug, call.public_url),
+        name=details.name,
+        description=details.description,
+        locality=details.locality,
+        country=details.country,
+        time_zone=details.time_zone,
+        visibility=details.visibility.value,
+        join_policy=details.join_policy.value,
+        members=sum(counts.get(one, 0) for one in INSIDE),
+        role=None if role is None else role.value,
+        created_at=iso(group.created_at),
+        updated_at=iso(group.updated_at),
+    )
+
+
+QUERIES = (Query("getGroup", get_group), Query("listGroupEvents", list_group_events))

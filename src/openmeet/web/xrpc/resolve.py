@@ -1,0 +1,129 @@
+"""From an address to the thing that it names: a page of this site, or the record behind one.
+
+What is absent, what is hidden and what is not the caller's to see are answered alike.
+"""
+
+from urllib.parse import quote, unquote, urlsplit
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import by_record, seeing
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import Group, GroupSlug, Role
+from openmeet.domain.groups.record_queries import by_any_record
+from openmeet.domain.series import by_record as series_by_record
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.users.model import UserId
+from openmeet.web.xrpc.call import Call
+
+_RECORD = "at://"
+
+
+def event_url(slug: str, public_url: str) -> str:
+    return f"{public_url}/events/{quote(slug)}"
+
+
+def series_url(slug: str, public_url: str) -> str:
+    return f"{public_url}/series/{quote(slug)}"
+
+
+def group_url(slug: str, public_url: str) -> str:
+    return f"{public_url}/groups/{quote(slug)}"
+
+
+async def event_at(call: Call, parameter: str) -> Event:
+    """The event that the parameter names, if the caller may see it. Raises NotFound (``EventNotFound``)."""
+    event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
+    if event is None:
+        raise NotFound("There is no such event.", name="EventNotFound")
+    return event
+
+
+async def series_at(call: Call, parameter: str) -> Series:
+    """The same of a series (``SeriesNotFound``)."""
+    series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
+    if series is None:
+        raise NotFound("There is no such series.", name="SeriesNotFound")
+    return series
+
+
+async def group_at(call: Call, parameter: str) -> tuple[Group, Role | None]:
+    """The same of a group (``GroupNotFound``), and how the caller stands in it."""
+    found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
+    if found is None:
+        raise NotFound("There is no such group.", name="GroupNotFound")
+    return found
+
+
+async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
+    """The event of this address, if this person may see it."""
+    uri = _record_of(address)
+    if uri is not None:
+        event = await by_record.find(reader, uri)
+    else:
+        slug = _slug_of(address, "events", public_url)
+        event = None if slug is None else await events.by_slug(reader, EventSlug(slug))
+    if event is None or event.is_gone:
+        return None
+    mine = None if viewer is None else await attendance.find(reader, event.id, viewer)
+    return event if await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)) else None
+
+
+async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
+    """The series of this address, if this person may see it."""
+    uri = _record_of(address)
+    if uri is not None:
+        series = await series_by_record.find(reader, uri)
+    else:
+        slug = _slug_of(address, "series", public_url)
+        series = None if slug is None else await series_queries.by_slug(reader, SeriesSlug(slug))
+    if series is None or series.deleted_at is not None:
+        return None
+    return series if await series_seeing.may_see(reader, series, viewer) else None
+
+
+async def find_group(
+    reader: Reader, address: str, viewer: UserId | None, public_url: str
+) -> tuple[Group, Role | None] | None:
+    """The group of this address or record, also of an earlier one, if this person may see it."""
+    uri = _record_of(address)
+    if uri is not None:
+        group = await by_any_record(reader, uri)
+    else:
+        slug = _slug_of(address, "groups", public_url)
+        group = None if slug is None else await groups.by_slug(reader, GroupSlug(slug))
+    if group is None:
+        return None
+    role = await groups.role_in(reader, group.id, viewer)
+    return (group, role) if group_rules.may_see(group, role) else None
+
+
+def _record_of(address: str) -> str | None:
+    """The at-uri in the form that is stored; None for everything else."""
+    if not address.startswith(_RECORD):
+        return None
+    try:
+        return str(normal_uri(parse_at_uri(address)))
+    except Malformed:
+        return address
+
+
+def _slug_of(address: str, room: str, public_url: str) -> str | None:
+    """The slug in the address of a page of ours, whatever stands behind ``?`` and ``#``; None for every other address."""
+    try:
+        parts, own = urlsplit(address), urlsplit(public_url)
+        if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()):
+            return None
+    except ValueError:
+        return None
+    words = parts.path.rstrip("/").split("/")
+    return unquote(words[2]) if len(words) == 3 and words[1] == room else None

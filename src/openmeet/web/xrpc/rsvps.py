@@ -1,0 +1,75 @@
+"""The query for answers to an event.
+
+Everybody is counted. By name those alone are told whose own repository tells it: what other apps are given is copied on, and who
+answered here only has not agreed to that. The host's choice of who sees the list holds here, too.
+"""
+
+from collections.abc import Mapping
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did, parse_did
+from openmeet.domain.attendance import joining_queries, recorded
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.attendance.recorded import Recorded
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.identities.queries import of_users
+from openmeet.domain.search import cursors
+from openmeet.domain.search.event_lists import Position
+from openmeet.i18n.formatting import iso
+from openmeet.network.records.collections import RSVP
+from openmeet.web.events.view import sees_who_comes
+from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.resolve import event_at
+from openmeet.web.xrpc.schemas import Answers, AnswerView
+from openmeet.web.xrpc.views import counts_of
+
+
+async def list_answers(call: Call) -> Answers:
+    """Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
+    reader = call.reader
+    event = await event_at(call, "event")
+    counted = (await counts_shown(reader, [event.id]))[event.id]
+    if not await _sees_list(call, event):
+        return Answers(counts=counts_of(counted), answers=[])
+    at, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    after = None if at is None else (at.starts_at, at.event_id)
+    found = await recorded.recorded(reader, event.id, after, limit + 1)
+    page = found[:limit]
+    known = await of_users(reader, [one.user_id for one in page])
+    by_did = {identity.did: identity for several in known.values() for identity in several}
+    cursor = cursors.pack(Position(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
+    return Answers(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
+
+
+async def _sees_list(call: Call, event: Event) -> bool:
+    joining = await joining_queries.of_event(call.reader, event)
+    mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
+    if sees_who_comes(joining, is_going=mine is not None and mine.status in SEATED):
+        return True
+    return bool(await seeing.run_among(call.reader, [event], call.viewer))
+
+
+def _view(one: Recorded, by_did: Mapping[Did, Identity]) -> AnswerView:
+    did = parse_did(parse_at_uri(one.record_uri).authority)
+    identity = by_did.get(did)
+    return AnswerView(
+        uri=one.record_uri,
+        did=did,
+        # What the network calls them: what they are called here they may not want to be tied to their DID.
+        handle=(identity.handle or None) if identity else None,
+        display_name=identity.display_name if identity else "",
+        status=f"{RSVP}#interested" if one.status is AttendanceStatus.INTERESTED else f"{RSVP}#going",
+        standing=_standing(one.status),
+        answered_at=iso(one.answered_at),
+    )
+
+
+def _standing(status: AttendanceStatus) -> str:
+    return "unconfirmed" if status is AttendanceStatus.PENDING else "confirmed"
+
+
+QUERIES = (Query("listAnswers", list_answers),)

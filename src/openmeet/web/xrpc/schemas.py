@@ -1,0 +1,188 @@
+"""What queries answer: the views of ``openmeet.lexicon.defs`` as types. What is None or empty is absent."""
+
+from msgspec import Struct
+
+
+class Shape(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """Base of all of them: names as Lexicons have them."""
+
+
+class Place(Shape):
+    name: str = ""
+    street: str = ""
+    postal_code: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    latitude: str = ""
+    longitude: str = ""
+
+
+class Counts(Shape):
+    going: int
+    interested: int
+    waitlisted: int
+    unconfirmed: int
+
+
+class GroupLink(Shape):
+    slug: str
+    url: str
+    name: str
+    uri: str | None = None
+
+
+class SeriesLink(Shape):
+    slug: str
+    url: str
+    title: str
+    recurrence_id: str
+    original_date: str
+    differs_in: list[str] = []
+    uri: str | None = None
+
+
+class ViewerState(Shape):
+    is_host: bool
+    answer: str | None = None
+
+
+class EventView(Shape):
+    url: str
+    title: str
+    time_zone: str
+    status: str
+    mode: str
+    visibility: str
+    host_name: str
+    counts: Counts
+    created_at: str
+    updated_at: str
+    uri: str | None = None
+    cid: str | None = None
+    did: str | None = None
+    description: str = ""
+    starts_at: str | None = None
+    ends_at: str | None = None
+    starts_local: str = ""
+    is_all_day: bool = False
+    status_reason: str = ""
+    place: Place | None = None
+    join_url: str | None = None
+    capacity: int | None = None
+    categories: list[str] = []
+    tags: list[str] = []
+    languages: list[str] = []
+    series: SeriesLink | None = None
+    group: GroupLink | None = None
+    source: str = ""
+    viewer: ViewerState | None = None
+
+
+class SeriesView(Shape):
+    url: str
+    title: str
+    sentence: str
+    starts_local: str
+    time_zone: str
+    mode: str
+    status: str
+    visibility: str
+    host_name: str
+    created_at: str
+    updated_at: str
+    uri: str | None = None
+    description: str = ""
+    rrule: str = ""
+    duration_minutes: int | None = None
+    place: Place | None = None
+    status_reason: str = ""
+    group: GroupLink | None = None
+
+
+class OccurrenceView(Shape):
+    recurrence_id: str
+    starts_at: str
+    title: str
+    status: str
+    url: str
+    ends_at: str | None = None
+    event: EventView | None = None
+
+
+class AnswerView(Shape):
+    uri: str
+    did: str
+    status: str
+    standing: str
+    answered_at: str
+    handle: str | None = None
+    display_name: str = ""
+
+
+class GroupView(Shape):
+    url: str
+    name: str
+    time_zone: str
+    visibility: str
+    join_policy: str
+    members: int
+    created_at: str
+    updated_at: str
+    uri: str | None = None
+    description: str = ""
+    locality: str = ""
+    country: str = ""
+    role: str | None = None
+
+
+class OneEvent(Shape):
+    """``getEvent``."""
+
+    event: EventView
+
+
+class Events(Shape):
+    """``listEvents``, ``listActorEvents``."""
+
+    events: list[EventView]
+    cursor: str | None = None
+
+
+class SeriesEvents(Shape):
+    """``listSeriesEvents``."""
+
+    series: SeriesView
+    occurrences: list[OccurrenceView]
+    cursor: str | None = None
+
+
+class GroupEvents(Shape):
+    """``listGroupEvents``."""
+
+    group: GroupView
+    events: list[EventView]
+    cursor: str | None = None
+
+
+class OneGroup(Shape):
+    """``getGroup``."""
+
+    group: GroupView
+
+
+class Answers(Shape):
+    """``listAnswers``."""
+
+    counts: Counts
+    answers: list[AnswerView]
+    cursor: str | None = None
+
+
+class Resolved(Shape):
+    """``resolveUri``."""
+
+    kind: str
+    url: str
+    uri: str | None = None
+    cid: str | None = None

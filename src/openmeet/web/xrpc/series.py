@@ -1,0 +1,133 @@
+"""The query for a series and its dates: those that are events already, and those that only follow from its rule."""
+
+import re
+
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.errors import InvalidInput
+from openmeet.domain.events.model import NOWHERE, Mode, Status, public_place
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.series import agenda
+from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.model import Series
+from openmeet.i18n.formatting import iso
+from openmeet.recurrence.describe import describe
+from openmeet.recurrence.rule import format_rule
+from openmeet.web.events.series_context import address_of
+from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.events import instant_in
+from openmeet.web.xrpc.resolve import series_at, series_url
+from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
+from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
+
+# As far as a list of dates ever looks.
+_AHEAD = 100 * 366 * DAY
+# Dates that may stand before a page's first one: at the same moment as the cursor, or over sooner than the others.
+_ASIDE = 60
+
+_CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
+
+
+async def list_series_events(call: Call) -> SeriesEvents:
+    """Raises NotFound (``SeriesNotFound``), InvalidInput (``InvalidCursor``)."""
+    series = await series_at(call, "series")
+    lines = await _lines(call, series, call.number("limit") + 1)
+    page = lines[: call.number("limit")]
+    stored = [line.event for line in page if line.event is not None]
+    views = dict(zip((event.id for event in stored), await views_of(call, stored), strict=True))
+    return SeriesEvents(
+        series=await _view(call, series),
+        occurrences=[
+            _occurrence(call, series, line, views[line.event.id] if line.event is not None else None) for line in page
+        ],
+        cursor=_pack(page[-1]) if len(lines) > len(page) else None,
+    )
+
+
+async def _lines(call: Call, series: Series, limit: int) -> list[Line]:
+    """Dates behind the cursor, in order. Without ``since`` those that are not over."""
+    now = call.reader.now
+    after, since = _unpack(call.text("cursor")), instant_in(call, "since")
+    length = series.timing.length
+    under_way = HOUR if length is None else int(length.total_seconds() * 1_000_000)
+    start = since if since is not None else Instant(now - under_way)
+    if after is not None:
+        start = max(start, after[0])
+    end = instant_in(call, "until") or Instant(max(now, start) + _AHEAD)
+    found = await agenda.between(call.reader, series, call.viewer, start, end, limit=limit + _ASIDE)
+    return [
+        line
+        for line in found
+        if (after is None or (line.details.starts_at, line.original_date) > after)
+        and (since is not None or not line.is_over(now))
+    ][:limit]
+
+
+def _occurrence(call: Call, series: Series, line: Line, view: EventView | None) -> OccurrenceView:
+    return OccurrenceView(
+        recurrence_id=line.original_date,
+        starts_at=iso(line.details.starts_at),
+        ends_at=None if line.details.ends_at is None else iso(line.details.ends_at),
+        title=line.details.title,
+        status=status_of(line.event.status if line.event is not None else Status.SCHEDULED),
+        url=f"{call.public_url}{address_of(series, line)}",
+        event=view,
+    )
+
+
+async def _view(call: Call, series: Series) -> SeriesView:
+    template, pattern, length = series.template, series.timing.pattern, series.timing.length
+    is_host = await agenda.may_host(call.reader, series, call.viewer)
+    place = template.venue if is_host else public_place(template.venue, template.place_audience)
+    names = await shown_names(call.reader, [series.owner_id])
+    return SeriesView(
+        uri=series.record_uri,
+        url=series_url(series.slug, call.public_url),
+        title=template.title,
+        description=template.description,
+        sentence=describe(pattern),
+        rrule="" if pattern.rule is None else format_rule(pattern.rule),
+        starts_local=original_text(pattern.start),
+        time_zone=series.zone_name,
+        duration_minutes=None if length is None else int(length.total_seconds() // 60),
+        mode=MODES[template.mode],
+        place=place_of(NOWHERE if template.mode is Mode.ONLINE else place),
+        status=series.status.value,
+        status_reason=series.status_reason,
+        visibility=series.visibility.value,
+        host_name=names[series.owner_id],
+        group=await _group(call, series),
+        created_at=iso(series.created_at),
+        updated_at=iso(series.updated_at),
+    )
+
+
+async def _group(call: Call, series: Series) -> GroupLink | None:
+    if series.group is None:
+        return None
+    group = await groups.by_id(call.reader, series.group.id)
+    role = await groups.role_in(call.reader, series.group.id, call.viewer)
+    return group_link(group, call.public_url) if group is not None and group_rules.may_see(group, role) else None
+
+
+def _pack(line: Line) -> str:
+    return base64url.encode(f"{line.details.starts_at}.{line.original_date}".encode())
+
+
+def _unpack(text: str) -> tuple[Instant, str] | None:
+    if not text:
+        return None
+    try:
+        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
+    except (Malformed, UnicodeDecodeError):
+        found = None
+    if found is None or abs(int(found[1])) >= 1 << 62:
+        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+    return Instant(int(found[1])), found[2]
+
+
+QUERIES = (Query("listSeriesEvents", list_series_events),)

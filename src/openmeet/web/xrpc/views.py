@@ -1,0 +1,192 @@
+"""Events as the views that queries answer, several at once: each for the eyes of whoever asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.http.json_names import json_name
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.model import Counts as Counted
+from openmeet.domain.events import seeing
+from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.model import Event, EventId, Mode, Origin, Status, Venue, Visibility
+from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, Role
+from openmeet.domain.identities.names import shown_names
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.network.records.collections import EVENT
+from openmeet.web.xrpc.call import Call
+from openmeet.web.xrpc.resolve import event_url, group_url, series_url
+from openmeet.web.xrpc.schemas import Counts, EventView, GroupLink, Place, SeriesLink, ViewerState
+
+MODES = {
+    Mode.IN_PERSON: f"{EVENT}#inperson",
+    Mode.ONLINE: f"{EVENT}#virtual",
+    Mode.HYBRID: f"{EVENT}#hybrid",
+}
+
+
+def status_of(status: Status) -> str:
+    """The calendar Lexicon's token."""
+    return f"{EVENT}#{status.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What belongs to several events and stands in other rooms."""
+
+    viewer: UserId | None
+    public_url: str
+    now: Instant
+    names: Mapping[UserId, str]
+    counts: Mapping[EventId, Counted]
+    mine: Mapping[EventId, Attendance]
+    run: set[EventId]
+    roles: Mapping[GroupId, Role]
+    groups: Mapping[GroupId, Group]
+    series: Mapping[SeriesId, Series]
+
+
+async def views_of(call: Call, events: Sequence[Event]) -> list[EventView]:
+    """These events, which the caller may see, in their order."""
+    around = await _around(call, events)
+    return [_view(event, around) for event in events]
+
+
+async def view_of(call: Call, event: Event) -> EventView:
+    """One event that the caller may see."""
+    (view,) = await views_of(call, [event])
+    return view
+
+
+def counts_of(counted: Counted) -> Counts:
+    return Counts(
+        going=counted.going,
+        interested=counted.interested,
+        waitlisted=counted.waitlisted,
+        unconfirmed=counted.unconfirmed,
+    )
+
+
+def place_of(venue: Venue) -> Place | None:
+    """A place that the caller may know; None for nowhere."""
+    if venue.is_empty:
+        return None
+    return Place(
+        name=venue.name,
+        street=venue.street,
+        postal_code=venue.postal_code,
+        locality=venue.locality,
+        region=venue.region,
+        country=venue.country,
+        latitude=venue.latitude,
+        longitude=venue.longitude,
+    )
+
+
+def group_link(group: Group, public_url: str) -> GroupLink:
+    return GroupLink(
+        uri=group.network.record_uri, slug=group.slug, url=group_url(group.slug, public_url), name=group.details.name
+    )
+
+
+async def _around(call: Call, events: Sequence[Event]) -> _Around:
+    reader, viewer = call.reader, call.viewer
+    ids = [event.id for event in events]
+    group_ids = [event.group.id for event in events if event.group is not None]
+    series_ids = [SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None]
+    return _Around(
+        viewer=viewer,
+        public_url=call.public_url,
+        now=reader.now,
+        names=await shown_names(reader, [event.author_id for event in events]),
+        counts=await counts_shown(reader, ids),
+        mine={} if viewer is None else await attendance.of_user(reader, viewer, ids),
+        run=await seeing.run_among(reader, events, viewer),
+        roles={} if viewer is None else await groups.roles_in(reader, group_ids, viewer),
+        groups=await groups.by_ids(reader, group_ids),
+        series=await series_queries.by_ids(reader, series_ids),
+    )
+
+
+def _view(event: Event, around: _Around) -> EventView:
+    mine = around.mine.get(event.id)
+    runs = event.id in around.run
+    private = private_details(
+        event,
+        around.viewer,
+        is_going=mine is not None and mine.status in SEATED,
+        now=around.now,
+        runs=runs,
+    )
+    return EventView(
+        uri=event.record_uri,
+        cid=event.record_cid,
+        did=event.record_did,
+        url=event_url(event.slug, around.public_url),
+        title=event.title,
+        description=event.description,
+        starts_at=None if event.starts_at is None else iso(event.starts_at),
+        ends_at=None if event.ends_at is None else iso(event.ends_at),
+        starts_local=event.starts_local,
+        time_zone=event.time_zone,
+        is_all_day=event.is_all_day,
+        status=status_of(event.status),
+        status_reason=event.status_reason,
+        mode=MODES[event.mode],
+        place=place_of(private.place),
+        join_url=private.join_url if is_web_address(private.join_url) else None,
+        capacity=event.capacity,
+        visibility=event.visibility.value,
+        host_name=around.names[event.author_id],
+        categories=[one.value for one in event.categories],
+        tags=list(event.tags),
+        languages=list(event.languages),
+        counts=counts_of(around.counts[event.id]),
+        series=_series_link(event, around),
+        group=_group_link(event, around),
+        source="atproto" if event.origin is Origin.NETWORK else "openmeet",
+        viewer=None
+        if around.viewer is None
+        else ViewerState(is_host=runs, answer=None if mine is None else mine.status.value),
+        created_at=iso(event.created_at),
+        updated_at=iso(event.updated_at),
+    )
+
+
+def _group_link(event: Event, around: _Around) -> GroupLink | None:
+    # Whose event somebody is invited to may be a group that is not theirs to see.
+    group = around.groups.get(event.group.id) if event.group is not None else None
+    if group is None or not group_rules.may_see(group, around.roles.get(group.id)):
+        return None
+    return group_link(group, around.public_url)
+
+
+def _series_link(event: Event, around: _Around) -> SeriesLink | None:
+    """Of a series that is not private: everybody's, its host's, its group's; to guests of one date nothing is said of it."""
+    place = event.place_in_series
+    series = around.series.get(SeriesId(place.series_id)) if place is not None else None
+    if place is None or series is None or series.deleted_at is not None:
+        return None
+    is_hosts = around.viewer is not None and series.owner_id == around.viewer
+    is_inside = series.group is not None and around.roles.get(series.group.id) in INSIDE
+    if series.is_hidden and not is_hosts:
+        return None
+    if series.visibility is Visibility.PRIVATE and not (is_hosts or is_inside):
+        return None
+    return SeriesLink(
+        uri=series.record_uri,
+        slug=series.slug,
+        url=series_url(series.slug, around.public_url),
+        title=series.template.title,
+        recurrence_id=place.original_date,
+        original_date=place.original_date,
+        differs_in=[json_name(name) for name in place.overridden],
+    )

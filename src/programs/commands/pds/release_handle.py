@@ -1,0 +1,45 @@
+"""``openmeet pds release-handle HANDLE``: anybody may take a handle that is kept for who had it last."""
+
+from typing import Annotated
+
+import typer
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.handle import parse_handle
+from aurora_locus.accounts import queries
+from aurora_locus.moderation import audit_log
+from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed
+from aurora_locus.settings import Settings
+from groundwork.database.transaction import Database, Writer
+from groundwork.errors import NotFound
+from programs.command_line import SettingsFile, role, say
+from programs.commands.pds.reaching import run_on_database
+
+# Whoever has the server's files has no name of its own.
+DEED = Deed(ADMINISTRATION, "openmeet pds release-handle")
+
+app = role()
+
+
+@app.command()
+def main(
+    handle: Annotated[str, typer.Argument(help="Which one.")],
+    settings_file: SettingsFile = None,
+) -> None:
+    """Release a handle before PDS_HANDLE_QUARANTINE is over."""
+    try:
+        name = parse_handle(handle.strip().removeprefix("@").lower())
+    except Malformed as error:
+        raise typer.BadParameter(f"{handle} is no handle: {error.why}.") from None
+
+    async def run(db: Database, _settings: Settings) -> None:
+        def release(w: Writer) -> None:
+            former = queries.free_handle(w, name)
+            if former is None:
+                raise NotFound(f"{name} is not kept for anybody.")
+            audit_log.append(w, DEED, Act.RELEASE_HANDLE, former, before={"handle": name})
+
+        await db.write(release)
+        say(f"{name} can be taken now.")
+
+    run_on_database(settings_file, run)

@@ -1,0 +1,56 @@
+"""``openmeet pictures …``: from the folder where they are kept at first into a bucket, and back."""
+
+from typing import Annotated
+
+import typer
+
+from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
+from groundwork.errors import Refused
+from openmeet.domain.media.store import open_pictures, pictures_folder
+from openmeet.settings import PREFIX
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.command_line import OfTenant, SettingsFile, noun
+from programs.platform_settings import named, read_installation_settings
+from programs.running import run_command
+
+app = noun("Pictures of events, groups and people: where they are kept.")
+
+# So many pictures between two lines about how it goes.
+TOLD_EVERY = 100
+
+Back = Annotated[bool, typer.Option("--back", help="From the bucket into the folder.")]
+Remove = Annotated[
+    bool, typer.Option("--remove", help="Then delete where they came from what stands in both, in the same size.")
+]
+
+
+@app.command()
+def move(
+    back: Back = False, remove: Remove = False, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
+) -> None:
+    """Copy the pictures of a community into the bucket that the settings name; what is there already is not sent again.
+
+    Run it with the new settings while the site still runs with the old ones, start the site anew, and run it once more.
+    """
+    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
+    if not settings.blobs:
+        raise Refused(f"{PREFIX}BLOBS names no bucket. Set it to s3://bucket/folder first.")
+    folder, bucket = pictures_folder(settings), open_pictures(settings, tenant)
+    source, target = (bucket, folder) if back else (folder, bucket)
+
+    def tell(copied: Copied) -> None:
+        if copied.looked_at % TOLD_EVERY == 0:
+            typer.echo(_line(copied))
+
+    async def run() -> None:
+        copied = await copy_missing(source, target, tell)
+        typer.echo(f"{_line(copied)}. Done.")
+        if remove:
+            typer.echo(f"{await remove_copied(source, target):,} files removed where they came from.")
+
+    run_command(run)
+
+
+def _line(copied: Copied) -> str:
+    megabytes = copied.sent_bytes / 1_000_000
+    return f"{copied.looked_at:,} files looked at: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"

@@ -1,0 +1,82 @@
+"""What each role of the platform exists for, tried every few seconds: see ``groundwork.telemetry.probes``."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.blobstore.contract import try_writing
+from groundwork.database.durable_write import write_durably
+from groundwork.telemetry.probes import Probe
+from openmeet.tenants.health import check_name, checks_of
+from openmeet.tenants.model import DEFAULT_TENANT
+from programs.platform import Installation, Platform
+
+# A store of pictures may be a bucket, which asks a price for each request.
+_PICTURES_SECONDS: Final = 30.0
+_NETWORK: Final = "network writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a role does in every community; ``of_network``: in the database of all of them, without which it serves nobody.
+
+    A community is served without what is only ``wished``: the health then says ``degraded``.
+    """
+
+    of_each: Collection[str]
+    wished: Collection[str] = ()
+    of_network: bool = False
+
+
+WEB: Final = Needed(("writes",), wished=("pictures",))
+CONSUMER: Final = Needed(("queue",), of_network=True)
+PROCESSOR: Final = Needed(("writes", "queue"))
+PUBLISHER: Final = Needed(("writes",), of_network=True)
+SCHEDULER: Final = Needed(("writes",))
+
+
+def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
+    """Each by its name: ``database``, ``writes``, ``writes of village``."""
+    found = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
+    found |= {
+        _named(kind, one): _PROBES[kind](one)
+        for one in installation.platforms
+        for kind in (*needed.of_each, *needed.wished)
+    }
+    if needed.of_network:
+        network = installation.default.installation
+        found[_NETWORK] = Probe(lambda: write_durably(network, "openmeet.network.firehose"))
+    return found
+
+
+def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
+    """Per community the names of checks and probes without which it is not served."""
+    shared = [_NETWORK] if needed.of_network else []
+    return [
+        [check_name(one.tenant.name), *(_named(kind, one) for kind in needed.of_each), *shared]
+        for one in installation.platforms
+    ]
+
+
+def _named(kind: str, platform: Platform) -> str:
+    name = platform.tenant.name
+    return kind if name == DEFAULT_TENANT else f"{kind} of {name}"
+
+
+def _writes(platform: Platform) -> Probe:
+    return Probe(lambda: write_durably(platform.db, "openmeet"))
+
+
+def _queue(platform: Platform) -> Probe:
+    return Probe(platform.queue.try_round_trip)
+
+
+def _pictures(platform: Platform) -> Probe:
+    return Probe(lambda: try_writing(platform.pictures, "web"), every_seconds=_PICTURES_SECONDS)
+
+
+_PROBES: Final[dict[str, Callable[[Platform], Probe]]] = {
+    "writes": _writes,
+    "queue": _queue,
+    "pictures": _pictures,
+}

@@ -1,0 +1,31 @@
+"""Lines of a Jetstream server: a connection whose server is gone ends, whatever TCP thinks."""
+
+import pytest
+from aiohttp import web
+from tests.at_network.peers import serve
+
+from at_network import jetstream_stream
+from at_network.jetstream_stream import read_lines, subscribe_url
+from groundwork.errors import RemoteFailed, RemoteSlow
+
+
+async def test_a_server_that_answers_no_ping_is_let_go(http, monkeypatch):
+    """It is pinged, though nobody writes a line; one that answers is listened to on."""
+    monkeypatch.setattr(jetstream_stream, "HEARTBEAT_SECONDS", 0.1)
+    pinged = []
+
+    async def silent(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        for answers in (True, True, False):
+            message = await socket.receive()
+            pinged.append(message.type)
+            if answers:
+                await socket.pong(message.data)
+        await socket.receive()
+        return socket
+
+    async with serve({"GET /subscribe": silent}) as url:
+        with pytest.raises((RemoteSlow, RemoteFailed)):
+            _ = [line async for line in read_lines(http, subscribe_url(url, ""))]
+    assert pinged == [web.WSMsgType.PING] * 3

@@ -1,0 +1,101 @@
+"""From Aurora Locus back to the reference PDS on the folder that was kept: what goes on, what is lost, what can be brought."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import ClientSession
+
+from at_protocol.repo import car
+from at_protocol.repo.snapshot import read_snapshot
+from at_protocol.sync import events
+from tests.aurora_locus.adopting.conftest import NOTE, Town, ask, call, frames_since, openmeet
+from tests.parts import needs
+from tests.world.processes import Program, free_port
+from tests.world.reference_pds import ReferencePds
+
+pytestmark = needs("reference")
+
+
+def number_of(frame: bytes) -> int:
+    message = events.read(frame)
+    assert isinstance(message, events.Sequenced)
+    return message.seq
+
+
+def paths(data: bytes) -> set[str]:
+    return set(map(str, read_snapshot(car.read(data)).entries))
+
+
+async def test_the_reference_goes_on_where_it_was_stopped(town: Town, tmp_path: Path) -> None:
+    """Sessions from before go on, writes since are lost unless their owner imports them, and relays are given numbers that they
+    have not seen.
+    """
+    kept = tmp_path / "kept"
+    shutil.copytree(town.folder, kept)
+    port = free_port()
+    environment = dict(town.reference.environment(), PDS_PORT=str(port), PDS_DATA_DIRECTORY=str(kept))
+    environment["PDS_BLOBSTORE_DISK_LOCATION"] = str(kept / "blocks")
+    (kept / "pds.env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
+
+    new = tmp_path / "new"
+    status, said = await openmeet(
+        "adopt", str(kept), "--into", str(new), environment={"LOG": str(tmp_path / "adopt.log")}
+    )
+    assert status == 0, said
+    ours_has = {name: value for name, value in environment.items() if name.startswith("PDS_")}
+    ours_has |= {"PDS_DATA_DIRECTORY": str(new), "PDS_BLOBSTORE_DISK_LOCATION": ""}
+    reference = ReferencePds(kept, town.plc_url, port=port)
+    ours = Program("pds", ours_has, tmp_path / "ours.log", f"{reference.url}/xrpc/_health")
+    await ours.start()
+    try:
+        assert "from proxies in private networks" in ours.said()
+        status, session = await call(
+            reference.url,
+            "com.atproto.server.createSession",
+            {"identifier": "ana.test", "password": town.passwords["ana"]},
+        )
+        assert status == 200, session
+        record = {"repo": town.did("ana"), "collection": NOTE, "rkey": "since", "record": {"$type": NOTE, "number": 1}}
+        status, answer = await call(reference.url, "com.atproto.repo.createRecord", record, session["accessJwt"])
+        assert status == 200, answer
+        _, since = await ask(reference.url, "com.atproto.sync.getRepo", did=town.did("ana"))
+        newest = max(map(number_of, await frames_since(reference.url, 0)))
+    finally:
+        assert await ours.stop() == 0
+
+    # As the page says: numbers go on above what relays have read.
+    with sqlite3.connect(kept / "sequencer.sqlite") as log:
+        before = log.execute("select seq from sqlite_sequence where name = 'repo_seq'").fetchone()[0]
+        assert before < newest
+        log.execute("update sqlite_sequence set seq = ? where name = 'repo_seq'", (newest + 1000,))
+    log.close()
+    await reference.start()
+    try:
+        await _goes_on(town, reference, since, newest)
+    finally:
+        await reference.stop()
+
+
+async def _goes_on(town: Town, reference: ReferencePds, since: bytes, newest: int) -> None:
+    token = town.people["ana"]["accessJwt"]
+    status, answer = await ask(reference.url, "com.atproto.server.getSession", token)
+    assert (status, msgspec.json.decode(answer)["did"]) == (200, town.did("ana"))
+    old = await reference.read("com.atproto.sync.getRepo", did=town.did("ana"))
+    assert paths(since) - paths(old) == {f"{NOTE}/since"}
+    await _import(reference, token, since)
+    assert paths(await reference.read("com.atproto.sync.getRepo", did=town.did("ana"))) == paths(since)
+    later: dict[str, Any] = {"repo": town.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "number": 2}}
+    await reference.call("com.atproto.repo.createRecord", later, token=token)
+    frames = await frames_since(reference.url, newest)
+    assert frames
+    assert min(map(number_of, frames)) > newest
+
+
+async def _import(reference: ReferencePds, token: str, data: bytes) -> None:
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/vnd.ipld.car"}
+    url = f"{reference.url}/xrpc/com.atproto.repo.importRepo"
+    async with ClientSession() as http, http.post(url, data=data, headers=headers) as done:
+        assert done.status == 200, await done.text()

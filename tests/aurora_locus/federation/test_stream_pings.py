@@ -1,0 +1,25 @@
+"""Keep-alive pings on the live streams of the PDS: a silent stream stays open, a peer that is gone is let go."""
+
+import pytest
+
+from groundwork.http import server
+from tests.aurora_locus.town import Town
+from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
+
+STREAMS = ("/xrpc/com.atproto.sync.subscribeRepos", "/xrpc/com.atproto.label.subscribeLabels", "/subscribe")
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the server starts."""
+    monkeypatch.setattr(server, "PING_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_silent_stream_is_kept_while_its_reader_answers(town: Town, path: str) -> None:
+    await is_kept_while_it_answers(town.url + path)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_reader_that_answers_no_ping_is_let_go(town: Town, path: str) -> None:
+    await is_dropped_when_it_is_silent(town.url + path)

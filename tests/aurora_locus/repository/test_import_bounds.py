@@ -1,0 +1,72 @@
+"""What a repository's file may cost: each block of it is looked at once, however many paths and nodes link to it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
+from at_protocol.repo import car, snapshot, stored_record
+from at_protocol.repo.build import build
+from at_protocol.repo.commit import sign_commit
+from at_protocol.repo.snapshot import read_snapshot
+from at_protocol.repo.stored_record import StoredRecord
+from at_protocol.syntax.tid import from_microseconds
+from aurora_locus.repository import import_plan
+from groundwork.clock import HandClock
+from groundwork.errors import InvalidInput
+from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.repository.importing import ELSEWHERE, bring, file_of_blocks, mover, require_consistent
+
+__all__ = ["mover"]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many records were read."""
+    count = [0]
+    read = stored_record.read_stored
+
+    def counting(cid: Cid, block: bytes) -> StoredRecord:
+        count[0] += 1
+        return read(cid, block)
+
+    monkeypatch.setattr(import_plan, "read_stored", counting)
+    monkeypatch.setattr(snapshot, "read_stored", counting)
+    return lambda: count[0]
+
+
+async def test_a_record_at_many_paths_is_read_once(
+    mover: Hosted, clock: HandClock, tmp_path: Path, reads: Callable[[], int]
+) -> None:
+    """One record of a megabyte at each of a million paths fits the largest file, and took hours to read."""
+    blob = {"$type": "blob", "ref": Cid.for_raw(b"x"), "mimeType": "image/png", "size": 1}
+    one = cbor.encode({"$type": NOTE, "text": "the same", "picture": blob})
+    odd = cbor.encode(["no map"])
+    blocks = {f"{NOTE}/k{number:03}": one for number in range(300)} | {
+        f"{NOTE}/odd{number}": odd for number in range(9)
+    }
+    data = file_of_blocks(mover.did, blocks, from_microseconds(clock.now(), 3))
+    found = read_snapshot(car.read(data))
+    assert (len(found.entries), len(found.flaws), reads()) == (309, 9, 2)
+    await bring(mover, data, tmp_path)
+    assert reads() == 4
+    assert len((await require_consistent(mover)).entries) == 309
+
+
+async def test_a_subtree_that_hangs_in_two_places_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path) -> None:
+    """Each level that names the one below twice would double the walk: a few kilobytes, and no end."""
+    record = cbor.encode({"$type": NOTE, "text": "leaf"})
+    value = Cid.for_cbor(record)
+    tree = build(sorted((f"{NOTE}/{number:04}", value) for number in range(400)))
+    root = cbor.decode(tree.blocks[tree.root])
+    assert isinstance(root, dict)
+    entries = root["e"]
+    assert isinstance(entries, list)
+    shared = next(entry["t"] for entry in entries if isinstance(entry, dict) and entry["t"] is not None)
+    block = cbor.encode({**root, "l": shared, "e": entries})
+    commit = sign_commit(ELSEWHERE, did=mover.did, rev=from_microseconds(clock.now(), 3), data=Cid.for_cbor(block))
+    sections = {commit.cid: commit.block, **tree.blocks, value: record, Cid.for_cbor(block): block}
+    with pytest.raises(InvalidInput, match="outside the gap"):
+        await bring(mover, b"".join(car.write([commit.cid], sections.items())), tmp_path)

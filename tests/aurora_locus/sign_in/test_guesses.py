@@ -1,0 +1,387 @@
+"""Wrong passwords of one account: counted together however it is called, and never in its owner's way."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from aurora_locus.accounts import limits, password_guesses
+from aurora_locus.accounts.sign_in_links import MAX_OPEN
+from groundwork.clock import DAY
+from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
+from groundwork.rate_limit.contract import Limit
+from groundwork.settings import Secret
+from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
+from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, visitor
+
+CREATE = f"/xrpc/{SERVER}.createSession"
+GUESSES = 3
+OWNERS, STRANGERS = "198.51.100.7", "192.0.2.66"
+RIGHT = "password of ada"
+# The rest tries the SQL on both engines.
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+KEY = Secret("a key of sixteen characters")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three guesses a day: every one costs a hash."""
+    monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", GUESSES, 86400))
+
+
+@pytest.fixture
+async def town(open_the_town: OpenTown, few: None) -> Town:
+    assert few is None
+    return await open_the_town(
+        trusted_proxy_hops=1,
+        rate_limits_enabled=True,
+        rate_limit_bypass_key=KEY,
+        rate_limit_bypass_ips=("192.0.2.200",),
+    )
+
+
+@pytest.fixture
+async def ada(town: Town) -> Person:
+    return await town.sign_up("ada")
+
+
+@pytest.fixture
+async def browser(town: Town) -> AsyncIterator[Visitor]:
+    """The owner's."""
+    opened = visitor(town)
+    yield opened
+    await opened.http.aclose()
+
+
+@pytest.fixture
+async def stranger(town: Town) -> AsyncIterator[Visitor]:
+    opened = visitor(town)
+    yield opened
+    await opened.http.aclose()
+
+
+async def attempt(
+    town: Town, password: str, *, identifier: str = "ada.test", address: str = STRANGERS, **headers: str
+) -> httpx.Response:
+    """``createSession`` from an address, as the configured proxy tells it; an empty address: no proxy."""
+    seen = {"x-forwarded-for": address} if address else {}
+    body = {"identifier": identifier, "password": password}
+    return await town.http.post(CREATE, json=body, headers={**seen, **headers})
+
+
+async def use_up(town: Town, **how: str) -> None:
+    """A stranger guesses until nobody is let guess."""
+    for _ in range(GUESSES):
+        assert (await attempt(town, "wrong", **how)).status_code == 401
+    assert (await attempt(town, "wrong", **how)).status_code == 429
+
+
+@pytest.mark.usefixtures("ada")
+async def test_every_spelling_counts_for_the_account(town: Town, ada: Person) -> None:
+    """Handle, with @, in capitals, e-mail address, DID: one count, from whatever address."""
+    spellings = ["ada.test", "@ada.test", " ADA.Test ", "ADA@example.org", ada.did]
+    answers = [
+        await attempt(town, "wrong", identifier=name, address=f"192.0.2.{number}")
+        for number, name in enumerate([*spellings, *spellings])
+    ]
+    assert [answer.status_code for answer in answers] == [401] * GUESSES + [429] * (10 - GUESSES)
+    assert answers[-1].json()["error"] == "RateLimitExceeded"
+    assert (await attempt(town, RIGHT, address="192.0.2.99")).status_code == 429
+    town.clock.turn(DAY)
+    assert (await attempt(town, RIGHT)).status_code == 200
+
+
+async def test_guesses_sent_at_once_are_no_more_than_in_turn(town: Town, ada: Person) -> None:
+    answers = await together(
+        *(attempt(town, f"wrong {number}", address=f"192.0.2.{number}") for number in range(4 * GUESSES))
+    )
+    assert sorted(statuses(answers)) == [401] * GUESSES + [429] * 3 * GUESSES
+    assert ada.did
+
+
+@on_sqlite
+async def test_right_passwords_are_no_guesses(town: Town, ada: Person) -> None:
+    for number in range(2 * GUESSES):
+        assert (await attempt(town, RIGHT, address=f"192.0.2.{number}")).status_code == 200
+    assert ada.did
+
+
+@on_sqlite
+async def test_a_restart_gives_no_new_guesses(town: Town, ada: Person) -> None:
+    """What is counted is in the database, not in the process's memory."""
+    await use_up(town)
+    object.__setattr__(town.pds.registry, "counters", type(town.pds.registry.counters)())
+    assert (await attempt(town, "wrong", address="192.0.2.5")).status_code == 429
+    assert ada.did
+
+
+@on_sqlite
+async def test_a_name_that_nobody_has_is_answered_alike(town: Town, ada: Person) -> None:
+    """Also by its refusals: who has an account cannot be found out by guessing."""
+    known = [await attempt(town, "wrong") for _ in range(GUESSES + 1)]
+    unknown = [await attempt(town, "wrong", identifier="nobody.test") for _ in range(GUESSES + 1)]
+    assert [answer.status_code for answer in known] == [answer.status_code for answer in unknown]
+    assert [answer.json() for answer in known] == [answer.json() for answer in unknown]
+    again = await attempt(town, "wrong", identifier="@NOBODY.test")
+    assert again.status_code == 429
+    assert ada.did
+
+
+@on_sqlite
+async def test_where_the_owner_signed_in_before_strangers_do_not_count(town: Town, ada: Person) -> None:
+    """An address from which an app signed in keeps a count of its own, which ends as well."""
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
+    await use_up(town)
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
+    assert (await attempt(town, RIGHT)).status_code == 429
+    await use_up(town, address=OWNERS)
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 429
+    assert ada.did
+
+
+@on_sqlite
+async def test_sessions_and_app_passwords_go_on(town: Town, ada: Person) -> None:
+    """Tokens, refreshing, app passwords that are in use, from any address; a wrong one of their form opens nothing."""
+    made = await ada.post(f"{SERVER}.createAppPassword", {"name": "a reader"})
+    app_password = made.json()["password"]
+    await use_up(town)
+    assert (await ada.get(f"{SERVER}.getSession")).status_code == 200
+    assert (await ada.bearing(ada.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
+    for number in range(3):
+        opened = await attempt(town, app_password, address=f"192.0.2.{number}")
+        assert opened.status_code == 200
+    assert (await attempt(town, "aaaa-bbbb-cccc-dddd")).status_code == 429
+
+
+@on_sqlite
+async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(town: Town, ada: Person) -> None:
+    """Neither does an address that is not counted; and what takes Basic is no other door."""
+    key = {"x-ratelimit-bypass": KEY.reveal()}
+    answers = [await attempt(town, "wrong", **key) for _ in range(GUESSES)]
+    assert statuses(answers) == [401] * GUESSES
+    assert "ratelimit-limit" in answers[0].headers
+    assert (await attempt(town, "wrong", address="192.0.2.200", **key)).status_code == 429
+    body = {"did": ada.did, "password": RIGHT, "token": "AAAAA-AAAAA"}
+    deleting = await town.http.post(f"/xrpc/{SERVER}.deleteAccount", json=body, headers=key)
+    assert deleting.status_code == 429
+
+
+@on_sqlite
+async def test_a_back_end_names_its_visitors(town: Town, ada: Person) -> None:
+    """With our key: each visitor is who they are. The owner, known there, gets in when others used up the guesses."""
+    assert (await attempt(town, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    for number in range(GUESSES):
+        guess = await attempt(town, "wrong", address="", **vouch(KEY, f"192.0.2.{number}"))
+        assert guess.status_code == 401
+    assert (await attempt(town, RIGHT, address="", **vouch(KEY, STRANGERS))).status_code == 429
+    assert (await attempt(town, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    # The same person without the back end.
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
+    assert ada.did
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"x-client-address": OWNERS},
+        {"x-client-address": f"{OWNERS} {'0' * 64}"},
+        vouch(Secret("another key of that length"), OWNERS),
+        {"x-client-address": vouch(KEY, "198.51.100.8")["x-client-address"].replace("198.51.100.8", OWNERS)},
+        {"x-client-address": "\u00e9 x"},
+        {"x-forwarded-for": f"{OWNERS}, {STRANGERS}"},
+        {"x-forwarded-for": f"{STRANGERS}, {OWNERS}", "forwarded": "for=_visitor"},
+        {"forwarded": f"for={OWNERS}", "x-real-ip": OWNERS},
+    ],
+    ids=["bare", "wrong", "other key", "moved", "bytes", "two hops", "for somebody", "other headers"],
+)
+@on_sqlite
+async def test_a_forged_address_is_nobodys(town: Town, ada: Person, forged: dict[str, str]) -> None:
+    """Whoever writes the owner's address into a header is a stranger still."""
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
+    await use_up(town)
+    headers = [(n.encode(), value.encode()) for n, value in {"x-forwarded-for": STRANGERS, **forged}.items()]
+    body = {"identifier": "ada.test", "password": RIGHT}
+    assert (await town.http.post(CREATE, json=body, headers=headers)).status_code == 429
+    assert ada.did
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"address": ""}, {"address": "", **FOR_SOMEBODY}, {"address": OWNERS, **FOR_SOMEBODY}],
+    ids=["bare", "told", "seen"],
+)
+@on_sqlite
+async def test_a_peer_that_speaks_for_many_is_never_known(town: Town, ada: Person, how: dict[str, str]) -> None:
+    """A web process that was not configured: through it strangers come, too. It is counted with them."""
+    assert (await attempt(town, RIGHT, **how)).status_code == 200
+    await use_up(town)
+    assert (await attempt(town, RIGHT, **how)).status_code == 429
+    assert ada.did
+
+
+@on_sqlite
+async def test_a_proxy_that_was_not_configured_is_never_known(open_the_town: OpenTown, few: None) -> None:
+    """Everybody has its address. The owner still gets in on a browser that was theirs."""
+    assert few is None
+    town = await open_the_town(rate_limits_enabled=True)
+    await town.sign_up("ada")
+    owner, stranger = visitor(town), visitor(town)
+    through = {"x-forwarded-for": OWNERS}
+    owner.sends.update(through)
+    stranger.sends.update({"x-forwarded-for": STRANGERS})
+    assert (await owner.sign_in("ada")).status_code == 303
+    await owner.send("/sign-out", {"everybody": ""}, page="/account")
+    await use_up(town)
+    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 429
+    assert (await stranger.sign_in("ada")).status_code == 429
+    # Also when the stranger used up the tries of this name from this address.
+    for _ in range(limits.SIGN_IN.points):
+        await attempt(town, "wrong")
+    assert (await owner.sign_in("ada")).status_code == 303
+    for each in (owner, stranger):
+        await each.http.aclose()
+
+
+@on_sqlite
+async def test_a_browser_that_was_theirs_lets_the_owner_in(
+    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+) -> None:
+    """Also with several accounts on it; a stranger's browser, or a made-up cookie, does not."""
+    await town.sign_up("eva")
+    await browser.sign_in("ada")
+    await browser.sign_in("eva")
+    await browser.send("/sign-out", {"everybody": ""}, page="/account")
+    await use_up(town)
+    refused = await stranger.sign_in("ada")
+    assert refused.status_code == 429
+    assert "e-mail you a link" in problems_in(refused)["password"]
+    stranger.http.cookies.set("aurora_known", "A" * 22, domain=stranger.http.base_url.host)
+    assert (await stranger.sign_in("ada")).status_code == 429
+    assert (await browser.sign_in("ada")).status_code == 303
+    assert ada.did
+
+
+@on_sqlite
+async def test_one_devices_guesses_are_not_anothers(
+    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+) -> None:
+    """Somebody who stole a device guesses there, and the owner's other one goes on."""
+    for each in (browser, stranger):
+        await each.sign_in("ada")
+        await each.send("/sign-out", {"everybody": ""}, page="/account")
+    for _ in range(GUESSES):
+        assert (await stranger.send("/sign-in", {"identifier": "ada.test", "password": "x"})).status_code == 400
+    assert (await stranger.sign_in("ada")).status_code == 429
+    assert (await browser.sign_in("ada")).status_code == 303
+    assert ada.did
+
+
+async def link_of(town: Town) -> str:
+    newest, *_ = await letters(town, "ada@example.org")
+    found = re.search(r"/sign-in\?link=[A-Z2-7]{32}$", newest.text, re.MULTILINE)
+    assert found is not None, newest.text
+    return found[0]
+
+
+async def ask_for_link(who: Visitor, name: str = "ada.test") -> httpx.Response:
+    return await who.send("/sign-in", {"identifier": name, "step": "mail-link"}, page="/sign-in?another")
+
+
+async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
+    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+) -> None:
+    await use_up(town)
+    page = await browser.sign_in("ada")
+    assert page.status_code == 429
+    assert "E-mail me a link" in page.text
+    assert heading_of(await ask_for_link(browser)) == "Check your e-mail"
+    link = await link_of(town)
+    # A program that looks into mail opens it, and so does a preview: nothing is spent.
+    for _ in range(3):
+        opened = await stranger.get(link)
+        assert "Your link is good" in opened.text
+    assert (await browser.send("/sign-in", {"identifier": "ada.test", "password": "x"}, page=link)).status_code == 429
+    token = link.partition("=")[2]
+    wrong = await browser.send("/sign-in", {"identifier": "ada.test", "password": "x", "link": token})
+    assert wrong.status_code == 400
+    right = {"identifier": "ada.test", "password": RIGHT, "link": token}
+    assert (await browser.send("/sign-in", right)).status_code == 303
+    assert await browser.is_signed_in()
+    # Used once; the device is known from now on.
+    assert (await stranger.send("/sign-in", right)).status_code == 429
+    assert "was used" in (await stranger.get(link)).text
+    await browser.send("/sign-out", {"everybody": ""}, page="/account")
+    assert (await browser.sign_in("ada")).status_code == 303
+    assert ada.did
+
+
+@on_sqlite
+async def test_a_link_ends_and_has_guesses_of_its_own(town: Town, ada: Person, browser: Visitor) -> None:
+    await use_up(town)
+    await ask_for_link(browser, " @ADA.test")
+    right = {"identifier": "ada.test", "password": RIGHT, "link": (await link_of(town)).partition("=")[2]}
+    for _ in range(GUESSES):
+        assert (await browser.send("/sign-in", {**right, "password": "x"})).status_code == 400
+    assert (await browser.send("/sign-in", right)).status_code == 429
+    await ask_for_link(browser)
+    later = {**right, "link": (await link_of(town)).partition("=")[2]}
+    assert later["link"] != right["link"]
+    await town.sign_up("eva")
+    for _ in range(GUESSES):
+        await attempt(town, "wrong", identifier="eva.test", address="192.0.2.9")
+    elses = {"identifier": "eva.test", "password": "password of eva", "link": later["link"]}
+    assert (await browser.send("/sign-in", elses)).status_code == 429
+    assert (await browser.send("/sign-in", later)).status_code == 303
+    await ask_for_link(browser)
+    link = await link_of(town)
+    town.clock.turn(DAY)
+    assert "more than a day old" in (await browser.get(link)).text
+    assert ada.did
+
+
+async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
+    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+) -> None:
+    """A mailbox gets few; each of them goes on working, whoever asked."""
+    await use_up(town)
+    for _ in range(2 * MAX_OPEN):
+        assert heading_of(await ask_for_link(stranger)) == "Check your e-mail"
+    assert heading_of(await ask_for_link(stranger, "nobody.test")) == "Check your e-mail"
+    mailed = [mail for mail in await letters(town, "ada@example.org") if "sign-in?link=" in mail.text]
+    assert len(mailed) == MAX_OPEN
+    await ask_for_link(browser)
+    oldest = re.search(r"link=([A-Z2-7]{32})$", mailed[-1].text, re.MULTILINE)
+    assert oldest is not None
+    right = {"identifier": "ada.test", "password": RIGHT, "link": oldest[1]}
+    assert (await browser.send("/sign-in", right)).status_code == 303
+    assert ada.did
+
+
+@on_sqlite
+async def test_a_new_password_begins_anew(town: Town, ada: Person) -> None:
+    """Nobody has guessed at it, and no place knows it."""
+    await attempt(town, RIGHT, address=OWNERS)
+    await use_up(town)
+    body = {"did": ada.did, "password": "another password"}
+    answer = await town.administration.post("com.atproto.admin.updateAccountPassword", body)
+    assert answer.status_code == 200
+    assert await town.count("known_places") == 0
+    assert (await attempt(town, "another password")).status_code == 200
+
+
+@pytest.mark.usefixtures("ada")
+@on_sqlite
+async def test_neither_address_nor_device_nor_link_is_in_the_database(town: Town, browser: Visitor) -> None:
+    await browser.sign_in("ada")
+    await attempt(town, RIGHT, address=OWNERS)
+    await ask_for_link(browser)
+    async with town.db.reader() as reader:
+        places = [bytes(row[0]) for row in await reader.fetch("select place from known_places")]
+        hashes = [bytes(row[0]) for row in await reader.fetch("select token_hash from sign_in_links")]
+    assert (len(places), len(hashes)) == (2, 1)
+    secrets = [OWNERS, browser.cookies()["aurora_known"]]
+    assert not any(secret.encode() in place for secret in secrets for place in places)

@@ -1,0 +1,280 @@
+"""A server whose connections are all in use, over real sockets."""
+
+import asyncio
+import resource
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from tests.patience import PATIENCE_SECONDS
+
+from groundwork.http import bounded_heads
+from groundwork.http.connection_limit import affordable, per_address
+from groundwork.http.server import Serving, serve, serving
+
+LIMIT = 8
+MANY = 3 * LIMIT
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+UPGRADE = (
+    b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+# What holds a connection without the server having anything to do for it.
+HOLDING = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\nho",
+    "half a body": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf",
+    "an answered request": GET,
+    "an answer nobody reads": b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a body behind its answer": b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody",
+    "half a second request": GET + b"GET / HTTP/1.1\r\nho",
+    "half a second body": GET + b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n",
+}
+
+
+# All of 127/8 is this machine on Linux; elsewhere 127.0.0.1 is.
+of_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs further addresses of this machine")
+
+
+class Application:
+    """Answers; ``/slow`` not before it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.slow = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+            return
+        while scope["path"] != "/early" and (await receive()).get("more_body"):
+            pass
+        if scope["path"] == "/slow":
+            self.slow += 1
+            await self.may_answer.wait()
+        size = 12_000_000 if scope["path"] == "/large" else 2
+        headers = [(b"content-length", str(size).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+
+class Client:
+    """One connection, read only when asked to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def status(self) -> int:
+        """Of the next answer. Raises IncompleteReadError or ConnectionError of a connection that was cut off."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        await self.reader.readexactly(2)
+        return int(head.split()[1])
+
+
+@asynccontextmanager
+async def clients(server: Serving, number: int, sent: bytes, address: str = "127.0.0.1") -> AsyncIterator[list[Client]]:
+    found = []
+    try:
+        for _ in range(number):
+            opened = await asyncio.open_connection("127.0.0.1", server.port, limit=1024, local_addr=(address, 0))
+            found.append(Client(*opened))
+            found[-1].writer.write(sent)
+        yield found
+    finally:
+        for one in found:
+            one.writer.transport.abort()
+
+
+@asynccontextmanager
+async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[Serving, Application]]:
+    app = Application()
+    # Unless it is about addresses, one may have all of them.
+    async with (
+        serving(app, connections=limit, connections_of_address=of_address or limit) as server,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        yield server, app
+        app.may_answer.set()
+
+
+async def until_settled(server: Serving, expected: int) -> None:
+    while server.connections != expected:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
+async def test_who_keeps_a_server_waiting_makes_room_for_new_clients(sent: bytes) -> None:
+    """The newest clients are answered; no more connections than allowed stay open."""
+    async with limited() as (server, _), clients(server, MANY, sent):
+        await until_settled(server, LIMIT)
+        for _ in range(LIMIT):
+            async with clients(server, 1, GET) as (one,):
+                assert await one.status() == 200
+        assert server.connections <= LIMIT
+
+
+async def test_the_one_that_kept_it_waiting_longest_goes_first() -> None:
+    async with limited() as (server, _), clients(server, LIMIT, GET) as early:
+        for one in early:
+            assert await one.status() == 200
+        early[0].writer.write(GET)
+        assert await early[0].status() == 200
+        async with clients(server, 1, GET) as (late,):
+            assert await late.status() == 200
+            assert await early[1].reader.read() == b""
+            for one in (early[0], *early[2:]):
+                one.writer.write(GET)
+                assert await one.status() == 200
+
+
+async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
+    """However many others come; when nothing else is left, those are told to come back."""
+    asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with limited() as (server, app):
+        async with clients(server, LIMIT, asking) as asked:
+            while app.slow < LIMIT:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+            async with clients(server, MANY, b"") as others:
+                for one in others:
+                    answer = await one.reader.read()
+                    assert answer.startswith(b"HTTP/1.1 503 ")
+                    assert b"retry-after: 5" in answer
+            app.may_answer.set()
+            assert [await one.status() for one in asked] == [200] * LIMIT
+        async with clients(server, 1, GET) as (one,):
+            assert await one.status() == 200
+
+
+async def test_streams_take_half_of_the_connections() -> None:
+    """They may be silent for hours, so nobody can tell which of them is held for nothing."""
+    async with limited() as (server, _), clients(server, LIMIT // 2, UPGRADE) as streams:
+        for one in streams:
+            assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
+        async with clients(server, 1, UPGRADE) as (one,):
+            assert (await one.reader.read()).startswith(b"HTTP/1.1 503 ")
+        async with clients(server, MANY, GET) as others:
+            assert await others[-1].status() == 200
+        streams[0].writer.transport.abort()
+        await until_settled(server, LIMIT // 2 - 1)
+        async with clients(server, 1, UPGRADE) as (one,):
+            assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
+
+
+@of_addresses
+@pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
+async def test_an_address_pushes_out_its_own_connections_and_nobody_elses(sent: bytes) -> None:
+    """Beyond its part each new one takes the place of one of its own, so others need not be there first."""
+    async with limited(of_address=4) as (server, _), clients(server, 2, GET) as others:
+        for one in others:
+            assert await one.status() == 200
+        async with clients(server, MANY, sent, "127.0.0.2"):
+            await until_settled(server, 4 + len(others))
+            for one in others:
+                one.writer.write(GET)
+                assert await one.status() == 200
+            async with clients(server, 1, GET, "127.0.0.2") as (again,):
+                assert await again.status() == 200
+
+
+@of_addresses
+async def test_an_address_whose_requests_are_all_worked_on_is_told_to_come_back() -> None:
+    asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with limited(of_address=4) as (server, app), clients(server, 4, asking, "127.0.0.2") as asked:
+        while app.slow < 4:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        async with clients(server, 1, GET, "127.0.0.2") as (one,), clients(server, 1, GET) as (other,):
+            assert (await one.reader.read()).startswith(b"HTTP/1.1 503 ")
+            assert await other.status() == 200
+        app.may_answer.set()
+        assert [await one.status() for one in asked] == [200] * 4
+
+
+@of_addresses
+async def test_the_address_that_keeps_most_waiting_gives_way_first() -> None:
+    """Somebody's connection is older than all others, and says nothing while they take the rest."""
+    async with limited() as (server, _), clients(server, 1, b"") as (first,):
+        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+            async with clients(server, MANY, GET, address) as others:
+                assert await others[-1].status() == 200
+                assert server.connections <= LIMIT
+        first.writer.write(GET)
+        assert await first.status() == 200
+
+
+@of_addresses
+async def test_streams_of_one_address_leave_room_for_others() -> None:
+    async with limited(of_address=4) as (server, _), clients(server, 2, UPGRADE, "127.0.0.2") as streams:
+        for one in streams:
+            assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
+        async with clients(server, 1, UPGRADE, "127.0.0.2") as (one,), clients(server, 1, UPGRADE) as (other,):
+            assert (await one.reader.read()).startswith(b"HTTP/1.1 503 ")
+            assert b" 101 " in await other.reader.readuntil(b"\r\n\r\n")
+        streams[0].writer.transport.abort()
+        await until_settled(server, 1)
+        async with clients(server, 1, UPGRADE, "127.0.0.2") as (one,):
+            assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
+
+
+async def test_behind_a_proxy_everybody_has_its_address() -> None:
+    server = await serve(
+        Application(), "127.0.0.1", 0, connections=LIMIT, connections_of_address=2, is_behind_proxy=True
+    )
+    try:
+        async with clients(server, LIMIT, GET) as others:
+            for _ in range(2):
+                for one in others:
+                    assert await one.status() == 200
+                    one.writer.write(GET)
+    finally:
+        await server.stop()
+
+
+async def test_counts_come_back_to_nothing() -> None:
+    """Whatever a connection did: one that is still counted would be room lost for ever."""
+    async with limited(MANY) as (server, _):
+        for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
+            async with clients(server, LIMIT, sent):
+                await asyncio.sleep(0.05)
+            await until_settled(server, 0)
+        async with clients(server, MANY // 2, UPGRADE) as streams:
+            for one in streams:
+                assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("rest", [b"", b"connection: close\r\n"], ids=["kept open", "to be closed"])
+async def test_an_answer_that_nobody_reads_is_let_go(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was kept in memory until the client went away by itself."""
+    for name in ("READING_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(bounded_heads, name, 0.05)
+    asking = b"GET /large HTTP/1.1\r\nhost: x\r\n" + rest + b"\r\n"
+    async with limited() as (server, _), clients(server, 1, asking) as (one,):
+        await one.reader.readuntil(b"\r\n\r\n")
+        await until_settled(server, 0)
+
+
+async def test_an_answer_that_is_read_slowly_but_steadily_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_heads, "LOOK_SECONDS", 0.05)
+    asking = b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n"
+    async with limited() as (server, _), clients(server, 1, asking) as (one,):
+        await one.reader.readuntil(b"\r\n\r\n")
+        left = 12_000_000
+        while left:
+            piece = await one.reader.read(1_000_000)
+            assert piece
+            left -= len(piece)
+
+
+def test_the_limit_leaves_files_for_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
+    assert [affordable(wanted) for wanted in (10, 4_000, 0)] == [10, 768, 2]
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert affordable(4_000) == 4_000
+
+
+def test_an_address_has_a_part_of_the_connections() -> None:
+    assert [per_address(4_000), per_address(4_000, 50), per_address(60, 100), per_address(4)] == [1_000, 50, 60, 2]

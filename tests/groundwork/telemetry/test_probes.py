@@ -1,0 +1,223 @@
+"""What a program exists for is tried in the background, and what is told of it is what was found, with its age."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.databases import MakeDatabase
+from tests.journeys.test_disk_full import small_disk
+from tests.patience import PATIENCE_SECONDS
+
+from groundwork.clock import SystemClock
+from groundwork.database import durable_write
+from groundwork.database.durable_write import write_durably
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.errors import Unavailable
+from groundwork.http.application import Application
+from groundwork.http.operations import operations_routes
+from groundwork.http.server import serving
+from groundwork.telemetry import probes as module
+from groundwork.telemetry.metrics import Metrics
+from groundwork.telemetry.probes import Outcome, Probe, Probes, probing
+
+
+class Disk:
+    """Something that works until it is full."""
+
+    is_full = False
+    tries = 0
+
+    async def write(self) -> None:
+        self.tries += 1
+        if self.is_full:
+            raise Unavailable("the disk is full")
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The seconds that the probes count by; a test turns them."""
+    return [1_000.0]
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+def probes_over(disk: Disk, metrics: Metrics, now: list[float]) -> Probes:
+    return Probes({"writes": Probe(disk.write)}, metrics, now=lambda: now[0])
+
+
+async def test_nothing_is_claimed_before_it_was_tried(disk: Disk, now: list[float]):
+    assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": Outcome("not tried yet", None)}
+
+
+async def test_the_last_outcome_is_told_with_its_age(disk: Disk, now: list[float]):
+    probes = probes_over(disk, Metrics("test"), now)
+    await probes.try_all()
+    now[0] += 3
+    assert probes.outcomes() == {"writes": Outcome("ok", 3.0)}
+    disk.is_full = True
+    assert probes.outcomes()["writes"].said == "ok", "asking tries nothing"
+    await probes.try_all()
+    assert probes.outcomes() == {"writes": Outcome("the disk is full", 0.0)}
+    disk.is_full = False
+    await probes.try_all()
+    assert probes.outcomes() == {"writes": Outcome("ok", 0.0)}
+    assert disk.tries == 3
+
+
+async def test_an_outcome_that_is_too_old_is_a_failure(disk: Disk, now: list[float]):
+    """A probe that hangs, in a driver that cannot be cancelled, finds nothing out any more."""
+    probes = probes_over(disk, Metrics("test"), now)
+    await probes.try_all()
+    now[0] += 25
+    assert probes.outcomes()["writes"].said == "ok"
+    now[0] += 1
+    assert probes.outcomes()["writes"].said == "no outcome for 26 s"
+
+
+async def test_what_does_not_answer_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch, now: list[float]):
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.01)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    probes = Probes({"queue": Probe(hang)}, Metrics("test"), now=lambda: now[0])
+    await probes.try_all()
+    assert probes.outcomes()["queue"].said == "no answer within 0.01 s"
+
+
+async def test_metrics_say_whether_and_when(disk: Disk, now: list[float]):
+    metrics = Metrics("test")
+    probes = probes_over(disk, metrics, now)
+    await probes.try_all()
+    assert 'test_probe_failed{probe="writes"} 0.0' in metrics.exposition().decode()
+    disk.is_full = True
+    await probes.try_all()
+    text = metrics.exposition().decode()
+    assert 'test_probe_failed{probe="writes"} 1.0' in text
+    assert 'test_probe_tried_timestamp_seconds{probe="writes"} ' in text
+
+
+async def test_one_that_hangs_holds_up_no_other(disk: Disk):
+    async def hang() -> None:
+        if disk.tries > 1:
+            await asyncio.Event().wait()
+
+    wanted = {"queue": Probe(hang, every_seconds=0.001), "writes": Probe(disk.write, every_seconds=0.001)}
+    async with probing(wanted, Metrics("test")) as probes:
+        assert probes.outcomes()["writes"].said == "ok", "known before anybody can ask"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while disk.tries < 10:  # noqa: ASYNC110  # nothing tells when a probe was tried
+                await asyncio.sleep(0.001)
+    tries = disk.tries
+    await asyncio.sleep(0.005)
+    assert disk.tries == tries, "it went on after the end"
+
+
+async def answer_of(probes: Probes, serving_: list[tuple[str, ...]], path: str) -> tuple[int, dict[str, object]]:
+    metrics = Metrics("test")
+
+    async def fine() -> None: ...
+
+    app = Application(operations_routes(metrics, {"database": fine}, probes=probes, serving=serving_), metrics)
+    async with serving(app) as server, aiohttp.ClientSession() as session, session.get(server.url + path) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_what_a_probe_looks_at_is_not_looked_at_again(disk: Disk, now: list[float]):
+    """A database that answers late, on a machine that is busy, is told as the probe found it; nobody waits for it."""
+    probes = Probes({"database": Probe(disk.write)}, Metrics("test"), now=lambda: now[0])
+    await probes.try_all()
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    app = Application(operations_routes(Metrics("asked"), {"database": hang}, probes=probes), Metrics("other"))
+    async with serving(app) as server, aiohttp.ClientSession() as session:
+        async with session.get(f"{server.url}/health/ready") as answer:
+            assert (answer.status, (await answer.json())["checks"]) == (200, {"database": "ok"})
+        disk.is_full = True
+        await probes.try_all()
+        async with session.get(f"{server.url}/health/ready") as answer:
+            assert answer.status == 503
+    assert disk.tries == 2
+
+
+async def test_ready_tells_the_truth_and_alive_is_not_asked_for_it(disk: Disk, now: list[float]):
+    probes = probes_over(disk, Metrics("test"), now)
+    await probes.try_all()
+    now[0] += 2
+    checks = {"database": "ok", "writes": "ok"}
+    assert await answer_of(probes, [], "/health/ready") == (
+        200,
+        {"status": "ok", "checks": checks, "ages": {"writes": 2.0}},
+    )
+    disk.is_full = True
+    await probes.try_all()
+    checks["writes"] = "the disk is full"
+    assert await answer_of(probes, [], "/health/ready") == (
+        503,
+        {"status": "unavailable", "checks": checks, "ages": {"writes": 0.0}},
+    )
+    assert await answer_of(probes, [], "/health/live") == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "word"),
+    [
+        ((), 200, "ok"),
+        (("pictures",), 200, "degraded"),
+        (("writes",), 200, "degraded"),
+        (("writes", "writes of village"), 503, "unavailable"),
+        (("pictures", "writes of village"), 200, "degraded"),
+    ],
+)
+async def test_what_is_served_without_it_is_degraded_and_not_closed(
+    broken: tuple[str, ...], status: int, word: str, now: list[float]
+):
+    """Two communities, each with a database of its own, and a store of pictures that neither needs to be served."""
+    disks = {name: Disk() for name in ("writes", "writes of village", "pictures")}
+    for name in broken:
+        disks[name].is_full = True
+    probes = Probes({name: Probe(one.write) for name, one in disks.items()}, Metrics("test"), now=lambda: now[0])
+    await probes.try_all()
+    serving_ = [("database", "writes"), ("database", "writes of village")]
+    answered, body = await answer_of(probes, serving_, "/health/ready")
+    assert (answered, body["status"]) == (status, word)
+
+
+async def test_a_durable_write_is_one(make_database: MakeDatabase):
+    """On SQLite the log grows by it; twice in a second it is still a write that is asked for."""
+    db = await make_database("openmeet")
+    await write_durably(db, "openmeet")
+    if db.engine == "sqlite":
+        async with db.reader() as reader:
+            row = await reader.fetch_one("pragma user_version")
+        assert row is not None
+        assert row["user_version"] > 0
+
+
+async def test_room_for_a_commit_is_tried_and_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A quota shows in no figure of what is free: the commit of a page found room in the log, and every real one failed."""
+    monkeypatch.setattr(durable_write, "LEAST_ROOM_BYTES", 0)
+    with small_disk(tmp_path / "data") as fill:
+        url = f"sqlite://{tmp_path / 'data' / 'plc.db'}"
+        await migrate(url, "plc_directory", "plc_directory")
+        db = await open_database(url, schema="plc_directory", clock=SystemClock())
+        try:
+            await write_durably(db, "plc_directory")
+            fill(None, True)
+            with (tmp_path / "data" / "ballast").open("r+b") as ballast:
+                ballast.truncate(ballast.seek(0, os.SEEK_END) - durable_write.COMMIT_BYTES // 2)
+            with pytest.raises(Unavailable, match="the disk is full"):
+                await write_durably(db, "plc_directory")
+            fill(None, False)
+            await write_durably(db, "plc_directory")
+            assert {path.name for path in (tmp_path / "data").iterdir()} <= {"plc.db", "plc.db-wal", "plc.db-shm"}
+        finally:
+            await db.close()

@@ -1,0 +1,315 @@
+"""Jobs in worker processes: their values, their limits, who waits, and what is left behind."""
+
+import asyncio
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.groundwork.workers import jobs
+from tests.patience import PATIENCE_SECONDS
+
+from groundwork.errors import InvalidForm, TooMany, Unavailable
+from groundwork.telemetry.metrics import Metrics
+from groundwork.workers import worker
+from groundwork.workers.limits import JobLimits, JobStopped, StopReason
+from groundwork.workers.pool import MOST_WAITING, PoolLimits, WorkerPool
+from groundwork.workers.quota import Payer
+
+ANA, BEN = (Payer("person:ana"),), (Payer("person:ben"),)
+QUICK = JobLimits(cpu_seconds=0.2, wall_seconds=60.0, memory_bytes=256 * 1024 * 1024)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    made = WorkerPool(PoolLimits(processes=2, queue=6), Metrics("test"))
+    yield made
+    await made.close()
+
+
+def outcomes(pool: WorkerPool) -> dict[str, float]:
+    """What the counter of jobs says, by outcome."""
+    assert pool._jobs is not None
+    return {
+        sample.labels["outcome"]: sample.value
+        for family in pool._jobs.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return not Path("/proc/self").exists()
+
+
+async def until_written(path: Path) -> int:
+    """The process that is busy now."""
+    async with asyncio.timeout(30):
+        while not (path.exists() and path.read_text()):  # noqa: ASYNC110, ASYNC240  # a file tells nobody
+            await asyncio.sleep(0.01)
+    return int(path.read_text())  # noqa: ASYNC240
+
+
+async def until_gone(pid: int) -> None:
+    async with asyncio.timeout(30):
+        while is_running(pid):  # noqa: ASYNC110  # a process of somebody else tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def busy(pool: WorkerPool, number: int) -> None:
+    async with asyncio.timeout(30):
+        while pool.running < number:  # noqa: ASYNC110  # a number tells nobody
+            await asyncio.sleep(0)
+
+
+async def test_nothing_is_started_before_the_first_job(pool: WorkerPool) -> None:
+    """A program that reads no files pays nothing for the pool."""
+    assert pool.pids == []
+    assert await pool.run(partial(jobs.add, 2, 3)) == 5
+    assert len(pool.pids) == 1
+
+
+async def test_a_process_is_used_again(pool: WorkerPool) -> None:
+    """One job after another is done by one process, which is not this one."""
+    first, second = await pool.run(jobs.pid), await pool.run(jobs.pid)
+    assert first == second != os.getpid()
+
+
+async def test_a_process_is_used_again_by_a_large_program() -> None:
+    """What the program holds is not what its worker holds, although the system counts it so (getrusage after fork and exec)."""
+    held = bytearray(worker._LARGE_BYTES + (64 << 20))
+    held[:: mmap.PAGESIZE] = b"x" * len(held[:: mmap.PAGESIZE])
+    pool = WorkerPool(PoolLimits(processes=1, queue=1))
+    try:
+        assert await pool.run(jobs.pid) == await pool.run(jobs.pid)
+    finally:
+        await pool.close()
+        del held
+
+
+async def test_a_worker_gets_no_secrets(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are in the environment of the program, and not in that of its workers."""
+    monkeypatch.setenv("OPENMEET_MAIL_URL", "smtp://user:secret@mail.example")
+    found = await pool.run(jobs.environment)
+    assert "secret" not in "".join(found.values())
+
+
+async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) -> None:
+    """Kind, field and sentences, whatever the constructor takes; the worker goes on."""
+    before = await pool.run(jobs.pid)
+    with pytest.raises(InvalidForm) as refused:
+        await pool.run(jobs.refuse)
+    assert refused.value.problems == {"file": "No.", "url": "Neither."}
+    assert await pool.run(jobs.pid) == before
+
+
+async def test_a_mistake_of_ours_says_where_it_was(pool: WorkerPool) -> None:
+    """The traceback of the worker is in the notes."""
+    with pytest.raises(KeyError) as wrong:
+        await pool.run(jobs.break_down)
+    assert "break_down" in "".join(wrong.value.__notes__)
+
+
+@pytest.mark.parametrize("job", [jobs.spin, jobs.hold_the_lock])
+async def test_processor_time_is_bounded(pool: WorkerPool, job: object) -> None:
+    """Also of a job that lets no other thread of its process run."""
+    with pytest.raises(JobStopped) as stopped:
+        await pool.run(job, limits=QUICK)  # type: ignore[arg-type]
+    assert stopped.value.reason is StopReason.CPU
+    assert await pool.run(partial(jobs.add, 1, 1)) == 2
+    assert outcomes(pool) == {"cpu": 1, "done": 1}
+
+
+async def test_wall_clock_is_bounded(pool: WorkerPool) -> None:
+    """Of a job that uses no processor at all."""
+    with pytest.raises(JobStopped) as stopped:
+        await pool.run(partial(jobs.sleep, 600.0), limits=JobLimits(wall_seconds=0.2))
+    assert stopped.value.reason is StopReason.WALL_CLOCK
+    assert await pool.run(partial(jobs.add, 1, 1)) == 2
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS accepts the limit of the address space and ignores it")
+async def test_memory_is_bounded(pool: WorkerPool) -> None:
+    """A job that asks for more is stopped; what fits is not."""
+    assert await pool.run(partial(jobs.allocate, 64), limits=QUICK) == 64 * 1024 * 1024
+    with pytest.raises(JobStopped) as stopped:
+        await pool.run(partial(jobs.allocate, 512), limits=QUICK)
+    assert stopped.value.reason is StopReason.MEMORY
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (partial(jobs.nest, 1_000_000), StopReason.NESTING),
+        (partial(jobs.answer_long, 3), StopReason.RESULT_SIZE),
+        (jobs.die, StopReason.CRASH),
+    ],
+)
+async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: StopReason) -> None:
+    """Nesting, a result that is too long, and a decoder that dies; none of them takes the pool along."""
+    with pytest.raises(JobStopped) as stopped:
+        await pool.run(job, limits=JobLimits(result_bytes=2 * 1024 * 1024))  # type: ignore[arg-type]
+    assert stopped.value.reason is reason
+    assert await pool.run(partial(jobs.add, 1, 1)) == 2
+
+
+async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
+    """While one person keeps a process busy and has more waiting, another one passes."""
+    spinning = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), payers=ANA)) for _ in range(3)]
+    await busy(pool, 1)
+    assert await pool.run(partial(jobs.add, 1, 1), payers=BEN) == 2
+    assert (pool.running, pool.waiting) == (1, 2)
+    for task in spinning:
+        task.cancel()
+    await asyncio.gather(*spinning, return_exceptions=True)
+    assert (pool.running, pool.waiting) == (0, 0)
+
+
+async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> None:
+    """TooMany says when to come back."""
+    tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), payers=ANA)) for _ in range(1 + MOST_WAITING)]
+    await busy(pool, 1)
+    with pytest.raises(TooMany) as refused:
+        await pool.run(jobs.pid, payers=ANA)
+    assert refused.value.after_seconds > 0
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
+    """Unavailable says when to come back, whoever asks."""
+    tasks = [
+        asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), payers=[Payer(f"person:{number}")]))
+        for number in range(2 + 6)
+    ]
+    await busy(pool, 2)
+    with pytest.raises(Unavailable) as refused:
+        await pool.run(jobs.pid, payers=BEN)
+    assert refused.value.after_seconds
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert outcomes(pool) == {"queue_full": 1, "cancelled": 2}
+
+
+async def test_an_allowance_is_used_up_and_comes_back() -> None:
+    """By processor time, for each person alone; a debt beyond it is waited for."""
+    now = [0.0]
+    pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])
+    try:
+        with pytest.raises(JobStopped):
+            await pool.run(jobs.spin, payers=ANA, limits=QUICK)
+        pool._quota.charge(ANA, 1.0, now[0])
+        with pytest.raises(TooMany) as refused:
+            await pool.run(jobs.pid, payers=ANA)
+        assert await pool.run(jobs.pid, payers=BEN)
+        now[0] += refused.value.after_seconds
+        assert await pool.run(jobs.pid, payers=ANA)
+    finally:
+        await pool.close()
+
+
+async def test_a_caller_who_goes_takes_the_job_along(pool: WorkerPool, tmp_path: Path) -> None:
+    """The process is killed, not left at its work."""
+    path = tmp_path / "pid"
+    task = asyncio.create_task(pool.run(partial(jobs.write_pid, str(path))))
+    pid = await until_written(path)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until_gone(pid)
+
+
+async def test_closing_ends_every_process_and_refuses_jobs(tmp_path: Path) -> None:
+    """Those that are busy, too, whose callers wait for nothing more: not for the time that the job might have taken."""
+    pool = WorkerPool()
+    await pool.run(jobs.pid)
+    path = tmp_path / "pid"
+    task = asyncio.create_task(
+        pool.run(partial(jobs.write_pid, str(path)), limits=JobLimits(wall_seconds=100 * PATIENCE_SECONDS))
+    )
+    await until_written(path)
+    pids = pool.pids
+    await pool.close()
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await task
+    with pytest.raises(Unavailable):
+        await pool.run(jobs.pid)
+    assert pids
+    assert not any(is_running(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("caller_goes", [False, True])
+async def test_closing_ends_a_process_that_is_just_starting(caller_goes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended and reaped before the pool is closed, whether or not somebody still waits for its job."""
+    started: list[worker.Worker] = []
+    may_start = threading.Event()
+
+    def start() -> worker.Worker:
+        may_start.wait(30)
+        started.append(worker.Worker())
+        return started[0]
+
+    monkeypatch.setattr("groundwork.workers.pool.Worker", start)
+    pool = WorkerPool()
+    task = asyncio.create_task(pool.run(jobs.pid))
+    await busy(pool, 1)
+    await asyncio.sleep(0)
+    if caller_goes:
+        task.cancel()
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0)
+    may_start.set()
+    await closing
+    assert [one._process.returncode for one in started] == [-signal.SIGKILL]
+    with pytest.raises(asyncio.CancelledError if caller_goes else Unavailable):
+        await task
+    assert pool.pids == []
+
+
+PARENT = """
+import asyncio, sys
+from functools import partial
+from groundwork.workers.pool import WorkerPool
+from tests.groundwork.workers import jobs
+
+async def main():
+    pool = WorkerPool()
+    idle = await pool.run(jobs.pid)
+    asyncio.create_task(pool.run(partial(jobs.write_pid, sys.argv[1])))
+    asyncio.create_task(pool.run(partial(jobs.write_pid, sys.argv[2])))
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_no_worker_survives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL gives the parent no time for anything; idle and busy workers end by themselves."""
+    paths = [tmp_path / "one", tmp_path / "other"]
+    root = Path(__file__).parents[3]
+    parent = subprocess.Popen(  # noqa: ASYNC220  # it is killed below
+        [sys.executable, "-c", PARENT, *map(str, paths)], cwd=root
+    )
+    try:
+        pids = [await until_written(path) for path in paths]
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    for pid in pids:
+        await until_gone(pid)

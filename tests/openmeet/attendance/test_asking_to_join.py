@@ -1,0 +1,126 @@
+"""An event whose host approves answers, on its page, in lists and by the API: what strangers read, what hosts decide."""
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.domain.attendance import actions, host_decisions
+from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, event_by, sign_up, site_on
+
+MEAL = Question("q1", "What do you eat?", is_required=True)
+ASKED = Joining(needs_approval=True, questions=(MEAL, Question("q2", "Anything else?")))
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def host_asking(site: Site, browser: httpx.AsyncClient, settings: Joining = ASKED, **typed: str) -> Event:
+    """An event of Ana's, who is signed in in this browser."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    async with site.db.transaction() as tx:
+        row = await tx.fetch_one("select id from users where display_name = 'Ana'")
+        assert row is not None
+        ana = Caller(row["id"], "Ana")
+        event = await event_by(tx, ana, **typed)
+        await host_decisions.change_joining(tx, ana, event.slug, settings)
+    return event
+
+
+async def ask(site: Site, event: Event, *names: str) -> None:
+    """These people want to come."""
+    for name in names:
+        async with site.browser() as browser:
+            headers = await api_session(browser, f"{name.lower()}@example.org", name)
+            body = {"reply": "going", "answers": [{"questionId": "q1", "answer": "Soup"}]}
+            answered = await browser.put(f"/api/events/{event.slug}/answer", json=body, headers=headers)
+            assert answered.json()["status"] == "pending", answered.text
+
+
+async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_signing_in(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as stranger:
+        event = await host_asking(site, ana)
+        seen = (await stranger.get(f"/events/{event.slug}")).text
+        assert ">Ask to join</button>" in seen
+        assert ">Going</button>" not in seen
+        assert "Ana approves every guest." in seen
+        assert "<li>What do you eat?</li>" in seen
+        assert "<li>Anything else? (optional)</li>" in seen
+        listed = (await stranger.get(f"/api/events/{event.slug}")).json()
+        assert (listed["needsApproval"], [one["question"] for one in listed["questions"]]) == (
+            True,
+            ["What do you eat?", "Anything else?"],
+        )
+        # The host is asked nothing, and decides about nobody yet.
+        own = (await ana.get(f"/events/{event.slug}")).text
+        assert "Ask to join" not in own
+        assert "want to join" not in own
+
+
+async def test_whom_the_host_invited_or_let_in_is_not_told_to_ask(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        event = await host_asking(site, ana, Joining(needs_approval=True))
+        await sign_up(ben, "ben@example.org", "Ben")
+        path = f"/events/{event.slug}"
+        assert ">Ask to join</button>" in (await ben.get(path)).text
+        await ben.post(f"{path}/answer", data={"reply": "going"})
+        asked = (await ben.get(path)).text
+        assert "Asked to join ✓" in asked
+        assert "approves every guest" not in asked
+        await ana.post(f"{path}/attendees", data={"act": "approve_all", "tab": "asking"})
+        await ben.post(f"{path}/answer", data={"reply": "declined"})
+        assert ">Going</button>" in (await ben.get(path)).text
+
+
+async def test_hosts_read_how_many_wait_on_the_page_in_their_list_and_by_the_api(site: Site) -> None:
+    async with site.browser() as ana:
+        event = await host_asking(site, ana)
+        await ask(site, event, "Ben")
+        assert "<strong>1 person wants to join.</strong>" in (await ana.get(f"/events/{event.slug}")).text
+        await ask(site, event, "Cleo", "Dan")
+        own = (await ana.get(f"/events/{event.slug}")).text
+        assert "<strong>3 people want to join.</strong>" in own
+        assert ">Approve all 3</button>" in own
+        assert "0 going, 3 to decide" in own
+        assert "3 people want to join" in (await ana.get("/my/events?which=hosting")).text
+        assert ">Approve all 3</button>" in (await ana.get(f"/events/{event.slug}/attendees")).text
+        headers = await api_session(ana, "ana@example.org", "Ana")
+        (listed,) = (await ana.get("/api/my/events?which=hosting", headers=headers)).json()["events"]
+        assert listed["counts"]["unconfirmed"] == 3
+        answers = (await ana.get(f"/api/events/{event.slug}/attendances", headers=headers)).json()["byStatus"]
+        assert (answers["pending"], answers["attending"]) == (3, 0)
+    async with site.browser() as stranger:
+        seen = (await stranger.get(f"/events/{event.slug}")).text + (await stranger.get("/")).text
+    assert "want to join" not in seen
+    assert "Approve" not in seen
+
+
+async def test_approving_all_says_what_happened_to_each(site: Site) -> None:
+    async with site.browser() as ana:
+        event = await host_asking(site, ana, capacity="2")
+        await ask(site, event, "Ben", "Cleo", "Dan")
+        page = f"/events/{event.slug}/attendees"
+        await ana.post(page, data={"act": "approve_all", "tab": "asking"})
+        assert "2 approved, 1 on the waitlist. We’re telling them." in (await ana.get(page)).text
+        assert "approved" not in (await ana.get(page)).text, "said once"
+        # The second click of two finds nobody.
+        await ana.post(f"/events/{event.slug}/confirm")
+        assert "Nobody was waiting for your answer any more." in (await ana.get(page)).text
+
+
+async def test_a_party_is_counted_as_people_where_people_are_counted(site: Site) -> None:
+    async with site.browser() as ana:
+        event = await host_asking(site, ana, Joining(needs_approval=True, max_party=4))
+        async with site.browser() as ben:
+            await sign_up(ben, "ben@example.org", "Ben")
+        async with site.db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where display_name = 'Ben'")
+            assert row is not None
+            await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, Reply.GOING, Wishes(party=3))
+        assert "<strong>3 people want to join.</strong>" in (await ana.get(f"/events/{event.slug}")).text

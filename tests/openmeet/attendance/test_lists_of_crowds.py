@@ -1,0 +1,139 @@
+"""Lists and counts of an event that very many people answered: a page costs what a page costs, and says the same."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database, Reader, Row, Transaction
+from groundwork.fresh_id import new_id
+from openmeet.domain.attendance import attendee_queries, queries
+from openmeet.domain.attendance.counts import CROWD, KEPT_SECONDS, counts_shown
+from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
+from openmeet.domain.events.model import Event
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.site_under_test import event_by, person, site_on
+
+S = AttendanceStatus
+PAGE = 7
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus]) -> Event:
+    """An event with an answer of each of these statuses, several of them at the same moment."""
+    event = await event_by(tx, await person(tx, f"Ana {name}"))
+    rows = [
+        {
+            "id": new_id(tx.now),
+            "user": new_id(tx.now),
+            "name": f"Guest {at}",
+            "status": status.value,
+            "number": at if status is S.WAITLISTED else None,
+            "at": tx.now + at // 3,
+            "now": tx.now,
+            "event_id": event.id,
+        }
+        for at, status in enumerate(statuses, 1)
+    ]
+    await tx.execute_many(
+        "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
+        " values (:user, 'person', :name, :user || '@example.org', '', null, 1, :now, :now)",
+        [{key: row[key] for key in ("user", "name", "now")} for row in rows],
+    )
+    await tx.execute_many(
+        "insert into attendances (id, event_id, user_id, status, waitlist_number, source, revision, created_at, answered_at)"
+        " values (:id, :event_id, :user, :status, :number, 'here', 1, :now, :at)",
+        [{key: one for key, one in row.items() if key != "name"} for row in rows],
+    )
+    return event
+
+
+async def listed(reader: Reader, event: Event, limit: int, after: tuple[int, int, str] | None = None, **more: object):
+    return await attendee_queries.attendees(
+        reader, event.id, list(S), limit=limit, after=after, with_private=True, **more
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_pages_one_after_another_are_the_whole_list_in_its_order(db: Database, seed: int):
+    """First who does not wait, by the moment of the answer, then the waitlist by its numbers; nobody twice, nobody left out."""
+    chosen = random.Random(seed)
+    async with db.transaction() as tx:
+        event = await answered(tx, f"{seed}", [chosen.choice(list(S)) for _ in range(60)])
+        whole = await listed(tx, event, 100)
+        key = [(one.place, one.answered_at, one.attendance_id) for one in whole]
+        assert len(whole) == 60
+        assert key == sorted(key)
+        paged = await listed(tx, event, PAGE)
+        while more := await listed(tx, event, PAGE, (paged[-1].place, paged[-1].answered_at, paged[-1].attendance_id)):
+            paged += more
+        assert paged == whole
+
+
+async def test_a_page_of_a_crowd_reads_as_much_as_a_page(
+    make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    """Rows that statements return, for a viewer without an account; 700 answers were 700 rows for every viewer."""
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        small = await answered(tx, "small", [S.ATTENDING] * 40)
+        large = await answered(tx, "large", [S.ATTENDING] * 700)
+    rows: dict[str, int] = {}
+    async with db.reader() as reader:
+        fetch = type(reader).fetch
+
+    site = site_on(db, clock)
+    for event in (small, large):
+        rows[event.slug] = 0
+        slug = event.slug
+
+        async def counted(self: Reader, sql: str, /, **parameters: object) -> Sequence[Row]:
+            found: Sequence[Row] = await fetch(self, sql, **parameters)
+            rows[slug] += len(found)  # noqa: B023  # each is asked before the next one is made
+            return found
+
+        monkeypatch.setattr(type(reader), "fetch", counted)
+        async with site.browser() as browser:
+            assert (await browser.get(f"/events/{event.slug}")).status_code == 200
+    assert rows[large.slug] == rows[small.slug]
+
+
+async def test_counts_of_a_crowd_are_read_again_after_some_seconds_and_of_others_always(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        crowd = await answered(tx, "crowd", [S.ATTENDING] * CROWD)
+        few = await answered(tx, "few", [S.ATTENDING] * 3)
+        first = await counts_shown(tx, [crowd.id, few.id])
+    assert (first[crowd.id].going, first[few.id].going) == (CROWD, 3)
+    async with db.transaction() as tx:
+        await tx.execute(
+            "update attendances set status = 'declined' where event_id in (:one, :two)", one=crowd.id, two=few.id
+        )
+        counting = Counting(tx)
+        second = await counts_shown(counting, [crowd.id, few.id])
+        assert (second[crowd.id].going, second[few.id].going) == (CROWD, 0)
+        await counts_shown(counting, [crowd.id])
+        assert counting.statements == 1, "the crowd was counted again"
+    clock.turn(KEPT_SECONDS * SECOND)
+    async with db.reader() as reader:
+        assert (await counts_shown(reader, [crowd.id]))[crowd.id].going == 0
+
+
+async def test_any_answer_of_somebody_else_is_one(db: Database):
+    async with db.transaction() as tx:
+        event = await answered(tx, "one", [S.DECLINED])
+        nobody = await answered(tx, "none", [])
+        (mine,) = await listed(tx, event, 9)
+        assert await queries.is_answered(tx, event.id)
+        assert not await queries.is_answered(tx, event.id, but=mine.attendance_id)
+        assert await queries.is_answered(tx, event.id, but=AttendanceId("another"))
+        assert not await queries.is_answered(tx, nobody.id)
+
+
+def test_every_status_that_is_shown_is_a_word_that_sql_may_have_as_a_name():
+    assert all(status.value.isalpha() for status in (*S, *SHOWN))

@@ -1,0 +1,68 @@
+"""Whom nothing here refers to any more is not followed; who is known, or was seen a moment ago, stays."""
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Database
+from openmeet.network.firehose import sources
+from openmeet.network.firehose.expiry import KEPT_FOR, expire
+from tests.databases import MakeDatabase
+from tests.openmeet.firehose.conftest import TENANT, Bench
+from tests.openmeet.ingestion.network import deleted, did, event
+from tests.openmeet.ingestion.view import take
+
+_VERIFIED = """
+    insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
+    values (:did, '3l3qo2vutsw2b', 'bafy', 1, '', '', :now)
+"""
+
+
+@pytest.fixture
+async def community(bench: Bench, make_sqlite: MakeDatabase) -> Database:
+    """One whose author 1 has an event, and whose author 2 has deleted theirs; 1 to 3 are followed, 4 by name alone."""
+    found = await make_sqlite("openmeet", clock=bench.clock)
+    theirs = event(2, "gone", 1)
+    await take(found, event(1, "tea", 1), theirs, deleted(theirs, 2))
+    async with bench.db.transaction() as tx:
+        for number in (1, 2, 3):
+            await tx.execute(_VERIFIED, did=did(number), now=tx.now)
+        await sources.add(tx, [(TENANT, "did", did(number)) for number in (1, 4)])
+    return found
+
+
+async def followed(bench: Bench) -> set[str]:
+    async with bench.db.reader() as reader:
+        known = await sources.load(reader)
+    return known.followed | set(known.dids)
+
+
+async def test_only_whom_something_refers_to_is_followed_on(bench: Bench, community: Database):
+    async with bench.db.reader() as reader:
+        known = await sources.load(reader)
+    assert await expire(bench.db, [community], known) == 0, "they were seen a moment ago"
+    bench.clock.turn(KEPT_FOR + DAY)
+    assert await expire(bench.db, [community], known) == 3
+    assert await followed(bench) == {did(1)}
+    assert known.followed | set(known.dids) == {did(1)}, "the running consumer knows"
+
+
+async def test_any_community_may_refer_to_them(bench: Bench, community: Database, make_sqlite: MakeDatabase):
+    """Another one's author 3 has an event."""
+    other = await make_sqlite("openmeet", clock=bench.clock)
+    await take(other, event(3, "tea", 1))
+    bench.clock.turn(KEPT_FOR + DAY)
+    async with bench.db.reader() as reader:
+        known = await sources.load(reader)
+    await expire(bench.db, [community, other], known)
+    assert await followed(bench) == {did(1), did(3)}
+
+
+async def test_where_a_community_is_away_nobody_expires(bench: Bench, community: Database):
+    """It may refer to anybody."""
+    bench.clock.turn(KEPT_FOR + DAY)
+    async with bench.db.reader() as reader:
+        known = await sources.load(reader)
+    await community.close()
+    with pytest.raises(Exception):  # noqa: B017, PT011 - what a closed database raises is its driver's
+        await expire(bench.db, [community], known)
+    assert await followed(bench) == {did(number) for number in (1, 2, 3, 4)}

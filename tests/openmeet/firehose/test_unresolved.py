@@ -1,0 +1,232 @@
+"""Authors whose identity cannot be resolved: their frames are dropped and read later, and nobody else waits for them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from at_protocol.sync import events
+from at_protocol.sync.events import CommitMessage
+from at_protocol.sync.frames import glance
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE
+from openmeet.network.firehose import cursors, lookups, unresolved
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.unresolved import FIRST_RETRY, Retrying, Unresolved, retry_due
+from openmeet.network.records.message import Hint, HintKind, decode
+from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
+from tests.openmeet.firehose.one_path import answering
+from tests.parts import needs
+from tests.world.relay import Relay
+
+pytestmark = needs("fixtures")
+
+BAD = 1_000
+
+
+def commits() -> list[bytes]:
+    return [frame for frame in captured_frames() if glance(frame).kind == "#commit"]
+
+
+def bad_did(number: int) -> Did:
+    return Did(f"did:plc:{'a' * 19}{''.join('abcdefghij'[int(digit)] for digit in f'{number:05}')}")
+
+
+def in_the_name_of(did: Did, seq: int) -> bytes:
+    message = events.read(commits()[0])
+    assert isinstance(message, CommitMessage)
+    return events.encode(replace(message, repo=did, seq=seq))
+
+
+@asynccontextmanager
+async def followed(bench: Bench, url: str) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_source(bench.consumer, url, stop))
+    try:
+        async with asyncio.timeout(30):
+            yield
+    finally:
+        stop.set()
+        await following
+
+
+async def until(look: Callable[[], Awaitable[object]], expected: object) -> None:
+    while True:
+        if await look() == expected:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def number(bench: Bench, table: str) -> int:
+    async with bench.db.reader() as reader:
+        row = await reader.fetch_one(f"select count(*) as n from {table}")
+    return int(row["n"])
+
+
+async def cursor(bench: Bench) -> int | None:
+    async with bench.db.reader() as reader:
+        return next((one.cursor for one in await cursors.sources(reader)), None)
+
+
+def retrying(bench: Bench) -> Retrying:
+    own = bench.consumer
+    return Retrying(own.db, own.clock, own.verifier.dids, own.interests, own.delivering, own.counting, own.unresolved)
+
+
+async def hints(bench: Bench, *of: Did) -> set[tuple[str, HintKind]]:
+    found = []
+    while deliveries := await bench.queue.lease(2_000, 60):
+        found += [decode(delivery.message.body) for delivery in deliveries]
+        await bench.queue.ack(deliveries)
+    return {(one.did, one.kind) for one in found if isinstance(one, Hint) and one.did in of}
+
+
+async def test_good_frames_behind_a_thousand_bad_ones_come_before_any_retry(bench: Bench):
+    """Each of the thousand writes twice; one row each is left, and each was asked about at most once."""
+    good, bad = commits(), [bad_did(number) for number in range(BAD)]
+    first = sequences(good)[0]
+    frames = [in_the_name_of(did, first - 2 * BAD + place) for place, did in enumerate([*bad, *bad])] + good
+    bench.interested_in(*(("did", did) for did in [*bad, *captured_documents()]))
+    bench.directory.failing = set(bad)
+    async with Relay(frames, sequences(frames)) as relay, followed(bench, relay.url):
+        await until(lambda: cursor(bench), sequences(good)[-1])
+    assert await number(bench, "verified_repositories") == len(good)
+    assert await number(bench, "unresolved_repositories") == BAD
+    assert {bench.directory.asked.get(did, 0) for did in bad} <= {0, 1}
+    assert await number(bench, "rejected_frames") == 0
+
+
+async def test_a_host_that_never_answers_delays_nobody_else(bench: Bench):
+    """More did:web authors than are asked at once hang; everybody of the directory is applied. The cursor waits for the hanging."""
+    good, released = commits(), asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return web.Response(status=503)
+
+    async with answering("/.well-known/did.json", hang) as host:
+        # Many DIDs of one host do not exist; one that writes more than may wait is dropped, so it writes less.
+        slow = Did(f"did:web:localhost%3A{host.rpartition(':')[2]}")
+        first = sequences(good)[0]
+        frames = [in_the_name_of(slow, first - 50 + place) for place in range(50)] + good
+        bench.interested_in(*(("did", did) for did in [slow, *captured_documents()]))
+        async with Relay(frames, sequences(frames)) as relay, followed(bench, relay.url):
+            await until(lambda: number(bench, "verified_repositories"), len(good))
+            assert (await cursor(bench) or 0) < first - 50
+            released.set()
+            await until(lambda: cursor(bench), sequences(good)[-1])
+    assert await number(bench, "unresolved_repositories") == 1
+
+
+async def test_a_signature_that_fails_is_looked_into_beside_the_stream(bench: Bench):
+    """The directory does not answer about the author whose key may have changed; everybody behind is applied."""
+    good = commits()
+    did = glance(good[0]).did
+    documents = captured_documents()
+    other = next(document for name, document in documents.items() if name != did)
+    stale = {**documents[did], "verificationMethod": [dict(one) for one in other["verificationMethod"]]}
+    for method in stale["verificationMethod"]:
+        method["controller"], method["id"] = did, f"{did}#atproto"
+    bench.directory.documents = {**documents, did: stale}
+    await bench.consumer.verifier.dids.resolve(Did(did))
+    bench.clock.turn(MINUTE)
+    bench.directory.hanging = {did}
+    bench.interested_in(*(("did", did) for did in documents))
+    async with Relay(good, sequences(good)) as relay, followed(bench, relay.url):
+        await until(lambda: number(bench, "verified_repositories"), len(good) - 1)
+        assert (await cursor(bench) or 0) < sequences(good)[0]
+
+
+async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Bench):
+    """Not before its time, and with the account asked for too: frames of either kind may have been dropped."""
+    good = commits()[:3]
+    late = Did(glance(good[0]).did)
+    bench.interested_in(*(("did", did) for did in captured_documents()))
+    bench.directory.failing = {late}
+    async with Relay(good, sequences(good)) as relay, followed(bench, relay.url):
+        await until(lambda: cursor(bench), sequences(good)[-1])
+    assert await hints(bench, late) == set()
+    bench.directory.failing = set()
+    assert await retry_due(retrying(bench)) == 0
+    bench.clock.turn(FIRST_RETRY)
+    assert await retry_due(retrying(bench)) == 1
+    assert await hints(bench, late) == {(late, HintKind.IDENTITY), (late, HintKind.REPOSITORY)}
+    assert await number(bench, "unresolved_repositories") == 0
+    assert late not in bench.consumer.unresolved
+
+
+async def test_a_retry_that_fails_waits_longer_and_ends_some_day(bench: Bench):
+    late = Did(glance(commits()[0]).did)
+    bench.directory.failing = {late}
+    bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
+    async with bench.db.transaction() as tx:
+        await bench.consumer.unresolved.save(tx)
+    bench.clock.turn(FIRST_RETRY)
+    assert await retry_due(retrying(bench)) == 1
+    bench.clock.turn(FIRST_RETRY)
+    assert await retry_due(retrying(bench)) == 0
+    bench.clock.turn(unresolved.KEPT_FOR)
+    assert await retry_due(retrying(bench)) == 1
+    assert await number(bench, "unresolved_repositories") == 0
+
+
+async def test_a_restart_remembers_whom_it_drops(bench: Bench):
+    """A new process asks nobody again before the time for it."""
+    good = commits()[:2]
+    late = Did(glance(good[0]).did)
+    bench.interested_in(*(("did", did) for did in captured_documents()))
+    bench.directory.failing = {late}
+    async with Relay(good, sequences(good)) as relay:
+        async with followed(bench, relay.url):
+            await until(lambda: cursor(bench), sequences(good)[-1])
+        last = sequences(good)[-1] + 1
+        relay.frames, relay.sequences = [*good, in_the_name_of(late, last)], [*sequences(good), last]
+        bench.consumer = replace(bench.consumer, unresolved=Unresolved())
+        bench.clock.turn(MINUTE)
+        async with followed(bench, relay.url):
+            await until(lambda: cursor(bench), last)
+    assert bench.directory.asked[late] == 1
+
+
+async def test_rows_are_capped_and_the_oldest_go(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unresolved, "MAX_PER_SOURCE", 10)
+    later = bench.consumer.unresolved
+    dids = [bad_did(number) for number in range(25)]
+    forgotten = sum(later.add(did, "wss://one.example", "away", bench.clock.now()) for did in dids)
+    later.add(bad_did(99), "wss://other.example", "away", bench.clock.now())
+    async with bench.db.transaction() as tx:
+        await later.save(tx)
+    assert forgotten == 15
+    assert await number(bench, "unresolved_repositories") == 11
+    assert dids[14] not in later
+    assert dids[15] in later
+
+
+async def test_too_many_frames_of_one_author_wait_no_longer(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """The room beside the stream is bounded: who fills it is read later, without a lookup that has an end."""
+    monkeypatch.setattr(lookups, "MAX_FRAMES_OF_DID", 5)
+    did = bad_did(1)
+    bench.directory.hanging = {did}
+    frames = [in_the_name_of(did, seq) for seq in range(1, 20)]
+    bench.interested_in(("did", did))
+    async with Relay(frames, sequences(frames)) as relay, followed(bench, relay.url):
+        await until(lambda: cursor(bench), 19)
+    assert await number(bench, "unresolved_repositories") == 1
+
+
+async def test_an_erased_account_is_read_again(bench: Bench):
+    """Another process deletes the row; the one that drops frames hears of it with its next round."""
+    did = bad_did(1)
+    later = bench.consumer.unresolved
+    later.add(did, "wss://relay.example", "away", bench.clock.now())
+    stored = later.snapshot()
+    async with bench.db.transaction() as tx:
+        await later.save(tx)
+    later.saved(stored)
+    async with bench.db.transaction() as tx:
+        await cursors.erase(tx, did)
+    await retry_due(retrying(bench))
+    assert did not in later

@@ -1,0 +1,117 @@
+"""Consent to publish by the API: what it means is part of the answer, the default is no, and a token needs a scope of its own."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from groundwork.database.transaction import Reader
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.domain.identities.model import Preview
+from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.preview import preview
+from openmeet.settings import Settings
+from openmeet.tenants.model import Tenant
+from openmeet.web.account import consent_api
+from openmeet.web.account.consent_api import NOTICE, Publishing
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session
+from tests.openmeet.town import INSTANCE, Town
+
+PATH = "/api/me/publishing/consent"
+
+
+@pytest.fixture
+def site(town: Town) -> Site:
+    async def of_person(reader: Reader, user_id: UserId) -> Preview:
+        return await preview(reader, user_id, instance=INSTANCE)
+
+    app = create_app(
+        replace(Settings(), public_url=ORIGIN),
+        Tenant("default", town.db),
+        Metrics("openmeet"),
+        code_key=CODE_KEY,
+        publishing=Publishing(town.network, town.keeper, of_person),
+        clock=town.clock,
+    )
+    return Site(app, town.db, town.clock)
+
+
+async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, town: Town):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        read = await browser.get(PATH, headers=ana)
+        before = read.json()
+        assert (before["isGiven"], before["notice"], before["handle"]) == (False, NOTICE, "ana.town.test")
+        assert before["record"]["$type"] == "community.lexicon.calendar.event"
+        tag = {"if-match": read.headers["etag"]}
+        given = await browser.put(PATH, json={"isGiven": True, "notice": NOTICE}, headers=ana | tag)
+        assert given.status_code == 200, given.text
+        assert (given.json()["isGiven"], given.json()["isBeingMade"]) == (True, True)
+        await town.pay_debts()
+        now = await browser.get(PATH, headers=ana)
+        assert now.json()["did"].startswith("did:plc:")
+        assert now.json()["handle"] == "ana.town.test"
+        taken_back = await browser.put(PATH, json={"isGiven": False}, headers=ana)
+        assert (taken_back.status_code, taken_back.json()["isGiven"]) == (200, False)
+
+
+async def test_no_yes_without_having_read_what_it_means(site: Site, town: Town):
+    """Without the notice, without the revision, with an old one, under a name that cannot be: nothing is published or made."""
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        tag = {"if-match": (await browser.get(PATH, headers=ana)).headers["etag"]}
+        yes = {"isGiven": True, "notice": NOTICE}
+        for body, headers, status in (
+            ({"isGiven": True}, tag, 422),
+            ({"isGiven": True, "notice": "yes"}, tag, 422),
+            (yes, {}, 400),
+            (yes, {"if-match": '"77"'}, 412),
+            (yes | {"handle": "a b"}, tag, 400),
+        ):
+            said = await browser.put(PATH, json=body, headers=ana | headers)
+            assert said.status_code == status, (body, headers, said.text)
+        nothing = await browser.put(PATH, json={}, headers=ana)
+        assert (nothing.status_code, nothing.json()["isGiven"]) == (200, False), "the default is no"
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select subject from debts where kind = 'custodial_account'") == []
+
+
+async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """The PDS is asked about the handle before anything is written: a no that comes meanwhile is the newer word."""
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        asked = consent_api.handle_for
+
+        async def asked_during_a_no(*given: Any) -> str:
+            assert (await browser.put(PATH, json={"isGiven": False}, headers=ana)).status_code == 200
+            return await asked(*given)
+
+        monkeypatch.setattr(consent_api, "handle_for", asked_during_a_no)
+        tag = {"if-match": (await browser.get(PATH, headers=ana)).headers["etag"]}
+        late = await browser.put(PATH, json={"isGiven": True, "notice": NOTICE}, headers=ana | tag)
+        assert late.status_code == 412, late.text
+        assert (await browser.get(PATH, headers=ana)).json()["isGiven"] is False
+
+
+async def test_a_token_needs_the_scope_for_it(site: Site):
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        for scopes, status in ((["read", "profile:write"], 403), (["read", "publishing:consent"], 200)):
+            made = await browser.post("/api/tokens", json={"name": "A program", "scopes": scopes}, headers=ana)
+            assert made.status_code == 201, made.text
+            token = {"authorization": f"Bearer {made.json()['token']}"}
+            read = await browser.get(PATH, headers=token)
+            assert read.status_code == 200
+            said = await browser.put(PATH, json={"isGiven": False}, headers=token)
+            assert said.status_code == status, said.text
+        assert (await browser.get(PATH)).status_code == 401
+
+
+async def test_a_site_that_publishes_nothing_says_so(town: Town):
+    settings = replace(Settings(), public_url=ORIGIN)
+    app = create_app(settings, Tenant("default", town.db), Metrics("openmeet"), code_key=CODE_KEY, clock=town.clock)
+    async with Site(app, town.db, town.clock).browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        assert (await browser.get(PATH, headers=ana)).status_code == 503
+        assert (await browser.get(PATH)).status_code == 401

@@ -1,0 +1,103 @@
+"""Finding who has a calendar on a host: by collection where the host says so, else account by account, at its pace."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from groundwork.errors import TooMany
+from openmeet.network.ingestion import discover
+from openmeet.network.ingestion.discover import Host
+from openmeet.network.ingestion.host_budgets import unlimited
+from openmeet.network.records.collections import EVENT, RSVP
+from tests.openmeet.ingestion.network import did, event_value
+from tests.openmeet.town import Town
+
+
+async def at_once(_seconds: float) -> None:
+    """Waiting takes no time."""
+
+
+async def test_by_collection_where_the_host_has_it(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """Over the pages of a real PDS; nobody is described."""
+    await town.connected("cleo")
+    app = await town.stranger("cleo")
+    author = (await app.query("com.atproto.server.getSession"))["did"]
+    wish = {"repo": author, "collection": EVENT, "record": event_value("Tea")}
+    await app.procedure("com.atproto.repo.createRecord", wish)
+    await town.account("dora")
+    monkeypatch.setattr(discover, "HOST_PAGE", 1)
+    looked_at: list[None] = []
+    host = Host(town.network, town.pds_url, unlimited, at_once, lambda: looked_at.append(None))
+    assert [one async for one in host.authors([EVENT])] == [author]
+    assert [one async for one in host.authors([RSVP])] == []
+    assert looked_at == []
+
+
+class Plain:
+    """A host without ``listReposByCollection``; ``status`` is what it answers to that."""
+
+    def __init__(self, status: int, accounts: int) -> None:
+        self.status, self.accounts, self.asked = status, accounts, 0
+
+    async def by_collection(self, _request: web.Request) -> web.Response:
+        return web.json_response({"error": "MethodNotImplemented", "message": "no"}, status=self.status)
+
+    async def repositories(self, request: web.Request) -> web.Response:
+        start = int(request.query.get("cursor", 0))
+        found = [{"did": did(start + n), "active": (start + n) % 7 != 6} for n in range(min(4, self.accounts - start))]
+        following = {"cursor": str(start + 4)} if start + 4 < self.accounts else {}
+        return web.json_response({"repos": [*found, {"did": "nobody"}], **following})
+
+    async def describe(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        number = next(n for n in range(self.accounts) if did(n) == request.query["repo"])
+        if number % 5 == 4:
+            return web.json_response({"error": "InvalidRequest", "message": "not now"}, status=400)
+        return web.json_response({"collections": [EVENT] if number % 2 else ["app.bsky.feed.post"]})
+
+
+@asynccontextmanager
+async def serving(plain: Plain) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/xrpc/com.atproto.sync.listReposByCollection", plain.by_collection)
+    app.router.add_get("/xrpc/com.atproto.sync.listRepos", plain.repositories)
+    app.router.add_get("/xrpc/com.atproto.repo.describeRepo", plain.describe)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 501])
+async def test_account_by_account_where_it_has_not(town: Town, status: int):
+    """Active ones, over all pages; one that is not described, or has a senseless name, stops nothing."""
+    plain = Plain(status, accounts=12)
+    async with serving(plain) as url:
+        found = [one async for one in Host(town.network, url, unlimited, at_once).authors([EVENT])]
+    assert found == [did(n) for n in range(12) if n % 7 != 6 and n % 5 != 4 and n % 2]
+    assert plain.asked == 11
+
+
+async def test_a_host_is_asked_at_the_pace_that_it_bears(town: Town):
+    """Where the budget is used up the next call waits; nobody is left out."""
+    waited: list[float] = []
+    left = [3]
+
+    async def spend(_host: str) -> None:
+        if not left[0]:
+            raise TooMany("enough", after_seconds=20.0)
+        left[0] -= 1
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+        left[0] = 3
+
+    async with serving(Plain(501, accounts=8)) as url:
+        found = [one async for one in Host(town.network, url, spend, wait).authors([EVENT])]
+    assert found == [did(n) for n in range(8) if n % 7 != 6 and n % 5 != 4 and n % 2]
+    assert waited == [20.0] * 3

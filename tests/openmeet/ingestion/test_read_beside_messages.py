@@ -1,0 +1,123 @@
+"""Older messages that are applied while a repository is compared with what is known of it: what it says now stands afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.backfill import backfill, list_repository, note_read, take_listed
+from openmeet.network.ingestion.host_budgets import unlimited
+from openmeet.network.records.collections import CONCERNING, EVENT
+from openmeet.network.records.message import RecordMessage
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.ingestion.network import key_of, message
+from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.town import Town, open_town
+from tests.world.oracle import Change
+
+TEA, COFFEE = ({"$type": EVENT, "name": name, "createdAt": "2026-03-01T00:00:00Z"} for name in ("Tea", "Coffee"))
+
+
+async def _put(town: Town, did: Did, key: str, record: dict[str, Any] | None) -> RecordMessage:
+    """Write or delete a record there; the message of it, which nobody has heard yet."""
+    app = await town.stranger("cleo")
+    asked: dict[str, Any] = {"repo": did, "collection": EVENT, "rkey": key_of(key)}
+    if record is None:
+        done = await app.procedure("com.atproto.repo.deleteRecord", asked)
+    else:
+        done = await app.procedure("com.atproto.repo.putRecord", asked | {"record": record})
+    return message(Change(did, EVENT, key_of(key), done["commit"]["rev"], record))
+
+
+@pytest.fixture
+async def town(
+    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Town]:
+    """On either engine."""
+    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_what_an_older_message_changes_meanwhile_is_compared_again(town: Town, is_there: bool):
+    """Edited there and edited back, or written and deleted; the message of the first step comes behind the comparison."""
+    cleo = await town.connected("cleo")
+    did = parse_did((await town.identity(cleo.user_id)).did)
+    if is_there:
+        await _put(town, did, "a", TEA)
+    here = town.processor.here
+    await backfill(town.db, town.network, here, did)
+    late = await _put(town, did, "a", COFFEE)
+    await _put(town, did, "a", TEA if is_there else None)
+    await _put(town, did, "b", TEA)
+    asked = 0
+
+    async def counted(_host: str) -> None:
+        nonlocal asked
+        asked += 1
+
+    await list_repository(town.network, did, CONCERNING, counted)
+    of_listing, asked = asked, 0
+
+    async def beside(_host: str) -> None:
+        """The first proof is asked for when the comparison is over."""
+        nonlocal asked
+        asked += 1
+        if asked == of_listing + 1:
+            await take(town.db, late)
+
+    assert await backfill(town.db, town.network, here, did, beside) == (2 if is_there else 1)
+    assert asked > of_listing
+    expected = {f"at://{did}/{EVENT}/{key_of(key)}": "Tea" for key in (["a", "b"] if is_there else ["b"])}
+    assert (await view_of(town.db)).events == expected
+
+
+async def test_a_reading_waits_for_an_older_message_that_is_being_applied(town: Town):
+    """The comparison finds nothing changed, for the message is not committed; then it must not become history."""
+    await town.account("cleo")
+    did = parse_did((await (await town.stranger("cleo")).query("com.atproto.server.getSession", {}))["did"])
+    await _put(town, did, "a", TEA)
+    here = town.processor.here
+    await backfill(town.db, town.network, here, did)
+    late = await _put(town, did, "a", COFFEE)
+    await _put(town, did, "a", TEA)
+    listing = await list_repository(town.network, did, CONCERNING, unlimited)
+    assert listing is not None
+    found = await take_listed(town.db, town.network, here, did, listing, CONCERNING, unlimited)
+    is_applied, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def apply_slowly() -> None:
+        async with town.db.transaction() as tx:
+            await apply(tx, here, [late])
+            is_applied.set()
+            await may_commit.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(apply_slowly())
+        await is_applied.wait()
+        noting = tasks.create_task(note_read(town.db, did, found))
+        while not noting.done() and not await _somebody_waits(town.db):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.01)
+        may_commit.set()
+    assert not await noting
+    await backfill(town.db, town.network, here, did)
+    assert (await view_of(town.db)).events == {f"at://{did}/{EVENT}/{key_of('a')}": "Tea"}
+
+
+async def _somebody_waits(db: Database) -> bool:
+    """Whether a transaction waits for another one."""
+    if db.engine == "sqlite":
+        # The one writer holds all: nobody can be seen waiting, and whoever writes does.
+        return True
+    async with db.reader() as reader:
+        row = await reader.fetch_one(
+            "select count(*) as n from pg_stat_activity"
+            " where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0"
+        )
+    return row is not None and row["n"] > 0

@@ -1,0 +1,194 @@
+"""What services hand in over HTTP, about records that stand at two real servers: ours, and the reference.
+
+A service is believed until a signature says otherwise: then the author's own server is asked, whichever that is.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from at_protocol.syntax.tid import from_microseconds
+from groundwork.clock import MINUTE
+from groundwork.http.server import serving
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.network.engines import Engines
+from openmeet.network.ingestion import fetch, identity_refresh, intake
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.kinds import Debt
+from tests.openmeet.publication.test_two_servers import TwoServers, servers
+from tests.openmeet.site_under_test import site_on
+from tests.parts import needs
+from tests.plain_http import NO_TLS
+
+__all__ = ["servers"]
+
+pytestmark = needs("reference")
+
+TEA = {"$type": EVENT, "name": "Tea", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
+HOMES = pytest.mark.parametrize(("host_at", "guest_at"), [("ours", "reference"), ("reference", "ours")])
+
+
+@dataclass
+class Service:
+    """The site behind its port, and a program with a credential; a host and a guest who never came here, at two servers."""
+
+    servers: TwoServers
+    client: httpx.AsyncClient
+
+    async def account(self, name: str, home: str) -> str:
+        """Somebody who has an account at a server and never came here; their DID."""
+        if home == "reference":
+            made = await self.servers.reference.sign_up(name)
+            self.servers.tokens[made["did"]] = made["accessJwt"]
+            return str(made["did"])
+        await self.servers.town.account(name)
+        app = await self.servers.town.stranger(name)
+        return str((await app.query("com.atproto.server.getSession", {}))["did"])
+
+    async def write(self, name: str, uri: str, record: dict[str, Any] | None) -> str:
+        """Their own app writes or deletes a record, and nobody hears of it; its CID."""
+        _, _, did, collection, rkey = uri.split("/")
+        body: dict[str, Any] = {"repo": did, "collection": collection, "rkey": rkey}
+        body |= {} if record is None else {"record": record}
+        method = f"com.atproto.repo.{'deleteRecord' if record is None else 'putRecord'}"
+        if did in self.servers.tokens:
+            made = await self.servers.reference.call(method, body, token=self.servers.tokens[did])
+        else:
+            made = await (await self.servers.town.stranger(name)).procedure(method, body)
+        return str((made or {}).get("cid", ""))
+
+    async def settle(self) -> None:
+        """Apply what waits, and ask the servers what is to be asked of them."""
+        town = self.servers.town
+        for _ in range(3):
+            await town.ingest()
+            here = town.processor.here
+            await debts.run_once(
+                town.db,
+                {
+                    Debt.PROVE_RECORD: Paying(fetch.record_payer(town.db, town.network, here)),
+                    Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
+                    Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(town.db, town.network)),
+                },
+            )
+            await intake.decide_due(town.db)
+            town.clock.turn(MINUTE)
+
+    def rev(self) -> str:
+        return str(from_microseconds(self.servers.town.clock.now(), 0))
+
+    async def hand_in(self, path: str, uri: str, record: dict[str, Any]) -> None:
+        body = {"sourceType": "bluesky", "sourceId": uri, "record": record}
+        answer = await self.client.post(path, json=body)
+        assert answer.status_code == 202, answer.text
+        await self.settle()
+
+    async def take_back(self, path: str, uri: str) -> tuple[str, bool]:
+        answer = await self.client.delete(path, params={"sourceType": "bluesky", "sourceId": uri})
+        assert answer.status_code == 200, answer.text
+        await self.settle()
+        return answer.json()["message"], answer.json()["isChanged"]
+
+    async def process(self, path: str, uri: str, operation: str, record: dict[str, Any] | None) -> str:
+        """The outcome that is answered."""
+        _, _, did, collection, rkey = uri.split("/")
+        one = {"operation": operation, "did": did, "collection": collection, "rkey": rkey, "rev": self.rev()}
+        one |= {} if record is None else {"record": record}
+        answer = await self.client.post(path, json={"messages": [one]})
+        assert answer.status_code == 200, answer.text
+        await self.settle()
+        return str(answer.json()["messages"][0]["outcome"])
+
+    async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:
+        """Titles of events and whether they are gone; answers."""
+        async with self.servers.town.db.reader() as reader:
+            known = await reader.fetch("select title, removed_at from events order by title")
+            answers = await reader.fetch("select status from attendances order by id")
+        return [(row["title"], row["removed_at"] is not None) for row in known], [row["status"] for row in answers]
+
+
+@pytest.fixture
+async def service(servers: TwoServers) -> AsyncIterator[Service]:
+    town = servers.town
+    site = site_on(town.db, town.clock)
+    site.app.state.engines = Engines(town.consumer.db, town.queue, town.processor.here)
+    async with town.db.transaction() as tx:
+        may = [one for one in ServiceScope if one is not ServiceScope.VOUCH]
+        _, token = await service_tokens.make(tx, name="A processor", scopes=may)
+    async with (
+        serving(site.app) as server,
+        httpx.AsyncClient(
+            verify=NO_TLS, base_url=server.url, headers={"authorization": f"Bearer {token}"}, trust_env=False
+        ) as client,
+    ):
+        yield Service(servers, client)
+
+
+def answer_to(uri: str, cid: str, word: str) -> dict[str, Any]:
+    return {
+        "$type": RSVP,
+        "subject": {"uri": uri, "cid": cid},
+        "status": f"{RSVP}#{word}",
+        "createdAt": "2026-03-02T12:00:00Z",
+    }
+
+
+@HOMES
+async def test_what_is_handed_in_and_taken_back_agrees_with_the_servers(service: Service, host_at: str, guest_at: str):
+    """First on the service's word; once a server was asked, its word stands until it says otherwise."""
+    host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
+    tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
+    cid = await service.write("ana", tea, TEA)
+    await service.write("gus", mine, answer_to(tea, cid, "going"))
+
+    # An answer before its event: the event is fetched from its own server.
+    await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "going"))
+    assert await service.here() == ([("Tea", False)], ["attending"])
+    await service.hand_in("/api/integration/events", tea, TEA | {"name": "Forged"})
+    assert await service.here() == ([("Tea", False)], ["attending"]), "its server was asked, and says Tea"
+
+    # What was never signed for goes on the service's word, and comes back on it.
+    assert (await service.take_back("/api/integration/rsvps", mine))[1]
+    assert await service.here() == ([("Tea", False)], ["declined"])
+    await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "interested"))
+    assert await service.here() == ([("Tea", False)], ["interested"])
+
+    # An event that stands at its server stays here; when it is gone there, it goes.
+    said, is_changed = await service.take_back("/api/integration/events", tea)
+    assert ("asked" in said, is_changed) == (True, False)
+    assert await service.here() == ([("Tea", False)], ["interested"])
+    await service.write("ana", tea, None)
+    await service.take_back("/api/integration/events", tea)
+    assert (await service.here())[0] == [("Tea", True)]
+
+
+@HOMES
+async def test_batches_of_a_processor_agree_with_the_servers(service: Service, host_at: str, guest_at: str):
+    """A forged change leads to the author's server, and so does a true one that nobody else told of."""
+    host, guest = await service.account("ana", host_at), await service.account("gus", guest_at)
+    tea, mine = f"at://{host}/{EVENT}/3kaaaaaaaaa22", f"at://{guest}/{RSVP}/3kaaaaaaaaa33"
+    cid = await service.write("ana", tea, TEA)
+    await service.write("gus", mine, answer_to(tea, cid, "going"))
+    events, answers = "/api/bluesky/events/process", "/api/bluesky/rsvps/process"
+    assert await service.process(answers, mine, "create", answer_to(tea, cid, "going")) == "parked"
+    assert await service.here() == ([("Tea", False)], ["attending"])
+    assert await service.process(events, tea, "update", TEA | {"name": "Forged"}) == "known"
+    assert (await service.here())[0] == [("Tea", False)]
+    await service.write("ana", tea, TEA | {"name": "Coffee"})
+    assert await service.process(events, tea, "update", TEA | {"name": "Coffee"}) == "known"
+    assert (await service.here())[0] == [("Coffee", False)]
+    assert await service.process(events, tea, "delete", None) == "known"
+    assert (await service.here())[0] == [("Coffee", False)], "it stands at its server"
+    await service.write("ana", tea, None)
+    assert await service.process(events, tea, "delete", None) == "known"
+    assert (await service.here())[0] == [("Coffee", True)]
+    refused = await service.client.post(events, json={"messages": [], "isVerified": True})
+    del service.client.headers["authorization"]
+    nobody = await service.client.post(events, json={"messages": []})
+    assert (refused.status_code, nobody.status_code) == (403, 401)

@@ -1,0 +1,345 @@
+"""Whatever happens to an event and its record, in any order: in the end each answer counts as its author's repository has it.
+
+An event is taken off the network, published again, handed over and back, its record is deleted elsewhere; people answer in their own
+apps under any address that the event ever had; replies are lost, payers die, and both sides start again.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import HOUR, MINUTE, HandClock, Instant
+from groundwork.http.server import serve
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import fetch, release_pending
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.message import RecordMessage, decode
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State, try_again
+from tests.databases import MakeDatabase
+from tests.openmeet.publication.test_lent_accounts import host_beside
+from tests.openmeet.publication.test_owners import hand_over
+from tests.openmeet.town import Town, details, open_town
+
+WORDS = ("going", "interested", "notgoing")
+# What an answer may stand as here; a host may let people in or not, which is no part of their word.
+STANDS_FOR = {
+    "going": {"attending", "pending", "waitlisted"},
+    "interested": {"interested"},
+    "notgoing": {"declined"},
+    None: {"declined", None},
+}
+
+START = Instant(1_772_000_000_000_000)
+
+# (act, number): the number chooses a guest, a word, an address.
+Step = tuple[str, int]
+ACTS = (
+    "off",
+    "on",
+    "private",
+    "hand over",
+    "say",
+    "take back",
+    "delete record",
+    "decide",
+    "pay",
+    "hear",
+    "lose",
+    "kill",
+    "restart",
+)
+steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=4, max_size=12)
+
+
+@dataclass
+class History:
+    """One event, two people who may own it, two guests of other apps, and what happened. ``guests``: their DIDs; ``said``: their last words."""
+
+    town: Town
+    hosts: list[Caller]
+    guests: dict[str, str]
+    event: Event
+    owner: int = 0
+    addresses: list[str] = field(default_factory=list)
+    said: dict[str, str | None] = field(default_factory=dict)
+    restarts: count = field(default_factory=lambda: count(4))
+
+    async def act(self, act: str, number: int) -> None:
+        town, host = self.town, self.hosts[self.owner]
+        self.town.clock.turn(MINUTE)
+        now = await self.now()
+        match act:
+            case "off" | "on" | "private":
+                wanted = {"off": "unlisted", "on": "public", "private": "private"}[act]
+                async with town.db.transaction() as tx:
+                    await event_hosting.revise(tx, host, now.slug, details(visibility=wanted))
+            case "hand over":
+                async with town.db.transaction() as tx:
+                    await host_beside_once(tx, now, host, self.hosts[1 - self.owner])
+                await hand_over(town, now, host, self.hosts[1 - self.owner])
+                self.owner = 1 - self.owner
+            case "say":
+                await self.say(sorted(self.guests)[number % 2], WORDS[number % 3], number)
+            case "take back":
+                await self.take_back(sorted(self.guests)[number % 2])
+            case "delete record":
+                await self.delete_record()
+            case "decide":
+                await self.decide(Decision.PUBLISH if number % 2 else Decision.KEEP)
+            case "pay":
+                await town.pay()
+            case "hear":
+                await self.hear()
+            case "lose":
+                town.proxy.loses = lambda request: request.path.endswith(("putRecord", "deleteRecord"))
+                await town.pay()
+                town.proxy.loses = lambda _request: False
+            case "kill":
+                await self.kill()
+            case "restart":
+                await self.restart()
+        await self.note_address()
+
+    async def now(self) -> Event:
+        async with self.town.db.reader() as reader:
+            found = await by_id(reader, self.event.id)
+        assert found is not None
+        return found
+
+    async def note_address(self) -> None:
+        uri = (await self.town.standing(Kind.EVENT, self.event.id)).uri
+        if uri is not None and uri not in self.addresses:
+            self.addresses.append(uri)
+
+    async def say(self, name: str, word: str, number: int) -> None:
+        """An app that has seen the event once goes on naming the address that it knows."""
+        if not self.addresses:
+            return
+        cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
+        value = {
+            "$type": RSVP,
+            "subject": {"uri": self.addresses[number % len(self.addresses)], "cid": cid},
+            "status": f"{RSVP}#{word}",
+            "createdAt": "2026-02-01T00:00:00.000Z",
+        }
+        did, app = self.guests[name], await self.town.stranger(name)
+        body = {"repo": did, "collection": RSVP, "rkey": "mine", "record": value}
+        await app.procedure("com.atproto.repo.putRecord", body)
+        self.said[name] = word
+
+    async def take_back(self, name: str) -> None:
+        did, app = self.guests[name], await self.town.stranger(name)
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": RSVP, "rkey": "mine"})
+        if name in self.said:
+            self.said[name] = None
+
+    async def delete_record(self) -> None:
+        """The owner deletes whatever record of the event their repository has, in another app."""
+        did = (await self.town.identity(self.hosts[self.owner].user_id)).did
+        app = await self.town.stranger(("ana", "ben")[self.owner])
+        listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
+        for record in listed["records"]:
+            rkey = record["uri"].rpartition("/")[2]
+            await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
+
+    async def decide(self, decision: Decision) -> None:
+        now = await self.now()
+        if now.record_deleted_at is not None:
+            async with self.town.db.transaction() as tx:
+                await event_hosting.decide_record(tx, self.hosts[self.owner], now.slug, decision)
+
+    async def hear(self) -> None:
+        town = self.town
+        client = XrpcClient(town.network.http, town.clock, town.pds_url)
+        for did in [*[(await town.identity(one.user_id)).did for one in self.hosts], *self.guests.values()]:
+            newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+            await town.follow_until(did, lambda state, rev=newest: state.known is not None and state.known.rev >= rev)
+
+    async def kill(self) -> None:
+        """The payer dies with the first write that it sends, which arrives."""
+        task = asyncio.create_task(self.town.pay())
+
+        def dies(request: Any) -> bool:
+            is_write = request.path.endswith(("putRecord", "deleteRecord"))
+            if is_write:
+                task.cancel()
+            return is_write
+
+        self.town.proxy.loses = dies
+        await asyncio.gather(task, return_exceptions=True)
+        self.town.proxy.loses = lambda _request: False
+
+    async def restart(self) -> None:
+        """Both sides: nothing that either kept in memory is there any more."""
+        town = self.town
+        await town.pds_serving.stop()
+        town.pds_serving = await serve(town.pds.app, "127.0.0.1", int(town.pds_url.rpartition(":")[2]))
+        town.publisher = replace(town.publisher, tids=TidClock(next(self.restarts)))
+        town.processor = Processor(town.db, town.queue, town.processor.here, town.processor.counting)
+        town.consumer = replace(town.consumer)
+        town.clock.turn(HOUR)
+
+    async def settle(self) -> None:
+        town = self.town
+        for _ in range(6):
+            await town.pay()
+            here = town.processor.here
+            await debts.run_once(
+                town.db,
+                {
+                    Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
+                    Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(town.db)),
+                    Debt.LATE_CREATE: Paying(late_create_payer(town.publisher)),
+                },
+            )
+            await self.hear()
+            town.clock.turn(HOUR)
+        await self.note_address()
+
+
+async def host_beside_once(tx: Any, event: Event, author: Caller, beside: Caller) -> None:
+    row = await tx.fetch_one(
+        "select id from event_hosts where event_id = :event_id and user_id = :user_id",
+        event_id=event.id,
+        user_id=beside.user_id,
+    )
+    if row is None:
+        await host_beside(tx, event, author, beside)
+
+
+async def begin(town: Town) -> History:
+    hosts = [await town.connected("ana"), await town.connected("ben")]
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+    guests = {}
+    for name in ("gus", "lou"):
+        await town.account(name)
+        app = await town.stranger(name)
+        guests[name] = str((await app.query("com.atproto.server.getSession", {}))["did"])
+    # Whose commits are not followed from the beginning is not heard of later.
+    town.consumer.interests.followed.update(guests.values())
+    for one in hosts:
+        town.consumer.interests.followed.add((await town.identity(one.user_id)).did)
+    history = History(town, hosts, guests, await town.event(hosts[0]))
+    await history.settle()
+    return history
+
+
+@settings(
+    max_examples=6,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=steps)
+@example(history=[("say", 0), ("off", 0), ("pay", 0), ("say", 2), ("on", 0), ("pay", 0)])
+@example(history=[("say", 0), ("private", 0), ("lose", 0), ("take back", 0), ("on", 0), ("kill", 0), ("hear", 0)])
+@example(
+    history=[
+        ("say", 3),
+        ("hand over", 0),
+        ("off", 0),
+        ("pay", 0),
+        ("say", 2),
+        ("hand over", 0),
+        ("on", 0),
+        ("restart", 0),
+    ]
+)
+@example(
+    history=[
+        ("say", 0),
+        ("delete record", 0),
+        ("hear", 0),
+        ("say", 8),
+        ("decide", 1),
+        ("lose", 0),
+        ("off", 0),
+        ("pay", 0),
+    ]
+)
+@example(
+    history=[
+        ("delete record", 0),
+        ("off", 0),
+        ("kill", 0),
+        ("on", 0),
+        ("say", 1),
+        ("hear", 0),
+        ("decide", 0),
+        ("on", 0),
+    ]
+)
+async def test_answers_count_as_their_repositories_have_them(
+    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[Step]
+):
+    clock = HandClock(START)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with open_town(db, make_sqlite, clock, tmp_path_factory.mktemp("town")) as town:
+        opened, played = town.pds_serving, await begin(town)
+        heard = watch(town)
+        for act, number in history:
+            await played.act(act, number)
+        await played.settle()
+        await played.decide(Decision.PUBLISH)
+        await played.act("on", 0)
+        await publish_if_kept(played)
+        await played.settle()
+        await check(played, heard)
+        if town.pds_serving is not opened:
+            await town.pds_serving.stop()
+
+
+def watch(town: Town) -> list[RecordMessage]:
+    """Every message that comes from the firehose from now on."""
+    heard: list[RecordMessage] = []
+    publish = town.queue.publish
+
+    async def listening(messages: Any) -> None:
+        heard.extend(one for one in (decode(message.body) for message in messages) if isinstance(one, RecordMessage))
+        await publish(messages)
+
+    town.queue.publish = listening  # type: ignore[method-assign]
+    return heard
+
+
+async def publish_if_kept(history: History) -> None:
+    async with history.town.db.transaction() as tx:
+        await try_again(tx, kind=Kind.EVENT, subject_id=history.event.id)
+
+
+async def check(history: History, heard: list[RecordMessage]) -> None:
+    town = history.town
+    async with town.db.reader() as reader:
+        known = await reader.fetch("select id, removed_at, deleted_at, record_deleted_at, record_uri from events")
+        rows = await reader.fetch(
+            "select i.did, a.status from attendances a join identities i on i.user_id = a.user_id where a.event_id = :id",
+            id=history.event.id,
+        )
+    assert [row["id"] for row in known] == [history.event.id], "one identity"
+    (row,) = known
+    assert (row["removed_at"], row["deleted_at"], row["record_deleted_at"]) == (None, None, None)
+    standing = await town.standing(Kind.EVENT, history.event.id)
+    assert (standing.state, standing.uri) == (State.PUBLISHED, row["record_uri"])
+    assert (await town.record(standing.uri or ""))["name"] == "Tea in the park"
+    assert (await history.now()).visibility is Visibility.PUBLIC
+    in_repository = {uri.split("/")[2] for uri in history.addresses}
+    assert len(history.addresses) == len(in_repository), "one address in each repository"
+    statuses = {row["did"]: row["status"] for row in rows}
+    for name, did in history.guests.items():
+        assert statuses.get(did) in STANDS_FOR[history.said.get(name)], name
+    written = [(one.uri, one.cid) for one in heard if one.collection == EVENT and one.cid and not one.is_read]
+    assert len(written) == len(set(written)), "no two writes of one key are the same bytes"

@@ -1,0 +1,163 @@
+"""Addresses of dates live for ever: after changes of time and day, splits and deletions they lead to the date, or nowhere."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Gone, NotFound
+from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.series import actions, date_queries, undo
+from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.plan import plan_following
+from openmeet.domain.users.model import UserId
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from tests.openmeet.series.practice import FIRST, ZONE, begin, dates, locked, move, names, re_rule, split
+from tests.openmeet.site_under_test import person
+
+STORED, COMPUTED = "2026-12-08T18:00:00", "2027-11-23T18:00:00"
+
+
+async def opened(tx: Transaction, series: Series, name: str, viewer: UserId | None = None) -> Event:
+    return await actions.open_date(tx, series.slug, name, viewer=viewer)
+
+
+async def test_after_a_change_of_time_old_names_lead_to_the_same_days(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        before = await opened(tx, series, STORED)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1, minutes=30))
+        assert (await opened(tx, series, STORED)).id == before.id
+        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-23T19:30:00"]
+        # Moved again: the first name and the second lead there.
+        ana_series = await locked(tx, ana, series)
+        await move(tx, ana_series, timedelta(hours=-3))
+        for name in (STORED, STORED.replace("18:00", "19:30"), STORED.replace("18:00", "16:30")):
+            assert (await opened(tx, series, name)).id == before.id
+
+
+async def test_after_another_day_stored_dates_are_found_by_their_former_names(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        before = await opened(tx, series, STORED)
+        moved = await move(tx, await locked(tx, ana, series), timedelta(days=2))
+        assert (await opened(tx, moved, STORED)).id == before.id
+
+
+async def test_after_another_day_dates_that_were_never_stored_are_found_by_their_former_names(
+    practice_db: Database,
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
+        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T19:00:00"]
+        await move(tx, await locked(tx, ana, series), timedelta(days=-3))
+        # The first name and the second, and of a date that nobody has opened yet.
+        for name in (COMPUTED, "2027-11-25T19:00:00"):
+            assert names([await opened(tx, series, name)]) == ["2027-11-22T19:00:00"]
+        assert names([await opened(tx, series, "2027-11-30T18:00:00")]) == ["2027-11-29T19:00:00"]
+
+
+async def test_after_a_split_and_another_day_old_names_lead_to_the_part_that_goes_on(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        new = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+    async with practice_db.transaction() as tx:
+        await move(tx, await locked(tx, ana, new), timedelta(days=1))
+        far = await opened(tx, series, COMPUTED)
+        assert (far.title, names([far])) == ("Rehearsal", ["2027-11-24T18:00:00"])
+        with pytest.raises(NotFound):
+            await opened(tx, series, "2027-11-27T18:00:00")
+
+
+async def test_names_of_a_part_that_was_split_off_and_taken_back_lead_to_the_series(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        own = await locked(tx, ana, series)
+        held = await date_queries.stored(tx, own.id)
+        thursdays = replace(
+            own.timing, pattern=pattern(FIRST + timedelta(days=9), ZONE, parse_rule("FREQ=WEEKLY;BYDAY=TH"))
+        )
+        plan = plan_following(own, "2026-12-01T18:00:00", own.template, thursdays, held, tx.now)
+        new = await actions.apply(tx, own, plan)
+        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T18:00:00"]
+    async with practice_db.transaction() as tx:
+        series = await undo.undo(tx, await locked(tx, ana, series))
+        assert names([await opened(tx, new, "2027-12-02T18:00:00")]) == ["2027-11-30T18:00:00"]
+        assert names([await opened(tx, series, COMPUTED)]) == [COMPUTED]
+
+
+async def test_after_a_split_old_names_lead_into_the_part_that_goes_on(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        before = await opened(tx, series, STORED)
+        new = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+        assert new.id != series.id
+        assert (await opened(tx, series, STORED)).id == before.id
+        far = await opened(tx, series, COMPUTED)
+        assert far.place_in_series is not None
+        assert (far.place_in_series.series_id, far.title) == (new.id, "Rehearsal")
+        # And on, where that part is moved and split again.
+        await move(tx, await locked(tx, ana, new), timedelta(minutes=30))
+        third = await split(tx, await locked(tx, ana, new), "2027-06-01T18:30:00", "Concert")
+        assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.template.title == "Concert"
+        assert (await opened(tx, series, STORED)).id == before.id
+
+
+async def test_nothing_is_found_that_never_was_a_date_or_was_taken_out(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        for name in ("2026-12-09T18:00:00", "1999-01-05T18:00:00", "9999-12-28T18:00:00", "0001-01-01T00:00:00"):
+            with pytest.raises(NotFound):
+                await opened(tx, series, name)
+        count = len(await dates(tx, series))
+        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+        with pytest.raises(NotFound):
+            await opened(tx, series, COMPUTED)
+        assert len(await dates(tx, series)) <= count, "looking stores nothing"
+
+
+async def test_of_several_dates_of_a_day_the_nearest_is_opened_and_one_taken_out_is_none(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        out = "2027-11-23T10:00:00"
+        rule = parse_rule("FREQ=WEEKLY;BYDAY=TU;BYHOUR=10,18")
+        twice = pattern(FIRST, ZONE, rule, left_out=[datetime.fromisoformat(out)])
+        series = await actions.create(tx, ana, Template("Practice"), Timing(twice, timedelta(hours=2)))
+        with pytest.raises(NotFound):
+            await opened(tx, series, out)
+        assert names([await opened(tx, series, "2027-11-23T17:00:00")]) == ["2027-11-23T18:00:00"]
+        assert names([await opened(tx, series, "2027-11-30T12:00:00")]) == ["2027-11-30T10:00:00"]
+
+
+async def test_of_a_deleted_series_kept_dates_are_found_and_private_ones_by_nobody_else(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        kept = await opened(tx, series, STORED)
+        await actions.delete(tx, await locked(tx, ana, series), keeps_events=True)
+        assert (await opened(tx, series, STORED, ben.user_id)).id == kept.id
+        with pytest.raises(Gone):
+            await opened(tx, series, COMPUTED, ben.user_id)
+        await tx.execute("update events set visibility = 'private' where id = :id", id=kept.id)
+        with pytest.raises(Gone):
+            await opened(tx, series, STORED, ben.user_id)
+        assert (await opened(tx, series, STORED, ana.user_id)).id == kept.id
+
+
+async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: Database) -> None:
+    """A split with other eyes: what went on in private, or unlisted behind a public page, is no way in."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        for visibility in (Visibility.UNLISTED, Visibility.PRIVATE):
+            own = await locked(tx, ana, series)
+            held = await date_queries.stored(tx, own.id)
+            template = replace(own.template, title="Inner circle", visibility=visibility)
+            at = "2026-12-15T18:00:00" if visibility is Visibility.UNLISTED else "2026-12-01T18:00:00"
+            new = await actions.apply(tx, own, plan_following(own, at, template, None, held, tx.now))
+            with pytest.raises(NotFound):
+                await opened(tx, series, COMPUTED, ben.user_id)
+            assert new.template.visibility is visibility

@@ -1,0 +1,50 @@
+"""Sentences with numbers: whoever writes the cookie chooses numbers, never words, and never a page that fails."""
+
+import pytest
+
+from openmeet.web.site import notices
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "words"),
+    [
+        ("answers_approved", (6, 2), "6 approved, 2 on the waitlist. We’re telling them."),
+        ("answers_approved", (0, 2), "2 on the waitlist. We’re telling them."),
+        ("answers_approved", (0, 0), "Nobody was waiting for your answer any more."),
+        ("answers_declined", (1,), "1 declined. We’re telling them."),
+        ("dates_answered", (5, 8), "You’re going to 5 of the next 8 dates."),
+        ("dates_answered", (8, 8), "You’re going to all of the next 8 dates."),
+        ("dates_answered", (1, 1), "You’re going to the next date."),
+        ("dates_answered", (0, 8), "Saved. Below you see which dates you can answer."),
+    ],
+)
+def test_what_was_packed_is_said(name: str, numbers: tuple[int, ...], words: str) -> None:
+    assert notices.sentence(notices.packed(name, numbers)) == words
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "answers_approved",
+        "answers_approved.1",
+        "answers_approved.1.2.3",
+        "answers_approved.-1.2",
+        "answers_approved.1.²",
+        "answers_approved.1.99999999",
+        "answers_approved.<b>.2",
+        "unknown.1",
+        ".",
+    ],
+)
+def test_anything_else_says_nothing(value: str) -> None:
+    assert not notices.sentence(value)
+
+
+def test_a_call_with_the_wrong_numbers_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="-1"):
+        notices.packed("answers_declined", (-1,))
+    with pytest.raises(ValueError, match="1"):
+        notices.packed("answers_approved", (1,))
+    with pytest.raises(KeyError):
+        notices.packed("unknown", (1,))

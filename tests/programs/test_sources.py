@@ -1,0 +1,42 @@
+"""What an address at the command line is: a PDS speaks for its own accounts, a relay forwards, Jetstream has a path."""
+
+import pytest
+from tests.openmeet.town import Town, town
+from tests.world.processes import free_port
+from tests.world.relay import Relay
+
+from groundwork.clock import SystemClock
+from groundwork.errors import InvalidInput
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from programs.sources import Sources, find_out
+
+__all__ = ["town"]
+
+
+async def ask(*urls: str) -> Sources:
+    http = HttpClient(DEVELOPMENT)
+    try:
+        return await find_out(http, SystemClock(), urls)
+    finally:
+        await http.close()
+
+
+async def test_each_is_what_it_answers_as(town: Town):
+    """Over real servers, in any spelling, each once."""
+    pds = town.pds_url.replace("http", "ws", 1)
+    async with Relay([], []) as relay:
+        found = await ask(town.pds_url + "/", pds, relay.url, "wss://jetstream.example/subscribe")
+    assert found == Sources((pds,), (relay.url.replace("http", "ws", 1),), ("wss://jetstream.example",))
+
+
+@pytest.mark.parametrize("url", ["pds.example", "ftp://pds.example", "https://pds.example/xrpc"])
+async def test_what_is_no_address_is_refused_by_name(url: str):
+    with pytest.raises(InvalidInput, match=f"--source {url}"):
+        await ask(url)
+
+
+async def test_a_source_that_does_not_answer_is_said_at_once():
+    """Nobody can tell what it is, so nothing is believed of it."""
+    with pytest.raises(InvalidInput, match=r"does not answer: .* Start it first\."):
+        await ask(f"http://127.0.0.1:{free_port()}")

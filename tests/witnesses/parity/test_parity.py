@@ -1,0 +1,22 @@
+"""Beside the reference PDS: the same requests, the same answers, but for the differences that the table names."""
+
+import pytest
+
+from tests.parts import needs
+from tests.witnesses.parity.conftest import Comparisons
+from tests.witnesses.parity.deliberate import DELIBERATE
+from tests.witnesses.parity.groups import GROUPS
+
+pytestmark = needs("reference")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_answers_are_the_reference_s(comparisons: Comparisons, group: str) -> None:
+    found = await comparisons.of(group)
+    assert found.requests
+    assert not found.unexplained, "\n\n".join(found.unexplained)
+
+
+async def test_every_deliberate_difference_is_one(comparisons: Comparisons) -> None:
+    used = {row for group in GROUPS for row in (await comparisons.of(group)).used}
+    assert [row for row in DELIBERATE if row not in used] == []
