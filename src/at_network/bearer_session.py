@@ -137,7 +137,7 @@ async def refresh_session(
 
 
 async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> None:
-    """Sign out; the tokens are worthless afterwards."""
+    """Sign out; the tokens are invalid afterwards."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
     await client.procedure("com.atproto.server.deleteSession")
 

@@ -83,7 +83,7 @@ def registered(metrics: Metrics) -> Gauges:
         metrics.gauge(
             "shadow_accounts", "People known by their DID alone, and those of them who came", ["tenant", "state"]
         ),
-        metrics.gauge("series_migrated", "Series brought in from the older model", ["tenant"]),
+        metrics.gauge("series_migrated", "Series imported from the older model", ["tenant"]),
         away_gauge(metrics),
     )
 

@@ -51,13 +51,13 @@ def small_disk(folder: Path) -> Iterator[Fill]:
 
 @contextlib.contextmanager
 def small_files(folder: Path) -> Iterator[Fill]:
-    """No file of the process may grow any more (RLIMIT_FSIZE), so every write to the database fails."""
+    """No file of the process may be written beyond its first page (RLIMIT_FSIZE), so every write to the database fails."""
 
     def fill(servers: Servers | None, is_full: bool) -> None:
         assert servers is not None
         assert servers.pds.process is not None
-        size = max(path.stat().st_size for path in folder.glob("pds.db*")) + 4096
-        soft = size if is_full else resource.RLIM_INFINITY
+        # Not more than one page, because the log of SQLite starts anew at its beginning whenever it has been copied.
+        soft = 4096 if is_full else resource.RLIM_INFINITY
         resource.prlimit(servers.pds.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
     yield fill

@@ -85,7 +85,7 @@ def set_status(w: Writer, repositories: Repositories, did: Did, status: Status) 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
     """Make active and announce account, identity and sync: what was committed while inactive is told by the last.
 
-    Raises Unavailable while its content is being brought in.
+    Raises Unavailable while its content is being imported.
     """
     _set_status(w, repositories, did, Status.ACTIVE)
     if w.fetch_one(_IMPORTS, did=did) is not None:

@@ -110,7 +110,7 @@ def _in_last_step(head: Head, plan: Plan) -> Sequence[Change]:
     how = (
         "Bring it in parts: first an older, smaller copy of the repository, then this one, of which then only the difference is stored."
         if is_hidden
-        else "Deactivate the account first (deactivateAccount): then any number of new records can be brought in. Activate it afterwards."
+        else "Deactivate the account first (deactivateAccount): then any number of new records can be imported. Activate it afterwards."
     )
     raise TooLarge(f"This would change {len(changes)} records at once; at most {IN_ONE_STEP} can. {how}")
 

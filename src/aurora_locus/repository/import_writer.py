@@ -60,7 +60,7 @@ def begin(w: Writer, before: Head, made: Commit) -> None:
     if w.execute(_FIND_AS_PLANNED, did=did, expected=bytes(before.commit), status=before.status.value) != 1:
         raise StaleHead
     if w.execute(_BEGIN, did=did, rev=rev, now=w.now) != 1:
-        raise Unavailable(f"The repository {did} is being brought in already. Try again in a few minutes.")
+        raise Unavailable(f"The repository {did} is being imported already. Try again in a few minutes.")
     w.execute(_STAGE, did=did, cid=bytes(made.cid), bytes=made.block, rev=rev, uses=1)
 
 

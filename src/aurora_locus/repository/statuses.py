@@ -23,7 +23,7 @@ def not_hosted(did: Did) -> NotFound:
 
 def import_running(did: Did) -> Unavailable:
     """The refusal to show a repository of which a part of the next state is laid down already."""
-    return Unavailable(f"The repository of {did} is being brought in at this moment. Try again in a minute.")
+    return Unavailable(f"The repository of {did} is being imported at this moment. Try again in a minute.")
 
 
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:

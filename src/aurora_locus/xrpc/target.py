@@ -43,7 +43,7 @@ async def _named(call: Call, repo: str) -> Did:
 
 
 async def visible_head(call: Call, did: Did) -> Head:
-    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable while it is brought in."""
+    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable while it is imported."""
     head = await call.host.repositories.head(did)
     require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
     if head.status is not Status.ACTIVE and await reader.is_importing(call.host.db, did):

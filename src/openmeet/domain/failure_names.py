@@ -3,6 +3,6 @@
 from typing import Final
 
 # A link of an e-mail that is broken, used up or too old.
-WORTHLESS_LINK: Final = "WorthlessLink"
+INVALID_LINK: Final = "InvalidLink"
 # A date that its viewer may see, and that has no page yet.
 TOO_FAR_AHEAD: Final = "TooFarAhead"

@@ -66,7 +66,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
-    """Series that are in the file by their dates alone, as they are brought in."""
+    """Series that are in the file by their dates alone, as they are imported."""
     whole = {event.uid for event in calendar.events if event.overrides is None}
     return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 
@@ -123,7 +123,7 @@ def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
         "method": calendar.method,
         "zones": calendar.zones,
         "events": [_event(event) for event in calendar.events],
-        # Series of which the file has single dates only, as they are brought in.
+        # Series of which the file has single dates only, as they are imported.
         "gathered": [_event(event) for event in _strays(calendar)],
         "leftOut": [{"component": number, "kind": kind} for number, kind in calendar.others],
         "warnings": calendar.warnings,

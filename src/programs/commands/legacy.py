@@ -87,7 +87,7 @@ def import_(
 def rollback(
     source: From, schema: Schema = "public", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 ) -> None:
-    """Take everything back that was brought in from there; refused once people have built upon it."""
+    """Take everything back that was imported from there; refused once people have built upon it."""
 
     async def act(platform: Platform) -> None:
         with _progress(is_shown=True) as tell:
@@ -101,7 +101,7 @@ async def _bring(platform: Platform, source: Source, zone: str, plan: Plan, tell
     try:
         return (await bring_in(platform.db, source.name, zone, plan, tell)).id
     except UniqueViolated:
-        raise Conflict("The same source is being brought in by another process at this moment.") from None
+        raise Conflict("The same source is being imported by another process at this moment.") from None
 
 
 def _tell_plan(plan: Plan, *, as_json: bool) -> None:

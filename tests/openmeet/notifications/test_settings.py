@@ -77,7 +77,7 @@ async def test_of_edits_of_one_version_at_once_one_is_done(site):
     assert now["digestHour"] == next(one.json()["digestHour"] for one in answers if one.status_code == 200)
 
 
-async def test_old_links_are_made_worthless(site):
+async def test_old_links_can_be_cancelled(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:

@@ -56,7 +56,7 @@ async def put(tx: Transaction, given: Sequence[Given]) -> list[str | None]:
 
 
 async def erase(tx: Transaction, attendance_ids: Sequence[str]) -> None:
-    """Take answers back that were brought in."""
+    """Take answers back that were imported."""
     await tx.execute_many("delete from attendances where id = :id", [{"id": one} for one in attendance_ids])
 
 

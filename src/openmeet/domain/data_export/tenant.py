@@ -30,7 +30,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "email_code_guesses": "how many codes were guessed for an address today",
     "idempotency_keys": "answers to programs that are kept for a day",
     "event_drafts": "what somebody typed before they signed in, kept for a week",
-    "imports": "files that were looked at and not brought in",
+    "imports": "files that were looked at and not imported",
     "client_keys": "what this installation signs with; another has its own",
     "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
     "authorizations": "sign-ins under way: they last ten minutes",

@@ -55,5 +55,5 @@ async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
 
 
 async def erase(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Take events back that were brought in; whatever refers to them is gone already."""
+    """Take events back that were imported; whatever refers to them is gone already."""
     await tx.execute_many("delete from events where id = :id", [{"id": one} for one in event_ids])

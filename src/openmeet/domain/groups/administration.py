@@ -39,7 +39,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import owe_mail
 from openmeet.outbox.kinds import Debt
 
-_WORTHLESS: Final = "This invitation does not work any more."
+_INVALID: Final = "This invitation does not work any more."
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 
@@ -220,7 +220,7 @@ def named_by(key: SigningKey, token: str) -> InvitationId:
     """The invitation that a link stands for. Raises NotFound where it was made up."""
     found = rules.invitation_in(key, token)
     if found is None:
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
     return found
 
 
@@ -229,20 +229,20 @@ async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
     return invitation, group
 
 
 async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
     """The addressee of a mail says no: the group writes to this address no more. Raises NotFound."""
     if not await invitation_queries.decline_invitation(tx, invitation_id):
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
 
 
 async def stop_mails(tx: Transaction, invitation_id: InvitationId) -> None:
     """The same by one click in a mail program, which may come twice, and after the invitation was taken back. Raises NotFound."""
     if not await invitation_queries.stop_invitations(tx, invitation_id):
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
@@ -253,7 +253,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None:
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
     await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
     mine = await queries.find_member(tx, group.id, caller.user_id)
     before = mine.role if mine else None
@@ -261,7 +261,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     if mine is not None and after is before:
         return group, mine
     if not await invitation_queries.use_invitation(tx, invitation_id):
-        raise NotFound(_WORTHLESS)
+        raise NotFound(_INVALID)
     standing = replace(
         mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,

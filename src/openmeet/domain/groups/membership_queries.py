@@ -25,12 +25,12 @@ async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Ins
 
 
 async def erase_members(tx: Transaction, member_ids: Sequence[str]) -> None:
-    """Take memberships back that were brought in."""
+    """Take memberships back that were imported."""
     await tx.execute_many("delete from group_members where id = :id", [{"id": one} for one in member_ids])
 
 
 async def erase(tx: Transaction, group_ids: Sequence[GroupId]) -> None:
-    """Take groups back that were brought in; their events are gone already."""
+    """Take groups back that were imported; their events are gone already."""
     named = [{"id": one} for one in group_ids]
     for table in ("group_members", "group_roles_log", "group_slugs"):
         await tx.execute_many(f"delete from {table} where group_id = :id", named)

@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event, EventSlug, Visibility
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
-from openmeet.domain.failure_names import WORTHLESS_LINK
+from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import queries
 from openmeet.domain.guest_rsvps.model import (
     GUEST_CONFIRMED_MAIL,
@@ -32,7 +32,7 @@ from openmeet.domain.users.model import Caller, User
 from openmeet.domain.users.queries import by_email
 from openmeet.outbox.emails import owe_mail
 
-WORTHLESS = "This link does not work any more. Answer once more on the event’s page."
+INVALID = "This link does not work any more. Answer once more on the event’s page."
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joining]:
@@ -82,7 +82,7 @@ async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer
     asked = await queries.find(reader, answer_id)
     event = await event_by_id(reader, asked.event_id) if asked else None
     if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
-        raise NotFound(WORTHLESS, name=WORTHLESS_LINK)
+        raise NotFound(INVALID, name=INVALID_LINK)
     return asked, event
 
 

@@ -1,4 +1,4 @@
-"""A calendar file as events that can be brought in: one per UID, with its rule and the dates that differ. Pure, bounded."""
+"""A calendar file as events that can be imported: one per UID, with its rule and the dates that differ. Pure, bounded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -36,7 +36,7 @@ async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[Found]) -
         try:
             details = check(found.typed)
         except InvalidForm:
-            continue  # without a start nothing looks alike; that it is wrong is said when it is brought in
+            continue  # without a start nothing looks alike; that it is wrong is said when it is imported
         likenesses[found.uid] = (_folded(details.title), details.starts_at)
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}

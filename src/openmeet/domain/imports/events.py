@@ -88,7 +88,7 @@ async def bring_in(
 
     ``taken``: known ones, by UID, of which what the file says otherwise now is taken.
 
-    What looks like an event of the caller's is brought in only where it was chosen.
+    What looks like an event of the caller's is imported only where it was chosen.
 
     Raises NotFound (no such import, or forgotten).
     """

@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 ImportId = NewType("ImportId", str)
 PersonId = NewType("PersonId", str)
 
-# What is looked at and not brought in is forgotten.
+# What is looked at and not imported is forgotten.
 KEPT = 7 * DAY
 MOST_EVENTS = 500
 MOST_PEOPLE = 20_000

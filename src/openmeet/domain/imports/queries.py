@@ -77,7 +77,7 @@ async def choose_columns(tx: Transaction, import_id: ImportId, columns: Mapping[
 
 
 async def finish(tx: Transaction, import_id: ImportId, outcome: Mapping[str, Any]) -> None:
-    """It was brought in; what it came as is not needed any more."""
+    """It was imported; what it came as is not needed any more."""
     await tx.execute(
         "update imports set outcome = :outcome, content = :empty where id = :id",
         outcome=msgspec.json.encode(outcome).decode(),
@@ -91,7 +91,7 @@ async def forget_old(tx: Transaction) -> int:
 
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
-    """Those of these that the person brought in before."""
+    """Those of these that the person imported before."""
     found: set[str] = set()
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -171,7 +171,7 @@ async def note_said(tx: Transaction, user_id: UserId, uid: str, said: Said) -> N
 
 
 async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: Said) -> bool:
-    """False where this UID was brought in meanwhile."""
+    """False where this UID was imported meanwhile."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :said, :now)"
         " on conflict (user_id, uid) do nothing",

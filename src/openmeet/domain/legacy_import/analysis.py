@@ -194,7 +194,7 @@ def _placed(
 
 
 def _twins(old: Old, plan: Plan) -> None:
-    """What is unique here and was not there; and answers to rows that are not brought in."""
+    """What is unique here and was not there; and answers to rows that are not imported."""
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:
         plan.odd.append(Odd(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))

@@ -1,4 +1,4 @@
-"""Which old answers are brought in, and as what. Pure."""
+"""Which old answers are imported, and as what. Pure."""
 
 from collections.abc import Iterable
 

@@ -118,7 +118,7 @@ class Shape:
 
 @dataclass(slots=True)
 class Old:
-    """Everything that is brought in, in the order of its ids. ``odd``: what could not be read."""
+    """Everything that is imported, in the order of its ids. ``odd``: what could not be read."""
 
     shape: Shape
     users: dict[int, OldUser] = field(default_factory=dict)
@@ -209,7 +209,7 @@ WORDS: Mapping[Oddity, str] = {
     Oddity.UNKNOWN_STATUS: "has an answer in a word that nobody knows; it is left out",
     Oddity.ANSWERED_TWICE: "was answered twice by one person; the newer answer is taken",
     Oddity.NO_PERSON: "was answered by somebody who is not here; the answer is left out",
-    Oddity.NO_EVENT: "is about an event that is not brought in; it is left out",
+    Oddity.NO_EVENT: "is about an event that is not imported; it is left out",
     Oddity.EMAIL_TWICE: "has an address that somebody else has, too; it stays with the older one",
     Oddity.SLUG_TWICE: "has an address that something else has; it gets a new one",
     Oddity.ROOM_TWICE: "has the chat room of another; both keep it",

@@ -12,7 +12,7 @@ from openmeet.domain.series.model import Template, Timing
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is brought in."""
+    """An answer that is imported."""
 
     old: OldAnswer
     status: AttendanceStatus
@@ -48,7 +48,7 @@ class Part:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that will be there afterwards, in the order in which it is brought in."""
+    """Everything that will be there afterwards, in the order in which it is imported."""
 
     shape: Shape
     users: list[OldUser] = field(default_factory=list)

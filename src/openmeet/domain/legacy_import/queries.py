@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One source brought in; ``expected`` are the counts of its plan."""
+    """One source imported; ``expected`` are the counts of its plan."""
 
     id: str
     source: str
@@ -96,7 +96,7 @@ async def set_state(tx: Transaction, run_id: str, state: State) -> None:
 
 
 async def known(reader: Reader, run_id: str, *kinds: Kind) -> dict[int, str]:
-    """Old ids to new ones, of rows that were brought in."""
+    """Old ids to new ones, of rows that were imported."""
     rows = await reader.fetch(
         "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
         run_id=run_id,
@@ -106,7 +106,7 @@ async def known(reader: Reader, run_id: str, *kinds: Kind) -> dict[int, str]:
 
 
 async def known_of(reader: Reader, run_id: str, kind: Kind, old_ids: Sequence[int]) -> frozenset[int]:
-    """Those of these old rows that were brought in."""
+    """Those of these old rows that were imported."""
     found: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
         rows = await reader.fetch(
@@ -149,7 +149,7 @@ async def forget(tx: Transaction, run_id: str, kind: Kind, new_ids: Sequence[str
 
 
 async def were_here(reader: Reader, run_id: str) -> int:
-    """How many of the people who were brought in have signed in since, or changed their profile."""
+    """How many of the people who were imported have signed in since, or changed their profile."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join users u on u.id = r.new_id
@@ -162,7 +162,7 @@ async def were_here(reader: Reader, run_id: str) -> int:
 
 
 async def changed_events(reader: Reader, run_id: str) -> int:
-    """How many events were edited since they were brought in."""
+    """How many events were edited since they were imported."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join events e on e.id = r.new_id
@@ -174,7 +174,7 @@ async def changed_events(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_answers(reader: Reader, run_id: str) -> int:
-    """How many answers to what was brought in were given or changed here since."""
+    """How many answers to what was imported were given or changed here since."""
     row = await reader.fetch_one(
         """
         select count(*) as found from attendances a
@@ -190,7 +190,7 @@ async def foreign_answers(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_events(reader: Reader, run_id: str) -> int:
-    """How many events in groups that were brought in were made here since; dates that their series made itself do not count."""
+    """How many events in groups that were imported were made here since; dates that their series made itself do not count."""
     row = await reader.fetch_one(
         """
         select count(*) as found from events e join legacy_rows g on g.new_id = e.group_id
@@ -276,7 +276,7 @@ async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
 
 
 async def count_series(reader: Reader) -> int:
-    """How many series were brought in and not taken back."""
+    """How many series were imported and not taken back."""
     row = await reader.fetch_one(
         """
         select count(*) as n from legacy_rows r join legacy_runs u on u.id = r.run_id

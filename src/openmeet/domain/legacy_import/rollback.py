@@ -1,4 +1,4 @@
-"""Taking a run back: everything that it brought in goes, in the reverse order, as long as nobody has built upon it.
+"""Taking a run back: everything that it imported goes, in the reverse order, as long as nobody has built upon it.
 
 Refused, with counts, where people have signed in, answered or edited since: their work is not thrown away. It is resumable as bringing
 in is, because each transaction forgets the rows that it has taken back.
@@ -31,7 +31,7 @@ _SERIES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was done since, on top of what was brought in."""
+    """What was done since, on top of what was imported."""
 
     people: int
     events: int
@@ -74,7 +74,7 @@ async def roll_back(db: Database, source: str, tell: Tell) -> int:
     async with db.reader() as reader:
         run = await queries.run_of(reader, source)
         if run is None:
-            raise NotFound(f"Nothing was brought in from {source}.")
+            raise NotFound(f"Nothing was imported from {source}.")
         built = await since(reader, run)
     if not built.is_nothing:
         raise Refused(f"It cannot be taken back any more: since then {built.words}.", name="BuiltUpon")

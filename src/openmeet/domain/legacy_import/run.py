@@ -49,7 +49,7 @@ _ANSWERS = 500
 
 
 async def bring_in(db: Database, source: str, zone: str, plan: Plan, tell: Tell) -> Run:
-    """Do what the plan says, or the rest of it. Raises UniqueViolated where the same source is brought in at the same time."""
+    """Do what the plan says, or the rest of it. Raises UniqueViolated where the same source is imported at the same time."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)

@@ -1,7 +1,7 @@
 """Addresses in mails that work without signing in: one per person and purpose, each for one thing, each revocable.
 
 The token is derived from the server's key and the row's serial, and only its hash is stored (invariant 8): a payer can write the
-same link again and again, a copy of the database opens none. A new serial makes every earlier token worthless.
+same link again and again, a copy of the database opens none. A new serial makes every earlier token invalid.
 """
 
 import base64

@@ -17,7 +17,7 @@ _COLUMNS = "id, user_id, asked, is_on, created_at"
 KEYS_AT_ONCE: Final = 10_000
 
 # Events that no search will ever find: over, or none any more.
-_WORTHLESS = """
+_UNFINDABLE = """
     delete from new_events where event_id in (
       select n.event_id from new_events n join events e on e.id = n.event_id
        where n.look_at <= :now
@@ -116,9 +116,9 @@ async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str])
     return {row["id"]: _search_of(row) for row in rows}
 
 
-async def drop_worthless(tx: Transaction, limit: int) -> int:
+async def drop_unfindable(tx: Transaction, limit: int) -> int:
     """Of the events that are due, those of which nobody will be told."""
-    return await tx.execute(_WORTHLESS, now=tx.now, limit=limit)
+    return await tx.execute(_UNFINDABLE, now=tx.now, limit=limit)
 
 
 async def due(reader: Reader, limit: int) -> list[EventId]:

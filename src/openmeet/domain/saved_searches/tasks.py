@@ -31,7 +31,7 @@ async def tell_of_finds(db: Database, shown: Shown = FAMILIAR) -> int:
     """Compare the events that are due with the searches that they could fit; how many events that were. ``shown``: of the network."""
     while True:
         async with db.transaction() as tx:
-            dropped = await queries.drop_worthless(tx, _DROPPED_AT_ONCE)
+            dropped = await queries.drop_unfindable(tx, _DROPPED_AT_ONCE)
         if dropped < _DROPPED_AT_ONCE:
             break
     async with db.reader() as reader:

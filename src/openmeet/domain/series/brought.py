@@ -60,7 +60,7 @@ async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
 
 
 async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
-    """Take series back that were brought in; their dates are gone already."""
+    """Take series back that were imported; their dates are gone already."""
     named = [{"id": one} for one in series_ids]
     for table in ("followers", "answers", "offers", "undos", "tellings"):
         await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)

@@ -5,5 +5,5 @@ from openmeet.domain.users.model import UserId
 
 
 async def erase(tx: Transaction, user_id: UserId) -> None:
-    """Take somebody back who was brought in. ForeignKeyViolated where something here is theirs."""
+    """Take somebody back who was imported. ForeignKeyViolated where something here is theirs."""
     await tx.execute("delete from users where id = :id", id=user_id)

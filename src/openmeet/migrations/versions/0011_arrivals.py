@@ -1,4 +1,4 @@
-"""Databases of the older model that were brought in, and which of their rows became which."""
+"""Databases of the older model that were imported, and which of their rows became which."""
 
 from groundwork.database.revision import apply
 

@@ -1,4 +1,4 @@
-"""People of a list that somebody brought in who are known by their name alone: nobody can write to them."""
+"""People of a list that somebody imported who are known by their name alone: nobody can write to them."""
 
 from groundwork.database.revision import apply
 

@@ -1,6 +1,6 @@
 """People here hear of what an author does to an event in another app, as they would had it been done on a page.
 
-Once per version: what is told is named by the rev of the commit that said it, and a version counts once. What was brought in for the
+Once per version: what is told is named by the rev of the commit that said it, and a version counts once. What was imported for the
 first time, and what is over, is no news.
 """
 

@@ -2,7 +2,7 @@
 
 What was answered here may have been said after the change, and before the read: then it is the latest word after all, stands
 again and is owed. Who tells of it is the commit that made the change; or, where nobody announces the change itself (an older copy of
-the repository was brought in, or commits were lost), the first commit behind it. A change that was not announced was made by
+the repository was imported, or commits were lost), the first commit behind it. A change that was not announced was made by
 that commit at the latest; should an announced one have made it, that one is heard too, and has the last word.
 """
 

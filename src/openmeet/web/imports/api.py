@@ -1,4 +1,4 @@
-"""Bringing things in by the API: what arrives is answered as it was understood, and brought in by a second request."""
+"""Imports by the API: what arrives is answered as it was understood, and imported by a second request."""
 
 from typing import ClassVar, Literal
 
@@ -49,7 +49,7 @@ class DifferenceShown(msgspec.Struct, rename="camel"):
 
 
 class FoundEvent(msgspec.Struct, rename="camel"):
-    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are brought in.
+    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are imported.
 
     ``looksLike``: the path of an event of the caller's with this title and start, empty where there is none; such a one is brought
     in only where it is named. ``differences``: how the file differs from an event imported before, at ``path``; taken only where it is named.

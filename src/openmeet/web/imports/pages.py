@@ -33,7 +33,7 @@ from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# People of a list that are shown before it is brought in; the counts are of all.
+# People of a list that are shown before it is imported; the counts are of all.
 SHOWN_ROWS = 50
 # Rows of a list that can be chosen by hand; of what stands behind them the status decides.
 TICKED_ROWS = 500

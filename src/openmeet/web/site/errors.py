@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from groundwork.http.faults import Fault
 from groundwork.rate_limit.contract import RateLimited
-from openmeet.domain.failure_names import TOO_FAR_AHEAD, INVALID_LINK
+from openmeet.domain.failure_names import INVALID_LINK, TOO_FAR_AHEAD
 from openmeet.web.site.layout import page
 
 _HEADINGS = {
