@@ -51,13 +51,13 @@ def small_disk(folder: Path) -> Iterator[Fill]:
 
 @contextlib.contextmanager
 def small_files(folder: Path) -> Iterator[Fill]:
-    """No file of the process may be written beyond its first page (RLIMIT_FSIZE), so every write to the database fails."""
+    """No file of the process may be written beyond a few pages (RLIMIT_FSIZE), so every write to the database fails."""
 
     def fill(servers: Servers | None, is_full: bool) -> None:
         assert servers is not None
         assert servers.pds.process is not None
-        # Not more than one page, because the log of SQLite starts anew at its beginning whenever it has been copied.
-        soft = 4096 if is_full else resource.RLIM_INFINITY
+        # Less than one commit, because the log of SQLite starts anew at its beginning whenever it has been copied.
+        soft = 32 * 1024 if is_full else resource.RLIM_INFINITY
         resource.prlimit(servers.pds.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
     yield fill
@@ -83,7 +83,7 @@ async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], conte
             too_full = [answer for answer in refused if answer.status_code != 200]
             assert len(too_full) > 5, "the disk was not full"
             for answer in too_full:
-                assert answer.status_code == 503
+                assert answer.status_code == 503, answer.text
                 assert answer.json()["error"] == "NotEnoughResources"
                 assert len(answer.json()["message"].split()) > 3
             await _health_says(http, servers, 503, "unavailable")

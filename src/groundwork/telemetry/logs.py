@@ -4,12 +4,13 @@ Every line carries the request id of the task that wrote it, and passes through 
 through the standard library arrive as ``library.said``. Call ``configure`` once, in ``programs/``.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -54,6 +55,25 @@ class _FromStandardLibrary(logging.Handler):
             self.handleError(record)
 
 
+class _Lossy:
+    """A stream to which nothing can be written, such as a file on a full disk, costs lines and never the work that wrote them.
+
+    Standard error is where a failure to log would be reported, so nothing is.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._out.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._out.flush()
+
+
 def configure(log_format: LogFormat = LogFormat.JSON, *, level: str = "info", stream: TextIO | None = None) -> None:
     """Set up logging for the process. Lines go to ``stream`` (standard error when not given)."""
     out = stream or sys.stderr
@@ -68,7 +88,7 @@ def configure(log_format: LogFormat = LogFormat.JSON, *, level: str = "info", st
     structlog.configure(
         processors=[structlog.processors.add_log_level, stamp, _add_request_id, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lossy(out))),
         # Caching would pin the first configuration for the whole process, tests included.
         cache_logger_on_first_use=False,
     )

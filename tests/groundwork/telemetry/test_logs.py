@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
@@ -74,3 +75,14 @@ def test_console_is_for_people(out):
     log.info("server.started", port=80, password="hunter2")
     assert "server.started" in out.getvalue()
     assert "hunter2" not in out.getvalue()
+
+
+def test_lines_that_find_no_room_cost_nobody_an_answer():
+    """The disk of the log is full: whoever logs goes on, also a library that reports its own failure."""
+    with Path("/dev/full").open("w", buffering=1) as full:
+        configure(LogFormat.JSON, stream=full)
+        log.info("request.answered", status=200)
+        logging.getLogger("uvicorn.error").warning("hello")
+        # What is left in the buffer is written once more when the file is closed.
+        with pytest.raises(OSError, match="No space left"):
+            full.close()
