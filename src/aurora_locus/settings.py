@@ -19,6 +19,7 @@ from at_protocol.syntax.did import parse_did
 from aurora_locus import reference_environment
 from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
+from groundwork.http.client_addresses import is_private
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
 from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
@@ -51,7 +52,9 @@ class Settings:
     client_connections: int = setting(
         4_000, what="Connected clients; beyond, who keeps it waiting gives way.", least=16
     )
-    client_connections_per_address: int = setting(0, what="Of one address; 0: a quarter; not behind proxies.", least=0)
+    client_connections_per_address: int = setting(
+        0, what="Of one address; 0: a quarter; not of believed proxies.", least=0
+    )
     public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
     database_url: str = setting("", what="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
@@ -249,10 +252,9 @@ class Settings:
         """The sender of mail; in development there is always one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
-    @property
-    def is_behind_proxy(self) -> bool:
-        """Whether connections come from proxies, as far as the operator says."""
-        return self.trusted_proxy_hops > 0 or self.trusted_private_proxies
+    def is_proxy(self, address: str) -> bool:
+        """Whether who connects is a proxy: behind a given number of them everybody, else those in private networks if believed."""
+        return self.trusted_proxy_hops > 0 or (self.trusted_private_proxies and is_private(address))
 
     @property
     def shares_private_addresses(self) -> bool:

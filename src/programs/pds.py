@@ -40,7 +40,7 @@ def main(settings_file: SettingsFile = None) -> None:
                 settings.port,
                 connections=settings.client_connections,
                 connections_of_address=settings.client_connections_per_address,
-                is_behind_proxy=settings.is_behind_proxy,
+                is_proxy=settings.is_proxy,
             )
             typer.echo(f"Aurora Locus answers at {settings.url} (listening on {serving.url})")
             typer.echo(settings.how_clients_are_told_apart)

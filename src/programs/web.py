@@ -61,7 +61,7 @@ def main(settings_file: SettingsFile = None) -> None:
                     settings.port,
                     connections=settings.client_connections,
                     connections_of_address=settings.client_connections_per_address,
-                    is_behind_proxy=settings.trusted_proxy_hops > 0,
+                    is_proxy=lambda _: settings.trusted_proxy_hops > 0,
                 )
                 urls = ", ".join(one.public_url for one in found.values())
                 typer.echo(f"OpenMeet answers at {urls} (listening on {serving.url})")

@@ -128,8 +128,23 @@ def test_installed_environment_of_the_reference_pds_works_unchanged(without: tup
     assert settings.can_be_enumerated
     assert settings.announces_itself is ("PDS_CRAWLERS" not in without)
     assert settings.counts_requests
-    assert (settings.trusted_private_proxies, settings.is_behind_proxy) == (True, True)
+    assert settings.trusted_private_proxies
     assert "from proxies in private networks" in settings.how_clients_are_told_apart
+
+
+@pytest.mark.parametrize(
+    ("given", "proxies"),
+    [
+        ({}, set()),
+        ({"PDS_TRUSTED_PRIVATE_PROXIES": "true"}, {"127.0.0.1", "172.17.0.1", "fd00::1"}),
+        ({"PDS_TRUSTED_PROXY_HOPS": "1"}, {"127.0.0.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2001:4860::1"}),
+    ],
+)
+def test_proxies_are_those_that_are_believed(given: dict[str, str], proxies: set[str]):
+    """Strangers who connect past a proxy in a private network have an address of their own, and are counted by it."""
+    settings = read({**SAFE, **given})
+    addresses = ("127.0.0.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2001:4860::1", "")
+    assert {address for address in addresses if address and settings.is_proxy(address)} == proxies
 
 
 def test_own_switches_win_over_what_the_reference_would_do():

@@ -50,10 +50,23 @@ EXPORT = Limit("export", 10, 3600)
 
 _DEVELOPMENT_FACTOR = 1000
 
-# An app asks about eight times a minute while it is looked at (feeds, notifications, pictures apart) and refreshes its session every
-# hour or two: 5,000 people at the same time make 200,000 requests in five minutes, which is less than a hundred times what
-# one address may.
+# How many times as often an address may ask that is everybody's. An app asks about eight times a minute while it is looked at
+# (feeds, notifications, pictures apart) and refreshes its session every hour or two: 5,000 people at the same time make 200,000
+# requests in five minutes, which is less than a hundred times what one address may.
 _SHARED_FACTOR = 100
+
+# What costs more than an answer, with no account of the caller's to count it against: an identity in the public directory, a hash
+# of a password, an e-mail to a stranger, a key that is kept. So few of 5,000 people want it within one window that the bound can
+# be close; the same bound is what one stranger may do to such a server.
+_SHARED_FACTORS = {
+    CREATE_ACCOUNT: 3,
+    SIGN_IN_ADDRESS: 5,
+    SIGN_IN_LINK: 5,
+    RESERVE_KEY: 5,
+    RESET_PASSWORD: 5,
+    DELETE_ACCOUNT: 3,
+    **dict.fromkeys(REQUEST_PASSWORD_RESET, 10),
+}
 
 
 def effective(registry: Registry, limit: Limit) -> Limit:
@@ -71,7 +84,7 @@ def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
 @cache
 def shared(limit: Limit) -> Limit:
     """The limit of an address that thousands may have."""
-    return replace(limit, points=limit.points * _SHARED_FACTOR)
+    return replace(limit, points=limit.points * _SHARED_FACTORS.get(limit, _SHARED_FACTOR))
 
 
 @cache

@@ -9,6 +9,7 @@ off; when there is nothing else left, a new connection gets 503. WebSockets may 
 import asyncio
 import resource
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -49,16 +50,26 @@ def per_address(limit: int, wanted: int = 0) -> int:
     return max(min(wanted or limit // _SHARE_OF_ADDRESS, limit), 2)
 
 
+IsProxy = Callable[[str], bool]
+"""Whether an address that connects is that of a proxy, and so of everybody behind it."""
+
+
+def is_no_proxy(_address: str) -> bool:
+    """Of a server that clients reach directly."""
+    return False
+
+
 class ConnectionLimit:
     """What the connections of one server know of each other.
 
-    ``limit``: how many there may be, WebSockets included. ``of_address``: how many of one address (of IPv6 one /64); None where
-    everybody has the address of a proxy.
+    ``limit``: how many there may be, WebSockets included. ``of_address``: how many of one address (of IPv6 one /64), but for
+    those of a proxy.
     """
 
-    def __init__(self, limit: int, of_address: int | None = None) -> None:
+    def __init__(self, limit: int, of_address: int, is_proxy: IsProxy = is_no_proxy) -> None:
         self.limit = limit
         self.of_address = of_address
+        self.is_proxy = is_proxy
         self.open: Counter[str] = Counter()
         self.streams: Counter[str] = Counter()
         self.all_streams = 0
@@ -73,11 +84,11 @@ class ConnectionLimit:
         """One that became a WebSocket, with uvicorn's arguments."""
         return CountedStream(self, **arguments)
 
-    def has_room_for_stream(self, address: str) -> bool:
+    def has_room_for_stream(self, address: str, *, is_proxy: bool) -> bool:
         """Whether one more connection may become a WebSocket."""
         if self.all_streams >= self.limit // 2:
             return False
-        return self.of_address is None or self.streams[address] < self.of_address // 2
+        return is_proxy or self.streams[address] < self.of_address // 2
 
     def warn(self, event: str, now: float, limit: int) -> None:
         """Once a minute: what an operator should see is that it happens."""
@@ -144,14 +155,16 @@ class LimitedConnection(BoundedHeads):
         super().__init__(**arguments)
         self._among = among
         self._is_counted = False
+        self._is_proxy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         among = self._among
         self.address = _address(self.client)
+        self._is_proxy = self.client is not None and among.is_proxy(self.client[0])
         among.open[self.address] += 1
         self._is_counted = True
-        if among.of_address is not None and among.open[self.address] > among.of_address:
+        if not self._is_proxy and among.open[self.address] > among.of_address:
             among.warn("connections.used_up_by_address", self.loop.time(), among.of_address)
             has_room = self._take_place_of(among.waiting.longest_of(self.address))
         elif len(self.connections) > among.limit:
@@ -169,7 +182,7 @@ class LimitedConnection(BoundedHeads):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        if not self._among.has_room_for_stream(self.address):
+        if not self._among.has_room_for_stream(self.address, is_proxy=self._is_proxy):
             self._among.warn("streams.used_up", self.loop.time(), self._among.limit // 2)
             self._refuse()
             return

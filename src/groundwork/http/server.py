@@ -16,7 +16,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from groundwork.errors import Refused
-from groundwork.http.connection_limit import MAX_CONNECTIONS, ConnectionLimit, affordable, per_address
+from groundwork.http.connection_limit import (
+    MAX_CONNECTIONS,
+    ConnectionLimit,
+    IsProxy,
+    affordable,
+    is_no_proxy,
+    per_address,
+)
 
 # A WebSocket is pinged so often, and is closed when no answer comes for as long: streams may be silent for hours, and what stands
 # between may forget a silent connection, or its peer may be gone without a word.
@@ -135,16 +142,16 @@ async def serve(
     websocket_message_bytes: int = 1024 * 1024,
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
-    is_behind_proxy: bool = False,
+    is_proxy: IsProxy = is_no_proxy,
 ) -> Serving:
     """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had.
 
     ``connections``: how many may be open at once; fewer where the system allows fewer open files. ``connections_of_address``: by
-    one address, 0 for a quarter of them; not where the server ``is_behind_proxy``, whose address then is everybody's.
+    one address, 0 for a quarter of them; but for those of which ``is_proxy`` says that they are everybody's.
     """
     listener = _listen(host, port)
     most = affordable(connections)
-    limit = ConnectionLimit(most, None if is_behind_proxy else per_address(most, connections_of_address))
+    limit = ConnectionLimit(most, per_address(most, connections_of_address), is_proxy)
     config = uvicorn.Config(
         app,
         loop="none",

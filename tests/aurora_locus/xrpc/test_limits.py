@@ -1,10 +1,25 @@
 """How often one may try, and how clients are told."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import httpx
 import pytest
 
 from aurora_locus.accounts import operator_guesses, password_guesses
-from aurora_locus.accounts.limits import CREATE_ACCOUNT, OPERATOR_SIGN_IN, SIGN_IN, WRONG_PASSWORDS, network_of
+from aurora_locus.accounts.limits import (
+    CREATE_ACCOUNT,
+    DELETE_ACCOUNT,
+    OPERATOR_SIGN_IN,
+    REQUEST_PASSWORD_RESET,
+    RESERVE_KEY,
+    RESET_PASSWORD,
+    SIGN_IN,
+    SIGN_IN_ADDRESS,
+    WRONG_PASSWORDS,
+    network_of,
+    shared,
+)
 from aurora_locus.xrpc import gate
 from groundwork.clock import HOUR, MINUTE
 from groundwork.http.client_addresses import vouch
@@ -244,7 +259,43 @@ async def test_five_thousand_behind_a_proxy_that_names_nobody_notice_nothing(
     assert asked[0].headers["ratelimit-limit"] == "200"
     assert (await town.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 429
     monkeypatch.undo()
-    everybody = gate.ADDRESS.points * 100
+    everybody = shared(gate.ADDRESS).points
     assert everybody >= 5_000 * 8 * 5  # people, requests a minute, minutes
     answers = [await town.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
+
+
+async def test_one_address_that_is_everybody_s_makes_few_accounts_more(open_the_town: OpenTown) -> None:
+    """What one person may a hundred times over would be 10,000 accounts in five minutes, by whoever gets at such a server."""
+    town = await open_the_town(**OF_THE_REFERENCE)
+    allowed = shared(CREATE_ACCOUNT).points
+    assert allowed == 300
+    answers = await together(*(town.ask_to_sign_up("x") for _ in range(allowed + 1)))
+    assert statuses(answers) == [400] * allowed + [429]
+    assert (await town.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 200
+
+
+TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
+
+
+@pytest.mark.parametrize(
+    ("what", "limits"),
+    [
+        ("anything", [gate.ADDRESS]),
+        ("accounts made", [CREATE_ACCOUNT]),
+        ("sign-ins", [SIGN_IN_ADDRESS]),
+        ("e-mails asked for to set a new password", REQUEST_PASSWORD_RESET),
+        ("new passwords set with a mailed code", [RESET_PASSWORD]),
+        ("accounts deleted", [DELETE_ACCOUNT]),
+        ("signing keys reserved", [RESERVE_KEY]),
+    ],
+)
+def test_operators_read_what_one_address_may(engine: str, what: str, limits: Sequence[Limit]) -> None:
+    """In the table for those who come from the reference."""
+    assert engine
+    windows = {300: "5 minutes", 3600: "an hour", 86400: "a day"}
+
+    def told(points: Callable[[Limit], Limit]) -> str:
+        return ", ".join(f"{points(limit).points:,} in {windows[limit.window_seconds]}" for limit in limits)
+
+    assert f"| {what} | {told(lambda limit: limit)} | {told(shared)} |" in TOLD.read_text()

@@ -220,16 +220,25 @@ async def test_streams_of_one_address_leave_room_for_others() -> None:
             assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
 
 
+@of_addresses
 async def test_behind_a_proxy_everybody_has_its_address() -> None:
+    """Nothing is counted by that address, streams neither; whoever connects past the proxy is counted."""
     server = await serve(
-        Application(), "127.0.0.1", 0, connections=LIMIT, connections_of_address=2, is_behind_proxy=True
+        Application(), "127.0.0.1", 0, connections=MANY, connections_of_address=2, is_proxy="127.0.0.1".__eq__
     )
     try:
-        async with clients(server, LIMIT, GET) as others:
+        async with clients(server, LIMIT, GET) as others, clients(server, LIMIT // 2, UPGRADE) as streams:
+            for one in streams:
+                assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")
             for _ in range(2):
                 for one in others:
                     assert await one.status() == 200
                     one.writer.write(GET)
+            async with clients(server, LIMIT, HOLDING["nothing"], "127.0.0.2"):
+                await until_settled(server, LIMIT + LIMIT // 2 + 2)
+            async with clients(server, 2, UPGRADE, "127.0.0.2") as (first, second):
+                assert b" 101 " in await first.reader.readuntil(b"\r\n\r\n")
+                assert (await second.reader.read()).startswith(b"HTTP/1.1 503 ")
     finally:
         await server.stop()
 
