@@ -14,17 +14,17 @@ async def test_the_page_names_what_one_goes_to_at_the_same_time(make_sqlite: Mak
         after = await event_by(tx, host, title="Dance", starts="2026-07-04T21:00", ends="2026-07-04T23:00")
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        assert "You have at that time" not in (await browser.get(f"/events/{games.slug}")).text
+        assert "At the same time you have" not in (await browser.get(f"/events/{games.slug}")).text
         await browser.post(f"/events/{choir.slug}/answer", data={"reply": "going"})
         page = (await browser.get(f"/events/{games.slug}")).text
-        assert f'You have at that time:</strong> <a href="/events/{choir.slug}">Choir</a> (19:00–21:00)' in page
+        assert f'At the same time you have</strong> <a href="/events/{choir.slug}">Choir</a> (19:00–21:00)' in page
         # An event is no conflict with itself, and what begins when another ends is none either.
         for free in (choir, after):
-            assert "You have at that time" not in (await browser.get(f"/events/{free.slug}")).text
+            assert "At the same time you have" not in (await browser.get(f"/events/{free.slug}")).text
         await browser.post(f"/events/{games.slug}/answer", data={"reply": "declined"})
-        assert "You have at that time" not in (await browser.get(f"/events/{games.slug}")).text
+        assert "At the same time you have" not in (await browser.get(f"/events/{games.slug}")).text
     async with site.browser() as stranger:
-        assert "You have at that time" not in (await stranger.get(f"/events/{games.slug}")).text
+        assert "At the same time you have" not in (await stranger.get(f"/events/{games.slug}")).text
 
 
 async def test_undo_stands_once_in_the_message_and_in_the_card_when_that_is_gone(

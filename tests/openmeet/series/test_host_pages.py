@@ -242,7 +242,7 @@ async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
 async def test_an_event_comes_again_at_its_old_address(site, ana) -> None:
     event = await made(ana, repeats="", submission="one")
     assert event.startswith("/events/")
-    assert "Let it come again" in (await ana.get(event)).text
+    assert "Repeat this event" in (await ana.get(event)).text
     preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
     assert "<strong>Every Tuesday at 18:00</strong>" in preview.text
     nothing = await ana.post(f"{event}/repeat", data={"repeats": ""})
