@@ -9,37 +9,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from at_network.service_callers import ServiceCallers
-from at_protocol.syntax.did import Did
-from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import Clock, SystemClock
-from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
-from groundwork.rate_limit.contract import Counters
-from groundwork.rate_limit.in_process import InProcessCounters
-from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
-from groundwork.workers.pool import WorkerPool
-from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import joining_queries
 from openmeet.domain.calendars.conflicts import conflicts
-from openmeet.domain.calendars.fetch import Outgoing
-from openmeet.domain.events.publishing import CONSENT_PATH, PublishFirst
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
-from openmeet.domain.users.model import UserId
-from openmeet.emails.notifications.preview import message_mail
-from openmeet.network.engines import Engines
-from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.repositories.clients import Network
-from openmeet.settings import Settings
 from openmeet.tenants.health import Health, ready
-from openmeet.tenants.model import Tenant
 from openmeet.web.account import consent_api, identity_pages
 from openmeet.web.account import export_pages as takeout_pages
 from openmeet.web.account import merge_pages as claiming_pages
@@ -48,7 +29,6 @@ from openmeet.web.account import profile_pages as users_pages
 from openmeet.web.account import publishing_api as identities_api
 from openmeet.web.account import tokens_api as access_api
 from openmeet.web.account import tokens_pages as access_pages
-from openmeet.web.account.consent_api import Publishing
 from openmeet.web.admin import api as administration_api
 from openmeet.web.admin import flags_api, flags_pages
 from openmeet.web.admin import pages as administration_pages
@@ -81,7 +61,6 @@ from openmeet.web.attendance import (
     registration_pages,
 )
 from openmeet.web.attendance import pages as attendance_pages
-from openmeet.web.attendance.resume_click import finish_answer
 from openmeet.web.calendar import api as calendar_api
 from openmeet.web.calendar import pages as calendar_pages
 from openmeet.web.check_in import api as check_in_api
@@ -164,14 +143,12 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as network_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.sign_in.atproto import NetworkSignIn, Whose
-from openmeet.web.sign_in.password import PasswordSignIn
 from openmeet.web.site import static_files
 from openmeet.web.site.errors import render_page
 from openmeet.web.site.forms import must_be_ours
-from openmeet.web.site.layout import environment
 from openmeet.web.site.merged_caller import answered
 from openmeet.web.site.page_limits import spend_on_page, spend_on_picture
+from openmeet.web.site.services import Services, services
 from openmeet.web.site.session import identify_by_cookie
 from openmeet.web.webhooks import api as webhooks_api
 from openmeet.web.webhooks import pages as webhooks_pages
@@ -193,37 +170,14 @@ API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
 def create_app(
-    settings: Settings,
-    tenant: Tenant,
-    metrics: Metrics,
-    *,
-    code_key: SigningKey,
-    password_sign_in: PasswordSignIn | None = None,
-    network: Network | None = None,
-    publish_first: PublishFirst | None = None,
-    counters: Counters | None = None,
-    clock: Clock | None = None,
-    more_pages: Sequence[Route] = (),
-    outgoing: Outgoing | None = None,
-    pictures: BlobStore | None = None,
-    health: Health | None = None,
-    engines: Engines | None = None,
-    service_callers: ServiceCallers | None = None,
-    publishing: Publishing | None = None,
-    workers: WorkerPool | None = None,
+    site: Services, metrics: Metrics, *, more_pages: Sequence[Route] = (), health: Health | None = None
 ) -> Application:
-    """The whole site. ``code_key``: e-mail codes, tickets and the tokens in links are derived from it.
+    """The whole site of one community.
 
-    ``network``: what reaches other servers; without it nobody signs in by theirs.
-    ``pictures``: where pictures are kept; without it none can be put up.
-    ``outgoing``: what fetches addresses that people give; without it nothing is fetched.
-    ``workers``: the processes that read files and pictures; without it none are taken.
-    ``engines``: what the synchronisation runs on; without it services are told that it is away.
-    ``service_callers``: what reads the tokens of other apps' callers; without it all of them are strangers.
-    ``publishing``: what a yes to publishing runs on; without it nobody says yes by the API.
     ``health``: of every community that this program serves; without it whether this one's database answers.
     ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
+    settings, tenant = site.settings, site.tenant
     known = health or Health({"database": ready(tenant)}, None, ())
     routes: list[BaseRoute] = [
         *operations_routes(
@@ -263,31 +217,10 @@ def create_app(
         trusted_proxy_hops=settings.trusted_proxy_hops,
         compresses=True,
     )
-    app.state.settings = settings
-    app.state.tenant = tenant
-    app.state.templates = environment(settings.site_name, settings.public_url)
-    app.state.code_key = code_key
-    app.state.pictures = pictures
-    app.state.password_sign_in = password_sign_in
-    app.state.network_sign_in = None if network is None else NetworkSignIn(network, whose_did)
-    app.state.finish_click = finish_answer
-    app.state.publish_first = publish_first
+    app.state.services = site
     app.state.repeating = REPEATING
-    app.state.message_mail = message_mail
-    app.state.event_details = browsing_api.details_of
     app.state.copy_joining = joining_queries.copy_of_event
     app.state.conflicts = conflicts
-    app.state.workers = workers
-    app.state.record_pictures = (
-        None if network is None or pictures is None or workers is None else RecordPictures(network, pictures, workers)
-    )
-    app.state.outgoing = outgoing
-    app.state.engines = engines
-    app.state.service_callers = service_callers
-    app.state.publishing = publishing
-    app.state.counters = counters or InProcessCounters()
-    app.state.clock = clock or SystemClock()
-    app.state.asks_to_publish = any(route.path == CONSENT_PATH for route in more_pages)
     return app
 
 
@@ -422,12 +355,6 @@ def operations() -> list[Operation]:
     ]
 
 
-async def whose_did(tx: Transaction, did: Did, handle: str, pds_url: str, caller: UserId | None) -> Whose:
-    """Whose session somebody gets who proved that they hold a DID; a claim waits for their yes first."""
-    signed_in = await sign_in_with_did(tx, did, handle=handle, pds_url=pds_url, caller=caller)
-    return Whose(signed_in.user_id, f"/settings/join/{signed_in.claim}" if signed_in.claim else "")
-
-
 _WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/")
 
 
@@ -469,7 +396,7 @@ def _page(route: Route) -> Route:
         await spend_on_page(request)
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
-            must_be_ours(request, request.app.state.settings.public_url)
+            must_be_ours(request, services(request).settings.public_url)
         return await answered(request, endpoint(request))
 
     return Route(route.path, answer, methods=list(route.methods or ()))

@@ -20,18 +20,20 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import UserId
 from openmeet.network.engines import Engines
+from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.deliver import pay_now
 from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.publications import Kind
 from openmeet.tenants.health import Health, check_name, checks_of
 from openmeet.tenants.model import DEFAULT_TENANT
 from openmeet.web.account import consent_pages as consent
 from openmeet.web.account import custodial_pages, taking_over_pages
-from openmeet.web.account.consent_api import Publishing
 from openmeet.web.groups import group_network_pages
 from openmeet.web.site import dev_mailbox
 from openmeet.web.site.hosts import Hosts
+from openmeet.web.site.services import Services
 from openmeet.web.xrpc.callers import service_callers
 from programs.command_line import SettingsFile, role
 from programs.platform import Installation, Platform, keeper_of, open_installation
@@ -109,24 +111,23 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
         return await pay_now(paying, Kind.EVENT, event_id, deadline_seconds=PUBLISH_FIRST_SECONDS)
 
     publishing = await _publishing(platform)
-    return create_app(
+    services = Services(
         platform.settings,
         platform.tenant,
-        platform.metrics,
-        code_key=platform.code_key,
-        pictures=platform.pictures,
-        password_sign_in=with_password,
-        network=platform.network,
-        publish_first=publish_first,
-        more_pages=_more_pages(platform, publishing),
-        publishing=publishing,
+        platform.code_key,
         counters=platform.counters,
-        engines=Engines(platform.installation, platform.queue, platform.here, others),
-        health=health,
-        service_callers=service_callers(platform.settings, platform.network),
+        pictures=platform.pictures,
+        record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
+        network=platform.network,
+        password_sign_in=with_password,
+        publishing=publishing,
+        publish_first=publish_first,
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
+        engines=Engines(platform.installation, platform.queue, platform.here, others),
+        service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
     )
+    return create_app(services, platform.metrics, more_pages=_more_pages(platform, publishing), health=health)
 
 
 async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:

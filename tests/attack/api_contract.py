@@ -32,7 +32,7 @@ from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
 from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, site_on
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, change_services, site_on
 
 
 def does_not_break(context: CheckContext, response: Response, case: Case) -> bool | None:
@@ -123,11 +123,11 @@ async def furnish(site: Site) -> Known:
         asked = await listed("/api/my/co-hosting", ben)
         # Nothing is sent: that is owed, and nobody pays here. Afterwards the site calls nobody, as it was.
         http = HttpClient(PUBLIC)
-        site.app.state.outgoing = Outgoing(http, Sealer([b"s" * 32]))
+        change_services(site.app, outgoing=Outgoing(http, Sealer([b"s" * 32])))
         hook = await made("/api/webhooks", {"url": "https://hooks.example.org/in", "kinds": ["event.changed"]})
         await made(f"/api/webhooks/{hook['id']}/ping", {})
         delivery = await listed(f"/api/webhooks/{hook['id']}/deliveries")
-        site.app.state.outgoing = None
+        change_services(site.app, outgoing=None)
         await http.close()
         search = await made("/api/searches", {"query": "q=chess"})
         calendar = await made("/api/me/calendars", {"ics": _CALENDAR, "name": "Choir"})
@@ -174,7 +174,7 @@ async def hold(site: Site, *, first_seed: int, examples: int) -> int:
     """Ask every operation ``examples`` times; the number of operations. Raises what the first wrong answer is."""
     known = await furnish(site)
     async with publishing_to_nobody(site.clock, instance=ORIGIN) as publishing:
-        site.app.state.publishing = publishing
+        change_services(site.app, publishing=publishing)
         serving = await serve(site.app, "127.0.0.1", 0)
         try:
             return await asyncio.to_thread(_ask_all, serving.url, known, first_seed, examples)

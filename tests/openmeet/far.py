@@ -46,6 +46,7 @@ from openmeet.network.repositories.oauth_app import app_of
 from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import Services
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import MakeDatabase
@@ -146,13 +147,15 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
         stack.push_async_callback(network.settle)
         db = await make_sqlite("openmeet", clock=clock)
         app = create_app(
-            replace(Settings(), public_url=url, dev_mode=True),
-            Tenant("default", db),
+            Services(
+                replace(Settings(), public_url=url, dev_mode=True),
+                Tenant("default", db),
+                CODE_KEY,
+                clock=clock,
+                network=network,
+                workers=POOL,
+            ),
             Metrics("openmeet"),
-            code_key=CODE_KEY,
-            clock=clock,
-            network=network,
-            workers=POOL,
         )
         serving = await serve(app, "127.0.0.1", port)
         stack.push_async_callback(serving.stop)

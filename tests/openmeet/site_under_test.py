@@ -26,11 +26,12 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.account.consent_api import Publishing
 from openmeet.web.groups import group_network_pages
+from openmeet.web.site.services import Services
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL
 
@@ -70,19 +71,23 @@ def site_on(
     """The site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
     tenant = Tenant("default", db)
-    app = create_app(
+    services = Services(
         settings,
         tenant,
-        Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=clock,
+        CODE_KEY,
+        clock,
         pictures=pictures,
         service_callers=service_callers,
-        more_pages=group_network_pages.repository_routes(keeper) if keeper else (),
         publishing=publishing,
         workers=workers,
     )
-    return Site(app, db, clock)
+    more_pages = group_network_pages.repository_routes(keeper) if keeper else ()
+    return Site(create_app(services, Metrics("openmeet"), more_pages=more_pages), db, clock)
+
+
+def change_services(app: Application, **changes: object) -> None:
+    """From now on this site runs on other services than it was opened with."""
+    app.state.services = replace(app.state.services, **changes)
 
 
 async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_path: str = "/") -> httpx.Response:

@@ -28,7 +28,7 @@ from openmeet.outbox import left_alone
 from openmeet.web.calendar import feed
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, person, sign_up, site_on
+from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_services, person, sign_up, site_on
 
 ID = "01890000-0000-7000-8000-000000000000"
 DROPPED = SigningKey(b"n" * 32)
@@ -79,7 +79,7 @@ async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> N
     async with site.browser() as anybody:
         path = f"/mail/never/{left_alone.token_of(CODE_KEY, ADDRESS)}"
         for key, status in ((ROTATED, 200), (DROPPED, 404)):
-            site.app.state.code_key = key
+            change_services(site.app, code_key=key)
             assert (await anybody.get(path)).status_code == status
 
 
@@ -101,9 +101,9 @@ async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Si
         await ana.post(f"{path}/feed", data={"act": "open"})
         first = _address((await ana.get(path)).text)
         for key in (CODE_KEY, ROTATED):
-            site.app.state.code_key = key
+            change_services(site.app, code_key=key)
             assert _address((await ana.get(path)).text) == first
-        site.app.state.code_key = DROPPED
+        change_services(site.app, code_key=DROPPED)
         shown = (await ana.get(path)).text
         assert "can not be shown here any more" in shown
         assert (await ana.get(first)).status_code == 200
@@ -129,10 +129,10 @@ async def test_a_groups_address_that_is_shown_is_the_one_that_works(site: Site) 
             mine = await queries.find_member(tx, group.id, host.id)
             token = await calendar_feeds.renew(tx, CODE_KEY, group, mine)
         path = f"/groups/{group.slug}/events"
-        site.app.state.code_key = ROTATED
+        change_services(site.app, code_key=ROTATED)
         address = f"/group-calendars/{token}.ics"
         assert address in (await ana.get(path)).text
-        site.app.state.code_key = DROPPED
+        change_services(site.app, code_key=DROPPED)
         shown = (await ana.get(path)).text
         assert "can not be shown here any more" in shown
         assert "/group-calendars/" not in shown
@@ -143,7 +143,7 @@ async def test_a_request_repeated_after_another_key_came_is_answered_as_before(s
     async with site.browser() as client:
         head = await api_session(client, "ana@example.org", "Ana") | {"idempotency-key": "mine"}
         first = await client.post("/api/groups", json={"name": "Circle", "timeZone": "Europe/Berlin"}, headers=head)
-        site.app.state.code_key = ROTATED
+        change_services(site.app, code_key=ROTATED)
         second = await client.post("/api/groups", json={"name": "Circle", "timeZone": "Europe/Berlin"}, headers=head)
         assert (second.status_code, second.content) == (first.status_code, first.content)
         assert second.headers["idempotency-replayed"] == "true"

@@ -32,7 +32,8 @@ from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from openmeet.web.site import dev_mailbox
-from tests.openmeet.site_under_test import CODE_KEY
+from openmeet.web.site.services import Services
+from tests.openmeet.site_under_test import CODE_KEY, change_services
 from tests.worker_pool import POOL
 
 CHROMIUM = {
@@ -80,17 +81,12 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
     pictures = open_folder(folder.parent / "pictures")
     settings = replace(Settings(), dev_mailbox=True)
     app = create_app(
-        settings,
-        Tenant("default", db),
+        Services(settings, Tenant("default", db), CODE_KEY, clock, pictures=pictures, workers=POOL),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
         more_pages=dev_mailbox.routes(box),
-        clock=clock,
-        pictures=pictures,
-        workers=POOL,
     )
     async with serving(app) as server:
-        app.state.settings = replace(settings, public_url=server.url)
+        change_services(app, settings=replace(settings, public_url=server.url))
         yield Town(server.url, db, box, pictures)
 
 

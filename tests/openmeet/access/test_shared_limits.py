@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database
 from groundwork.rate_limit.open_ import open_counters
 from openmeet.web.api.authentication import ADDRESS_FACTOR
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, site_on
+from tests.openmeet.site_under_test import Site, change_services, site_on
 from tests.parts import needs
 
 REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
@@ -28,7 +28,7 @@ async def _asked_in_turn(sites: list[Site]) -> list[int]:
 
 def _site(db: Database, clock: HandClock, url: str, prefix: str) -> Site:
     site = site_on(db, clock, api_requests_per_minute=1)
-    site.app.state.counters = open_counters(url, prefix=prefix)
+    change_services(site.app, counters=open_counters(url, prefix=prefix))
     return site
 
 
@@ -45,5 +45,5 @@ async def test_two_processes_count_together_in_redis(
         statuses = await _asked_in_turn(sites)
     finally:
         for site in sites:
-            await site.app.state.counters.close()
+            await site.app.state.services.counters.close()
     assert statuses == [HTTPStatus.OK] * ADDRESS_FACTOR + [last]

@@ -17,7 +17,7 @@ from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did
-from tests.openmeet.site_under_test import sign_up, site_on
+from tests.openmeet.site_under_test import change_services, sign_up, site_on
 
 OPERATOR = "olga@example.org"
 
@@ -36,7 +36,7 @@ class Bench:
 
     def give_others(self, others: Mapping[str, Check]) -> None:
         """The site's operators are the installation's: these are the other communities' databases."""
-        self.app.state.engines = Engines(self.installation, self.queue, HERE, others)
+        change_services(self.app, engines=Engines(self.installation, self.queue, HERE, others))
 
     async def bury(self, body: bytes = b"\xffnonsense") -> None:
         """A message that nobody can read becomes a dead letter."""
@@ -54,7 +54,7 @@ async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: H
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
     installation = await make_sqlite("openmeet.network.firehose", clock=clock)
     site = site_on(db, clock, operators=(OPERATOR.upper(), str(did(3))))
-    site.app.state.engines = Engines(installation, queue, HERE)
+    change_services(site.app, engines=Engines(installation, queue, HERE))
     async with site.browser() as client, site.browser() as stranger:
         await sign_up(client, OPERATOR, "Olga")
         await sign_up(stranger, "ana@example.org", "Ana")

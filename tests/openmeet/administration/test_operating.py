@@ -24,7 +24,7 @@ from openmeet.outbox.publications import Kind
 from openmeet.web.admin.pages import RECORD_WORDS
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
-from tests.openmeet.site_under_test import api_session, h1_of, sign_up
+from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
 from tests.world.processes import free_port
 
 PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "/operating/put-aside")
@@ -74,7 +74,7 @@ async def test_a_community_whose_database_is_away_is_named(bench: Bench):
 async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
     """Whoever looks here looks because something is wrong: what can be said is said."""
     nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
-    bench.app.state.engines = Engines(bench.installation, nobody_listens, HERE)
+    change_services(bench.app, engines=Engines(bench.installation, nobody_listens, HERE))
     async with bench.installation.transaction() as tx:
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
     shown = await bench.client.get("/operating")

@@ -27,7 +27,7 @@ from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did, event, event_value, rev, rsvp, rsvp_value
 from tests.openmeet.ingestion.view import take, view_of
-from tests.openmeet.site_under_test import api_session, site_on
+from tests.openmeet.site_under_test import api_session, change_services, site_on
 
 EVENTS_PATH, RSVPS_PATH = "/api/bluesky/events/process", "/api/bluesky/rsvps/process"
 TEA = f"at://{did(1)}/{EVENT}/tea"
@@ -61,7 +61,7 @@ async def bench(make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: H
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
     engines = Engines(await make_sqlite("openmeet.network.firehose", clock=clock), queue, HERE)
     site = site_on(db, clock)
-    site.app.state.engines = engines
+    change_services(site.app, engines=engines)
     async with site.browser() as client:
         yield Bench(db, queue, client, clock)
 

@@ -8,7 +8,7 @@ from openmeet.domain.events.publishing import is_held_at_first
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.outbox import publications
-from tests.openmeet.site_under_test import details, inputs_of, person, site_on
+from tests.openmeet.site_under_test import change_services, details, inputs_of, person, site_on
 
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
@@ -70,7 +70,7 @@ async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(make_sqlit
         async with db.transaction() as tx:
             return (await connected(tx)).user_id
 
-    site.app.state.publish_first, site.app.state.password_sign_in = publish, with_password
+    change_services(site.app, publish_first=publish, password_sign_in=with_password)
     async with site.browser() as browser:
         await browser.post("/sign-in/handle", data={"handle": "@ana.example.org", "password": "secret"})
         form = inputs_of((await browser.get("/events/new")).text)
@@ -89,7 +89,7 @@ async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(make_sq
         async with db.transaction() as tx:
             return (await connected(tx)).user_id
 
-    site.app.state.password_sign_in = with_password
+    change_services(site.app, password_sign_in=with_password)
     async with site.browser() as browser:
         await browser.post("/sign-in/handle", data={"handle": "ana.example.org", "password": "secret"})
         async with site.db.transaction() as tx:
@@ -106,7 +106,7 @@ async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(make_sq
                 await tx.execute("update publications set state = :state", state=publications.State.WITHHELD.value)
             return False
 
-        site.app.state.publish_first = withhold
+        change_services(site.app, publish_first=withhold)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
         async with site.db.reader() as reader:
             assert not (await queries.by_id(reader, event.id)).is_held

@@ -17,9 +17,9 @@ from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
 from openmeet.tenants.model import DEFAULT_TENANT
-from openmeet.web.account.consent_api import Publishing
 
 
 @asynccontextmanager

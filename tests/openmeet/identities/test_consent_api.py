@@ -11,10 +11,12 @@ from openmeet.app import create_app
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from openmeet.web.account import consent_api
-from openmeet.web.account.consent_api import NOTICE, Publishing
+from openmeet.web.account.consent_api import NOTICE
+from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session
 from tests.openmeet.town import INSTANCE, Town
 
@@ -27,12 +29,14 @@ def site(town: Town) -> Site:
         return await preview(reader, user_id, instance=INSTANCE)
 
     app = create_app(
-        replace(Settings(), public_url=ORIGIN),
-        Tenant("default", town.db),
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", town.db),
+            CODE_KEY,
+            publishing=Publishing(town.network, town.keeper, of_person),
+            clock=town.clock,
+        ),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        publishing=Publishing(town.network, town.keeper, of_person),
-        clock=town.clock,
     )
     return Site(app, town.db, town.clock)
 
@@ -110,7 +114,7 @@ async def test_a_token_needs_the_scope_for_it(site: Site):
 
 async def test_a_site_that_publishes_nothing_says_so(town: Town):
     settings = replace(Settings(), public_url=ORIGIN)
-    app = create_app(settings, Tenant("default", town.db), Metrics("openmeet"), code_key=CODE_KEY, clock=town.clock)
+    app = create_app(Services(settings, Tenant("default", town.db), CODE_KEY, clock=town.clock), Metrics("openmeet"))
     async with Site(app, town.db, town.clock).browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         assert (await browser.get(PATH, headers=ana)).status_code == 503

@@ -16,9 +16,11 @@ from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from openmeet.web.account import consent_pages
+from openmeet.web.site.services import Services
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
 from tests.openmeet.town import INSTANCE, Town, details
@@ -31,13 +33,16 @@ def site(town: Town) -> Site:
         return await preview(reader, user_id, instance=INSTANCE)
 
     app = create_app(
-        replace(Settings(), public_url=ORIGIN),
-        Tenant("default", town.db),
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", town.db),
+            CODE_KEY,
+            town.clock,
+            publishing=Publishing(town.network, town.keeper, of_person),
+            workers=POOL,
+        ),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
         more_pages=consent_pages.routes(town.network, town.keeper, of_person),
-        clock=town.clock,
-        workers=POOL,
     )
     return Site(app, town.db, town.clock)
 

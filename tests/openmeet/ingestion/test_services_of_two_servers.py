@@ -22,7 +22,7 @@ from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import Debt
 from tests.openmeet.publication.test_two_servers import TwoServers, servers
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import change_services, site_on
 from tests.parts import needs
 from tests.plain_http import NO_TLS
 
@@ -117,7 +117,7 @@ class Service:
 async def service(servers: TwoServers) -> AsyncIterator[Service]:
     town = servers.town
     site = site_on(town.db, town.clock)
-    site.app.state.engines = Engines(town.consumer.db, town.queue, town.processor.here)
+    change_services(site.app, engines=Engines(town.consumer.db, town.queue, town.processor.here))
     async with town.db.transaction() as tx:
         may = [one for one in ServiceScope if one is not ServiceScope.VOUCH]
         _, token = await service_tokens.make(tx, name="A processor", scopes=may)

@@ -11,7 +11,7 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.calendars.fetch import Outgoing
 from tests.databases import MakeDatabase
 from tests.openmeet.personal_calendar.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, outgoing
-from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
+from tests.openmeet.site_under_test import Site, api_session, change_services, h1_of, inputs_of, sign_up, site_on
 
 __all__ = ["elsewhere", "outgoing"]
 
@@ -19,7 +19,7 @@ __all__ = ["elsewhere", "outgoing"]
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock: HandClock, outgoing: Outgoing) -> Site:
     made = site_on(await make_sqlite("openmeet", clock=clock), clock)
-    made.app.state.outgoing = outgoing
+    change_services(made.app, outgoing=outgoing)
     return made
 
 
@@ -60,20 +60,23 @@ async def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(site:
 async def test_who_subscribed_sees_that_it_takes_too_much_and_starts_it_again(site: Site, elsewhere: Elsewhere) -> None:
     """What happened and what to do stand beside the calendar; programs get the reason as a code."""
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
-    pool, site.app.state.workers = site.app.state.workers, strict
+    pool = site.app.state.services.workers
+    change_services(site.app, workers=strict)
     try:
         async with site.browser() as browser:
             await sign_up(browser, "ana@example.org", "Ana")
-            site.app.state.workers = pool
+            change_services(site.app, workers=pool)
             await browser.post("/settings/calendars", data={"url": elsewhere.url})
             mine = (await browser.get("/settings/calendars")).text
             (path,) = set(re.findall(r"/settings/calendars/[0-9a-f-]{36}", mine))
-            elsewhere.body, site.app.state.workers = BOMB, strict
+            elsewhere.body = BOMB
+            change_services(site.app, workers=strict)
             await browser.post(path, data={"act": "refresh"})
             mine = (await browser.get("/settings/calendars")).text
             assert "takes more work than we can give" in mine
             assert "Choir practice" in (await browser.get("/my/calendar?on=2026-03-07")).text
-            elsewhere.body, site.app.state.workers = CHOIR.format(extra="smaller"), pool
+            elsewhere.body = CHOIR.format(extra="smaller")
+            change_services(site.app, workers=pool)
             await browser.post(path, data={"act": "refresh"})
             assert "takes more work" not in (await browser.get("/settings/calendars")).text
     finally:

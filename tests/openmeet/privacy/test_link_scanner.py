@@ -36,7 +36,7 @@ class Post:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
-        head = SimpleNamespace(settings=site.app.state.settings, code_key=CODE_KEY)
+        head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
         self.composers = composers(head)
         self.written: set[str] = set()
         self.read: set[Path] = set()

@@ -37,7 +37,7 @@ SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
 async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     """Everything that is owed, sent; the secrets in the mails to each address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
-    head = SimpleNamespace(settings=site.app.state.settings, code_key=CODE_KEY)
+    head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
     payer = mail_payer(site.db, composers(head), sender(mailbox, ORIGIN))
     while await run_once(site.db, {Debt.MAIL: Paying(payer)}):
         pass

@@ -13,9 +13,11 @@ from openmeet.domain.media import actions as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.model import Flag
+from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.records.collections import GROUP
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import Services
 from tests.openmeet.publication.test_groups import found, pay, records, revise, turn
 from tests.openmeet.publication.test_pictures import SECRET, blob, drawn
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
@@ -98,15 +100,19 @@ async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the
     async with town.db.reader() as reader:
         group = await record_queries.by_record(reader, str(made["uri"]))
     assert group is not None
+    store = open_folder(tmp_path / "shown")
     site = create_app(
-        replace(Settings(), public_url=ORIGIN),
-        Tenant("default", town.db),
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", town.db),
+            CODE_KEY,
+            clock=town.clock,
+            network=town.network,
+            pictures=store,
+            workers=POOL,
+            record_pictures=RecordPictures(town.network, store, POOL),
+        ),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=town.clock,
-        network=town.network,
-        pictures=open_folder(tmp_path / "shown"),
-        workers=POOL,
     )
     async with Site(site, town.db, town.clock).browser() as browser:
         path = f"/groups/{group.slug}/record-picture"

@@ -102,7 +102,7 @@ async def test_what_names_no_public_event_is_said_beside_the_field(town: Town):
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         ana = await door.identity("ana")
-        here = str(door.app.state.settings.public_url)
+        here = str(door.app.state.services.settings.public_url)
         for wrong in ("", "tea", uri + "x", f"at://{ana.did}/{RSVP}/3kaaaaaaaaa22", f"{here}/events/{secret.slug}"):
             refused = await browser.post(NEW, data={"event": wrong, "answer": "going"})
             assert (refused.status_code, inputs_of(refused.text)["event"]) == (400, wrong), wrong

@@ -22,6 +22,7 @@ from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import Kind
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.openmeet.town import Town
 from tests.worker_pool import POOL, WORKERS
@@ -176,15 +177,19 @@ async def test_what_is_no_picture_is_absent_and_asked_for_once(town: Town, tmp_p
 
 async def test_a_page_shows_it_to_who_may_see_the_event(town: Town, tmp_path):
     event, _, _ = await foreign_event(town, drawn("navy"))
+    pictures = open_folder(tmp_path / "shown")
     app = create_app(
-        replace(Settings(), public_url=ORIGIN),
-        Tenant("default", town.db),
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", town.db),
+            CODE_KEY,
+            clock=town.clock,
+            network=town.network,
+            pictures=pictures,
+            workers=POOL,
+            record_pictures=RecordPictures(town.network, pictures, POOL),
+        ),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=town.clock,
-        network=town.network,
-        pictures=open_folder(tmp_path / "shown"),
-        workers=POOL,
     )
     async with Site(app, town.db, town.clock).browser() as browser:
         page = await browser.get(f"/events/{event.slug}")

@@ -1,6 +1,7 @@
 """Series by pages, without a script: made in the event form, looked at, edited with the scope asked afterwards."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
@@ -12,8 +13,10 @@ from groundwork.clock import DAY, HandClock
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
+from openmeet.network.repositories.consent import Publishing
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, h1_of, inputs_of, sign_up, site_on
+from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.site_under_test import ORIGIN, Site, change_services, h1_of, inputs_of, sign_up, site_on
 
 FORM = {
     "title": "Practice",
@@ -32,6 +35,12 @@ FIRST, SECOND, THIRD = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17"))
 @pytest.fixture
 async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def publishing(clock: HandClock) -> AsyncIterator[Publishing]:
+    async with publishing_to_nobody(clock, instance=ORIGIN) as made:
+        yield made
 
 
 @pytest.fixture
@@ -165,10 +174,10 @@ async def test_one_form_makes_one_series_and_without_a_rule_an_event(ana: httpx.
 
 
 async def test_who_makes_something_public_lands_on_it_and_is_asked_there_about_other_apps(
-    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site
+    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: Publishing
 ) -> None:
     """Until they answer, on the page of each public series and event of theirs, and nobody else's."""
-    site.app.state.asks_to_publish = True
+    change_services(site.app, publishing=publishing)
     question = "Show your public events in other apps, too?"
     path = await make(ana)
     assert path.startswith("/series/practice")

@@ -19,6 +19,7 @@ from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.oauth_app import OAuthApp, app_of
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.openmeet.town import Town
 from tests.plain_http import NO_TLS
@@ -107,12 +108,7 @@ def door_to(town: Town, db: Database, *, app: OAuthApp | None = None, **changes:
     network = replace(town.network, app=client, cache=InProcessCache(town.clock), **changes)
     settings = replace(Settings(), public_url=client.origin, dev_mode=True)
     site = create_app(
-        settings,
-        Tenant("default", db),
+        Services(settings, Tenant("default", db), CODE_KEY, clock=town.clock, network=network, workers=POOL),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=town.clock,
-        network=network,
-        workers=POOL,
     )
     return Door(town, db, network, site)

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
 from openmeet.web.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import change_services, site_on
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def test_a_handles_password_cannot_be_tried_for_ever(site):
     async def no(_db, _identifier, _password, _address):
         raise NotSignedIn("This handle and password do not belong together.")
 
-    site.app.state.password_sign_in = no
+    change_services(site.app, password_sign_in=no)
     async with site.browser() as browser:
         typed = {"handle": "Ana.example.org", "password": "guess"}
         statuses = [

@@ -20,6 +20,7 @@ from aurora_locus.app import open_server
 from aurora_locus.settings import Settings as PdsSettings
 from groundwork.clock import DAY, HOUR
 from groundwork.database.resealing import reseal
+from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
@@ -28,17 +29,20 @@ from openmeet.domain.account_merge import identities
 from openmeet.domain.data_export.person import document
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import linking, queries, recovery_key_queries
+from openmeet.domain.identities.model import Preview
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import recovery_keys
+from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
 from programs.recovery import Means, Wanted, move
 from programs.resealing import sealed_columns
 from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.site_under_test import change_services
 from tests.openmeet.town import Town
 from tests.world.processes import free_port
 
@@ -92,6 +96,10 @@ class Home:
         return browser
 
 
+async def nothing(_reader: Reader, _user_id: UserId) -> Preview:
+    raise AssertionError
+
+
 @pytest.fixture
 async def home(town: Town) -> AsyncIterator[Home]:
     door = door_to(town, town.db)
@@ -101,7 +109,7 @@ async def home(town: Town) -> AsyncIterator[Home]:
     ]
     # Where `programs/` puts them: before the route that takes every other address.
     door.app.router.routes[:0] = [as_page(route) for route in pages]
-    door.app.state.asks_to_publish = True
+    change_services(door.app, publishing=Publishing(door.network, town.keeper, nothing))
     ana = (await town.person("Ana")).user_id
     yield Home(door, town, ana, (await town.identity(ana)).did)
     await door.network.settle()

@@ -14,6 +14,7 @@ from openmeet.app import create_app
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
 from openmeet.web.site import dev_mailbox
+from openmeet.web.site.services import Services
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.worker_pool import POOL
@@ -25,13 +26,9 @@ async def transport(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path)
     await kept.send(Mail(parse_address("ana@example.org"), "Your code", "123 456", "<one@example.org>"))
     tenant = Tenant("default", await make_sqlite("openmeet", clock=clock))
     app = create_app(
-        Settings(),
-        tenant,
+        Services(Settings(), tenant, CODE_KEY, clock=clock, workers=POOL),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=clock,
         more_pages=dev_mailbox.routes(kept),
-        workers=POOL,
     )
     return httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
 

@@ -39,7 +39,7 @@ from openmeet.outbox.emails import due_of
 from openmeet.outbox.kinds import Debt
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import ORIGIN, Site, api_session, sign_up, site_on
+from tests.openmeet.site_under_test import ORIGIN, Site, api_session, change_services, sign_up, site_on
 
 EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
 ALL = ["event.changed", "answer.changed", "membership.changed"]
@@ -86,7 +86,7 @@ async def stage(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
     receiver.url = f"{serving.url}/hook"
     http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
     site = site_on(await make_database("openmeet"), clock, allow_private_addresses=True, api_requests_per_minute=0)
-    site.app.state.outgoing = Outgoing(http, sealer)
+    change_services(site.app, outgoing=Outgoing(http, sealer))
     yield Stage(site, receiver, http, sealer, clock)
     await http.close()
     await serving.stop()
@@ -387,7 +387,8 @@ async def test_switched_on_again_what_was_missed_can_be_sent_again(stage, client
 
 async def test_nothing_leads_into_the_private_network(stage, client, ana):
     """Refused when it is registered, and again when a name turns out to lead inside (invariant 7)."""
-    stage.site.app.state.settings = replace(stage.site.app.state.settings, allow_private_addresses=False)
+    settings = replace(stage.site.app.state.services.settings, allow_private_addresses=False)
+    change_services(stage.site.app, settings=settings)
     for url in (
         "http://example.org/",
         "https://127.0.0.1/",

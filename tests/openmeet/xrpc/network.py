@@ -15,6 +15,7 @@ from openmeet.app import create_app
 from openmeet.network.repositories.clients import Network
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import Services
 from openmeet.web.xrpc.callers import service_callers
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import CODE_KEY
@@ -64,14 +65,16 @@ async def opened(town: Around) -> AsyncIterator[Open]:
     url = f"http://localhost:{free_port()}"
     settings = replace(Settings(), public_url=url, dev_mode=True)
     app = create_app(
-        settings,
-        Tenant("default", town.db),
+        Services(
+            settings,
+            Tenant("default", town.db),
+            CODE_KEY,
+            clock=town.clock,
+            network=town.network,
+            service_callers=service_callers(settings, town.network),
+            workers=POOL,
+        ),
         Metrics("openmeet"),
-        code_key=CODE_KEY,
-        clock=town.clock,
-        network=town.network,
-        service_callers=service_callers(settings, town.network),
-        workers=POOL,
     )
     serving = await serve(app, "127.0.0.1", int(url.rpartition(":")[2]))
     try:

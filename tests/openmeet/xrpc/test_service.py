@@ -4,8 +4,9 @@ import pytest
 
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import Did
+from openmeet.settings import Settings
 from openmeet.web.xrpc.service import did_of, document_of, names_of
-from tests.openmeet.site_under_test import ORIGIN, site_on
+from tests.openmeet.site_under_test import ORIGIN, change_services, site_on
 from tests.openmeet.xrpc.asking import app
 
 
@@ -50,6 +51,6 @@ async def test_it_is_served_and_may_be_kept_for_a_while(make_sqlite, clock):
         assert answer.headers["cache-control"] == "public, max-age=300"
         assert parse_did_document(answer.json(), Did("did:web:openmeet.test")).service("openmeet") == ORIGIN
     site = site_on(db, clock)
-    site.app.state.settings = type(site.app.state.settings)(public_url="http://10.0.0.7")
+    change_services(site.app, settings=Settings(public_url="http://10.0.0.7"))
     async with app(site) as client:
         assert (await client.get("/.well-known/did.json")).status_code == 404

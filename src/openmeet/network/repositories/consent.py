@@ -22,6 +22,15 @@ PreviewOf = Callable[[Reader, UserId], Awaitable[Preview]]
 
 
 @dataclass(frozen=True, slots=True)
+class Publishing:
+    """What publishing runs on: the PDS that keeps repositories for people, and what reads what a yes would publish."""
+
+    network: Network
+    keeper: Keeper
+    preview: PreviewOf
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentState:
     """How a person and publishing stand: their consent, the repository, and whether one is being made."""
 

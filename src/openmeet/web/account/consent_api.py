@@ -4,7 +4,6 @@ What a person is shown before the yes is part of the answer: the record, the han
 answers to (``If-Match``) and repeats the notice, so that no program says yes without having read them.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -18,25 +17,16 @@ from openmeet.domain.identities import actions
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.consent import ConsentState, PreviewOf, handle_for, state_of
-from openmeet.network.repositories.custodial import Keeper, suggest_handle
+from openmeet.network.repositories.consent import ConsentState, Publishing, handle_for, state_of
+from openmeet.network.repositories.custodial import suggest_handle
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/api/me/publishing/consent"
 NOTICE: Final = "Anyone can read this and copies may remain."
-
-
-@dataclass(frozen=True, slots=True)
-class Publishing:
-    """What publishing runs on, given by ``programs/``: the PDS that keeps repositories, and what reads what a yes would publish."""
-
-    network: Network
-    keeper: Keeper
-    preview: PreviewOf
 
 
 class ConsentShown(msgspec.Struct, rename="camel"):
@@ -118,7 +108,7 @@ def _must_be(expected: int | None, state: ConsentState) -> None:
 
 
 def _publishing(request: Request) -> Publishing:
-    publishing: Publishing | None = request.app.state.publishing
+    publishing = services(request).publishing
     if publishing is None:
         raise Unavailable("This site publishes nothing at the moment. Try again later.")
     return publishing

@@ -19,6 +19,7 @@ from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unsea
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/identity/recovery-key"
@@ -56,7 +57,7 @@ def routes(network: Network, keeper: Keeper) -> list[Route]:
         shown = await _shown(request, network)
         if not shown.private:
             raise NotFound(_NONE)
-        site = request.app.state.settings.site_name
+        site = services(request).settings.site_name
         text = file_of(shown.waiting, shown.private, shown.identity, site=site, account_page=account_page)
         name = (shown.identity.handle if shown.identity else "") or shown.waiting.did.replace(":", "-")
         headers = {

@@ -10,6 +10,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -22,14 +23,14 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     caller_of(request)
-    return page(request, "account/data.html", {"with_publishing": request.app.state.asks_to_publish})
+    return page(request, "account/data.html", {"with_publishing": services(request).asks_to_publish})
 
 
 async def download(request: Request) -> Response:
     """One file; no cache keeps it."""
     caller = caller_of(request)
-    found = await document(database_of(request), caller.user_id, request.app.state.settings.public_url)
-    day = local_of(request.app.state.clock.now(), "UTC").date().isoformat()
+    found = await document(database_of(request), caller.user_id, services(request).settings.public_url)
+    day = local_of(services(request).clock.now(), "UTC").date().isoformat()
     headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
     return Response(
         msgspec.json.format(msgspec.json.encode(found), indent=1), media_type="application/json", headers=headers
@@ -38,7 +39,7 @@ async def download(request: Request) -> Response:
 
 async def export(request: Request) -> Response:
     caller = caller_of(request)
-    found = await document(database_of(request), caller.user_id, request.app.state.settings.public_url)
+    found = await document(database_of(request), caller.user_id, services(request).settings.public_url)
     return Response(msgspec.json.encode(found), media_type="application/json", headers={"cache-control": "no-store"})
 
 

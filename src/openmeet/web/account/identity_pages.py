@@ -18,12 +18,13 @@ from openmeet.network.repositories import credentials_cache, leaving, session_se
 from openmeet.network.repositories.authorize import Purpose, Wish
 from openmeet.network.repositories.naming import read_name
 from openmeet.web.sign_in import sign_out
-from openmeet.web.sign_in.atproto import NetworkSignIn, browser_secret, is_offered, network_sign_in
+from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import depart, problem_of
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 HERE = "/settings/identity"
@@ -133,8 +134,8 @@ async def unlink(request: Request) -> Response:
             await linking.unlink(tx, caller.user_id, did)
     except Refused as refused:
         return await _page(request, Typed({}, {"": refused.why}), status=422)
-    if request.app.state.network_sign_in is not None:
-        network = network_sign_in(request).network
+    network = services(request).network
+    if network is not None:
         await credentials_cache.drop(network, caller.user_id)
         if ended is not None:
             await leaving.give_back(database_of(request), network, ended)
@@ -160,18 +161,18 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "typed": typed,
         "identities": [_shown(one, opened.get(one.did)) for one in mine],
         "consent": consent,
-        "recovery_key_waits": has_key and request.app.state.asks_to_publish,
+        "recovery_key_waits": has_key and services(request).asks_to_publish,
         "can_link": is_offered(request),
         "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "account/identity.html", context, status=status)
 
 
 def _opens(request: Request, session: SealedSession) -> bool:
     """Whether we can act in a session: where nobody can read it any more it is as good as over."""
-    found: NetworkSignIn | None = request.app.state.network_sign_in
-    return found is None or session_sealing.opens(found.network, session)
+    network = services(request).network
+    return network is None or session_sealing.opens(network, session)
 
 
 def _shown(identity: Identity, session: SealedSession | None) -> Shown:

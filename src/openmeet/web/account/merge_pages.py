@@ -22,6 +22,7 @@ from openmeet.web.sign_in import limits
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -75,7 +76,7 @@ async def answer_code(request: Request) -> Response:
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:
         email, answered = await sign_in.prove_address(
-            tx, request.app.state.code_key, challenge_id, typed.get("code", "")
+            tx, services(request).code_key, challenge_id, typed.get("code", "")
         )
         if email:
             claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
@@ -146,5 +147,5 @@ def _start(request: Request, typed: Typed, *, status: int = 200) -> Response:
 
 
 def _code(request: Request, typed: Typed, challenge: str, *, status: int = 200) -> Response:
-    context = {"typed": typed, "challenge": challenge, "with_mailbox": request.app.state.settings.dev_mailbox}
+    context = {"typed": typed, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
     return page(request, "account/code.html", context, status=status)

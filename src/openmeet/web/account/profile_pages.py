@@ -12,6 +12,7 @@ from openmeet.i18n.zones import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _TICKS = (
@@ -84,7 +85,7 @@ def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> R
         "email": user.email,
         "public_page": f"/people/{user.id}",
         "ticks": _TICKS,
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
         "is_zone_known": user.time_zone is not None,
     }
     return page(request, "account/profile.html", context, status=status)

@@ -14,6 +14,7 @@ from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/tokens"
@@ -67,7 +68,7 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
         "scopes": [(_field(scope), scope, words) for scope, words in SCOPE_WORDS.items()],
         "words": SCOPE_WORDS,
         "lives": _LIVES,
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
 

@@ -9,6 +9,7 @@ from openmeet.domain.identities.named import named_as
 from openmeet.domain.users.model import Caller
 from openmeet.web.api.authentication import is_by_service
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -26,7 +27,7 @@ class Operator:
 async def operator_of(request: Request) -> Operator:
     """The operator who asks. Raises NotSignedIn, and NotFound for everybody else."""
     caller = caller_of(request)
-    named: tuple[str, ...] = request.app.state.settings.operators
+    named = services(request).settings.operators
     async with database_of(request).reader() as reader:
         found = await named_as(reader, caller.user_id, named)
     if found is None:

@@ -22,6 +22,7 @@ from openmeet.domain.api_tokens.tokens import NOTED_EVERY, PREFIX, ApiToken
 from openmeet.domain.users.model import Caller
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import set_caller
+from openmeet.web.site.services import services
 from openmeet.web.site.session import bearer_of, identify_by_token, unknown_credential
 from openmeet.web.site.tenant_routing import database_of
 
@@ -119,15 +120,15 @@ def is_by_service(request: Request) -> bool:
 
 
 async def _count(request: Request, token: str) -> None:
-    state = request.app.state
-    points = state.settings.api_requests_per_minute
+    site = services(request)
+    points = site.settings.api_requests_per_minute
     # In development everybody comes from the same machine, many at a time.
-    if state.settings.is_unlimited or not points:
+    if site.settings.is_unlimited or not points:
         return
     charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_address(request))]
     if token:
         charges.append((Limit("api_token", points, WINDOW_SECONDS), rules.hash_token(token).hex()))
-    standing = await spend(state.counters, charges, now=state.clock.now())
+    standing = await spend(site.counters, charges, now=site.clock.now())
     for name, value in headers_of(standing).items():
         add_header(request, name, value)
 

@@ -20,10 +20,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Transaction
 from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
-from groundwork.signing_key import SigningKey
 from openmeet.domain.api_tokens.queries import REQUESTS_KEPT
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, join
 
 HEADER: Final = "Idempotency-Key"
@@ -155,7 +155,7 @@ def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> byte
 
 
 def _sealer(request: Request) -> Sealer:
-    key: SigningKey = request.app.state.code_key
+    key = services(request).code_key
     return Sealer([one.digest(b"openmeet/access/answers") for one in key.each()])
 
 

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import from_microseconds
-from groundwork.clock import Clock
 from groundwork.errors import Forbidden, InvalidInput, Unavailable
 from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
 from groundwork.queue.contract import Message
@@ -23,6 +22,7 @@ from openmeet.network.records.message import Operation as Change
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _DID: Final = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
@@ -179,7 +179,7 @@ def _message(
     request: Request, source_id: str, collections: Collection[Nsid], change: Change, sent: SourceSent | None
 ) -> RecordMessage:
     uri = submitted.source_of(source_id, collections)
-    clock: Clock = request.app.state.clock
+    clock = services(request).clock
     now = str(from_microseconds(clock.now(), 0))
     handed = HandedIn(
         change,
@@ -196,7 +196,7 @@ def _message(
 
 def engines_of(request: Request) -> Engines:
     """What the synchronisation runs on. Raises Unavailable where the site was started without it."""
-    found: Engines | None = request.app.state.engines
+    found = services(request).engines
     if found is None:
         raise Unavailable("The synchronisation is not connected here.")
     return found

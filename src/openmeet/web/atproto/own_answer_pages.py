@@ -17,9 +17,10 @@ from openmeet.web.atproto.own_record_forms import (
     to_allowing,
     wants_allowing,
 )
-from openmeet.web.sign_in.atproto import network_sign_in
+from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 ANSWERS = f"{HERE}/answers"
@@ -44,9 +45,9 @@ async def show_new(request: Request) -> Response:
 async def write_new(request: Request) -> Response:
     identity, _ = await mine(request)
     typed = await read_form(request)
-    db, network = database_of(request), network_sign_in(request).network
+    db, network = database_of(request), network_of(request)
     try:
-        public_url = str(request.app.state.settings.public_url)
+        public_url = str(services(request).settings.public_url)
         subject = await rsvps.subject_at(db, network, typed.get("event", ""), public_url)
         await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
     except Failure as failure:
@@ -58,7 +59,7 @@ async def show_one(request: Request) -> Response:
     identity, _ = await mine(request)
     rkey = request.path_params["rkey"]
     try:
-        event, answer = await rsvps.read_own(database_of(request), network_sign_in(request).network, identity, rkey)
+        event, answer = await rsvps.read_own(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
     return await _form(request, Typed({"event": event, "answer": answer}), rkey=rkey)
@@ -69,9 +70,7 @@ async def write_one(request: Request) -> Response:
     rkey = request.path_params["rkey"]
     typed = await read_form(request)
     try:
-        await rsvps.edit(
-            database_of(request), network_sign_in(request).network, identity, rkey, typed.get("answer", "")
-        )
+        await rsvps.edit(database_of(request), network_of(request), identity, rkey, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey=rkey)
     return go(HERE + of_account(request), said="own_written")
@@ -81,7 +80,7 @@ async def delete_one(request: Request) -> Response:
     identity, _ = await mine(request)
     rkey = request.path_params["rkey"]
     try:
-        await rsvps.delete(database_of(request), network_sign_in(request).network, identity, rkey)
+        await rsvps.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
     return go(HERE + of_account(request), said="own_deleted")

@@ -13,9 +13,9 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.network.repositories.agents import is_not_allowed
-from openmeet.settings import Settings
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 HERE: Final = "/me/atproto"
@@ -40,7 +40,7 @@ async def mine(request: Request) -> tuple[Identity, str]:
     identity = next((one for one in accounts if chosen in {"", one.did}), None)
     if identity is None:
         raise NotFound("This account is not yours here.")
-    settings: Settings = request.app.state.settings
+    settings = services(request).settings
     return identity, (person.time_zone if person else None) or settings.time_zone
 
 

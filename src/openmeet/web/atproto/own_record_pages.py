@@ -30,7 +30,7 @@ from openmeet.web.atproto.own_record_forms import (
     to_allowing,
     wants_allowing,
 )
-from openmeet.web.sign_in.atproto import network_sign_in
+from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -63,7 +63,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     """What stands there, and what of it has not come back yet."""
     identity, zone = await mine(request)
-    db, network = database_of(request), network_sign_in(request).network
+    db, network = database_of(request), network_of(request)
     async with db.reader() as reader:
         accounts = await accounts_of(reader, caller_of(request).user_id)
     after = {collection: request.query_params.get(name, "") for name, collection in _SECTIONS.items()}
@@ -94,7 +94,7 @@ async def show_new(request: Request) -> Response:
 async def write_new(request: Request) -> Response:
     identity, zone = await mine(request)
     typed = await read_form(request)
-    network, key = network_sign_in(request).network, typed.get("key", "")
+    network, key = network_of(request), typed.get("key", "")
     try:
         await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Conflict:
@@ -111,7 +111,7 @@ async def show_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
     try:
-        standing = await repository.read_own(network_sign_in(request).network, identity, rkey, zone)
+        standing = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
         problem = {"": f"{refused.why} You can delete it, or change it with the app that wrote it."}
         return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
@@ -123,7 +123,7 @@ async def write_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
     typed = await read_form(request)
-    network, version = network_sign_in(request).network, typed.get("version", "")
+    network, version = network_of(request), typed.get("version", "")
     try:
         await repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
     except Failure as failure:
@@ -135,7 +135,7 @@ async def delete_one(request: Request) -> Response:
     identity, zone = await mine(request)
     rkey = request.path_params["rkey"]
     try:
-        await repository.delete(database_of(request), network_sign_in(request).network, identity, rkey)
+        await repository.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return _again(request, identity, {}, zone, failure, rkey=rkey)
     return go(HERE + of_account(request), said="own_deleted")
@@ -143,7 +143,7 @@ async def delete_one(request: Request) -> Response:
 
 def _fresh_key(request: Request) -> str:
     """The key of the record that a form is for."""
-    return str(_tids.next(network_sign_in(request).network.clock.now()))
+    return str(_tids.next(network_of(request).clock.now()))
 
 
 def _address(request: Request, changed: dict[str, str]) -> str:

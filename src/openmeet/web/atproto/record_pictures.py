@@ -12,10 +12,11 @@ from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.media.pictures import CONTENT_TYPE, Size
-from openmeet.network.ingestion.record_pictures import RecordPictures, picture_of, picture_of_group
+from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
 from openmeet.network.records.media import MediaIn
 from openmeet.web.groups.access import see
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _HEADERS = {
@@ -57,7 +58,7 @@ async def show_of_group(request: Request) -> Response:
 
 
 async def _served(request: Request, did: str, found: MediaIn | None) -> Response:
-    pictures: RecordPictures | None = request.app.state.record_pictures
+    pictures = services(request).record_pictures
     size = request.path_params["size"]
     if pictures is None or found is None or size not in set(Size):
         raise NotFound("There is no such picture.")

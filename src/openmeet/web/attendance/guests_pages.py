@@ -24,6 +24,7 @@ from openmeet.web.sign_in.limits import spend_on
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.forms import Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The address is the secret: no cache keeps the page, no search engine its address.
@@ -102,12 +103,12 @@ async def confirm(request: Request) -> Response:
     """The answer counts; on goes its page, where it can be changed and taken back."""
     async with database_of(request).transaction() as tx:
         event, _, saved = await actions.confirm(tx, _answer_id(request))
-        token = await links.token_for(tx, request.app.state.code_key, Link(saved.user_id, Purpose.ANSWER, event.id))
+        token = await links.token_for(tx, services(request).code_key, Link(saved.user_id, Purpose.ANSWER, event.id))
     return go(f"/mail/answer/{token}")
 
 
 def _answer_id(request: Request) -> GuestAnswerId:
-    found = rules.answer_in(request.app.state.code_key, request.path_params["token"])
+    found = rules.answer_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(actions.INVALID, name=INVALID_LINK)
     return found

@@ -25,8 +25,7 @@ from openmeet.emails.rsvp_status import stands_words
 from openmeet.outbox import publication_recalls, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
-from openmeet.web.attendance.resume_click import SAID
-from openmeet.web.sign_in.atproto import note_click
+from openmeet.web.attendance.resume_click import SAID, note_click
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page

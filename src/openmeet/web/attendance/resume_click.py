@@ -1,7 +1,11 @@
-"""An answer that was begun by somebody who was not signed in: kept as a path, done once they are."""
+"""An answer that was begun by somebody who was not signed in: their browser keeps it as a path, and it is given once they are."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from groundwork.database.transaction import Database
 from groundwork.database.turns import in_turn
@@ -13,7 +17,11 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.users.model import Caller
 from openmeet.web.attendance import forms
-from openmeet.web.sign_in.atproto import SIGNED_IN, Finished
+from openmeet.web.site.cookies import forget_cookie, read_cookie, set_cookie
+
+_CLICK = "openmeet_click"
+
+SIGNED_IN = "signed_in"
 
 # What the next page says once of a saved answer.
 SAID = {
@@ -29,13 +37,38 @@ SAID = {
 _BESIDE = ("party", "mode")
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Where somebody who has just signed in goes, and what that page says once (a key of ``site.layout.SAID``)."""
+
+    path: str
+    said: str = SIGNED_IN
+
+
 def path_of(slug: EventSlug, reply: Reply, typed: Mapping[str, str]) -> str:
     """The event's page with the answer that was wanted."""
     wanted = {"reply": reply.value, **{name: typed[name] for name in _BESIDE if typed.get(name)}}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
 
 
-async def finish_answer(db: Database, caller: Caller, path: str) -> Finished:
+def note_click(connection: HTTPConnection, response: Response, path: str) -> None:
+    """Somebody who is not signed in pressed a button: remember it, in this browser alone, until they are."""
+    set_cookie(connection, response, _CLICK, path)
+
+
+def forget_click(connection: HTTPConnection, response: Response) -> None:
+    forget_cookie(connection, response, _CLICK)
+
+
+async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> Finished:
+    """Do what was clicked before signing in; where to go then. An address alone does nothing: the click was noted here."""
+    noted = read_cookie(connection, _CLICK)
+    if not noted or noted != next_path:
+        return Finished(next_path)
+    return await _finish_answer(db, caller, next_path)
+
+
+async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
     """Give the answer that a path stands for; where to go then, and what to say there.
 
     Where the host asks for more, that is the form; where the answer is not possible (any more), the event's page, which

@@ -26,6 +26,7 @@ from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 DEFAULT_LIMIT = 200
@@ -217,7 +218,7 @@ async def read_again(request: Request) -> Response:
 async def show_feed(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        token = await feed.token_of(reader, request.app.state.code_key, caller.user_id)
+        token = await feed.token_of(reader, services(request).code_key, caller.user_id)
     return json_response(_feed(request, token))
 
 
@@ -225,7 +226,7 @@ async def renew_feed(request: Request) -> Response:
     """A new address; the one before, if there was one, opens nothing any more."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        token = await feed.renew_feed(tx, request.app.state.code_key, caller.user_id)
+        token = await feed.renew_feed(tx, services(request).code_key, caller.user_id)
     return json_response(_feed(request, token), 201)
 
 
@@ -237,7 +238,7 @@ async def close_feed(request: Request) -> Response:
 
 
 def _feed(request: Request, token: str | None) -> FeedShown:
-    return FeedShown(f"{request.app.state.settings.public_url}/calendar/{quote(token)}.ics" if token else None)
+    return FeedShown(f"{services(request).settings.public_url}/calendar/{quote(token)}.ics" if token else None)
 
 
 def _id(request: Request) -> CalendarId:

@@ -26,6 +26,7 @@ from openmeet.web.calendar.view import View, day_named, shown, window_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 SETTINGS = "/settings/calendars"
@@ -156,9 +157,9 @@ async def change_feed(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         match act:
             case "open":
-                await feed.open_feed(tx, request.app.state.code_key, caller.user_id)
+                await feed.open_feed(tx, services(request).code_key, caller.user_id)
             case "renew":
-                await feed.renew_feed(tx, request.app.state.code_key, caller.user_id)
+                await feed.renew_feed(tx, services(request).code_key, caller.user_id)
             case "close":
                 await feed.close_feed(tx, caller.user_id)
             case _:
@@ -167,7 +168,7 @@ async def change_feed(request: Request) -> Response:
 
 
 async def serve_feed(request: Request) -> Response:
-    settings = request.app.state.settings
+    settings = services(request).settings
     async with database_of(request).reader() as reader:
         user_id = await feed.owner_of(reader, request.path_params["token"])
         user = None if user_id is None else await by_id(reader, user_id)
@@ -198,7 +199,7 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
 
 def outgoing_of(request: Request) -> Outgoing:
     """What fetches calendars; Unavailable on a site that was started without."""
-    found: Outgoing | None = request.app.state.outgoing
+    found = services(request).outgoing
     if found is None:
         raise Unavailable("This site reads no other calendars at the moment.")
     return found
@@ -208,7 +209,7 @@ async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
     """The zone that the person chose, else that of the event they made or answered last, else the site's."""
     user = await by_id(reader, user_id)
     chosen = user.time_zone if user is not None else ""
-    zone = chosen or await queries.zone_of_newest(reader, user_id) or str(request.app.state.settings.time_zone)
+    zone = chosen or await queries.zone_of_newest(reader, user_id) or str(services(request).settings.time_zone)
     return zone if is_zone(zone) else "UTC"
 
 
@@ -221,17 +222,17 @@ async def _settings(
 ) -> Response:
     async with database_of(request).reader() as reader:
         calendars = await queries.of_person(reader, caller.user_id)
-        token = await feed.token_of(reader, request.app.state.code_key, caller.user_id)
+        token = await feed.token_of(reader, services(request).code_key, caller.user_id)
         now = reader.now
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     context = {
         "typed": typed,
         "calendars": [_shown(one, now) for one in calendars],
         "most": MOST_CALENDARS,
         "has_feed": token is not None,
         "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
-        "can_read": request.app.state.outgoing is not None,
-        "with_publishing": request.app.state.asks_to_publish,
+        "can_read": services(request).outgoing is not None,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "calendar/settings.html", context, status=status, headers=headers)
 

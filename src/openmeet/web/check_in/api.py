@@ -20,6 +20,7 @@ from openmeet.web.api.operations import Operation
 from openmeet.web.check_in import tickets
 from openmeet.web.events.shapes import AnswerStatusName
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _PATH = "/api/events/{slug}/check-ins"
@@ -67,7 +68,7 @@ async def check_in(request: Request) -> Response:
         if wanted.attendance_id is not None:
             who = AttendanceId(wanted.attendance_id)
         else:
-            who = await actions.of_code(tx, request.app.state.code_key, event, wanted.ticket_code or "")
+            who = await actions.of_code(tx, services(request).code_key, event, wanted.ticket_code or "")
         before = await queries.there_since(tx, who)
         saved = await host_decisions.check_in(tx, caller, event.slug, who)
         shown = await _shown(tx, saved, is_repeated=before is not None)
@@ -86,8 +87,8 @@ async def show_ticket(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine = await actions.own(reader, caller, _slug(request))
-    code = codes.code_of(request.app.state.code_key, mine.id)
-    address = tickets.address_of(request.app.state.settings.public_url, event.slug, code)
+    code = codes.code_of(services(request).code_key, mine.id)
+    address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     return json_response(TicketShown(code, address, mine.party))
 
 

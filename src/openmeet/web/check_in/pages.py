@@ -7,7 +7,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
-from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import door, host_decisions, lists
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
@@ -24,6 +23,7 @@ from openmeet.web.check_in import tickets
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Who may come through the door, in this order of likelihood.
@@ -53,7 +53,7 @@ async def check_in(request: Request) -> Response:
     """By a ticket's code, or by the row of the list."""
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
-    key: SigningKey = request.app.state.code_key
+    key = services(request).code_key
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.hosted(tx, caller, slug)
@@ -94,12 +94,12 @@ def ticket_page(
     request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
 ) -> Response:
     """One ticket, for whoever holds it. ``private``: what they may know of place, link and door."""
-    code = codes.code_of(request.app.state.code_key, attendance_id)
+    code = codes.code_of(services(request).code_key, attendance_id)
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
         when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
-    address = tickets.address_of(request.app.state.settings.public_url, event.slug, code)
+    address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     context = {
         "event": event,
         "code": code,
@@ -116,7 +116,7 @@ def ticket_page(
 async def _door(request: Request, typed: Typed, *, code: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
     q = (typed.value("q") or request.query_params.get("q", "")).strip()
-    key: SigningKey = request.app.state.code_key
+    key = services(request).code_key
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller, _slug(request))
         counts, now = await queries.counts(reader, event.id), reader.now

@@ -12,6 +12,7 @@ from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.outbox import left_alone
 from openmeet.outbox.left_alone import AddressHash
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The address is the secret: no cache keeps the page, no search engine its address.
@@ -48,7 +49,7 @@ async def write_again(request: Request) -> Response:
 
 
 def _address(request: Request) -> AddressHash:
-    found = left_alone.address_in(request.app.state.code_key, request.path_params["token"])
+    found = left_alone.address_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound("It was cut off on its way. Open it from the mail once more.", name=INVALID_LINK)
     return found

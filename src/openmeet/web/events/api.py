@@ -48,6 +48,7 @@ from openmeet.web.events.shapes import (
 )
 from openmeet.web.events.words import must_be_here
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 30
@@ -207,7 +208,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    surroundings = await links.around(reader, events, viewer, request.app.state.settings.public_url)
+    surroundings = await links.around(reader, events, viewer, services(request).settings.public_url)
     joinings = await joining_queries.of_events(reader, events)
     beside = await co_host_queries.beside_authors(reader, ids)
     others = [user_id for several in beside.values() for user_id in several]
@@ -225,7 +226,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
         found.append(
             EventDetail(
-                **event_fields(event, private, request.app.state.settings.public_url),
+                **event_fields(event, private, services(request).settings.public_url),
                 **surroundings.fields(event),
                 host_name=names[event.author_id],
                 co_hosts=[HostShown(user_id, names[user_id]) for user_id in beside.get(event.id, ())],

@@ -20,6 +20,7 @@ from openmeet.domain.series.sequences import sequences
 from openmeet.web.events import feeds
 from openmeet.web.events.words import must_be_here
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
@@ -47,7 +48,7 @@ async def serve(request: Request) -> Response:
         seen = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
         numbers = await sequences(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, mine.answered_at if mine else None)
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     entry = written(
         event,
         host=urlsplit(public_url).hostname or "localhost",

@@ -16,6 +16,7 @@ from openmeet.outbox import publications
 from openmeet.web.events import badges
 from openmeet.web.events.listing import Day, Further, days
 from openmeet.web.events.publication_view import event_words
+from openmeet.web.site.services import services
 
 
 async def day_cards(
@@ -39,6 +40,6 @@ async def day_cards(
         sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
     hosted = await seeing.run_among(reader, events, caller.user_id) if with_sync and caller else set()
     shown = await badges.in_a_list(
-        reader, events, request.app.state.settings.public_url, caller.user_id if caller else None
+        reader, events, services(request).settings.public_url, caller.user_id if caller else None
     )
     return days(events, counts, mine, sync, further, hosted, shown)

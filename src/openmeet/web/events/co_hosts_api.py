@@ -20,6 +20,7 @@ from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.events.co_hosts_view import asked_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
@@ -86,7 +87,7 @@ async def list_co_hosts(request: Request) -> Response:
 async def list_asked(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        found, cursor = await asked_of(reader, caller.user_id, request.app.state.code_key, page)
+        found, cursor = await asked_of(reader, caller.user_id, services(request).code_key, page)
     shown = [AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
     return json_response(AskedList(shown, cursor))
 
@@ -161,7 +162,7 @@ async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
 
 
 def _invitation(request: Request) -> CoHostId:
-    found = permissions.invitation_in(request.app.state.code_key, request.path_params["token"])
+    found = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound("This invitation does not work any more.")
     return found

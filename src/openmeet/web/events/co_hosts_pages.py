@@ -18,6 +18,7 @@ from openmeet.web.events.co_hosts_view import HostLine, lines_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The address is the secret: no cache keeps the page, no search engine its address.
@@ -145,12 +146,12 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
-        lines: list[HostLine] = lines_of(found, names, reader.now, request.app.state.code_key, offered)
+        lines: list[HostLine] = lines_of(found, names, reader.now, services(request).code_key, offered)
     context = {
         "event": event,
         "author": names[event.author_id],
         "lines": lines,
-        "public_url": request.app.state.settings.public_url,
+        "public_url": services(request).settings.public_url,
         "typed": typed,
         "may_choose": permissions.may(standing, Act.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
@@ -163,7 +164,7 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
-    invitation_id = permissions.invitation_in(request.app.state.code_key, request.path_params["token"])
+    invitation_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     one = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(one.event_id)) if one else None
     if one is None or event is None or event.is_gone or not one.is_open(reader.now):

@@ -20,13 +20,14 @@ from openmeet.web.events.detail import to_host
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.events.shapes import API_FIELDS, EventDetail, EventWanted
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, EventWanted)
-    details = checked(wanted, request.app.state.clock.now())
+    details = checked(wanted, services(request).clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, wanted.group, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)

@@ -23,6 +23,7 @@ from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = (
@@ -127,7 +128,7 @@ def _publish_at(request: Request, typed: Mapping[str, str], details: Details) ->
     except InvalidInput as wrong:
         raise InvalidForm({"publish_at": wrong.why}) from None
     at = wall_time.instant_of(local, details.time_zone)
-    if at <= request.app.state.clock.now():
+    if at <= services(request).clock.now():
         raise InvalidForm({"publish_at": "This moment is over. Publish it now, or choose a later one."})
     if at >= details.starts_at:
         raise InvalidForm({"publish_at": "It would start before anybody sees it. Choose an earlier moment."})

@@ -16,7 +16,7 @@ from openmeet.domain.events import actions, drafts, kept_forms, pictures, querie
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
-from openmeet.domain.events.publishing import PublishFirst, is_held_at_first
+from openmeet.domain.events.publishing import is_held_at_first
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
@@ -25,7 +25,6 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.zones import ZONES
-from openmeet.settings import Settings
 from openmeet.web.events import flash, new_picture
 from openmeet.web.events.forms import fold_words
 from openmeet.web.events.labels import LABELS
@@ -34,6 +33,7 @@ from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
@@ -67,7 +67,7 @@ def routes() -> list[Route]:
 async def show_new(request: Request) -> Response:
     caller = caller_or_none(request)
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
-    zone = request.app.state.settings.time_zone
+    zone = services(request).settings.time_zone
     country = ""
     kept = None
     group = request.query_params.get("group", "")
@@ -169,13 +169,13 @@ def must_mean_the_past(
     """Asks the first time that a form chooses a start that is over."""
     submission = submission_of(typed)
     start = f"{submission.starts} {submission.time_zone}"
-    if typed.get(PAST) != start and rules.starts_in_the_past(details, before, request.app.state.clock.now()):
+    if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
         raise Asks("starts", "This start is over. Save again if that is right.", name=PAST, key=start)
 
 
 async def publish_first(request: Request, event: Event) -> bool:
     """Pay the promise of a held event in this request; True when its author's PDS has it."""
-    publish: PublishFirst | None = request.app.state.publish_first
+    publish = services(request).publish_first
     return publish is not None and await publish(database_of(request), event.id)
 
 
@@ -238,7 +238,7 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
     response = go("/sign-up?next=/events/new", said="draft_kept")
-    settings: Settings = request.app.state.settings
+    settings = services(request).settings
     response.set_cookie(
         _DRAFT_COOKIE,
         token,
@@ -291,7 +291,7 @@ def form_page(
     """
     is_new = event is None or event.is_draft
     repeating = repeating_of(request) if is_new or series_path else None
-    asked = repeating.asked(typed.values, request.app.state.clock.now()) if repeating else None
+    asked = repeating.asked(typed.values, services(request).clock.now()) if repeating else None
     context = {
         "typed": typed,
         "event": event,
@@ -315,7 +315,7 @@ def form_page(
         "takes_picture": event is None
         and not series_path
         and caller_or_none(request) is not None
-        and request.app.state.pictures is not None,
+        and services(request).pictures is not None,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
         "has_picture": event is not None and event.picture is not None,
     }

@@ -55,6 +55,7 @@ from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
@@ -194,7 +195,7 @@ async def show_mine(request: Request) -> Response:
         which = Mine(asked) if asked in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(reader, request, caller, found[:PAGE_SIZE], with_sync=True)
-        asked_to_host, _ = await co_hosts_view.asked_of(reader, caller.user_id, request.app.state.code_key)
+        asked_to_host, _ = await co_hosts_view.asked_of(reader, caller.user_id, services(request).code_key)
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
     more = ""
@@ -275,7 +276,7 @@ async def _event_context(
         is_full=await waitlist.would_wait(reader, event, joining),
         undo=undo if (undo := request.query_params.get("undo", "")) in set(Reply) else "",
     )
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     # The viewer's own row is the one answer that is known already.
     nobody_else = not await attendance.is_answered(reader, event.id, but=mine.id if mine else None)
     context |= {
@@ -286,7 +287,7 @@ async def _event_context(
         "public_url": public_url,
         "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),
     }
-    from_record = await picture_of(reader, event) if request.app.state.record_pictures is not None else None
+    from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
         context["picture"] = record_picture(f"/events/{event.slug}", from_record)
     sync = await _sync_context(reader, event, caller, mine)
@@ -301,7 +302,7 @@ async def _event_context(
             "series": series,
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
-            "asks_to_publish": request.app.state.asks_to_publish,
+            "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],

@@ -32,6 +32,7 @@ from openmeet.web.groups.schemas import (
     membership_shown,
 )
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 30
@@ -183,7 +184,7 @@ async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
 
 
 async def _list(reader: Reader, request: Request, found: list[Listed], limit: int) -> GroupList:
-    url = request.app.state.settings.public_url
+    url = services(request).settings.public_url
     page = found[:limit]
     sources = await sources_of(reader, [(not one.group.is_read_only, one.group.network.record_uri) for one in page])
     shown = [
@@ -196,7 +197,7 @@ async def _shown(reader: Reader, request: Request, group: Group, role: Role | No
     counts = await queries.counts(reader, group.id)
     members = sum(counts.get(one, 0) for one in INSIDE)
     (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
-    return group_shown(group, role, members, request.app.state.settings.public_url, source)
+    return group_shown(group, role, members, services(request).settings.public_url, source)
 
 
 async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupShown:

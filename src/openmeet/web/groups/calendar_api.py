@@ -11,6 +11,7 @@ from openmeet.web.api.operations import Operation
 from openmeet.web.groups.access import slug_of
 from openmeet.web.groups.group_calendar_pages import shown, url_for
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -34,7 +35,7 @@ async def renew(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         group, mine = await actions.lock_visible(tx, caller, slug_of(request))
-        token = await calendar_feeds.renew(tx, request.app.state.code_key, group, mine)
+        token = await calendar_feeds.renew(tx, services(request).code_key, group, mine)
     return json_response(GroupFeedShown(shown(request, token)), 201)
 
 

@@ -18,6 +18,7 @@ from openmeet.web.groups.calendar_pages import calendar_file
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -38,7 +39,7 @@ async def change(request: Request) -> Response:
         group, mine = await actions.lock_visible(tx, caller, slug_of(request))
         match act:
             case "open" | "renew":
-                await calendar_feeds.renew(tx, request.app.state.code_key, group, mine)
+                await calendar_feeds.renew(tx, services(request).code_key, group, mine)
             case "close":
                 await calendar_feeds.close(tx, group.id, caller.user_id)
             case _:
@@ -48,7 +49,7 @@ async def change(request: Request) -> Response:
 
 
 async def serve(request: Request) -> Response:
-    settings = request.app.state.settings
+    settings = services(request).settings
     async with database_of(request).reader() as reader:
         found = await calendar_feeds.reader_of(reader, request.path_params["token"])
         if found is None:
@@ -68,11 +69,11 @@ async def serve(request: Request) -> Response:
 
 async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:
     """The address that works for a member; None where they have none, empty where it cannot be shown any more."""
-    token = await calendar_feeds.token_of(reader, request.app.state.code_key, group.id, member)
+    token = await calendar_feeds.token_of(reader, services(request).code_key, group.id, member)
     return None if token is None else shown(request, token)
 
 
 def shown(request: Request, token: str) -> str:
     """The whole address of a token, empty of none."""
-    public_url: str = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""

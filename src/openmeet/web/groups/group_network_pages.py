@@ -18,6 +18,7 @@ from openmeet.web.groups.atproto_pages import on_the_network
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {"handle": "Handle"}
@@ -81,7 +82,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
             return moved
         context = context_of(seen, f"{seen.path}/network")
         context |= {"typed": typed, "net": await on_the_network(reader, seen), "is_owner": seen.role is Role.OWNER}
-    context["can_have_repository"] = request.app.state.asks_to_publish
+    context["can_have_repository"] = services(request).asks_to_publish
     return page(request, "groups/group_network.html", context, status=status)
 
 

@@ -12,6 +12,7 @@ from openmeet.web.groups.access import path_of, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -38,7 +39,7 @@ async def announce(request: Request) -> Response:
             typed = {**typed, "submission": ""}
         async with database_of(request).reader() as reader:
             context = await view.view_of(
-                reader, await see(reader, request), typed_again(typed, problem), request.app.state.settings.public_url
+                reader, await see(reader, request), typed_again(typed, problem), services(request).settings.public_url
             )
         return page(request, "groups/group.html", context, status=kind_of(wrong).http_status)
     return go(path_of(group) + "#announcements", said="announced")

@@ -17,6 +17,7 @@ from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipShown, membership_shown
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 MAX_ADDRESSES = 200
@@ -157,11 +158,11 @@ async def decline(request: Request) -> Response:
 
 def invitation_of(request: Request) -> InvitationId:
     """The invitation that the token in the path opens. Raises NotFound."""
-    return administration.named_by(request.app.state.code_key, request.path_params["token"])
+    return administration.named_by(services(request).code_key, request.path_params["token"])
 
 
 def _shown(request: Request, one: Invitation) -> InvitationShown:
-    token = None if one.email else rules.token_of(request.app.state.code_key, one.id)
+    token = None if one.email else rules.token_of(services(request).code_key, one.id)
     return InvitationShown(
         one.id, token, one.email, one.uses, one.uses_left, one.invited_by, iso(one.created_at), iso(one.expires_at)
     )

@@ -21,6 +21,7 @@ from openmeet.web.groups.view import VISIBILITY_WORDS, day_words, initial_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The address is the secret: no cache keeps the page, no search engine its address.
@@ -156,7 +157,7 @@ async def _page(request: Request, typed: Typed, *, preview: Mails | None = None,
             return moved
         found = await invitation_queries.open_invitations(reader, seen.group.id)
         names = await shown_names(reader, [one.invited_by for one in found])
-    key, public_url = request.app.state.code_key, request.app.state.settings.public_url
+    key, public_url = services(request).code_key, services(request).settings.public_url
     links = [
         {
             "id": one.id,

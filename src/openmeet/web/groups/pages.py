@@ -25,6 +25,7 @@ from openmeet.web.groups.group_calendar_pages import url_for
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
@@ -73,7 +74,7 @@ async def show_groups(request: Request) -> Response:
             )
             followed = []
         nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*found, *followed)], viewer)
-        shown = await view.badges_of(reader, [*found, *followed], request.app.state.settings.public_url)
+        shown = await view.badges_of(reader, [*found, *followed], services(request).settings.public_url)
     more = ""
     if not is_mine and len(found) > PAGE_SIZE:
         asked = {name: text for name, text in (("q", words), ("source", source or "")) if text}
@@ -104,7 +105,7 @@ async def show_group(request: Request) -> Response:
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
-        context = await view.view_of(reader, seen, EMPTY, request.app.state.settings.public_url)
+        context = await view.view_of(reader, seen, EMPTY, services(request).settings.public_url)
     return page(request, "groups/group.html", context)
 
 
@@ -137,7 +138,7 @@ async def show_events(request: Request) -> Response:
                 reader,
                 seen,
                 found[:PAGE_SIZE],
-                request.app.state.settings.public_url,
+                services(request).settings.public_url,
                 once_per_series=not is_past,
             )
             if len(found) > PAGE_SIZE:
@@ -169,7 +170,7 @@ async def serve_calendar(request: Request) -> Response:
         file, changed = await calendar_file(
             reader,
             seen.group,
-            request.app.state.settings.public_url,
+            services(request).settings.public_url,
             member=seen.member,
             runs=seen.may(Action.EDIT_ANY_EVENT),
         )
@@ -201,7 +202,7 @@ async def _news(request: Request, kind: str) -> Response:
             return moved
         found = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
         changed = feeds.changed_at(found, reader.now, group.updated_at)
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     feed = group_feed.feed_of(group, public_url, kind)
     return feeds.served_as(request, kind, feed, found, public_url, changed)
 
@@ -222,7 +223,7 @@ async def join(request: Request) -> Response:
 
 async def _again(request: Request, typed: Typed) -> Response:
     async with database_of(request).reader() as reader:
-        context = await view.view_of(reader, await see(reader, request), typed, request.app.state.settings.public_url)
+        context = await view.view_of(reader, await see(reader, request), typed, services(request).settings.public_url)
     return page(request, "groups/group.html", context, status=400)
 
 

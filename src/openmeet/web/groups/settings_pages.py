@@ -25,6 +25,7 @@ from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of,
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
@@ -70,7 +71,7 @@ async def show_new(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller.user_id)
-    zone = (user and user.time_zone) or request.app.state.settings.time_zone
+    zone = (user and user.time_zone) or services(request).settings.time_zone
     values = values_of(GroupSubmission(time_zone=zone)) | {"submission": secrets.token_urlsafe(16)}
     return _form(request, Typed(values), None)
 
@@ -229,7 +230,7 @@ def _form(request: Request, typed: Typed, seen: Seen | None, *, status: int = 20
         "may_announce": seen is None or seen.group.owner_id == caller_of(request).user_id,
         "can_delete": seen is not None and seen.may(Action.DELETE),
         "is_public": seen is not None and seen.group.details.visibility is GroupVisibility.PUBLIC,
-        "public_url": request.app.state.settings.public_url,
+        "public_url": services(request).settings.public_url,
         "group": None,
         "tabs": [],
         "tab": "",

@@ -1,7 +1,6 @@
 """Writing to those who answered: the form, how many it would reach, what was sent."""
 
 import secrets
-from typing import Protocol
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -9,28 +8,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
 from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.model import Addressees, Message, MessageId, MessageState
 from openmeet.domain.host_messages.rules import check
-from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
-
-
-class ShowMail(Protocol):
-    """The mail as it will look; the room of mails knows (``letters.previewing``)."""
-
-    async def __call__(
-        self, reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
-    ) -> object: ...
-
 
 LABELS = {"addressees": "To whom?", "text": "Message", "send_at": "Send at"}
 WORDS = {
@@ -105,13 +95,12 @@ async def _preview(request: Request, typed: dict[str, str], chosen: list[str], s
         event = await actions.hosted(reader, caller, _slug(request))
         text, whom = check(typed.get("text", ""), chosen, send_at, reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
-        show: ShowMail = request.app.state.message_mail
-        mail = await show(
+        mail = await message_mail(
             reader,
             event,
             caller.user_id,
             text,
-            public_url=request.app.state.settings.public_url,
+            public_url=services(request).settings.public_url,
             is_going=bool({Addressees.GOING, Addressees.ATTENDED} & set(whom)),
         )
     preview = {

@@ -20,6 +20,7 @@ from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.imports.intake import arrive, reading_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # A calendar file as it is.
@@ -193,7 +194,7 @@ async def confirm(request: Request) -> Response:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, wanted.time_zone)
         chosen = None if wanted.events is None else frozenset(wanted.events)
-        host = request.app.state.settings.public_host
+        host = services(request).settings.public_host
         workers, taken = workers_of(request, caller.user_id), frozenset(wanted.updates)
         await events.bring_in(database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken)
     else:
@@ -258,7 +259,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Rea
     if arrived.what is What.EVENTS:
         whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
         async with database_of(request).reader() as reader:
-            host = request.app.state.settings.public_host
+            host = services(request).settings.public_host
             known = await events.standings(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)

@@ -15,6 +15,7 @@ from openmeet.domain.imports.model import Import, ImportId, Medium, Reading, Wha
 from openmeet.domain.imports.people import Target
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.pages import outgoing_of, zone_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 _BEGINNING = b"BEGIN:VCALENDAR"
@@ -48,7 +49,7 @@ async def arrive(
 
 async def reading_of(request: Request, reader: Reader, caller: Caller) -> Reading:
     """How files of the caller are read."""
-    hosts = tuple(host.lower() for host in request.app.state.settings.call_hosts)
+    hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
     return Reading(await zone_of(request, reader, caller.user_id), hosts)
 
 

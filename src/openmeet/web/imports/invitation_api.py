@@ -11,6 +11,7 @@ from groundwork.http.json_bodies import json_response
 from openmeet.domain.imports import people
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -32,12 +33,12 @@ class ArrivalAccepted(msgspec.Struct, rename="camel"):
 
 async def show(request: Request) -> Response:
     """Changes nothing: mail servers open links before people do."""
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
         person, event, group = await people.shown(reader, person_id)
     path = f"events/{quote(event.slug)}" if event else f"groups/{quote(group.slug)}" if group else ""
     title = event.title if event else group.details.name if group else ""
-    url = f"{request.app.state.settings.public_url}/{path}"
+    url = f"{services(request).settings.public_url}/{path}"
     shown = msgspec.convert(
         {"what": person.what, "title": title, "url": url, "message": person.message, "state": person.stage},
         ArrivalShown,
@@ -47,14 +48,14 @@ async def show(request: Request) -> Response:
 
 async def accept(request: Request) -> Response:
     caller = caller_of(request)
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
         path = await people.accept(tx, caller, person_id)
-    return json_response(ArrivalAccepted(f"{request.app.state.settings.public_url}{path}"))
+    return json_response(ArrivalAccepted(f"{services(request).settings.public_url}{path}"))
 
 
 async def decline(request: Request) -> Response:
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
         await people.decline(tx, person_id)
     return Response(status_code=204)

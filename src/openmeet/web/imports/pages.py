@@ -31,6 +31,7 @@ from openmeet.web.imports.uploads import read_upload
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # People of a list that are shown before it is imported; the counts are of all.
@@ -118,7 +119,7 @@ async def bring(request: Request) -> Response:
         return go(f"{here}#zone")
     if arrived.what is What.EVENTS:
         chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
-        host = request.app.state.settings.public_host
+        host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
         uids, taken = await _uids(workers, arrived, reading, chosen, updated)
@@ -187,7 +188,7 @@ async def show_instead(request: Request) -> Response:
 
 async def decline_by_mail(request: Request) -> Response:
     """The one click: what is in the body does not matter, the answer is no redirect."""
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
         await people.decline(tx, person_id)
     return Response("You hear nothing more of this.\n", media_type="text/plain")
@@ -196,7 +197,7 @@ async def decline_by_mail(request: Request) -> Response:
 async def answer(request: Request) -> Response:
     """Yes needs a person who is signed in; no does not."""
     typed = await read_form(request)
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     if typed.get("act") == "no":
         async with database_of(request).transaction() as tx:
             await people.decline(tx, person_id)
@@ -243,7 +244,7 @@ async def _show_events(
         context["updated"] = [one for one in named if one[0] in updated]
     else:
         whole = await events.understood(workers_of(request, caller.user_id), arrived, reading)
-        host = request.app.state.settings.public_host
+        host = services(request).settings.public_host
         async with database_of(request).reader() as reader:
             known = await events.standings(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
@@ -305,7 +306,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
 
 
 async def _list(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
-    settings = request.app.state.settings
+    settings = services(request).settings
     async with database_of(request).transaction() as tx:
         target = await people.target_of(tx, caller, _what(request), request.path_params["slug"])
         counts = await queries.stages(tx, target.what, target.id)
@@ -329,7 +330,7 @@ async def _list(request: Request, caller: Caller, typed: Typed, *, status: int =
 
 
 async def _invitation(request: Request) -> Response:
-    person_id = people.person_in(request.app.state.code_key, request.path_params["token"])
+    person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
         person, event, group = await people.shown(reader, person_id)
     context = {
@@ -359,7 +360,7 @@ def _start(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    context = {"target": target, "typed": typed, "can_fetch": request.app.state.outgoing is not None}
+    context = {"target": target, "typed": typed, "can_fetch": services(request).outgoing is not None}
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 

@@ -4,11 +4,12 @@ from starlette.requests import HTTPConnection
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.errors import Unavailable
+from openmeet.web.site.services import services
 
 
 def store_of(connection: HTTPConnection) -> BlobStore:
     """Where this site keeps pictures; Unavailable where it keeps none."""
-    found: BlobStore | None = connection.app.state.pictures
+    found = services(connection).pictures
     if found is None:
         raise Unavailable("This site keeps no pictures at the moment.")
     return found

@@ -9,12 +9,13 @@ from openmeet.domain.moderation import moderators, rules
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 
 
 async def moderator_of(reader: Reader, request: Request) -> Caller:
     """The caller, who moderates. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
-    await moderators.must_moderate(reader, caller, request.app.state.settings.moderators)
+    await moderators.must_moderate(reader, caller, services(request).settings.moderators)
     return caller
 
 

@@ -12,6 +12,7 @@ from openmeet.i18n.zones import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/notifications"
@@ -137,6 +138,6 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "by_mail_alone": BY_MAIL_ALONE,
         "zones": ZONES,
         "email": user.email if user else None,
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "notifications/settings.html", context, status=status)

@@ -27,6 +27,7 @@ from openmeet.web.series.gathered_series import candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 COMING: Final = 50
@@ -61,7 +62,7 @@ async def show(request: Request) -> Response:
         counts = await counts_shown(reader, [event.id for event in (*coming, *past)])
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
-        shown = await badges.in_a_list(reader, [*coming, *past], request.app.state.settings.public_url, viewer)
+        shown = await badges.in_a_list(reader, [*coming, *past], services(request).settings.public_url, viewer)
     context = {
         "name": name,
         "address": _path(person.id),
@@ -103,7 +104,7 @@ async def show_followed(request: Request) -> Response:
 
 
 async def serve_calendar(request: Request) -> Response:
-    public_url: str = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await actions.seen(reader, _id(request))
         since = Instant(reader.now - _KEPT)
@@ -130,7 +131,7 @@ async def serve_json(request: Request) -> Response:
 
 async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """What somebody hosts for everybody, answered as to a stranger."""
-    public_url: str = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await actions.seen(reader, _id(request))
         found = await queries.coming(reader, person.id, _NEWEST)

@@ -21,6 +21,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/safety"
@@ -92,7 +93,7 @@ async def show(request: Request) -> Response:
             for one in said
         ],
         "now": now,
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "safety/safety.html", context)
 

@@ -15,6 +15,7 @@ from openmeet.domain.series.sequences import sequences
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
 from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 MOST = 100
@@ -58,7 +59,7 @@ async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, I
             else front_page.coming(reader, None, shown_of(request), None, MOST)
         )
         changed = feeds.changed_at(found, reader.now)
-    public_url: str = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     asked = searches.asked_again(typed)
     query = f"?{asked}" if asked else ""
     address = f"{public_url}/events.{kind}{query}"

@@ -3,9 +3,9 @@
 from starlette.requests import HTTPConnection
 
 from openmeet.domain.events.trust import Shown, shown_in
-from openmeet.settings import Settings
+from openmeet.web.site.services import services
 
 
 def shown_of(connection: HTTPConnection) -> Shown:
-    settings: Settings = connection.app.state.settings
+    settings = services(connection).settings
     return shown_in(settings.network_shown, settings.network_near)

@@ -19,6 +19,7 @@ from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.i18n import formatting
 from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 MOST_EVENTS = 20_000
@@ -48,7 +49,7 @@ def routes() -> list[Route]:
 
 
 async def sitemap(request: Request) -> Response:
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         found = await _addresses(reader, shown_of(request))
     return Response(_written(public_url, found), media_type="application/xml", headers=_HEADERS)
@@ -56,7 +57,7 @@ async def sitemap(request: Request) -> Response:
 
 async def robots(request: Request) -> Response:
     """Everybody may read what everybody may read; what a session or a secret address opens is nothing to look for."""
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     closed = "".join(f"Disallow: /{path}/\n" for path in ("api", "settings", "my", "mail", "answers", "calendar"))
     text = f"User-agent: *\n{closed}\nSitemap: {public_url}/sitemap.xml\n"
     return Response(text, media_type="text/plain", headers=_HEADERS)

@@ -46,6 +46,7 @@ from openmeet.web.series.schemas import (
     TimingWanted,
 )
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of_anybody
 
 DEFAULT_DATES: Final = 30
@@ -88,14 +89,14 @@ async def preview(request: Request) -> Response:
     body = await read_json(request, TimingWanted)
     _, timing = parse.whole_of(parse.untitled(body))
     # Anybody may ask, and a rule with many times a day takes a third of a second.
-    explained = partial(meaning_of, timing, request.app.state.clock.now(), PREVIEWED)
+    explained = partial(meaning_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
     return json_response(present.preview_of(timing, meaning))
 
 
 async def list_own(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
-    url = request.app.state.settings.public_url
+    url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         found, cursor = page.cut(
             await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
@@ -108,14 +109,14 @@ async def read(request: Request) -> Response:
     viewer = _viewer(request)
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, slug_of(request), viewer)
-        shown = await present.shown(reader, series, viewer, request.app.state.settings.public_url)
+        shown = await present.shown(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))
 
 
 async def list_dates(request: Request) -> Response:
     viewer = _viewer(request)
     limit = limit_of(request, DEFAULT_DATES, MAX_DATES)
-    url = request.app.state.settings.public_url
+    url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, slug_of(request), viewer)
         start, known = _begin(request, series, reader.now)
@@ -139,7 +140,7 @@ async def open_date(request: Request) -> Response:
         if event.is_gone:
             raise NotFound("This date was removed.")
         line = await agenda.line_of(tx, event, viewer)
-        shown = present.date_shown(slug_of(request), line, tx.now, request.app.state.settings.public_url)
+        shown = present.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
     return json_response(shown)
 
 
@@ -182,7 +183,7 @@ async def answer_all(request: Request) -> Response:
 
 async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
     """The series as its host sees it, with its tag."""
-    shown = await present.shown(tx, series, caller_of(request).user_id, request.app.state.settings.public_url)
+    shown = await present.shown(tx, series, caller_of(request).user_id, services(request).settings.public_url)
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
 

@@ -17,6 +17,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import parse_local
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -48,7 +49,7 @@ Conflicts = Callable[[Reader, UserId, Sequence[Time]], Awaitable[Sequence[Sequen
 async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None) -> list[str]:
     """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited."""
     caller = caller_or_none(request)
-    meaning = recurrence_form.asked(typed, request.app.state.clock.now()).meaning
+    meaning = recurrence_form.asked(typed, services(request).clock.now()).meaning
     if caller is None or meaning is None:
         return []
     length = _length(typed) // timedelta(microseconds=1) or HOUR

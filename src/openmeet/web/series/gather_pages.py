@@ -22,6 +22,7 @@ from openmeet.web.series import conflicts, recurrence_form
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Own events that are offered, the next ones first.
@@ -109,7 +110,7 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
         "event": event,
         "action": f"/events/{quote(event.slug)}/repeat",
         "typed": Typed(values, typed.problems),
-        "repeats": recurrence_form.asked(values, request.app.state.clock.now()),
+        "repeats": recurrence_form.asked(values, services(request).clock.now()),
         "clashes": await conflicts.in_form(request, values),
         "labels": recurrence_form.LABELS,
         "when": _when(event),

@@ -39,6 +39,7 @@ from openmeet.web.series.schemas import (
     SeriesShown,
 )
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
@@ -62,7 +63,7 @@ async def edit(request: Request) -> Response:
         # Counted before it is done: afterwards nothing differs any more.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, tells=not body.is_silent)
-        shown = await present.shown(tx, after, after.owner_id, request.app.state.settings.public_url)
+        shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, done), headers=etag_of(after.revision))
 
 
@@ -215,7 +216,7 @@ def few(names: Sequence[str]) -> list[str]:
 
 async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
     series = await actions.reread(tx, series.id)
-    shown = await present.shown(tx, series, series.owner_id, request.app.state.settings.public_url)
+    shown = await present.shown(tx, series, series.owner_id, services(request).settings.public_url)
     return json_response(Changed(shown, count), headers=etag_of(series.revision))
 
 

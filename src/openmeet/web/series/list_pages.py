@@ -26,6 +26,7 @@ from openmeet.web.series import present
 from openmeet.web.series.schemas import SeriesList
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
@@ -73,7 +74,7 @@ async def search(request: Request) -> Response:
         cursor = cursors.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)
-        url = request.app.state.settings.public_url
+        url = services(request).settings.public_url
         shown = [
             await present.shown(reader, found[one], viewer, url)
             for one in ids

@@ -50,6 +50,7 @@ from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 SHOWN = 12
@@ -103,7 +104,7 @@ async def show_series(request: Request) -> Response:
         kept_back = await _kept_back(reader, series) if can_edit else None
         asks_to_publish = await _asks_to_publish(reader, request, series, viewer)
         labelled = await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else []
-        shown_badges = await badges.of_each_series(reader, [series], request.app.state.settings.public_url)
+        shown_badges = await badges.of_each_series(reader, [series], services(request).settings.public_url)
         now = reader.now
     soonest = view.next_of(coming)
     more = ""
@@ -117,7 +118,7 @@ async def show_series(request: Request) -> Response:
         limited_ids=limited_ids,
         limits_new=limits_new,
     ) | {
-        "public_url": request.app.state.settings.public_url,
+        "public_url": services(request).settings.public_url,
         "host": names[series.owner_id],
         "host_path": host_path,
         "group": group,
@@ -177,7 +178,7 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
     """Whether its host has not said yet whether other apps may show what is public of theirs."""
     if viewer != series.owner_id or series.visibility is not Visibility.PUBLIC or series.is_read_only:
         return False
-    is_on = series.status is not SeriesStatus.CANCELLED and request.app.state.asks_to_publish
+    is_on = series.status is not SeriesStatus.CANCELLED and services(request).asks_to_publish
     return is_on and (await consent(reader, series.owner_id)).answered_at is None
 
 
@@ -210,7 +211,7 @@ async def serve_calendar(request: Request) -> Response:
             if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
         ]
         numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
-        file = series_feed.calendar_of(parts, numbers, reader.now, request.app.state.settings.public_url)
+        file = series_feed.calendar_of(parts, numbers, reader.now, services(request).settings.public_url)
         # When a private date changed is nobody else's to know.
         told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
         changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))
@@ -237,7 +238,7 @@ async def _news(request: Request, kind: str) -> Response:
         found = [line.event for line in lines if line.event is not None][:FOLLOWED]
         since = max(one.updated_at for one in parts)
         changed = feeds.changed_at(found, reader.now, since)
-    public_url = request.app.state.settings.public_url
+    public_url = services(request).settings.public_url
     feed = series_feed.feed_of(series, public_url, kind, since)
     return feeds.served_as(request, kind, feed, found, public_url, changed)
 

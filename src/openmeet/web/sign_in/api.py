@@ -15,9 +15,9 @@ from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import leaving
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.sign_in import limits, sign_out
-from openmeet.web.sign_in.password import PasswordSignIn
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _REVOKE = Parameter(
@@ -82,7 +82,7 @@ async def open_session(request: Request) -> Response:
         await limits.spend_on(request, limits.CODE_TRIES)
         async with db.transaction() as tx:
             answered = await actions.answer_code(
-                tx, request.app.state.code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
+                tx, services(request).code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
             )
         if answered.is_used_up:
             raise TooMany(f"{actions.USED_UP} Try again tomorrow.", after_seconds=DAY / SECOND)
@@ -90,7 +90,7 @@ async def open_session(request: Request) -> Response:
             raise actions.wrong_code(answered)
         session = answered.session
     elif wanted.handle and wanted.password:
-        sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+        sign_in = services(request).password_sign_in
         if sign_in is None:
             raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
         await limits.spend_on_password(request, wanted.handle)

@@ -16,6 +16,7 @@ from openmeet.web.api.operations import FORM, Operation, Parameter
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret
 from openmeet.web.sign_in.atproto_pages import begin
 from openmeet.web.site.forms import local_path, must_be_ours, read_form
+from openmeet.web.site.services import services
 
 
 class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -40,7 +41,7 @@ async def send(request: Request) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared == FORM:
         # JSON cannot be sent by a form of another site; this can.
-        must_be_ours(request, str(request.app.state.settings.public_url))
+        must_be_ours(request, str(services(request).settings.public_url))
         typed = await read_form(request)
         return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
     wanted = await read_json(request, Departure)

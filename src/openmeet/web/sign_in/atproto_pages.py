@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, RemoteSlow, TooMany
+from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
@@ -25,21 +26,14 @@ from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.leaving import give_back
 from openmeet.network.repositories.naming import FIELD, read_name
 from openmeet.network.repositories.oauth_app import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, OAuthApp
+from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
 from openmeet.web.sign_in import limits
-from openmeet.web.sign_in.atproto import (
-    Finished,
-    NetworkSignIn,
-    browser_secret,
-    finish_click,
-    forget_click,
-    is_offered,
-    keep_browser_secret,
-    network_sign_in,
-)
+from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, network_of
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.forms import Typed, local_path, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Public, and the same for everybody; servers keep them about as long themselves.
@@ -114,12 +108,12 @@ async def depart(request: Request, wish: Wish) -> Response:
 async def begin(request: Request, wish: Wish) -> str:
     """The address to go to."""
     await limits.spend_on(request, limits.DEPARTURES)
-    return await authorize.begin(database_of(request), network_sign_in(request).network, wish)
+    return await authorize.begin(database_of(request), network_of(request), wish)
 
 
 async def come_back(request: Request) -> Response:
     """Finish what was begun: sign in, link an account, or note what is allowed now."""
-    offered = network_sign_in(request)
+    network = network_of(request)
     await limits.spend_on(request, limits.RETURNS)
     asked = request.query_params
     back = ComingBack(
@@ -130,10 +124,10 @@ async def come_back(request: Request) -> Response:
         browser_secret(request),
     )
     try:
-        proven = await authorize.finish(database_of(request), offered.network, back)
+        proven = await authorize.finish(database_of(request), network, back)
         if proven.user_id is not None:
-            return await _finish_for(request, offered, proven, caller_or_none(request))
-        return await _finish_sign_in(request, offered, proven)
+            return await _finish_for(request, network, proven, caller_or_none(request))
+        return await _finish_sign_in(request, network, proven)
     except NotLetIn as trouble:
         return _not_let_in(request, trouble)
     except (RemoteFailed, RemoteSlow) as away:
@@ -153,7 +147,7 @@ async def show_keys(request: Request) -> Response:
 
 def _confidential(request: Request) -> tuple[Network, OAuthApp]:
     """The client of this site, where it is one that servers ask about. Raises NotFound elsewhere."""
-    network = network_sign_in(request).network if is_offered(request) else None
+    network = network_of(request) if is_offered(request) else None
     if network is None or network.app is None or not network.app.is_confidential:
         raise NotFound("There is no such document.")
     return network, network.app
@@ -166,25 +160,25 @@ def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, 
         "next_path": next_path,
         "is_new": is_new,
         "with_network": is_offered(request),
-        "with_password": request.app.state.password_sign_in is not None,
+        "with_password": services(request).password_sign_in is not None,
         "is_again": bool(request.query_params.get("again")),
     }
     return page(request, "sign_in/start.html", context, status=status)
 
 
-async def _finish_sign_in(request: Request, offered: NetworkSignIn, proven: Proven) -> Response:
+async def _finish_sign_in(request: Request, network: Network, proven: Proven) -> Response:
     db = database_of(request)
     async with db.transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
-        whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, None)
+        whose = await sign_in_with_did(tx, proven.did, handle=proven.handle, pds_url=proven.pds_url)
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
         session = await actions.open_session(tx, whose.user_id, SessionKind.BROWSER)
         user = await by_id(tx, whose.user_id)
-    _give_back_later(offered, request, replaced)
+    _give_back_later(network, request, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
     finished = await finish_click(request, db, caller, proven.next_path)
-    return signed_in(request, session, Finished(whose.decide_at) if whose.decide_at else finished)
+    return signed_in(request, session, Finished(_claim_page(whose.claim)) if whose.claim else finished)
 
 
 def signed_in(request: Request, session: Session, finished: Finished) -> Response:
@@ -195,31 +189,38 @@ def signed_in(request: Request, session: Session, finished: Finished) -> Respons
     return response
 
 
-async def _finish_for(request: Request, offered: NetworkSignIn, proven: Proven, caller: Caller | None) -> Response:
+async def _finish_for(request: Request, network: Network, proven: Proven, caller: Caller | None) -> Response:
     """Somebody who was signed in when they left: they must be the same still."""
     if caller is None or caller.user_id != proven.user_id:
         raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         # Also what was allowed a moment ago wakes what waited for it.
-        whose = await offered.whose(tx, proven.did, proven.handle, proven.pds_url, caller.user_id)
+        whose = await sign_in_with_did(
+            tx, proven.did, handle=proven.handle, pds_url=proven.pds_url, caller=caller.user_id
+        )
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
-        if proven.purpose is Purpose.LINK and not whose.decide_at:
+        if proven.purpose is Purpose.LINK and not whose.claim:
             # From now on new records go there (whoever links an account of their own wants it used).
             await queries.make_default(tx, caller.user_id, proven.did)
-    _give_back_later(offered, request, replaced)
+    _give_back_later(network, request, replaced)
     said = "identity_linked" if proven.purpose is Purpose.LINK else "identity_permitted"
-    return go(whose.decide_at or proven.next_path, said="" if whose.decide_at else said)
+    return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, said=said)
 
 
-def _give_back_later(offered: NetworkSignIn, request: Request, replaced: SealedSession | None) -> None:
+def _claim_page(claim: str) -> str:
+    """Where somebody decides whether two accounts become one."""
+    return f"/settings/join/{claim}"
+
+
+def _give_back_later(network: Network, request: Request, replaced: SealedSession | None) -> None:
     """The session that this one replaces is ended at its server; nobody waits for that."""
     if replaced is None or replaced.needs_login:
         return
-    task = asyncio.create_task(give_back(database_of(request), offered.network, replaced))
-    offered.network.refreshing.add(task)
-    task.add_done_callback(offered.network.refreshing.discard)
+    task = asyncio.create_task(give_back(database_of(request), network, replaced))
+    network.refreshing.add(task)
+    task.add_done_callback(network.refreshing.discard)
 
 
 def _not_let_in(request: Request, trouble: NotLetIn, *, status: int = 400) -> Response:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from groundwork.http.application import client_address, has_personal_address
 from groundwork.rate_limit.contract import Limit, spend
+from openmeet.web.site.services import services
 
 # A household or a small office behind one address can sign up together; a script that mails strangers cannot.
 CODES = Limit("codes", 20, 600)
@@ -23,10 +24,10 @@ PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
 
 async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
     """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to come back."""
-    state = request.app.state
-    if state.settings.is_unlimited:
+    site = services(request)
+    if site.settings.is_unlimited:
         return
-    await spend(state.counters, [(limit, key or client_address(request))], now=state.clock.now())
+    await spend(site.counters, [(limit, key or client_address(request))], now=site.clock.now())
 
 
 async def spend_on_password(request: Request, handle: str) -> None:

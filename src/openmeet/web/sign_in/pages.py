@@ -17,15 +17,16 @@ from openmeet.domain.users.rules import Profile, check_name
 from openmeet.emails.sign_in_code import LINK_PATH
 from openmeet.i18n.zones import ZONES
 from openmeet.network.repositories.naming import FIELD
+from openmeet.web.attendance.resume_click import Finished, finish_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
-from openmeet.web.sign_in.atproto import Finished, browser_secret, finish_click, keep_browser_secret, known_browser
+from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, known_browser
 from openmeet.web.sign_in.atproto_pages import signed_in, start_page
-from openmeet.web.sign_in.password import PasswordSignIn
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -80,7 +81,7 @@ async def answer_code(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         answered = await actions.answer_code(
             tx,
-            request.app.state.code_key,
+            services(request).code_key,
             challenge_id,
             typed.get("code", ""),
             SessionKind.BROWSER,
@@ -107,7 +108,7 @@ async def follow_link(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         answered = await actions.follow_link(
             tx,
-            request.app.state.code_key,
+            services(request).code_key,
             request.path_params["token"],
             known_browser(request),
             time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
@@ -137,7 +138,7 @@ async def sign_in_with_handle(request: Request) -> Response:
         problems["handle"] = "Write your handle."
     if not password:
         problems["password"] = "Write your password."  # noqa: S105  # a sentence
-    sign_in: PasswordSignIn | None = request.app.state.password_sign_in
+    sign_in = services(request).password_sign_in
     if problems or sign_in is None:
         return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
     try:
@@ -235,7 +236,7 @@ def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 
     context = {
         "typed": typed,
         "challenge": challenge,
-        "with_mailbox": request.app.state.settings.dev_mailbox,
+        "with_mailbox": services(request).settings.dev_mailbox,
         "is_earlier": "earlier" in request.query_params,
     }
     return page(request, "sign_in/code.html", context, status=status)
@@ -243,7 +244,7 @@ def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 
 
 async def _link_page(request: Request, *, status: int = 200) -> Response:
     """What can be done with a link here: sign in, go to the browser that asked, or ask for another e-mail."""
-    key, token = request.app.state.code_key, request.path_params["token"]
+    key, token = services(request).code_key, request.path_params["token"]
     async with database_of(request).reader() as reader:
         works = await actions.find_link(reader, key, token) is not None
         found = await actions.link_and_asker(reader, key, token, known_browser(request))

@@ -13,8 +13,8 @@ from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in import actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.repositories import leaving
-from openmeet.web.sign_in.atproto import network_sign_in
 from openmeet.web.site import session
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -46,8 +46,9 @@ async def end_everywhere(request: Request, caller: Caller) -> None:
 
 async def tell_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
     """Have their servers end what was forgotten here; a site that reaches no servers lets it run out."""
-    if ended and request.app.state.network_sign_in is not None:
-        await leaving.give_back_all(database_of(request), network_sign_in(request).network, user_id, ended)
+    network = services(request).network
+    if ended and network is not None:
+        await leaving.give_back_all(database_of(request), network, user_id, ended)
 
 
 async def _is_at_servers(reader: Reader, user_id: UserId) -> bool:

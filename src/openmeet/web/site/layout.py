@@ -6,6 +6,7 @@ on everywhere; an undefined name is an error, not an empty string.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.web.site import notices, subscribe_links
+from openmeet.web.site.services import services
 from openmeet.web.site.static_files import static_url
 
 _WEB = Path(__file__).parent.parent
@@ -223,8 +225,9 @@ class Viewer:
     is_at_servers: bool = False
 
 
+@cache
 def environment(site_name: str, public_url: str) -> jinja2.Environment:
-    """The one environment of a server. ``public_url``: where others reach it."""
+    """The environment of one site's templates, made once. ``public_url``: where others reach the site."""
     loaders = {folder.parent.name: jinja2.FileSystemLoader(folder) for folder in _WEB.glob("*/templates")}
     loaders["emails"] = jinja2.FileSystemLoader(_WEB.parent / "emails" / "templates")
     made = jinja2.Environment(
@@ -272,9 +275,9 @@ def page(
         "said": said,
         **(context or {}),
     }
-    templates: jinja2.Environment = connection.app.state.templates
+    settings = services(connection).settings
     response = HTMLResponse(
-        templates.get_template(template).render(frame),
+        environment(settings.site_name, settings.public_url).get_template(template).render(frame),
         status,
         {"cache-control": "no-store" if frame["viewer"] else "private, no-cache", **(headers or {})},
     )

@@ -12,6 +12,7 @@ from groundwork.http.addresses import is_public, network_of
 from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.telemetry.logs import log
+from openmeet.web.site.services import services
 
 WINDOW_SECONDS: Final = 60
 # A list shows many pictures, and each of them is read from a disk without anything being computed.
@@ -29,23 +30,24 @@ async def spend_on_picture(request: Request) -> None:
 
 
 async def _spend(request: Request, name: str, factor: int) -> None:
-    state = request.app.state
-    points = state.settings.pages_per_minute * factor
+    site = services(request)
+    points = site.settings.pages_per_minute * factor
     # In development everybody comes from the same machine, many at a time.
-    if state.settings.is_unlimited or not points:
+    if site.settings.is_unlimited or not points:
         return
     address = client_address(request)
     if _is_unconfigured_proxy(request, address):
         return
-    await spend(state.counters, [(Limit(name, points, WINDOW_SECONDS), network_of(address))], now=state.clock.now())
+    await spend(site.counters, [(Limit(name, points, WINDOW_SECONDS), network_of(address))], now=site.clock.now())
 
 
 def _is_unconfigured_proxy(request: Request, address: str) -> bool:
     """Whether everybody seems to have this address, so that a limit would stop the site and not one client."""
-    state = request.app.state
-    if state.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
+    site = services(request)
+    if site.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
         return False
-    if not getattr(state, "has_warned_of_proxy", False):
-        state.has_warned_of_proxy = True
-        log.warning("proxy.not_configured", setting="OPENMEET_TRUSTED_PROXY_HOPS", effect="pages have no rate limit")
+    setting = "OPENMEET_TRUSTED_PROXY_HOPS"
+    if setting not in site.warned_of:
+        site.warned_of.add(setting)
+        log.warning("proxy.not_configured", setting=setting, effect="pages have no rate limit")
     return True

@@ -19,6 +19,7 @@ from openmeet.domain.users import queries as users
 from openmeet.settings import Settings
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.layout import Viewer, set_viewer
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _COOKIE = "openmeet_session"
@@ -30,7 +31,7 @@ def cookie_name(settings: Settings) -> str:
 
 async def identify_by_cookie(connection: HTTPConnection) -> None:
     """Note the caller of a page, and what the page's frame shows of them."""
-    token = connection.cookies.get(cookie_name(connection.app.state.settings), "")
+    token = connection.cookies.get(cookie_name(services(connection).settings), "")
     set_caller(connection, None)
     if not token:
         return
@@ -40,7 +41,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
             caller = found.caller
             set_caller(connection, caller)
             unread = await count_unread(reader, caller.user_id)
-            settings: Settings = connection.app.state.settings
+            settings = services(connection).settings
             moderates = await is_moderator(reader, caller.user_id, settings.moderators)
             operates = await named_as(reader, caller.user_id, settings.operators) is not None
             viewer = Viewer(
@@ -77,7 +78,7 @@ async def _note_presence(connection: HTTPConnection, found: queries.Holder | Non
     """Once a day, whatever they do here: an owner who only reads is not absent (``groups.succession``)."""
     if found is None:
         return
-    now = connection.app.state.clock.now()
+    now = services(connection).clock.now()
     today = Instant(now - now % DAY)
     if found.seen_at is None or found.seen_at < today:
         async with database_of(connection).transaction() as tx:
@@ -92,12 +93,12 @@ def bearer_of(connection: HTTPConnection) -> str:
 
 def cookie_token(connection: HTTPConnection) -> str:
     """The token in the cookie; empty when there is none."""
-    return connection.cookies.get(cookie_name(connection.app.state.settings), "")
+    return connection.cookies.get(cookie_name(services(connection).settings), "")
 
 
 def set_cookie(connection: HTTPConnection, response: Response, session: Session) -> None:
     """Hand the browser its session. Lax: coming from a mail's link one is signed in, a foreign form is not sent it."""
-    settings: Settings = connection.app.state.settings
+    settings = services(connection).settings
     response.set_cookie(
         cookie_name(settings),
         session.token,
@@ -110,5 +111,5 @@ def set_cookie(connection: HTTPConnection, response: Response, session: Session)
 
 
 def clear_cookie(connection: HTTPConnection, response: Response) -> None:
-    settings: Settings = connection.app.state.settings
+    settings = services(connection).settings
     response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")

@@ -9,6 +9,7 @@ from groundwork.http.application import client_address
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import Payer, person
 from openmeet.tenants.model import Tenant
+from openmeet.web.site.services import services
 
 # People behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
@@ -18,8 +19,7 @@ _JOINED = "openmeet.joined_database"
 
 def tenant_of(connection: HTTPConnection) -> Tenant:
     """The tenant whose site is being asked."""
-    tenant: Tenant = connection.app.state.tenant
-    return tenant
+    return services(connection).tenant
 
 
 def database_of(connection: HTTPConnection) -> Database:
@@ -47,7 +47,7 @@ def workers_of_anybody(connection: HTTPConnection) -> ChargedPool:
 
 
 def _pool_of(connection: HTTPConnection) -> WorkerPool:
-    pool: WorkerPool | None = connection.app.state.workers
+    pool = services(connection).workers
     if pool is None:
         raise Unavailable("This site reads no files at the moment.")
     return pool

@@ -11,7 +11,6 @@ from groundwork.errors import InvalidInput, Unavailable
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
 from groundwork.sealing import Sealer
-from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId, GroupSlug
@@ -33,6 +32,7 @@ from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.groups.api import MAX_LIMIT, limit_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -189,7 +189,7 @@ def id_of(request: Request) -> WebhookId:
 
 def sealer_of(request: Request) -> Sealer:
     """What seals secrets; Unavailable on a site that was started without."""
-    outgoing: Outgoing | None = request.app.state.outgoing
+    outgoing = services(request).outgoing
     if outgoing is None:
         raise Unavailable("This site calls no other addresses at the moment.")
     return outgoing.sealer
@@ -197,7 +197,7 @@ def sealer_of(request: Request) -> Sealer:
 
 def reach_of(request: Request) -> Reach:
     """What may be called: the same as will be when it is."""
-    return DEVELOPMENT if request.app.state.settings.allow_private_addresses else PUBLIC
+    return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
 async def shown(reader: Reader, one: Webhook) -> WebhookShown:

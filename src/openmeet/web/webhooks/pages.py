@@ -17,6 +17,7 @@ from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.webhooks.api import id_of, reach_of, registered, sealer_of
 
@@ -102,7 +103,7 @@ async def _one(request: Request, *, problem: Failure | None = None, status: int 
         "group": group,
         "now": now,
         "problem": problem.why if problem else "",
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "webhooks/webhook.html", context, status=status)
 
@@ -119,7 +120,7 @@ async def _list(request: Request, typed: Typed, *, secret: str = "", made: str =
         "made": made,
         "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_WORDS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, Action.EDIT_GROUP)],
-        "with_publishing": request.app.state.asks_to_publish,
+        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})
 

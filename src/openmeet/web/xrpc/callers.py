@@ -20,6 +20,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import Network
 from openmeet.settings import Settings
 from openmeet.web.api.authentication import ADDRESS_FACTOR, WINDOW_SECONDS
+from openmeet.web.site.services import services
 from openmeet.web.xrpc.service import names_of
 
 # A server that passes on what its people ask has one address for all of them.
@@ -57,7 +58,7 @@ async def asking(request: Request, method: str) -> Asking:
     # Before anybody is asked for a key: guessing tokens is as limited as everything else.
     await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), address)
     scheme, _, token = header.partition(" ")
-    callers: ServiceCallers | None = request.app.state.service_callers
+    callers = services(request).service_callers
     if scheme.lower() != "bearer" or not token or callers is None:
         raise NotSignedIn("Ask without a token, or through your server (atproto-proxy).", name="AuthenticationRequired")
     did = await callers.read(token.strip(), method)
@@ -74,16 +75,16 @@ async def viewer_of(reader: Reader, asking: Asking) -> UserId | None:
 
 
 def _points(request: Request, factor: int) -> int:
-    points: int = request.app.state.settings.api_requests_per_minute
+    points = services(request).settings.api_requests_per_minute
     return points * factor
 
 
 async def _spend(request: Request, limit: Limit, key: str) -> Standing | None:
     """None where nothing is counted: as with the JSON API, in development everybody comes from the same machine."""
-    state = request.app.state
-    if state.settings.is_unlimited or not limit.points:
+    site = services(request)
+    if site.settings.is_unlimited or not limit.points:
         return None
-    return await spend(state.counters, [(limit, key)], now=state.clock.now())
+    return await spend(site.counters, [(limit, key)], now=site.clock.now())
 
 
 def _show(request: Request, standing: Standing | None) -> None:

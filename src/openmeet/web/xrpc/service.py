@@ -15,6 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did, web_host
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response
+from openmeet.web.site.services import services
 
 DOCUMENT_PATH: Final = "/.well-known/did.json"
 FRAGMENT: Final = "openmeet"
@@ -69,7 +70,7 @@ def routes() -> list[Route]:
 
 
 async def show_document(request: Request) -> Response:
-    document = document_of(request.app.state.settings.public_url)
+    document = document_of(services(request).settings.public_url)
     if document is None:
         raise NotFound("This site’s address cannot have a DID: that needs a host name.")
     return json_response(document, headers={"cache-control": f"public, max-age={_KEPT_SECONDS}"})

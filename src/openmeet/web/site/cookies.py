@@ -1,0 +1,40 @@
+"""Short-lived cookies of this host: over https their names begin with ``__Host-`` (RFC 6265bis, section 4.1.3.2)."""
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from openmeet.web.site.services import services
+
+# As long as the way to another server and back may take, or the way to one's mailbox, and a little more.
+_SECONDS = 2400
+
+
+def read_cookie(connection: HTTPConnection, name: str) -> str:
+    """What the browser sent under this name; empty where it sent nothing."""
+    return connection.cookies.get(_full_name(connection, name), "")
+
+
+def set_cookie(connection: HTTPConnection, response: Response, name: str, value: str) -> None:
+    """Have the browser keep this for 40 minutes."""
+    # Lax: the way back is a link of another site, and must bring it.
+    response.set_cookie(
+        _full_name(connection, name),
+        value,
+        max_age=_SECONDS,
+        path="/",
+        secure=services(connection).settings.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def forget_cookie(connection: HTTPConnection, response: Response, name: str) -> None:
+    """Have the browser forget it, where it sent it."""
+    full_name = _full_name(connection, name)
+    if full_name in connection.cookies:
+        is_https = services(connection).settings.is_https
+        response.delete_cookie(full_name, path="/", secure=is_https, httponly=True, samesite="lax")
+
+
+def _full_name(connection: HTTPConnection, name: str) -> str:
+    return f"__Host-{name}" if services(connection).settings.is_https else name
