@@ -16,8 +16,6 @@ from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.security_headers import page_headers
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance import joining_queries
-from openmeet.domain.calendars.conflicts import conflicts
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.tenants.health import Health, ready
@@ -138,7 +136,6 @@ from openmeet.web.series import people_api as series_people_api
 from openmeet.web.series import people_pages as series_people_pages
 from openmeet.web.series import picture_api as series_picture_api
 from openmeet.web.series import picture_pages as series_picture_pages
-from openmeet.web.series.create import REPEATING
 from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as network_api
 from openmeet.web.sign_in import atproto_pages
@@ -218,9 +215,6 @@ def create_app(
         compresses=True,
     )
     app.state.services = site
-    app.state.repeating = REPEATING
-    app.state.copy_joining = joining_queries.copy_of_event
-    app.state.conflicts = conflicts
     return app
 
 

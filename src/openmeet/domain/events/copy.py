@@ -1,20 +1,21 @@
 """A new event that says what another one says: everything but its dates, its answers and its address.
 
-How people get into it is kept by the room of answers, which stands above this one: the site hands in how that is copied.
+How people get into it is copied by ``attendance.joining_queries``.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.events import queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import Act
 from openmeet.domain.users.model import Caller
 
-# Copies how people get into an event, for the event or series with this id.
-CopyJoining = Callable[[Transaction, Event, str], Awaitable[None]]
+
+async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None:
+    """What a form that names this event is a copy of; None for an empty name. Raises NotFound, Forbidden."""
+    return await to_be_copied(reader, EventSlug(slug), caller) if slug else None
 
 
 async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:

@@ -18,7 +18,8 @@ from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash
 from openmeet.web.events.new_pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
-from openmeet.web.events.recurrence_choice import repeating_of
+from openmeet.web.series import create as series
+from openmeet.web.series import recurrence_form
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -44,7 +45,7 @@ async def show(request: Request) -> Response:
         kept = await draft_queries.fields(reader, event.id)
     if not event.is_draft:
         return go(f"/events/{quote(event.slug)}/edit")
-    values = values_of(unpack(kept)) | more_in(kept, (*_more_names(request), PROBLEM))
+    values = values_of(unpack(kept)) | more_in(kept, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
     return form_page(request, Typed(values), event=event, notice=values.get(PROBLEM, ""))
 
@@ -85,7 +86,7 @@ async def _keep(
             caller_of(request),
             event.slug,
             submission_of(typed),
-            kept_more(request, typed),
+            kept_more(typed),
             publish_at=publish_at,
             expected_revision=revision_in_form(typed.get("revision", "")),
         )
@@ -95,13 +96,12 @@ async def _keep(
 
 async def _publish(request: Request, draft: Event, typed: Mapping[str, str], details: Details) -> Response:
     caller = caller_of(request)
-    repeating = repeating_of(request)
-    again = repeating.check(typed, details) if repeating else None
+    timing = recurrence_form.timing_typed(typed, details)
     revision = revision_in_form(typed.get("revision", ""))
-    if repeating and again is not None:
+    if timing is not None:
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
-            begun = await repeating.of_draft(request, tx, caller, locked, details, again)
+            begun = await series.of_draft(tx, caller, locked, details, timing)
         return go(begun.path, said=begun.said)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
@@ -140,11 +140,6 @@ def _local(event: Event) -> str:
         return ""
     local: datetime = wall_time.local_of(event.publish_at, event.time_zone)
     return local.replace(tzinfo=None).isoformat(timespec="minutes")
-
-
-def _more_names(request: Request) -> tuple[str, ...]:
-    repeating = repeating_of(request)
-    return repeating.fields if repeating else ()
 
 
 async def _draft(reader: Reader, request: Request) -> Event:

@@ -24,8 +24,9 @@ from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.create_api import in_api_names, publish_afterwards
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.recurrence_choice import repeating_of
 from openmeet.web.events.shapes import EventDetail
+from openmeet.web.series import create as series
+from openmeet.web.series import recurrence_form
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -59,15 +60,14 @@ async def publish(request: Request) -> Response:
             return await to_host(request, tx, before)
         kept = await draft_queries.fields(tx, before.id)
         typed, more = unpack(kept), beside(kept)
-        repeating = repeating_of(request)
         with in_api_names():
             details = rules.check(typed, before)
-            again = repeating.check(more, details) if repeating else None
-        if repeating and again is not None:
+            timing = recurrence_form.timing_typed(more, details)
+        if timing is not None:
             if at is not None:
                 raise InvalidForm({"publishAt": "What comes again is published by hand."})
             locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
-            begun = await repeating.of_draft(request, tx, caller, locked, details, again)
+            begun = await series.of_draft(tx, caller, locked, details, timing)
             event = await by_id(tx, begun.first) or before
         elif at is None:
             event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -10,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import SECOND
-from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm
+from openmeet.domain.attendance import joining_queries
 from openmeet.domain.events import actions, drafts, kept_forms, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
@@ -20,15 +21,16 @@ from openmeet.domain.events.publishing import is_held_at_first
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
+from openmeet.domain.series.actions import AlreadyMade as SeriesMade
 from openmeet.domain.sign_in.rules import hash_token
-from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.zones import ZONES
 from openmeet.web.events import flash, new_picture
 from openmeet.web.events.forms import fold_words
 from openmeet.web.events.labels import LABELS
-from openmeet.web.events.recurrence_choice import repeating_of
+from openmeet.web.series import conflicts, recurrence_form
+from openmeet.web.series import create as series
 from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, typed_again
@@ -53,6 +55,9 @@ LINK_TIMES = (
 # Going back in the browser and changing the form: both events may be meant, or an edit of the first.
 _MADE_ALREADY = Markup(
     'This form has made <a href="/events/{}">an event</a> already. Edit that one, or send this once more to make another.'
+)
+_SERIES_MADE_ALREADY = Markup(
+    'This form has made <a href="{}">a series</a> already. Edit that one, or send this once more to make another.'
 )
 
 
@@ -82,7 +87,7 @@ async def show_new(request: Request) -> Response:
             country = names.name_of(await queries.latest_country(reader, caller.user_id))
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     if kept:
-        values |= more_in(kept, _repeating_fields(request))
+        values |= more_in(kept, recurrence_form.FIELDS)
     # One form makes one event, however often it is sent.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
@@ -99,27 +104,30 @@ async def create(request: Request) -> Response:
     typed[new_picture.KEPT] = sent.kept
     if typed.get("preview"):
         shown = {**values_of(submission), **typed}
-        preview = repeating_of(request)
-        clashes = await preview.clashes(request, shown) if preview else ()
+        clashes = await conflicts.in_form(request, shown)
         return new_page(request, Typed(shown, sent.problems), clashes=clashes)
     if typed.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, typed, sent.picture)
-    repeating = repeating_of(request)
     try:
         details = replace(_checked(submission, sent), picture=sent.picture)
-        again = repeating.check(typed, details) if repeating else None
+        timing = recurrence_form.timing_typed(typed, details)
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
         return new_page(request, typed_again(shown, wrong), status=400)
     if caller is None:
         return await _keep_draft(request, submission, typed)
-    if repeating and again is not None:
-        return _forget_draft(await repeating.make(request, typed, details, again))
+    if timing is not None:
+        try:
+            return _forget_draft(await series.make(request, typed, details, timing))
+        except SeriesMade as made:
+            anew = {**typed, "submission": secrets.token_urlsafe(16)}
+            problem = _SERIES_MADE_ALREADY.format(f"/series/{quote(made.slug)}")
+            return _forget_draft(new_page(request, Typed(anew, {"": problem}), status=422))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        original = await copied(tx, typed, caller)
+        original = await copying.original_of(tx, typed.get("copy_of", ""), caller)
         details = copying.with_what_nobody_types(details, original)
         try:
             event = await actions.create(
@@ -133,7 +141,8 @@ async def create(request: Request) -> Response:
         except actions.AlreadyMade as made:
             anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
             return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
-        await copy_joining(request, tx, original, event.id)
+        if original is not None:
+            await joining_queries.copy_of_event(tx, original, event.id)
         if draft_token:
             await kept_forms.drop(tx, hash_token(draft_token))
         arrived = await flash.said_of_event(tx, event)
@@ -156,11 +165,6 @@ def _checked(submission: rules.Submission, sent: new_picture.Sent) -> Details:
 def _forget_draft(response: Response) -> Response:
     response.delete_cookie(_DRAFT_COOKIE, path="/", httponly=True, samesite="lax")
     return response
-
-
-def _repeating_fields(request: Request) -> tuple[str, ...]:
-    repeating = repeating_of(request)
-    return repeating.fields if repeating else ()
 
 
 def must_mean_the_past(
@@ -186,17 +190,18 @@ async def _begin_draft(
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        original = await copied(tx, typed, caller)
+        original = await copying.original_of(tx, typed.get("copy_of", ""), caller)
         event = await drafts.begin(
             tx,
             caller,
             submission,
-            kept_more(request, typed),
+            kept_more(typed),
             submission_key=typed.get("submission", "")[:MAX_KEY] or None,
             group=await group_for(tx, typed.get("group", ""), caller.user_id),
             copy_of=original,
         )
-        await copy_joining(request, tx, original, event.id)
+        if original is not None:
+            await joining_queries.copy_of_event(tx, original, event.id)
         if picture is not None:
             await pictures.put(tx, caller, event.slug, picture)
         if token:
@@ -204,22 +209,9 @@ async def _begin_draft(
     return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
 
 
-async def copied(reader: Reader, typed: Mapping[str, str], caller: Caller) -> Event | None:
-    """What the form is a copy of; None where it is none. Raises NotFound, Forbidden."""
-    slug = typed.get("copy_of", "")
-    return await copying.to_be_copied(reader, EventSlug(slug), caller) if slug else None
-
-
-async def copy_joining(request: Request, tx: Transaction, original: Event | None, made: str) -> None:
-    """How people get into the original is how they get into what was made of it."""
-    if original is not None:
-        copy: copying.CopyJoining = request.app.state.copy_joining
-        await copy(tx, original, made)
-
-
-def kept_more(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
-    """The fields of the form that a draft keeps beside the event's own."""
-    return {name: typed[name] for name in _repeating_fields(request) if name in typed}
+def kept_more(typed: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the form that a draft keeps beside the event's own: how it repeats."""
+    return {name: typed[name] for name in recurrence_form.FIELDS if name in typed}
 
 
 async def show_copy(request: Request) -> Response:
@@ -233,7 +225,7 @@ async def show_copy(request: Request) -> Response:
 
 
 async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
-    more = kept_more(request, typed)
+    more = kept_more(typed)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
@@ -290,12 +282,12 @@ def form_page(
     on at each of the dates that are previewed.
     """
     is_new = event is None or event.is_draft
-    repeating = repeating_of(request) if is_new or series_path else None
-    asked = repeating.asked(typed.values, services(request).clock.now()) if repeating else None
+    repeats = is_new or bool(series_path)
+    asked = recurrence_form.asked(typed.values, services(request).clock.now()) if repeats else None
     context = {
         "typed": typed,
         "event": event,
-        "labels": {**LABELS, **new_picture.LABELS, **(repeating.labels if repeating else {})},
+        "labels": {**LABELS, **new_picture.LABELS, **(recurrence_form.LABELS if repeats else {})},
         "zones": ZONES,
         "countries": names.offered(),
         "in_group": bool(event.group if event else typed.value("group")),

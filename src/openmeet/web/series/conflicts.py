@@ -1,49 +1,22 @@
-"""What somebody has on already at the times of dates to be: in their calendar, whose room stands above this one and is bound by the app."""
+"""What somebody has in their calendar already at the times of a series that they are about to create or edit."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol
 
 from starlette.requests import Request
 
 from groundwork.clock import HOUR, Instant
-from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
+from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.model import Span
 from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import parse_local
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """When a date to be begins and ends."""
-
-    starts_at: Instant
-    ends_at: Instant
-
-
-class Entry(Protocol):
-    """A line of somebody's calendar; ``key`` is the id of an event of ours."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def starts_at(self) -> Instant: ...
-
-
-# For each of these times what takes the person's time then, in order.
-Conflicts = Callable[[Reader, UserId, Sequence[Time]], Awaitable[Sequence[Sequence[Entry]]]]
 
 
 async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None) -> list[str]:
@@ -53,8 +26,7 @@ async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId |
     if caller is None or meaning is None:
         return []
     length = _length(typed) // timedelta(microseconds=1) or HOUR
-    times = [Time(one.at, Instant(one.at + length)) for one in meaning.dates]
-    conflicts: Conflicts = request.app.state.conflicts
+    times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
         held = [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)

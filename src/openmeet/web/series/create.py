@@ -1,77 +1,60 @@
 """The event form's answer where the event comes again: a series."""
 
-import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm
+from openmeet.domain.attendance import joining_queries
 from openmeet.domain.events import copy, drafts
 from openmeet.domain.events.group_events import group_for
-from openmeet.domain.events.model import MAX_KEY, Details, Event
+from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
 from openmeet.web.events.flash import said_of_series
-from openmeet.web.events.new_pages import copied, copy_joining, new_page
-from openmeet.web.events.recurrence_choice import Begun, Repeating
-from openmeet.web.series import conflicts, recurrence_form
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import go
 from openmeet.web.site.tenant_routing import database_of
 
-_MADE_ALREADY = Markup(
-    'This form has made <a href="{}">a series</a> already. Edit that one, or send this once more to make another.'
-)
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The series that a draft has become: its page, what that says once, and its first date."""
+
+    path: str
+    said: str
+    first: EventId
 
 
 async def make(request: Request, typed: Mapping[str, str], details: Details, timing: Timing) -> Response:
-    """One form makes one series, however often it is sent."""
+    """One form makes one series, however often it is sent. Raises AlreadyMade where it says something else now."""
     async with database_of(request).transaction() as tx:
         key = typed.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        original = await copied(tx, typed, caller)
+        original = await copy.original_of(tx, typed.get("copy_of", ""), caller)
         template = template_in(copy.with_what_nobody_types(details, original))
-        try:
-            series = await actions.create(tx, caller, template, timing, submission_key=key, group=group)
-        except actions.AlreadyMade as made:
-            problem = _MADE_ALREADY.format(f"/series/{quote(made.slug)}")
-            return new_page(
-                request, Typed({**typed, "submission": secrets.token_urlsafe(16)}, {"": problem}), status=422
-            )
-        await copy_joining(request, tx, original, series.id)
+        series = await actions.create(tx, caller, template, timing, submission_key=key, group=group)
+        if original is not None:
+            await joining_queries.copy_of_event(tx, original, series.id)
     said = said_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
     return go(f"/series/{quote(series.slug)}", said=said)
 
 
-async def of_draft(
-    request: Request, tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing
-) -> Begun:
+async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing) -> Begun:
     """A locked draft becomes a series in its group, with its picture, its links and how one gets in. Raises RuleRefused."""
     template = template_in(copy.with_what_nobody_types(details, draft))
     series = await actions.create(tx, caller, template, timing, group=draft.group)
-    await copy_joining(request, tx, draft, series.id)
+    await joining_queries.copy_of_event(tx, draft, series.id)
     await drafts.drop(tx, draft)
     first = await date_queries.any_date(tx, series.id)
     if first is None:
         raise InvalidForm({"repeats": "No date of it can be stored yet. Choose an earlier start."})
     said = said_of_series(series.visibility, is_hidden=series.is_hidden)
     return Begun(f"/series/{quote(series.slug)}", said, first)
-
-
-REPEATING = Repeating(
-    recurrence_form.FIELDS,
-    recurrence_form.LABELS,
-    recurrence_form.asked,
-    recurrence_form.timing_typed,
-    make,
-    of_draft,
-    conflicts.in_form,
-)
