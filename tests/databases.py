@@ -222,14 +222,11 @@ class PostgresDatabases:
         self._emptied = emptied
         self._made: list[str] = []
         self._free: list[str] = []
+        self._blank: list[str] = []
 
     async def borrow(self, package: str) -> str:
         """The URL of a database with a schema of this name, as the package's revisions leave it."""
-        if not self._free:
-            name = name_of_own(len(self._made))
-            self._made.append(name)
-            self._free.append(await _new_database(self.server, name))
-        url = self._free.pop()
+        url = self._free.pop() if self._free else await self._make()
         await self._emptied.ready(url, package, package)
         return url
 
@@ -240,9 +237,33 @@ class PostgresDatabases:
             await drop_schemas(url, [package])
         self._free.append(url)
 
+    async def borrow_blank(self) -> str:
+        """The URL of a database in which nobody has made anything."""
+        return self._blank.pop() if self._blank else await self._make()
+
+    async def give_back_blank(self, url: str) -> None:
+        """What was made in it goes, not the database: to drop one, the server writes all that it holds in memory to the disk."""
+        await self._emptied.cut_off_others(url)
+        connection = await asyncpg.connect(url)
+        try:
+            for row in await connection.fetch(_SCHEMAS):
+                await connection.execute(f'drop schema "{row["nspname"]}" cascade')
+            await connection.execute("create schema public")
+        finally:
+            await connection.close()
+        self._blank.append(url)
+
     async def drop_all(self) -> None:
         for name in self._made:
             await _drop_database(self.server, name)
+
+    async def _make(self) -> str:
+        name = name_of_own(len(self._made))
+        self._made.append(name)
+        return await _new_database(self.server, name)
+
+
+_SCHEMAS = "select nspname from pg_namespace where nspname not like 'pg\\_%' and nspname <> 'information_schema'"
 
 
 async def _new_database(server: str, name: str) -> str:

@@ -2,46 +2,40 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
-from aurora_locus.maintenance.manifest import SCHEMA
+from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HandClock
-from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.maintenance.vaults import Place, _numbers
-from tests.left_databases import name_of_own
+from tests.aurora_locus.maintenance.vaults import Place
+from tests.databases import PostgresDatabases, sqlite_url
 
 
 @pytest.fixture
-async def place(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> AsyncIterator[Place]:
-    """Two databases of the test's engine that are not there yet."""
+async def place(
+    request: pytest.FixtureRequest, engine: Engine, tmp_path: Path, sqlite_templates: Path
+) -> AsyncIterator[Place]:
+    """Two databases of the test's engine: the second has nothing in it, nor has the first where the test asks for no ``db``."""
+    has_tables = "db" in request.fixturenames
     if engine == "sqlite":
-        yield Place(f"sqlite://{tmp_path / 'here.db'}", f"sqlite://{tmp_path / 'there.db'}")
+        here = await sqlite_url(tmp_path, sqlite_templates, PACKAGE if has_tables else None)
+        yield Place(here, f"sqlite://{tmp_path / 'there.db'}")
         return
-    server: str = request.getfixturevalue("postgres_url")
-    names = [name_of_own("kept", next(_numbers)) for _ in range(2)]
-    connection = await asyncpg.connect(server)
-    try:
-        for name in names:
-            await connection.execute(f'drop database if exists "{name}" with (force)')
-            await connection.execute(f'create database "{name}"')
-        yield Place(*(urlsplit(server)._replace(path=f"/{name}").geturl() for name in names))
-        for name in names:
-            await connection.execute(f'drop database "{name}" with (force)')
-    finally:
-        await connection.close()
+    databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
+    here = await (databases.borrow(PACKAGE) if has_tables else databases.borrow_blank())
+    there = await databases.borrow_blank()
+    yield Place(here, there)
+    await (databases.give_back(here, PACKAGE) if has_tables else databases.give_back_blank(here))
+    await databases.give_back_blank(there)
 
 
 @pytest.fixture
 async def db(place: Place, clock: HandClock) -> AsyncIterator[Database]:
     """The first of them, with its tables."""
-    await migrate(place.url, SCHEMA, "aurora_locus")
     database = await open_database(place.url, schema=SCHEMA, clock=clock)
     yield database
     await database.close()

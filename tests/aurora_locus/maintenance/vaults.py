@@ -1,6 +1,5 @@
 """Places of backups whose passphrase costs nothing to try, and a PDS with something in it."""
 
-import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ MASTER = bytes(range(32))
 # That of the repositories under test (``conftest.assemble``), as the settings would give it.
 SEALING_KEY = "A" * 43
 FRESH_KEY = b"\x01" * 32
-
-_numbers = itertools.count(1)
 
 
 def vault_in(place: Path | BlobStore) -> Vault:
