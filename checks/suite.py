@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from checks import postgres
+
 # Every commit of a database waits for the disk, tens of thousands of times; what lies in memory is as safe from a program's end.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
@@ -189,7 +191,10 @@ def main() -> int:
     arguments = parser.parse_args()
     durations = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
     units = plan(_files(arguments.paths), durations, arguments.workers)
-    with folder_of_tests() as options, tempfile.TemporaryDirectory(prefix="openmeet-suite-") as folder:
+    with contextlib.ExitStack() as stack:
+        options = stack.enter_context(folder_of_tests())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
+        _bring_postgres(stack)
         suite = Suite(units, Path(folder), [*options, *arguments.paths])
         with ThreadPoolExecutor(arguments.workers) as pool:
             list(pool.map(suite.work, range(arguments.workers)))
@@ -207,11 +212,24 @@ def _files(paths: Iterable[str]) -> set[str]:
 @contextlib.contextmanager
 def folder_of_tests() -> Iterator[list[str]]:
     """What tells pytest to put its folders into memory, where there is room; they go with the run."""
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM_BYTES:
+    if not _has_room():
         yield []
         return
     with tempfile.TemporaryDirectory(prefix="openmeet-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
         yield [f"--basetemp={folder}/tests"]
+
+
+def _has_room() -> bool:
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
+
+
+def _bring_postgres(stack: contextlib.ExitStack) -> None:
+    """A server of the run's own where the tests are not told of another."""
+    if postgres.VARIABLE in os.environ:
+        return
+    url = stack.enter_context(postgres.throw_away_server(MEMORY if _has_room() else None))
+    if url is not None:
+        os.environ[postgres.VARIABLE] = url
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,8 @@
 ``make_sqlite`` gives SQLite only, for tests whose subject is above the storage. Both take a package whose revisions to
 apply (or None) and may be called several times: each call is another, independent database.
 
-PostgreSQL is the server on port 5432 or, where none listens, the embedded one; each process makes a database there.
+PostgreSQL is the server that ``checks/suite.py`` has started, else that on port 5432 or, where none listens, the embedded one; each
+process makes a database there.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ import asyncpg
 import pytest
 import sqlalchemy
 import sqlalchemy.event
+from checks import postgres
 
 from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
@@ -33,7 +35,7 @@ from tests.left_databases import drop_left_behind, name_of_own
 from tests.parts import is_here
 from tests.postgres_schemas import Emptied
 
-SERVER = "postgresql://postgres@127.0.0.1:5432/test"
+SERVER = os.environ.get(postgres.VARIABLE, "postgresql://postgres@127.0.0.1:5432/test")
 # How long a transaction may take is no fact about the code where machines are shared; tests of that limit set their own.
 PATIENT = {"transaction_seconds": 60.0, "reader_seconds": 60.0}
 # Of the hundred that a server has for all workers and what they start: a test may open several databases.
