@@ -8,7 +8,7 @@ not moved, so what comes then has neither gap nor duplicate.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from at_protocol.sync import events
@@ -67,14 +67,18 @@ class Subscription:
         self.expelled.set()
 
 
-def parse_cursor(text: str | None) -> int | Refusal | None:
-    """The cursor as sent. Negative ones are refused: no event has such a number."""
-    if text is None:
+def parse_cursor(texts: Sequence[str]) -> int | Refusal | None:
+    """The cursor as sent, each time that it was. An empty one is none, and a negative one asks for everything, as the reference has it."""
+    if len(texts) > 1:
+        return Refusal("InvalidRequest", "The cursor can be given once.")
+    text = texts[0] if texts else ""
+    if not text:
         return None
     # 2^53 bounds every sequence number, and bounds the work of reading one.
-    if len(text) > 16 or not text.isascii() or not text.isdigit() or int(text) >= 1 << 53:
-        return Refusal("InvalidRequest", "The cursor must be a sequence number: a whole number, zero or above.")
-    return int(text)
+    digits = text.removeprefix("-")
+    if len(digits) > 16 or not digits.isascii() or not digits.isdigit() or int(digits) >= 1 << 53:
+        return Refusal("InvalidRequest", "The cursor must be a sequence number, a whole one.")
+    return max(int(text), 0)
 
 
 async def follow(

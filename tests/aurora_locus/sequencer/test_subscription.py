@@ -371,17 +371,22 @@ async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
     await again.end()
 
 
-@pytest.mark.parametrize("text", ["abc", "-1", "1.5", "", " 1", "1e3", "٣", "9" * 17, str(2**53)])
+@pytest.mark.parametrize(
+    "text", ["abc", "--1", "-", "1.5", " 1", "-9999999999999999", "1e3", "٣", "9" * 17, str(2**53)]
+)
 def test_what_is_no_cursor(text: str):
-    refused = parse_cursor(text)
+    refused = parse_cursor([text])
     assert isinstance(refused, Refusal)
     assert refused.error == "InvalidRequest"
 
 
 def test_cursors():
-    assert parse_cursor(None) is None
-    assert parse_cursor("0") == 0
-    assert parse_cursor("17") == 17
+    assert parse_cursor([]) is None
+    assert parse_cursor([""]) is None
+    assert parse_cursor(["0"]) == 0
+    assert parse_cursor(["17"]) == 17
+    assert parse_cursor(["-17"]) == 0
+    assert isinstance(parse_cursor(["17", "17"]), Refusal)
 
 
 async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repositories: Repositories, ada: Hosted):

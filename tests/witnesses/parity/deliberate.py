@@ -104,7 +104,25 @@ DELIBERATE = (
         "com.atproto.repo.applyWrites|applyWrites oddities",
         "*",
         "commit.*: absent, reference: *",
-        "where nothing changes there is no commit",
+        "where nothing changes there is no commit, as with putRecord at both",
+    ),
+    _row(
+        "firehose, records",
+        "applyWrites with none|applyWrites with the same",
+        "[[]0] *: absent, reference: *|frames: , reference: #commit",
+        "where nothing changes there is no commit, as with putRecord at both",
+    ),
+    _row(
+        "firehose, accounts",
+        "takedown: False",
+        "[[][12]] *, reference: absent|frames: #account, #identity, #sync, reference: #account",
+        "who dropped a repository when it was taken down is told what it is now; the reference leaves that to the next commit",
+    ),
+    _row(
+        "firehose, cursors",
+        "a window that begins later, 0",
+        "[[]0]: absent, *OutdatedCursor*",
+        "0 asks for what is there, so nothing of it is missing",
     ),
     _row(
         "com.atproto.repo.putRecord|swaps",

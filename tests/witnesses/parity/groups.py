@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.witnesses.parity import addresses, people, reading, writing
+from tests.witnesses.parity import addresses, people, reading, streaming, writing
 from tests.witnesses.parity.generated import ask_all, methods_of
 from tests.witnesses.parity.sides import Side
 
@@ -69,4 +69,5 @@ GROUPS: dict[str, Asking] = {
     **reading.GROUPS,
     **people.GROUPS,
     **addresses.GROUPS,
+    **streaming.GROUPS,
 }

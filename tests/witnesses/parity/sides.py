@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +16,7 @@ import httpx
 import msgspec
 import pytest
 
-from groundwork.clock import SystemClock
+from groundwork.clock import SECOND, SystemClock
 from groundwork.http.server import serving
 from groundwork.settings import Secret
 from tests.aurora_locus.strangers import Stranger, open_stranger
@@ -26,6 +29,7 @@ from tests.world.reference_pds import ReferencePds
 
 BYPASS_KEY = "a key with which nobody is counted"
 _SERVER = "com.atproto.server"
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ class Account:
 
 @dataclass
 class Side:
-    """One of the servers. ``names`` say what is its own; ``exchanges`` are what was asked since they were last taken."""
+    """One of the servers. ``names`` say what is its own; ``exchanges`` are what was asked since they were last taken; ``age`` lets all
+    events below a number be from long ago.
+    """
 
     http: httpx.AsyncClient
     did: str
     service: Stranger
     admin: dict[str, str]
+    age: Callable[[int], None]
     names: dict[str, str] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
     people: dict[str, tuple[Account, Account]] = field(default_factory=dict)
@@ -122,7 +129,7 @@ class Side:
         sent = {"x-ratelimit-bypass": BYPASS_KEY, **(headers or {})}
         answer = await self.http.post(f"/xrpc/{nsid}", json=body, headers=sent)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        return _decoded(answer)
 
 
 @dataclass(frozen=True)
@@ -183,18 +190,33 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
                     httpx.AsyncClient(base_url=town.settings.url, trust_env=False, timeout=30) as to_us,
                     httpx.AsyncClient(base_url=reference.url, trust_env=False, timeout=30) as to_them,
                 ):
-                    yield Sides(_side(to_us, town.settings.did, service), _side(to_them, reference.did, service))
+                    yield Sides(
+                        _side(to_us, town.settings.did, service, partial(_age_ours, folder / "pds.db")),
+                        _side(to_them, reference.did, service, partial(_age_theirs, reference.folder)),
+                    )
             finally:
                 await reference.stop()
     await files.close()
 
 
-def _side(http: httpx.AsyncClient, did: str, service: Stranger) -> Side:
+def _age_ours(database: Path, below: int) -> None:
+    with closing(sqlite3.connect(database, timeout=30)) as store, store:
+        store.execute("update events set sequenced_at = ? where seq < ?", (_LONG_AGO.timestamp() * SECOND, below))
+
+
+def _age_theirs(folder: Path, below: int) -> None:
+    with closing(sqlite3.connect(folder / "sequencer.sqlite", timeout=30)) as store, store:
+        written = _LONG_AGO.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        store.execute("update repo_seq set sequencedAt = ? where seq < ?", (written, below))
+
+
+def _side(http: httpx.AsyncClient, did: str, service: Stranger, age: Callable[[int], None]) -> Side:
     url = str(http.base_url).rstrip("/")
     return Side(
         http,
         did,
         service,
         basic("admin", ADMIN_PASSWORD),
+        age,
         {did: "<server>", url: "<url>", url.partition("//")[2]: "<host>"},
     )

@@ -18,8 +18,8 @@ async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     client = scope.get("client")
-    given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    cursor = parse_cursor(given.get("cursor"))
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    cursor = parse_cursor([text for name, text in given if name == "cursor"])
     if isinstance(cursor, Refusal):
         await _refuse(send, cursor)
         return
