@@ -113,6 +113,13 @@ class Far:
 
 @pytest.fixture
 async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
+    async with open_far(await make_sqlite("openmeet", clock=SystemClock()), make_sqlite, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
+    """The same with a database of the site's that somebody else opened."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         plc_settings = PlcSettings(data_directory=tmp_path / "plc", hourly_limit=0)
@@ -145,7 +152,6 @@ async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
             app=app_of(url, "Meet"),
         )
         stack.push_async_callback(network.settle)
-        db = await make_sqlite("openmeet", clock=clock)
         app = create_app(
             Services(
                 replace(Settings(), public_url=url, dev_mode=True),

@@ -3,6 +3,7 @@
     python -m tests.openmeet.identities.refresher DATABASE SCHEMA PLC NOW DID FAULT
 
 ``FAULT`` is ``none``, or ``dies``: the process ends (as by ``kill -9``) when its server has answered and nothing is stored yet.
+``NOW`` is an instant, or ``real``.
 It says ``ready``, reads one line, and says the DID or the kind of the failure; what is said follows the word ``said``.
 """
 
@@ -14,7 +15,7 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.oauth_servers import OAuthServers
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import HandClock, Instant
+from groundwork.clock import Clock, HandClock, Instant, SystemClock
 from groundwork.database.open_ import open_database
 from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
@@ -26,7 +27,7 @@ from openmeet.network.repositories.clients import Network
 
 
 async def main(database: str, schema: str, plc: str, now: str, did: str, fault: str) -> None:
-    clock = HandClock(Instant(int(now)))
+    clock: Clock = SystemClock() if now == "real" else HandClock(Instant(int(now)))
     db = await open_database(database, schema=schema, clock=clock)
     http = HttpClient(DEVELOPMENT)
     dids = DidResolver(http, clock, DidSettings(plc, is_development=True))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,26 @@ from tests.parts import ROOT
 PATIENCE_SECONDS = 120
 
 
+@asynccontextmanager
+async def worker(
+    database: tuple[str, str], directory_url: str, now: str, did: str, fault: str = "none"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that is about to act for the DID. ``database``: its address, and the schema in it; ``now``: see ``refresher``."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.openmeet.identities.refresher", *database, directory_url, now, did, fault),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
 @dataclass
 class Shared:
     """A site whose database other processes can open."""
@@ -28,23 +48,9 @@ class Shared:
     url: str
     schema: str
 
-    @asynccontextmanager
-    async def worker(self, did: str, fault: str = "none") -> AsyncIterator[asyncio.subprocess.Process]:
-        """A process that is about to act for the DID."""
+    def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
         clock, plc = self.door.town.clock, self.door.network.dids._settings.directory_url
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "tests.openmeet.identities.refresher", self.url, self.schema, plc, str(clock.now()), did, fault),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+        return worker((self.url, self.schema), plc, str(clock.now()), did, fault)
 
 
 async def line_of(process: asyncio.subprocess.Process) -> str:

@@ -1,0 +1,127 @@
+"""Several real processes with one session at the reference PDS: it ends a session whose refresh token comes twice."""
+
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from groundwork.clock import SystemClock
+from groundwork.database.open_ import open_database
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.model import SealedSession, SessionKind
+from openmeet.network.repositories import agents
+from openmeet.network.repositories.session_sealing import seal, unseal
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from tests.databases import Emptied, MakeDatabase
+from tests.openmeet.far import PASSWORD, Far, allow, open_far
+from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell, worker
+from tests.pages.browsers import chromium
+from tests.parts import needs
+
+pytestmark = needs("reference", "chromium")
+
+
+@dataclass
+class Shared:
+    """A site on PostgreSQL, which other processes open, too."""
+
+    far: Far
+    url: str
+    schema: str
+
+    def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[Process]:
+        directory = self.far.network.dids._settings.directory_url
+        return worker((self.url, self.schema), directory, "real", did, fault)
+
+    async def let_in(self, kind: SessionKind) -> SealedSession:
+        """Ana signs in, at her server or with her password here; her access token has ended since."""
+        await self.far.pds.sign_up("ana")
+        if kind is SessionKind.OAUTH:
+            async with chromium() as browser, self.far.phone(browser) as page:
+                await page.goto("/sign-in")
+                await page.get_by_label("Handle", exact=True).first.fill("ana.test")
+                await page.get_by_role("button", name="Continue at your server").click()
+                await allow(page)
+                await expect(page).to_have_url(f"{self.far.url}/")
+            await self.set("access_ends_at", SystemClock().now())
+        else:
+            await sign_in_with_password(self.far.db, self.far.network, identifier="ana.test", password=PASSWORD)
+            opened = unseal(self.far.network, await self.stored())
+            # What the reference says to it is what it says to one whose time is over; that takes two hours.
+            await self.set("sealed", seal(self.far.network, opened.stored.did, "ended", opened.refresh))
+        stored = await self.stored()
+        assert stored.kind is kind
+        return stored
+
+    async def stored(self) -> SealedSession:
+        found = await self.far.identity("ana")
+        async with self.far.db.reader() as reader:
+            kept = await session_queries.find(reader, found.did)
+        assert kept is not None
+        return kept
+
+    async def set(self, column: str, value: object) -> None:
+        async with self.far.db.transaction() as tx:
+            await tx.execute(f"update repository_sessions set {column} = :value", value=value)
+
+    async def is_signed_in(self) -> bool:
+        """Whether the server goes on with the session: refreshed once more, and a call with what that gave."""
+        await self.set("access_ends_at", SystemClock().now())
+        ana = await self.far.identity("ana")
+        agent = await agents.agent_for(self.far.db, self.far.network, ana)
+        return (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
+
+
+@pytest.fixture
+async def shared(
+    postgres_url: str, emptied_schemas: Emptied, make_sqlite: MakeDatabase, tmp_path: Path
+) -> AsyncIterator[Shared]:
+    schema = await emptied_schemas.borrow(postgres_url, "openmeet")
+    db = await open_database(postgres_url, schema=schema, clock=SystemClock())
+    async with open_far(db, make_sqlite, tmp_path) as far:
+        yield Shared(far, postgres_url, schema)
+    await db.close()
+    await emptied_schemas.give_back(postgres_url, schema, "openmeet")
+
+
+@pytest.mark.parametrize("kind", SessionKind)
+async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, kind: SessionKind):
+    """Three processes come at the same moment: one refreshes, the others act with what it got, and nobody is signed out."""
+    before = await shared.let_in(kind)
+    async with (
+        shared.worker(before.did) as first,
+        shared.worker(before.did) as second,
+        shared.worker(before.did) as third,
+    ):
+        workers = (first, second, third)
+        assert [await line_of(each) for each in workers] == ["ready"] * 3
+        for each in workers:
+            tell(each)
+        assert [await line_of(each) for each in workers] == [before.did] * 3
+    after = await shared.stored()
+    assert (after.version, after.needs_login) == (before.version + 1, False)
+    assert await shared.is_signed_in()
+
+
+@pytest.mark.parametrize("kind", SessionKind)
+async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: Shared, kind: SessionKind):
+    """The reference takes a spent token of a password's session again for a while, and ends a session by OAuth."""
+    before = await shared.let_in(kind)
+    async with shared.worker(before.did, "dies") as dying:
+        assert await line_of(dying) == "ready"
+        tell(dying)
+        assert await dying.wait() == 9
+    await shared.set("leased_until", SystemClock().now())  # the lease of the dead is over
+    async with shared.worker(before.did) as heir:
+        assert await line_of(heir) == "ready"
+        tell(heir)
+        said = await line_of(heir)
+    if kind is SessionKind.PASSWORD:
+        assert (said, (await shared.stored()).needs_login) == (before.did, False)
+        assert await shared.is_signed_in()
+    else:
+        assert (said.split(), (await shared.stored()).needs_login) == (["NotSignedIn", "invalid_grant"], True)
