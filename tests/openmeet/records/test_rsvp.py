@@ -103,19 +103,19 @@ def test_table_of_what_is_published():
 
 
 def test_new_answer_is_valid():
-    record = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=None)
+    record = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, said_at=NOW, previous=None)
     validate_record(Catalog(), RSVP, record)
 
 
 def test_same_answer_does_not_refresh_the_subject():
-    before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=None)
+    before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, said_at=NOW, previous=None)
     other = CID[:-1] + "m"
-    assert write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, now=NOW, previous=before) == before
-    changed = write_rsvp(f"{RSVP}#notgoing", subject_uri=EVENT_URI, subject_cid=other, now=NOW, previous=before)
+    assert write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, said_at=NOW, previous=before) == before
+    changed = write_rsvp(f"{RSVP}#notgoing", subject_uri=EVENT_URI, subject_cid=other, said_at=NOW, previous=before)
     assert changed["subject"] == {"uri": EVENT_URI, "cid": other}
 
 
 def test_foreign_keys_and_created_survive():
     before = {"subject": {"uri": EVENT_URI}, "status": "maybe", "createdAt": "2026-01-01T00:00:00Z", "emoji": "🎉"}
-    after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, now=NOW, previous=before)
+    after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, said_at=NOW, previous=before)
     assert (after["emoji"], after["createdAt"], after["$type"]) == ("🎉", "2026-01-01T00:00:00Z", RSVP)

@@ -61,7 +61,7 @@ async def create(db: Database, network: Network, identity: Identity, subject: At
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        now=network.clock.now(),
+        said_at=network.clock.now(),
         previous=None,
     )
     try:
@@ -95,7 +95,7 @@ async def edit(db: Database, network: Network, identity: Identity, rkey: str, ch
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        now=network.clock.now(),
+        said_at=network.clock.now(),
         previous=current.record,
     )
     if record != current.record:

@@ -12,7 +12,9 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from groundwork.clock import Instant
 from groundwork.errors import Refused, RemoteFailed
+from openmeet.domain.attendance.model import Source
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.promotion import Reach, reach_of
 from openmeet.domain.identities.model import Identity
@@ -48,6 +50,8 @@ from openmeet.outbox import former_records, in_flight
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind
+
+_MILLISECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
             is_known = await is_listed(reader, decision.identity)
         if not is_known or (known is not None and known.cid is not None):
             return None
-        record = await _rsvp_record(publisher, decision, None)
+        record = await _rsvp_record(publisher, held, decision, None)
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
     check(publisher, draft, seal_in_cbor(draft.record).body)
     return draft
@@ -168,7 +172,7 @@ async def drafted(
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
     else:
-        record = await _rsvp_record(publisher, decision, previous)
+        record = await _rsvp_record(publisher, held, decision, previous)
     return Draft(uri, decision.identity, current, record, record == previous)
 
 
@@ -217,13 +221,17 @@ async def _series_record(
 
 
 async def _rsvp_record(
-    publisher: Publisher, decision: PublishRsvp, previous: dict[str, Value] | None
+    publisher: Publisher, held: Publication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
+    answer, now = decision.attendance, publisher.network.clock.now()
+    # A record that is made anew, after consent was withdrawn and given again, makes nothing that was said before any newer. The
+    # milliseconds, which count the leases, keep two writes under one key from having the same bytes (decision 0090).
+    said_at = min(answer.answered_at + held.lease * _MILLISECOND, now) if answer.source is Source.HERE else now
     return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
         subject_cid=await _subject_cid(publisher, decision.event),
-        now=publisher.network.clock.now(),
+        said_at=Instant(said_at),
         previous=previous,
     )
 

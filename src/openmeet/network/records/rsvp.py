@@ -169,15 +169,15 @@ def told(status: AttendanceStatus, wanted: Preferences = USUAL) -> str | Silence
 
 
 def write_rsvp(
-    token: str, *, subject_uri: str, subject_cid: str, now: Instant, previous: Mapping[str, Value] | None
+    token: str, *, subject_uri: str, subject_cid: str, said_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were.
+    """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were. ``said_at``: ``createdAt`` of a new one.
 
     The subject's cid is refreshed only with a new answer, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:
-        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(now)}
+        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(said_at)}
     record = dict(previous)
     said = record.get("status")
     old_subject = record.get("subject")
@@ -190,5 +190,5 @@ def write_rsvp(
     )
     if not is_same:
         record.update({"$type": RSVP, "subject": subject, "status": token})
-        record.setdefault("createdAt", format_datetime(now))
+        record.setdefault("createdAt", format_datetime(said_at))
     return record
