@@ -1,6 +1,6 @@
 """The server as a list of rooms: pages that know their viewer by a cookie, an API that knows its caller by a token."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.tenants.health import Health, ready
-from openmeet.web.account import consent_api, identity_pages
+from openmeet.web.account import consent_api, consent_pages, custodial_pages, identity_pages, taking_over_pages
 from openmeet.web.account import export_pages as takeout_pages
 from openmeet.web.account import merge_pages as claiming_pages
 from openmeet.web.account import profile_api as users_api
@@ -140,7 +140,7 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as network_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.site import static_files
+from openmeet.web.site import dev_mailbox, static_files
 from openmeet.web.site.errors import render_page
 from openmeet.web.site.forms import must_be_ours
 from openmeet.web.site.merged_caller import answered
@@ -166,13 +166,10 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
-def create_app(
-    site: Services, metrics: Metrics, *, more_pages: Sequence[Route] = (), health: Health | None = None
-) -> Application:
+def create_app(site: Services, metrics: Metrics, *, health: Health | None = None) -> Application:
     """The whole site of one community.
 
     ``health``: of every community that this program serves; without it whether this one's database answers.
-    ``more_pages`` are pages of the same kind that need more than a database (``programs/`` makes them).
     """
     settings, tenant = site.settings, site.tenant
     known = health or Health({"database": ready(tenant)}, None, ())
@@ -192,7 +189,7 @@ def create_app(
         *(_api(operation) for operation in operations()),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(settings.site_name, settings.public_url, operations())),
         *(_counted(route, spend_on_page) for route in open_pages()),
-        *(_page(route) for route in (*pages(), *more_pages)),
+        *(_page(route) for route in pages()),
         _counted(Route(ANYWHERE, absent, methods=["GET", *_UNSAFE]), spend_on_page),
     ]
     app = Application(
@@ -289,6 +286,10 @@ def pages() -> list[Route]:
         *administration_pages.routes(),
         *flags_pages.routes(),
         *claiming_pages.routes(),
+        *consent_pages.routes(),
+        *taking_over_pages.routes(),
+        *custodial_pages.routes(),
+        *dev_mailbox.routes(),
     ]
 
 

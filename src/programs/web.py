@@ -1,14 +1,13 @@
 """``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import typer
-from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import SystemClock
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
@@ -17,21 +16,15 @@ from openmeet.app import create_app
 from openmeet.domain.account_merge import actions as claiming
 from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.domain.events.model import EventId
-from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import UserId
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.deliver import pay_now
-from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.publications import Kind
 from openmeet.tenants.health import Health, check_name, checks_of
 from openmeet.tenants.model import DEFAULT_TENANT
-from openmeet.web.account import consent_pages as consent
-from openmeet.web.account import custodial_pages, taking_over_pages
-from openmeet.web.groups import group_network_pages
-from openmeet.web.site import dev_mailbox
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.callers import service_callers
@@ -110,7 +103,6 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
     async def publish_first(_db: Database, event_id: EventId) -> bool:
         return await pay_now(paying, Kind.EVENT, event_id, deadline_seconds=PUBLISH_FIRST_SECONDS)
 
-    publishing = await _publishing(platform)
     services = Services(
         platform.settings,
         platform.tenant,
@@ -120,38 +112,16 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
         record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
         network=platform.network,
         password_sign_in=with_password,
-        publishing=publishing,
+        publishing=Publishing(platform.network, await keeper_of(platform)),
         publish_first=publish_first,
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
         engines=Engines(platform.installation, platform.queue, platform.here, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
+        dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )
-    return create_app(services, platform.metrics, more_pages=_more_pages(platform, publishing), health=health)
+    return create_app(services, platform.metrics, health=health)
 
 
 async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
     return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
-
-
-async def _publishing(platform: Platform) -> Publishing:
-    instance = platform.settings.public_url
-
-    async def of_person(reader: Reader, user_id: UserId) -> Preview:
-        return await preview(reader, user_id, instance=instance)
-
-    return Publishing(platform.network, await keeper_of(platform), of_person)
-
-
-def _more_pages(platform: Platform, publishing: Publishing) -> Sequence[Route]:
-    """Pages that need more than a database."""
-    keeper = publishing.keeper
-    pages = [
-        *consent.routes(platform.network, keeper, publishing.preview),
-        *taking_over_pages.routes(platform.network, keeper),
-        *custodial_pages.routes(platform.network, keeper),
-        *group_network_pages.repository_routes(keeper),
-    ]
-    if isinstance(platform.mailer, FolderMailbox):
-        pages += dev_mailbox.routes(platform.mailer)
-    return pages

@@ -32,7 +32,7 @@ from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
 from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, change_services, site_on
+from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_services, site_on
 
 
 def does_not_break(context: CheckContext, response: Response, case: Case) -> bool | None:
@@ -173,7 +173,7 @@ async def _id_of(site: Site, name: str) -> str:
 async def hold(site: Site, *, first_seed: int, examples: int) -> int:
     """Ask every operation ``examples`` times; the number of operations. Raises what the first wrong answer is."""
     known = await furnish(site)
-    async with publishing_to_nobody(site.clock, instance=ORIGIN) as publishing:
+    async with publishing_to_nobody(site.clock) as publishing:
         change_services(site.app, publishing=publishing)
         serving = await serve(site.app, "127.0.0.1", 0)
         try:

@@ -11,7 +11,7 @@ from openmeet.web.api.operations import Operation
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.site_under_test import ORIGIN, Site, api_session, site_on
+from tests.openmeet.site_under_test import Site, api_session, site_on
 
 ROUNDS = 15
 
@@ -93,7 +93,7 @@ async def _ask(
 async def test_no_operation_breaks(make_database: MakeDatabase, clock: HandClock) -> None:
     print(f"seed {SEED}")
     db = await make_database("openmeet")
-    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+    async with publishing_to_nobody(clock) as publishing:
         wrong = await _wrong_answers(site_on(db, clock, publishing=publishing, api_requests_per_minute=0))
     assert not wrong, "\n".join(wrong)
 

@@ -27,10 +27,8 @@ from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.repositories.consent import Publishing
-from openmeet.network.repositories.custodial import Keeper
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.groups import group_network_pages
 from openmeet.web.site.services import Services
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL
@@ -63,7 +61,6 @@ def site_on(
     *,
     pictures: BlobStore | None = None,
     service_callers: ServiceCallers | None = None,
-    keeper: Keeper | None = None,
     publishing: Publishing | None = None,
     workers: WorkerPool | None = POOL,
     **changes: object,
@@ -81,8 +78,7 @@ def site_on(
         publishing=publishing,
         workers=workers,
     )
-    more_pages = group_network_pages.repository_routes(keeper) if keeper else ()
-    return Site(create_app(services, Metrics("openmeet"), more_pages=more_pages), db, clock)
+    return Site(create_app(services, Metrics("openmeet")), db, clock)
 
 
 def change_services(app: Application, **changes: object) -> None:

@@ -31,7 +31,6 @@ from openmeet.outbox.emails import Letter, mail_payer
 from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.site import dev_mailbox
 from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, change_services
 from tests.worker_pool import POOL
@@ -81,9 +80,8 @@ async def town(db: Database, clock: Clock, folder: Path) -> AsyncIterator[Town]:
     pictures = open_folder(folder.parent / "pictures")
     settings = replace(Settings(), dev_mailbox=True)
     app = create_app(
-        Services(settings, Tenant("default", db), CODE_KEY, clock, pictures=pictures, workers=POOL),
+        Services(settings, Tenant("default", db), CODE_KEY, clock, pictures=pictures, workers=POOL, dev_mailbox=box),
         Metrics("openmeet"),
-        more_pages=dev_mailbox.routes(box),
     )
     async with serving(app) as server:
         change_services(app, settings=replace(settings, public_url=server.url))

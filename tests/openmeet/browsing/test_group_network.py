@@ -15,9 +15,9 @@ from openmeet.network.ingestion import remote_groups
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
-from openmeet.network.repositories.custodial import Keeper
 from openmeet.outbox.publications import Kind
 from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.identities.strangers import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
 
 CID = str(Cid.for_cbor(b"\xa0"))
@@ -142,8 +142,8 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
 
 async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
     """By a yes and a handle; nothing is made without the yes, and nobody else may."""
-    keeper = Keeper("http://pds.test", "", ".town.test", "no-mail.test")
-    site = site_on(await make_sqlite("openmeet"), clock, keeper=keeper)
+    async with publishing_to_nobody(clock) as publishing:
+        site = site_on(await make_sqlite("openmeet"), clock, publishing=publishing)
     group, ana, ben = await planted(site)
     async with signed_in(site, ben.user_id) as browser:
         assert (await browser.get(f"/groups/{group.slug}/repository")).status_code == 403

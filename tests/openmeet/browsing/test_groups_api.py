@@ -7,7 +7,7 @@ import pytest
 
 from openmeet.app import operations, pages
 from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.site_under_test import ORIGIN, api_session, sign_up, site_on
+from tests.openmeet.site_under_test import api_session, sign_up, site_on
 
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
 SECRET = "zugzwang"
@@ -23,7 +23,7 @@ EVENT = {
 
 @pytest.fixture
 async def site(make_database, clock):
-    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+    async with publishing_to_nobody(clock) as publishing:
         yield site_on(await make_database("openmeet"), clock, publishing=publishing)
 
 

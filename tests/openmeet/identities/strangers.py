@@ -9,13 +9,9 @@ from at_network.oauth_servers import OAuthServers
 from groundwork.cache.contract import Cache
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
-from groundwork.database.transaction import Reader
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
-from openmeet.domain.identities.model import Preview
-from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
@@ -37,11 +33,8 @@ async def network_of_nobody(
 
 
 @asynccontextmanager
-async def publishing_to_nobody(clock: Clock, *, instance: str) -> AsyncIterator[Publishing]:
+async def publishing_to_nobody(clock: Clock) -> AsyncIterator[Publishing]:
     """What consent by the API runs on: what a yes would publish is read, and no PDS is there for a yes under a new handle."""
 
-    async def of_person(reader: Reader, user_id: UserId) -> Preview:
-        return await preview(reader, user_id, instance=instance)
-
     async with network_of_nobody(clock, InProcessCache(clock)) as network:
-        yield Publishing(network, Keeper("http://127.0.0.1:1", "", ".town.test", "no-mail.test"), of_person)
+        yield Publishing(network, Keeper("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))

@@ -5,12 +5,8 @@ from typing import Any
 
 import pytest
 
-from groundwork.database.transaction import Reader
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.domain.identities.model import Preview
-from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
@@ -18,22 +14,19 @@ from openmeet.web.account import consent_api
 from openmeet.web.account.consent_api import NOTICE
 from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session
-from tests.openmeet.town import INSTANCE, Town
+from tests.openmeet.town import Town
 
 PATH = "/api/me/publishing/consent"
 
 
 @pytest.fixture
 def site(town: Town) -> Site:
-    async def of_person(reader: Reader, user_id: UserId) -> Preview:
-        return await preview(reader, user_id, instance=INSTANCE)
-
     app = create_app(
         Services(
             replace(Settings(), public_url=ORIGIN),
             Tenant("default", town.db),
             CODE_KEY,
-            publishing=Publishing(town.network, town.keeper, of_person),
+            publishing=Publishing(town.network, town.keeper),
             clock=town.clock,
         ),
         Metrics("openmeet"),

@@ -5,21 +5,18 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from groundwork.database.transaction import Reader
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import queries as events
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities.model import Preview
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.account import consent_pages
 from openmeet.web.site.services import Services
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
@@ -29,20 +26,16 @@ from tests.worker_pool import POOL
 
 @pytest.fixture
 def site(town: Town) -> Site:
-    async def of_person(reader: Reader, user_id: UserId) -> Preview:
-        return await preview(reader, user_id, instance=INSTANCE)
-
     app = create_app(
         Services(
             replace(Settings(), public_url=ORIGIN),
             Tenant("default", town.db),
             CODE_KEY,
             town.clock,
-            publishing=Publishing(town.network, town.keeper, of_person),
+            publishing=Publishing(town.network, town.keeper),
             workers=POOL,
         ),
         Metrics("openmeet"),
-        more_pages=consent_pages.routes(town.network, town.keeper, of_person),
     )
     return Site(app, town.db, town.clock)
 

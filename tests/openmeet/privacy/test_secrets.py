@@ -19,13 +19,13 @@ from tests.openmeet.privacy.looking import UNLIMITED, look_everywhere, search, t
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.privacy.withholding import keep_away, withhold
-from tests.openmeet.site_under_test import ORIGIN, Site, site_on
+from tests.openmeet.site_under_test import Site, site_on
 
 
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock) -> AsyncIterator[Site]:
     db = await make_sqlite("openmeet")
-    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+    async with publishing_to_nobody(clock) as publishing:
         yield site_on(db, clock, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics"))
 
 

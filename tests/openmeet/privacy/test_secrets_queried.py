@@ -9,7 +9,7 @@ from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGE
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.privacy.questions import answer_everything, ask_everything, put_records
 from tests.openmeet.privacy.withholding import keep_away, withhold
-from tests.openmeet.site_under_test import ORIGIN, site_on
+from tests.openmeet.site_under_test import site_on
 from tests.openmeet.xrpc.asking import People
 
 
@@ -21,7 +21,7 @@ def people(clock):
 @pytest.fixture
 async def site(make_sqlite, clock, people):
     db = await make_sqlite("openmeet")
-    async with publishing_to_nobody(clock, instance=ORIGIN) as publishing:
+    async with publishing_to_nobody(clock) as publishing:
         yield site_on(db, clock, service_callers=people.callers(), publishing=publishing, **UNLIMITED)
 
 

@@ -16,7 +16,7 @@ from openmeet.domain.series.model import Series
 from openmeet.network.repositories.consent import Publishing
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.site_under_test import ORIGIN, Site, change_services, h1_of, inputs_of, sign_up, site_on
+from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
 
 FORM = {
     "title": "Practice",
@@ -39,7 +39,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 @pytest.fixture
 async def publishing(clock: HandClock) -> AsyncIterator[Publishing]:
-    async with publishing_to_nobody(clock, instance=ORIGIN) as made:
+    async with publishing_to_nobody(clock) as made:
         yield made
 
 

@@ -20,16 +20,13 @@ from aurora_locus.app import open_server
 from aurora_locus.settings import Settings as PdsSettings
 from groundwork.clock import DAY, HOUR
 from groundwork.database.resealing import reseal
-from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.app import _page as as_page
 from openmeet.domain.account_merge import identities
 from openmeet.domain.data_export.person import document
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import linking, queries, recovery_key_queries
-from openmeet.domain.identities.model import Preview
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
@@ -96,20 +93,10 @@ class Home:
         return browser
 
 
-async def nothing(_reader: Reader, _user_id: UserId) -> Preview:
-    raise AssertionError
-
-
 @pytest.fixture
 async def home(town: Town) -> AsyncIterator[Home]:
     door = door_to(town, town.db)
-    pages = [
-        *taking_over_pages.routes(door.network, town.keeper),
-        *custodial_pages.routes(door.network, town.keeper),
-    ]
-    # Where `programs/` puts them: before the route that takes every other address.
-    door.app.router.routes[:0] = [as_page(route) for route in pages]
-    change_services(door.app, publishing=Publishing(door.network, town.keeper, nothing))
+    change_services(door.app, publishing=Publishing(door.network, town.keeper))
     ana = (await town.person("Ana")).user_id
     yield Home(door, town, ana, (await town.identity(ana)).did)
     await door.network.settle()
@@ -281,9 +268,8 @@ async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
     settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
     away = DidResolver(home.town.network.http, home.town.clock, settings)
     network = replace(home.door.network, dids=away)
-    pages = custodial_pages.routes(network, home.town.keeper)
-    home.door.app.router.routes[:0] = [as_page(route) for route in pages]
     browser = await home.taken_over()
+    change_services(home.door.app, publishing=Publishing(network, home.town.keeper))
     page = await browser.get(PATH)
     assert "did not answer" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text

@@ -1,20 +1,19 @@
 """A repository that was kept for somebody becomes theirs: their password opens it, ours does not, and publishing goes on."""
 
 import pytest
-from starlette.routing import Route
 
 from at_network.bearer_session import create_session
 from groundwork.errors import NotSignedIn
-from openmeet.app import _page as as_page
 from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import session_sealing
+from openmeet.network.repositories.consent import Publishing
 from openmeet.outbox.publications import Kind, State
-from openmeet.web.account import taking_over_pages
 from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.site_under_test import change_services
 from tests.openmeet.town import Town
 from tests.witnesses.consent import allow
 
@@ -25,10 +24,7 @@ NEW = "a password of her own"
 @pytest.fixture
 async def kept(town: Town) -> Door:
     door = door_to(town, town.db)
-    routes = [as_page(route) for route in taking_over_pages.routes(door.network, town.keeper)]
-    # Where `programs/` puts them: before the route that takes every other address.
-    door.app.router.routes[:0] = routes
-    assert all(isinstance(route, Route) for route in routes)
+    change_services(door.app, publishing=Publishing(door.network, town.keeper))
     return door
 
 

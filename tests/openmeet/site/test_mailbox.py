@@ -13,7 +13,6 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.site import dev_mailbox
 from openmeet.web.site.services import Services
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY
@@ -26,9 +25,7 @@ async def transport(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path)
     await kept.send(Mail(parse_address("ana@example.org"), "Your code", "123 456", "<one@example.org>"))
     tenant = Tenant("default", await make_sqlite("openmeet", clock=clock))
     app = create_app(
-        Services(Settings(), tenant, CODE_KEY, clock=clock, workers=POOL),
-        Metrics("openmeet"),
-        more_pages=dev_mailbox.routes(kept),
+        Services(Settings(), tenant, CODE_KEY, clock=clock, workers=POOL, dev_mailbox=kept), Metrics("openmeet")
     )
     return httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
 

@@ -16,9 +16,6 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags import queries as flags
 from openmeet.feature_flags.model import Flag
 
-# Where people say whether their public events and answers may be published.
-CONSENT_PATH = "/settings/publishing"
-
 # Pays the promise of one event now, under a deadline; True when the repository has it. Bound by `programs/`.
 PublishFirst = Callable[[Database, EventId], Awaitable[bool]]
 

@@ -1,6 +1,6 @@
 """Consent to publish: how it stands for a person, and the handle that a yes is for. What the page and the API share."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from at_network.xrpc_client import XrpcClient
@@ -10,24 +10,20 @@ from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.owe import DebtState, find
 from openmeet.domain.identities import publication_consent, queries
-from openmeet.domain.identities.model import Consent, Identity, Preview
+from openmeet.domain.identities.model import Consent, Identity
 from openmeet.domain.identities.publication_consent import Preferences, UseShown
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.custodial import Keeper, check_handle
 from openmeet.outbox.kinds import Debt
 
-# What of a person would be published. Bound by `programs/`: only a room above this one can read the events.
-PreviewOf = Callable[[Reader, UserId], Awaitable[Preview]]
-
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What publishing runs on: the PDS that keeps repositories for people, and what reads what a yes would publish."""
+    """What publishing runs on: what reaches the network, and the PDS that keeps repositories for people."""
 
     network: Network
     keeper: Keeper
-    preview: PreviewOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from openmeet.domain.identities import actions
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
+from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, Publishing, handle_for, state_of
 from openmeet.network.repositories.custodial import suggest_handle
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
@@ -68,7 +69,7 @@ class ConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 async def show(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
     async with database_of(request).reader() as reader:
-        return await _shown(reader, publishing, caller)
+        return await _shown(reader, publishing, caller, services(request).settings.public_url)
 
 
 async def answer(request: Request) -> Response:
@@ -82,7 +83,7 @@ async def answer(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             _must_be(expected, await state_of(tx, caller.user_id))
             await actions.withdraw(tx, caller.user_id)
-            return await _shown(tx, publishing, caller)
+            return await _shown(tx, publishing, caller, services(request).settings.public_url)
     if wanted.notice != NOTICE:
         raise Refused(
             "A yes repeats the notice. Show the person the record, the handle and the notice first, then send the notice back.",
@@ -98,7 +99,7 @@ async def answer(request: Request) -> Response:
         # A no that came while the PDS was asked about the handle is not overruled.
         _must_be(expected, await state_of(tx, caller.user_id))
         await actions.agree(tx, caller.user_id, handle=handle)
-        return await _shown(tx, publishing, caller)
+        return await _shown(tx, publishing, caller, services(request).settings.public_url)
 
 
 def _must_be(expected: int | None, state: ConsentState) -> None:
@@ -114,9 +115,9 @@ def _publishing(request: Request) -> Publishing:
     return publishing
 
 
-async def _shown(reader: Reader, publishing: Publishing, caller: Caller) -> Response:
+async def _shown(reader: Reader, publishing: Publishing, caller: Caller, public_url: str) -> Response:
     state = await state_of(reader, caller.user_id)
-    would = await publishing.preview(reader, caller.user_id)
+    would = await preview(reader, caller.user_id, instance=public_url)
     domain = publishing.keeper.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
     return json_response(_as_json(state, would, suggested, domain), headers=etag_of(state.consent.revision))

@@ -1,10 +1,9 @@
 """The consent page: default no; and the same page later, to say yes or to take it back.
 
-What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain". The
-routes need the PDS that keeps repositories, so ``programs/`` makes them.
+What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,65 +13,67 @@ from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.users.model import Caller
 from openmeet.i18n import formatting
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.consent import ConsentState, PreviewOf, handle_for, state_of
+from openmeet.network.publishing.preview import preview
+from openmeet.network.repositories.consent import ConsentState, handle_for, state_of
 from openmeet.network.repositories.custodial import Keeper, suggest_handle
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of
 
-# Set by whoever starts paying debts in this process, so that a yes is acted on at once.
-Wake = Callable[[], None]
 
-
-def routes(network: Network, keeper: Keeper, preview: PreviewOf, wake: Wake = lambda: None) -> list[Route]:
-    """The page and its form."""
-
-    async def show(request: Request) -> Response:
-        caller = caller_of(request)
-        async with database_of(request).reader() as reader:
-            state = await state_of(reader, caller.user_id)
-            would = await preview(reader, caller.user_id)
-        handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-        return _show(request, keeper, state, would, Typed({"handle": handle, "publish": "no"}))
-
-    async def answer(request: Request) -> Response:
-        caller = caller_of(request)
-        typed = await read_form(request)
-        async with database_of(request).reader() as reader:
-            state = await state_of(reader, caller.user_id)
-            would = await preview(reader, caller.user_id)
-        following = local_path(typed.get("next", ""), "/settings/publishing")
-        if typed.get("publish") != "yes":
-            async with database_of(request).transaction() as tx:
-                await actions.withdraw(tx, caller.user_id)
-            wake()
-            return go(following, said="publishing_off")
-        try:
-            handle = await handle_for(network, keeper, state, typed.get("handle", ""))
-        except (InvalidInput, Refused) as wrong:
-            problem = InvalidInput("handle", wrong.why)
-            return _show(request, keeper, state, would, typed_again(typed, problem), status=400)
-        async with database_of(request).transaction() as tx:
-            await actions.agree(tx, caller.user_id, handle=handle)
-        wake()
-        return go(following, said="publishing_on")
-
-    async def save_records(request: Request) -> Response:
-        caller = caller_of(request)
-        typed = await read_form(request)
-        async with database_of(request).transaction() as tx:
-            await publication_consent.change(tx, caller.user_id, _wanted(typed))
-        wake()
-        return go("/settings/publishing", said="record_preferences_saved")
-
+def routes() -> list[Route]:
     return [
         Route("/settings/publishing", show, methods=["GET"]),
         Route("/settings/publishing", answer, methods=["POST"]),
         Route("/settings/publishing/records", save_records, methods=["POST"]),
     ]
+
+
+async def show(request: Request) -> Response:
+    keeper, caller = publishing_of(request).keeper, caller_of(request)
+    state, would = await _state(request, caller)
+    handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
+    return _show(request, keeper, state, would, Typed({"handle": handle, "publish": "no"}))
+
+
+async def answer(request: Request) -> Response:
+    publishing, caller = publishing_of(request), caller_of(request)
+    typed = await read_form(request)
+    state, would = await _state(request, caller)
+    following = local_path(typed.get("next", ""), "/settings/publishing")
+    if typed.get("publish") != "yes":
+        async with database_of(request).transaction() as tx:
+            await actions.withdraw(tx, caller.user_id)
+        return go(following, said="publishing_off")
+    try:
+        handle = await handle_for(publishing.network, publishing.keeper, state, typed.get("handle", ""))
+    except (InvalidInput, Refused) as wrong:
+        problem = InvalidInput("handle", wrong.why)
+        return _show(request, publishing.keeper, state, would, typed_again(typed, problem), status=400)
+    async with database_of(request).transaction() as tx:
+        await actions.agree(tx, caller.user_id, handle=handle)
+    return go(following, said="publishing_on")
+
+
+async def save_records(request: Request) -> Response:
+    publishing_of(request)
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await publication_consent.change(tx, caller.user_id, _wanted(typed))
+    return go("/settings/publishing", said="record_preferences_saved")
+
+
+async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Preview]:
+    """How publishing stands for the caller, and what of theirs a yes would publish."""
+    async with database_of(request).reader() as reader:
+        state = await state_of(reader, caller.user_id)
+        would = await preview(reader, caller.user_id, instance=services(request).settings.public_url)
+    return state, would
 
 
 def _wanted(typed: Mapping[str, str]) -> Preferences:

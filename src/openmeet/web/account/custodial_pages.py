@@ -14,12 +14,12 @@ from openmeet.domain.identities import queries, recovery_key_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.custodial import Keeper
+from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
+from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/identity/recovery-key"
@@ -46,44 +46,53 @@ class _Shown:
     standing: Standing
 
 
-def routes(network: Network, keeper: Keeper) -> list[Route]:
-    """They open what is sealed, so ``programs/`` makes them. Nobody sees a key but whose it is, and no cache keeps one."""
-    account_page = f"{keeper.pds_url}/account"
-
-    async def show(request: Request) -> Response:
-        return await _page(request, network, account_page, EMPTY)
-
-    async def save(request: Request) -> Response:
-        shown = await _shown(request, network)
-        if not shown.private:
-            raise NotFound(_NONE)
-        site = services(request).settings.site_name
-        text = file_of(shown.waiting, shown.private, shown.identity, site=site, account_page=account_page)
-        name = (shown.identity.handle if shown.identity else "") or shown.waiting.did.replace(":", "-")
-        headers = {
-            "content-disposition": f'attachment; filename="recovery-key-{name}.txt"',
-            "cache-control": "no-store",
-        }
-        return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
-
-    async def erase(request: Request) -> Response:
-        caller = caller_of(request)
-        typed = await read_form(request)
-        if typed.get("kept") != "yes":
-            problem = Typed({}, {"kept": "Keep the key first, then tick this: it cannot be shown again."})
-            return await _page(request, network, account_page, problem, status=400)
-        async with database_of(request).transaction() as tx:
-            is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
-            left = await recovery_key_queries.waiting(tx, caller.user_id)
-        if is_erased:
-            log.info("recovery_key.erased")
-        return go("/settings/identity" if left is None else PATH, said="recovery_key_kept" if is_erased else "")
-
+def routes() -> list[Route]:
+    """Nobody sees a key but whose it is, and no cache keeps one."""
     return [
         Route(PATH, show, methods=["GET"]),
         Route(FILE, save, methods=["GET"]),
         Route(PATH, erase, methods=["POST"]),
     ]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def save(request: Request) -> Response:
+    publishing = publishing_of(request)
+    shown = await _shown(request, publishing.network)
+    if not shown.private:
+        raise NotFound(_NONE)
+    site = services(request).settings.site_name
+    account_page = _account_page(publishing)
+    text = file_of(shown.waiting, shown.private, shown.identity, site=site, account_page=account_page)
+    name = (shown.identity.handle if shown.identity else "") or shown.waiting.did.replace(":", "-")
+    headers = {
+        "content-disposition": f'attachment; filename="recovery-key-{name}.txt"',
+        "cache-control": "no-store",
+    }
+    return Response(text, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def erase(request: Request) -> Response:
+    publishing_of(request)
+    caller = caller_of(request)
+    typed = await read_form(request)
+    if typed.get("kept") != "yes":
+        problem = Typed({}, {"kept": "Keep the key first, then tick this: it cannot be shown again."})
+        return await _page(request, problem, status=400)
+    async with database_of(request).transaction() as tx:
+        is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
+        left = await recovery_key_queries.waiting(tx, caller.user_id)
+    if is_erased:
+        log.info("recovery_key.erased")
+    return go("/settings/identity" if left is None else PATH, said="recovery_key_kept" if is_erased else "")
+
+
+def _account_page(publishing: Publishing) -> str:
+    """Where the PDS that kept the repository lets its owner in."""
+    return f"{publishing.keeper.pds_url}/account"
 
 
 async def _shown(request: Request, network: Network) -> _Shown:
@@ -107,8 +116,9 @@ async def _shown(request: Request, network: Network) -> _Shown:
     return _Shown(waiting, identity, private if standing is Standing.GOOD else "", standing)
 
 
-async def _page(request: Request, network: Network, account_page: str, typed: Typed, *, status: int = 200) -> Response:
-    shown = await _shown(request, network)
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    publishing = publishing_of(request)
+    shown = await _shown(request, publishing.network)
     context = {
         "typed": typed,
         "waiting": shown.waiting,
@@ -117,7 +127,7 @@ async def _page(request: Request, network: Network, account_page: str, typed: Ty
         "standing": shown.standing.value,
         "until": shown.waiting.taken_over_at + KEPT_FOR,
         "file": FILE,
-        "account_page": account_page,
+        "account_page": _account_page(publishing),
     }
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return page(request, "account/recovery_key.html", context, status=status, headers=headers)

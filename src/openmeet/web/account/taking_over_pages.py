@@ -7,47 +7,46 @@ from starlette.routing import Route
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.custodial import Keeper
 from openmeet.network.repositories.taking_over import check_password, kept_for, take_over
 from openmeet.web.account import custodial_pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import publishing_of
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/identity/take-over"
 
 
-def routes(network: Network, keeper: Keeper) -> list[Route]:
-    """They need the PDS that keeps repositories, so ``programs/`` makes them."""
-
-    async def show(request: Request) -> Response:
-        return await _page(request, keeper, EMPTY)
-
-    async def take(request: Request) -> Response:
-        caller = caller_of(request)
-        typed = await read_form(request)
-        try:
-            password = check_password(typed.get("password", ""), typed.get("again", ""))
-            await take_over(database_of(request), network, keeper, caller.user_id, password)
-        except InvalidInput as wrong:
-            field = wrong.field if wrong.field in {"password", "again"} else "password"
-            return await _page(request, keeper, Typed({}, {field: wrong.why}), status=400)
-        except Refused as refused:
-            return await _page(request, keeper, Typed({}, {"": refused.why}), status=422)
-        except (RemoteFailed, RemoteSlow) as away:
-            again = f"{away.why} Nothing is lost: do it again in a while."
-            return await _page(request, keeper, Typed({}, {"": again}), status=502)
-        async with database_of(request).reader() as reader:
-            waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
-        return go(custodial_pages.PATH if waits else "/settings/identity", said="identity_taken_over")
-
+def routes() -> list[Route]:
     return [Route(PATH, show, methods=["GET"]), Route(PATH, take, methods=["POST"])]
 
 
-async def _page(request: Request, keeper: Keeper, typed: Typed, *, status: int = 200) -> Response:
-    caller = caller_of(request)
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def take(request: Request) -> Response:
+    publishing, caller = publishing_of(request), caller_of(request)
+    typed = await read_form(request)
+    try:
+        password = check_password(typed.get("password", ""), typed.get("again", ""))
+        await take_over(database_of(request), publishing.network, publishing.keeper, caller.user_id, password)
+    except InvalidInput as wrong:
+        field = wrong.field if wrong.field in {"password", "again"} else "password"
+        return await _page(request, Typed({}, {field: wrong.why}), status=400)
+    except Refused as refused:
+        return await _page(request, Typed({}, {"": refused.why}), status=422)
+    except (RemoteFailed, RemoteSlow) as away:
+        again = f"{away.why} Nothing is lost: do it again in a while."
+        return await _page(request, Typed({}, {"": again}), status=502)
+    async with database_of(request).reader() as reader:
+        waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+    return go(custodial_pages.PATH if waits else "/settings/identity", said="identity_taken_over")
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
         kept = await kept_for(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)

@@ -1,7 +1,5 @@
 """A group's page about the network: one's own name, for everybody who is in; the group's record and its own repository, for its owner."""
 
-from collections.abc import Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,7 +16,7 @@ from openmeet.web.groups.atproto_pages import on_the_network
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
+from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {"handle": "Handle"}
@@ -28,32 +26,8 @@ def routes() -> list[Route]:
     return [
         Route("/groups/{slug}/network", show, methods=["GET"]),
         Route("/groups/{slug}/network", save, methods=["POST"]),
-    ]
-
-
-def repository_routes(keeper: Keeper, wake: Callable[[], None] = lambda: None) -> list[Route]:
-    """The page on which a group gets a repository of its own, where there is somebody who keeps repositories."""
-
-    async def ask(request: Request) -> Response:
-        return await _ask_repository(request, keeper, EMPTY)
-
-    async def make(request: Request) -> Response:
-        caller = caller_of(request)
-        typed = await read_form(request)
-        try:
-            handle = _agreed(typed, keeper)
-            async with database_of(request).transaction() as tx:
-                group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
-        except InvalidInput as wrong:
-            return await _ask_repository(request, keeper, Typed(typed, {wrong.field: wrong.why}), status=400)
-        except Refused as refused:
-            return await _ask_repository(request, keeper, Typed(typed, {"": refused.why}), status=422)
-        wake()
-        return go(path_of(group, "network"), said="group_repository_asked")
-
-    return [
-        Route("/groups/{slug}/repository", ask, methods=["GET"]),
-        Route("/groups/{slug}/repository", make, methods=["POST"]),
+        Route("/groups/{slug}/repository", ask_repository, methods=["GET"]),
+        Route("/groups/{slug}/repository", make_repository, methods=["POST"]),
     ]
 
 
@@ -72,6 +46,25 @@ async def save(request: Request) -> Response:
     except Refused as refused:
         return await _page(request, Typed(typed, {"": refused.why}), status=422)
     return go(path_of(group, "network"), said="membership_shown" if is_public else "membership_hidden")
+
+
+async def ask_repository(request: Request) -> Response:
+    """The page on which a group gets a repository of its own, where there is somebody who keeps repositories."""
+    return await _ask_repository(request, publishing_of(request).keeper, EMPTY)
+
+
+async def make_repository(request: Request) -> Response:
+    keeper, caller = publishing_of(request).keeper, caller_of(request)
+    typed = await read_form(request)
+    try:
+        handle = _agreed(typed, keeper)
+        async with database_of(request).transaction() as tx:
+            group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
+    except InvalidInput as wrong:
+        return await _ask_repository(request, keeper, Typed(typed, {wrong.field: wrong.why}), status=400)
+    except Refused as refused:
+        return await _ask_repository(request, keeper, Typed(typed, {"": refused.why}), status=422)
+    return go(path_of(group, "network"), said="group_repository_asked")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:

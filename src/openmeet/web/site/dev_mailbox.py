@@ -9,27 +9,28 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from groundwork.http.addresses import is_loopback
 from groundwork.http.application import client_address
-from groundwork.mail.folder import FolderMailbox
 from openmeet.i18n import formatting
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 
 _SHOWN = 50
 
 
-def routes(mailbox: FolderMailbox) -> list[Route]:
-    """The page of this mailbox; an installation that sends its mail has none."""
-
-    async def show(request: Request) -> Response:
-        # For everybody else there is no such page: codes of other people stand on it.
-        if not is_loopback(client_address(request)) or not _is_local_host(request.headers.get("host", "")):
-            raise NotFound("There is nothing at this address.")
-        mails = [
-            {"to": mail.to, "subject": mail.subject, "text": mail.text, "sent_at": formatting.iso(mail.sent_at)}
-            for mail in await mailbox.newest(_SHOWN)
-        ]
-        return page(request, "site/mailbox.html", {"mails": mails})
-
+def routes() -> list[Route]:
     return [Route("/dev/mail", show, methods=["GET"])]
+
+
+async def show(request: Request) -> Response:
+    mailbox = services(request).dev_mailbox
+    is_local = is_loopback(client_address(request)) and _is_local_host(request.headers.get("host", ""))
+    # For everybody else there is no such page: codes of other people stand on it. A site that sends its mail has none either.
+    if mailbox is None or not is_local:
+        raise NotFound("There is nothing at this address.")
+    mails = [
+        {"to": mail.to, "subject": mail.subject, "text": mail.text, "sent_at": formatting.iso(mail.sent_at)}
+        for mail in await mailbox.newest(_SHOWN)
+    ]
+    return page(request, "site/mailbox.html", {"mails": mails})
 
 
 def _is_local_host(host: str) -> bool:

@@ -10,6 +10,8 @@ from starlette.requests import HTTPConnection
 from at_network.service_callers import ServiceCallers
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, SystemClock
+from groundwork.errors import NotFound
+from groundwork.mail.folder import FolderMailbox
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
@@ -55,6 +57,8 @@ class Services:
     service_callers: ServiceCallers | None = None
     # The processes that read files and pictures from outside. None: no file is accepted.
     workers: WorkerPool | None = None
+    # E-mails that are stored instead of sent, to be read at /dev/mail. None: they are sent.
+    dev_mailbox: FolderMailbox | None = None
     # Settings that the log has warned of already, each once.
     warned_of: set[str] = field(default_factory=set)
 
@@ -62,6 +66,14 @@ class Services:
     def asks_to_publish(self) -> bool:
         """Whether people can be asked to agree to publish."""
         return self.publishing is not None
+
+
+def publishing_of(connection: HTTPConnection) -> Publishing:
+    """What publishing runs on. Raises NotFound on a site where nobody can agree to publish: it has no such pages."""
+    found = services(connection).publishing
+    if found is None:
+        raise NotFound("There is nothing at this address.")
+    return found
 
 
 def services(connection: HTTPConnection) -> Services:
