@@ -5,24 +5,16 @@ from contextlib import asynccontextmanager
 
 import typer
 
-from at_protocol.syntax.did import Did
 from groundwork.clock import SystemClock
-from groundwork.database.transaction import Database, Transaction
 from groundwork.http.application import Application
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
-from openmeet.domain.account_merge import actions as claiming
 from openmeet.domain.calendars.fetch import Outgoing
-from openmeet.domain.events.model import EventId
-from openmeet.domain.users.model import UserId
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.publishing.deliver import pay_now
 from openmeet.network.repositories.consent import Publishing
-from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox.publications import Kind
 from openmeet.tenants.health import Health, check_name, checks_of
 from openmeet.tenants.model import DEFAULT_TENANT
 from openmeet.web.site.hosts import Hosts
@@ -36,9 +28,6 @@ from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
 app = role()
-
-# How long a person waits for their own PDS before their event is kept as a draft and tried again.
-PUBLISH_FIRST_SECONDS = 5.0
 
 
 @app.command()
@@ -88,21 +77,6 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
     # The default community's operators are the installation's; what others are called is nobody else's business.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
-    async def with_password(db: Database, identifier: str, password: str, client_address: str) -> UserId:
-        return await sign_in_with_password(
-            db,
-            platform.network,
-            identifier=identifier,
-            password=password,
-            client_address=client_address,
-            arrive=_arrive,
-        )
-
-    paying = publisher(platform)
-
-    async def publish_first(_db: Database, event_id: EventId) -> bool:
-        return await pay_now(paying, Kind.EVENT, event_id, deadline_seconds=PUBLISH_FIRST_SECONDS)
-
     services = Services(
         platform.settings,
         platform.tenant,
@@ -111,9 +85,8 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
         pictures=platform.pictures,
         record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
         network=platform.network,
-        password_sign_in=with_password,
         publishing=Publishing(platform.network, await keeper_of(platform)),
-        publish_first=publish_first,
+        publisher=publisher(platform),
         outgoing=Outgoing(platform.network.http, platform.network.sealer),
         engines=Engines(platform.installation, platform.queue, platform.here, others),
         service_callers=service_callers(platform.settings, platform.network),
@@ -121,7 +94,3 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )
     return create_app(services, platform.metrics, health=health)
-
-
-async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
-    return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id

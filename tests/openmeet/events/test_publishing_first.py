@@ -7,8 +7,10 @@ from openmeet.domain.events import actions, queries
 from openmeet.domain.events.publishing import is_held_at_first
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
-from openmeet.outbox import publications
-from tests.openmeet.site_under_test import change_services, details, inputs_of, person, site_on
+from tests.openmeet.site_under_test import Site, change_services, details, inputs_of, person, signed_in, site_on
+from tests.openmeet.town import Town, town
+
+__all__ = ["town"]
 
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
@@ -56,57 +58,44 @@ async def test_becoming_unlisted_ends_the_waiting(db):
         assert not (await actions.revise(tx, ana, event.slug, UNLISTED)).is_held
 
 
-@pytest.mark.parametrize(("answers", "is_draft"), [(True, False), (False, True)])
-async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(make_sqlite, clock, answers, is_draft):
-    site = site_on(await make_sqlite("openmeet"), clock)
+@pytest.fixture
+def site(town: Town) -> Site:
+    made = site_on(town.db, town.clock)
+    change_services(made.app, network=town.network, publisher=town.publisher)
+    return made
 
-    async def publish(db, event_id):
-        if answers:
-            async with db.transaction() as tx:
-                await actions.note_record(tx, event_id, uri=URI, cid="c", did=DID)
-        return answers
 
-    async def with_password(db, identifier, password, _address):
-        async with db.transaction() as tx:
-            return (await connected(tx)).user_id
-
-    change_services(site.app, publish_first=publish, password_sign_in=with_password)
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(town: Town, site: Site, is_there: bool):
+    """Where the author's PDS answers, others see the event at once; elsewhere it is a draft until it does."""
+    await town.connected()
     async with site.browser() as browser:
-        await browser.post("/sign-in/handle", data={"handle": "@ana.example.org", "password": "secret"})
+        typed = {"handle": "@cleo.town.test", "password": "a long password"}
+        assert (await browser.post("/sign-in/handle", data=typed)).status_code == 303
+        if not is_there:
+            async with town.db.transaction() as tx:
+                await tx.execute("update repository_sessions set needs_login = 1")
         form = inputs_of((await browser.get("/events/new")).text)
         typed = {"title": "Chess", "starts": "2026-07-04T18:00", "time_zone": "UTC", "visibility": "public"}
         made = await browser.post("/events/new", data=form | typed)
         page = (await browser.get(made.headers["location"])).text
-        assert ("Only you see this yet." in page) is is_draft
-        assert ("your server has not answered yet" in page) is is_draft
-        assert ("Chess" in (await browser.get("/")).text) is not is_draft
+        assert ("Only you see this yet." in page) is not is_there
+        assert ("your server has not answered yet" in page) is not is_there
+        assert ("Chess" in (await browser.get("/")).text) is is_there
 
 
-async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(make_sqlite, clock):
-    site = site_on(await make_sqlite("openmeet"), clock)
-
-    async def with_password(db, identifier, password, _address):
-        async with db.transaction() as tx:
-            return (await connected(tx)).user_id
-
-    change_services(site.app, password_sign_in=with_password)
-    async with site.browser() as browser:
-        await browser.post("/sign-in/handle", data={"handle": "ana.example.org", "password": "secret"})
-        async with site.db.transaction() as tx:
-            user_id = (await tx.fetch_one("select id from users"))["id"]
-            event = await actions.create(tx, Caller(user_id, "Ana"), PUBLIC, is_held=True)
+async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(town: Town, site: Site):
+    cleo = await town.connected()
+    async with town.db.transaction() as tx:
+        event = await actions.create(tx, cleo, PUBLIC, is_held=True)
+    async with signed_in(site, cleo.user_id) as browser:
+        change_services(site.app, publisher=None)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
-        async with site.db.transaction() as tx:
+        async with town.db.transaction() as tx:
+            # The payer finds that the consent is gone.
+            await identities.withdraw(tx, cleo.user_id)
             assert (await queries.by_id(tx, event.id)).is_held
-            # What the payer does when it finds that the consent is gone.
-            await tx.execute("update publications set state = :state", state=publications.State.WITHHELD.value)
-
-        async def withhold(db, event_id):
-            async with db.transaction() as tx:
-                await tx.execute("update publications set state = :state", state=publications.State.WITHHELD.value)
-            return False
-
-        change_services(site.app, publish_first=withhold)
+        change_services(site.app, publisher=town.publisher)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
-        async with site.db.reader() as reader:
+        async with town.db.reader() as reader:
             assert not (await queries.by_id(reader, event.id)).is_held

@@ -5,19 +5,14 @@ pays the promise at once under a deadline, and until the PDS has said yes the ev
 no record is shown at once, and so is every later edit.
 """
 
-from collections.abc import Awaitable, Callable
-
-from groundwork.database.transaction import Database, Reader
-from openmeet.domain.events.model import Details, EventId, GroupOfEvent
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.model import Details, GroupOfEvent
 from openmeet.domain.events.promotion import Reach, reach
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags import queries as flags
 from openmeet.feature_flags.model import Flag
-
-# Pays the promise of one event now, under a deadline; True when the repository has it. Bound by `programs/`.
-PublishFirst = Callable[[Database, EventId], Awaitable[bool]]
 
 
 async def is_held_at_first(

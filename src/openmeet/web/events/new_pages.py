@@ -26,6 +26,8 @@ from openmeet.domain.sign_in.rules import hash_token
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.zones import ZONES
+from openmeet.network.publishing.deliver import pay_now
+from openmeet.outbox.publications import Kind
 from openmeet.web.events import flash, new_picture
 from openmeet.web.events.forms import fold_words
 from openmeet.web.events.labels import LABELS
@@ -39,6 +41,9 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
+
+# How long a person waits for their own PDS before their event is kept as a draft and tried again.
+_PUBLISH_FIRST_SECONDS = 5.0
 
 # The field of a form that has asked about a start in the past.
 PAST = "past"
@@ -179,8 +184,10 @@ def must_mean_the_past(
 
 async def publish_first(request: Request, event: Event) -> bool:
     """Pay the promise of a held event in this request; True when its author's PDS has it."""
-    publish = services(request).publish_first
-    return publish is not None and await publish(database_of(request), event.id)
+    publisher = services(request).publisher
+    if publisher is None:
+        return False
+    return await pay_now(publisher, Kind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
 
 
 async def _begin_draft(

@@ -15,6 +15,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import leaving
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.sign_in import limits, sign_out
+from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -90,12 +91,9 @@ async def open_session(request: Request) -> Response:
             raise actions.wrong_code(answered)
         session = answered.session
     elif wanted.handle and wanted.password:
-        sign_in = services(request).password_sign_in
-        if sign_in is None:
+        if services(request).network is None:
             raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
-        await limits.spend_on_password(request, wanted.handle)
-        handle, address = wanted.handle.strip().removeprefix("@"), limits.visitors_address(request)
-        user_id = await sign_in(db, handle, wanted.password, address)
+        user_id = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
         async with db.transaction() as tx:
             session = await actions.open_session(tx, user_id, SessionKind.API)
     else:

@@ -160,7 +160,7 @@ def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, 
         "next_path": next_path,
         "is_new": is_new,
         "with_network": is_offered(request),
-        "with_password": services(request).password_sign_in is not None,
+        "with_password": services(request).network is not None,
         "is_again": bool(request.query_params.get("again")),
     }
     return page(request, "sign_in/start.html", context, status=status)

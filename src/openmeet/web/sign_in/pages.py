@@ -22,6 +22,7 @@ from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, known_browser
 from openmeet.web.sign_in.atproto_pages import signed_in, start_page
+from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
@@ -138,12 +139,10 @@ async def sign_in_with_handle(request: Request) -> Response:
         problems["handle"] = "Write your handle."
     if not password:
         problems["password"] = "Write your password."  # noqa: S105  # a sentence
-    sign_in = services(request).password_sign_in
-    if problems or sign_in is None:
+    if problems or services(request).network is None:
         return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
     try:
-        await limits.spend_on_password(request, handle)
-        user_id = await sign_in(database_of(request), handle, password, limits.visitors_address(request))
+        user_id = await sign_in(request, handle, password)
     except NotSignedIn as refused:
         return start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
     except (InvalidInput, NotFound) as wrong:

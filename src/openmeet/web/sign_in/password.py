@@ -1,12 +1,33 @@
-"""Signing in with the password of one's own repository: what this room asks of whoever talks to that server."""
+"""Signing in with the password of one's own AT Protocol account."""
 
-from collections.abc import Awaitable, Callable
+from starlette.requests import Request
 
-from groundwork.database.transaction import Database
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
+from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.web.sign_in import limits
+from openmeet.web.sign_in.atproto import network_of
+from openmeet.web.site.tenant_routing import database_of
 
-# Takes the tenant's database, the handle (or DID), the password and the visitor's address; returns the person, made when they are
-# new here. Raises NotSignedIn (the person's PDS says no), TooMany, InvalidInput and NotFound (no such handle), RemoteFailed,
-# RemoteSlow. It opens its
-# own transactions, because it waits for another server.
-PasswordSignIn = Callable[[Database, str, str, str], Awaitable[UserId]]
+
+async def sign_in(request: Request, identifier: str, password: str) -> UserId:
+    """The person with this handle or DID, made where they are new here.
+
+    It opens its own transactions, because it waits for another server. Raises NotSignedIn (the person's PDS says no), TooMany,
+    InvalidInput and NotFound (no such handle), RemoteFailed, RemoteSlow.
+    """
+    await limits.spend_on_password(request, identifier)
+    return await sign_in_with_password(
+        database_of(request),
+        network_of(request),
+        identifier=identifier,
+        password=password,
+        client_address=limits.visitors_address(request),
+        arrive=_arrive,
+    )
+
+
+async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
+    return (await sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id

@@ -17,14 +17,13 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import Outgoing
-from openmeet.domain.events.publishing import PublishFirst
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
+from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.model import Tenant
-from openmeet.web.sign_in.password import PasswordSignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,10 @@ class Services:
     record_pictures: RecordPictures | None = None
     # What reaches other servers of the AT Protocol. None: nobody signs in with an account there.
     network: Network | None = None
-    # Signs somebody in with the password of their own account. None: no password is accepted.
-    password_sign_in: PasswordSignIn | None = None
     # The PDS that keeps repositories for people. None: nobody can agree to publish.
     publishing: Publishing | None = None
-    # Writes the record of an event before others see the event. None: the event stays its author's draft until it is written.
-    publish_first: PublishFirst | None = None
+    # Writes records to people's repositories. None: an event that waits for its record stays its author's draft meanwhile.
+    publisher: Publisher | None = None
     # What fetches addresses that people give: calendars, webhooks. None: nothing is fetched.
     outgoing: Outgoing | None = None
     # What the synchronisation runs on. None: services and operators are told that it is away.
