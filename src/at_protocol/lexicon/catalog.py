@@ -4,7 +4,8 @@ The built-in set (``documents/``, one file per NSID) is listed once and parsed o
 that starts uses a handful of two hundred.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from at_protocol.failures import Malformed
@@ -34,7 +35,7 @@ class Catalog:
     def __init__(self, own_authority: str = OWN_AUTHORITY) -> None:
         self.compiled: dict[object, Check] = {}
         self._own_authority = own_authority
-        self._files: dict[str, Path] | None = None
+        self._files: Mapping[str, Path] | None = None
         self._documents: dict[str, Document] = {}
 
     def names(self) -> list[str]:
@@ -47,7 +48,7 @@ class Catalog:
         if document is None:
             text = self.text(nsid)
             if text is not None:
-                document = self._documents[nsid] = read_document(text)
+                document = self._documents[nsid] = _read(text)
         return document
 
     def text(self, nsid: str) -> bytes | None:
@@ -88,14 +89,22 @@ class Catalog:
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, QueryType | ProcedureType | SubscriptionType) else None
 
-    def _listed(self) -> dict[str, Path]:
-        # Listed whole, so that a name from the network never becomes a path.
+    def _listed(self) -> Mapping[str, Path]:
         if self._files is None:
-            files = {}
-            for path in DOCUMENTS.rglob("*.json"):
-                nsid = ".".join(path.relative_to(DOCUMENTS).with_suffix("").parts)
-                if nsid.startswith(f"{OWN_AUTHORITY}."):
-                    nsid = self._own_authority + nsid.removeprefix(OWN_AUTHORITY)
-                files[nsid] = path
-            self._files = files
+            self._files = {
+                self._own_authority + nsid.removeprefix(OWN_AUTHORITY)
+                if nsid.startswith(f"{OWN_AUTHORITY}.")
+                else nsid: path
+                for nsid, path in _built_in().items()
+            }
         return self._files
+
+
+@functools.cache
+def _built_in() -> Mapping[str, Path]:
+    # Listed whole, so that a name from the network never becomes a path.
+    return {".".join(path.relative_to(DOCUMENTS).with_suffix("").parts): path for path in DOCUMENTS.rglob("*.json")}
+
+
+# Every part of a process has a catalog of its own. Documents do not change, so that all of them hold the same.
+_read = functools.cache(read_document)
