@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
-from openmeet.domain.api_tokens import actions as access
+from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.api_tokens.scopes import Scope
 from openmeet.domain.api_tokens.tokens import TokenWanted
 from openmeet.domain.attendance import actions as attendance

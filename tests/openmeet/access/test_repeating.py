@@ -9,8 +9,8 @@ import pytest
 
 from groundwork.clock import DAY, HandClock
 from openmeet.app import operations
-from openmeet.domain.api_tokens.queries import forget_requests
 from openmeet.domain.api_tokens.scopes import FOR_SERVICES
+from openmeet.domain.api_tokens.tokens import forget_requests
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 

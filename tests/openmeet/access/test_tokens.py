@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.clock import DAY, MINUTE, HandClock
 from openmeet.app import operations
-from openmeet.domain.api_tokens import actions, rules
+from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import (
     AREAS,
     EXCEPTIONS,
@@ -21,8 +21,7 @@ from openmeet.domain.api_tokens.scopes import (
     Scope,
     ServiceScope,
 )
-from openmeet.domain.api_tokens.tasks import forget_old_access
-from openmeet.domain.api_tokens.tokens import MAX_TOKENS
+from openmeet.domain.api_tokens.tokens import MAX_TOKENS, forget_old_access
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.api.operations import Operation
 from tests.databases import MakeDatabase
@@ -125,7 +124,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(site, client, ana, capsy
     assert "token" not in listed.json()["tokens"][0]
     async with site.db.reader() as reader:
         rows = await reader.fetch("select * from api_tokens")
-    assert rules.hash_token(token) == bytes(rows[0]["token_hash"])
+    assert tokens.hash_token(token) == bytes(rows[0]["token_hash"])
     assert token not in str([tuple(row) for row in rows]) + listed.text + capsys.readouterr().out
 
 
@@ -195,11 +194,11 @@ async def test_a_wish_that_cannot_be_is_refused_at_its_field(client, ana, change
 
 
 async def test_there_is_an_end_to_the_number_of_tokens(site: Site, client, ana):
-    wanted = rules.check(name="One of many", scopes=[Scope.READ], days="")
+    wanted = tokens.check(name="One of many", scopes=[Scope.READ], days="")
     me = (await client.get("/api/me", headers=ana)).json()["id"]
     async with site.db.transaction() as tx:
         for _ in range(MAX_TOKENS):
-            await actions.make(tx, Caller(UserId(me), "Ana"), wanted)
+            await tokens.make(tx, Caller(UserId(me), "Ana"), wanted)
     one_more = await client.post(API, json={"name": "One more", "scopes": ["read"]}, headers=ana)
     assert (one_more.status_code, one_more.json()["title"]) == (422, "TooManyTokens")
 

@@ -20,7 +20,7 @@ from openmeet.domain.account_merge import reassigning as arriving
 from openmeet.domain.account_merge import sign_in_reassigning as sign_in
 from openmeet.domain.account_merge import tables as alerts
 from openmeet.domain.account_merge.model import Holding
-from openmeet.domain.api_tokens import actions as access
+from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.attendance import welcoming
 from openmeet.domain.chat import queries as chat

@@ -1,11 +1,19 @@
-"""Tokens as they are kept, and one just made."""
+"""API tokens: what a token may be, how one is made and revoked, and all SQL about them."""
 
+import hashlib
+import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.transaction import Database, Reader, Row, Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.fresh_id import new_id
 from openmeet.domain.api_tokens.scopes import Scope
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.merge import hand_over, hand_over_unique
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.markdown import one_line
 
 TokenId = NewType("TokenId", str)
 
@@ -47,3 +55,194 @@ class TokenWanted:
     name: str
     scopes: frozenset[Scope]
     lives: int | None
+
+
+def check(*, name: str, scopes: Collection[str], days: str) -> TokenWanted:
+    """The wish of a form or a program; empty ``days``: until it is revoked. InvalidForm names every field that is wrong."""
+    problems: dict[str, str] = {}
+    name = one_line(name)
+    if not name:
+        problems["name"] = "Say what the token is for."
+    elif len(name) > MAX_NAME:
+        problems["name"] = f"At most {MAX_NAME} characters."
+    known = {scope.value for scope in Scope}
+    if not scopes:
+        problems["scopes"] = "Choose at least one thing that the token may do."
+    elif not set(scopes) <= known:
+        problems["scopes"] = "Choose from: " + ", ".join(Scope) + "."
+    is_number = days.isascii() and days.isdigit() and len(days) <= 6
+    if days and not (is_number and 1 <= int(days) <= MAX_DAYS):
+        problems["expires_in_days"] = f"A token works for 1 to {MAX_DAYS} days, or until you revoke it."
+    if problems:
+        raise InvalidForm(problems)
+    return TokenWanted(name, frozenset(map(Scope, scopes)), int(days) * DAY if days else None)
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a token. It carries 256 random bits, so a plain hash cannot be reversed by trying."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def scopes_text(scopes: Collection[Scope]) -> str:
+    """As they are stored and shown: in the order of the table."""
+    return " ".join(scope.value for scope in Scope if scope in scopes)
+
+
+def scopes_in(text: str) -> frozenset[Scope]:
+    """The scopes of a stored text; one that we do not know any more allows nothing."""
+    known: Sequence[str] = list(Scope)
+    return frozenset(Scope(word) for word in text.split() if word in known)
+
+
+async def make(tx: Transaction, caller: Caller, wanted: TokenWanted) -> tuple[ApiToken, str]:
+    """A new token of the caller, and the one time that it is seen. Refused when they have too many."""
+    if await count_working(tx, caller.user_id) >= MAX_TOKENS:
+        raise Refused(f"You have {MAX_TOKENS} tokens. Revoke one that you do not use first.", name="TooManyTokens")
+    token = PREFIX + secrets.token_urlsafe(32)
+    made = ApiToken(
+        id=TokenId(new_id(tx.now)),
+        user_id=caller.user_id,
+        name=wanted.name,
+        scopes=wanted.scopes,
+        created_at=tx.now,
+        expires_at=None if wanted.lives is None else Instant(tx.now + wanted.lives),
+        last_used_at=None,
+        revoked_at=None,
+    )
+    await insert(tx, made, hash_token(token))
+    return made, token
+
+
+async def revoke(tx: Transaction, caller: Caller, token_id: TokenId) -> None:
+    """It opens nothing any more, from the next request on. NotFound for a token of somebody else."""
+    if not await mark_revoked(tx, caller.user_id, token_id):
+        raise NotFound("You have no such token.")
+
+
+# Nobody repeats a request after that.
+REQUESTS_KEPT: Final = DAY
+
+_COLUMNS = "id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at"
+
+
+def _token_of(row: Row) -> ApiToken:
+    return ApiToken(
+        TokenId(row["id"]),
+        UserId(row["user_id"]),
+        row["name"],
+        scopes_in(row["scopes"]),
+        Instant(row["created_at"]),
+        None if row["expires_at"] is None else Instant(row["expires_at"]),
+        None if row["last_used_at"] is None else Instant(row["last_used_at"]),
+        None if row["revoked_at"] is None else Instant(row["revoked_at"]),
+    )
+
+
+async def insert(tx: Transaction, token: ApiToken, token_hash: bytes) -> None:
+    await tx.execute(
+        f"""
+        insert into api_tokens (token_hash, {_COLUMNS})
+        values (:token_hash, :id, :user_id, :name, :scopes, :created_at, :expires_at, null, null)
+        """,
+        token_hash=token_hash,
+        id=token.id,
+        user_id=token.user_id,
+        name=token.name,
+        scopes=scopes_text(token.scopes),
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+    )
+
+
+async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] | None:
+    """Whose token this is; None when it is unknown, over or revoked."""
+    row = await reader.fetch_one(
+        f"""
+        select u.display_name, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
+          from api_tokens t join users u on u.id = t.user_id
+         where t.token_hash = :token_hash and t.revoked_at is null and (t.expires_at is null or t.expires_at > :now)
+        """,
+        token_hash=token_hash,
+        now=reader.now,
+    )
+    return (Caller(UserId(row["user_id"]), row["display_name"]), _token_of(row)) if row else None
+
+
+async def of_user(reader: Reader, user_id: UserId, ended_after: Instant, limit: int) -> list[ApiToken]:
+    """One's tokens, the newest first; what ended before ``ended_after`` is left out."""
+    rows = await reader.fetch(
+        f"""
+        select {_COLUMNS} from api_tokens
+         where user_id = :user_id and (revoked_at is null or revoked_at > :after)
+           and (expires_at is null or expires_at > :after)
+         order by created_at desc, id desc limit :limit
+        """,
+        user_id=user_id,
+        after=ended_after,
+        limit=limit,
+    )
+    return [_token_of(row) for row in rows]
+
+
+async def count_working(reader: Reader, user_id: UserId) -> int:
+    row = await reader.fetch_one(
+        """
+        select count(*) as n from api_tokens
+         where user_id = :user_id and revoked_at is null and (expires_at is null or expires_at > :now)
+        """,
+        user_id=user_id,
+        now=reader.now,
+    )
+    return int(row["n"]) if row else 0
+
+
+async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> bool:
+    """False when they have no such token; one that is revoked already stays as it is."""
+    found = await tx.fetch_one(
+        """
+        update api_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id and user_id = :user_id
+        returning id
+        """,
+        now=tx.now,
+        id=token_id,
+        user_id=user_id,
+    )
+    return found is not None
+
+
+async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> None:
+    """Remember that it was used now, unless that was noted since ``not_since``."""
+    await tx.execute(
+        "update api_tokens set last_used_at = :now where id = :id and coalesce(last_used_at, 0) <= :not_since",
+        now=tx.now,
+        id=token_id,
+        not_since=not_since,
+    )
+
+
+async def drop_ended(tx: Transaction, before: Instant) -> int:
+    """Forget tokens that stopped working before an instant."""
+    return await tx.execute(
+        "delete from api_tokens where expires_at < :before or revoked_at < :before",
+        before=before,
+    )
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """A person's tokens go where the person goes, and what their programs were answered."""
+    await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
+    await hand_over_unique(tx, "idempotency_keys", "user_id", ("request_key",), from_user, to_user)
+
+
+async def forget_requests(tx: Transaction) -> int:
+    """Drop idempotency keys that no client repeats any more."""
+    return await tx.execute(
+        "delete from idempotency_keys where created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT)
+    )
+
+
+async def forget_old_access(db: Database) -> int:
+    """Drop tokens that stopped working a while ago, and keys of requests that nobody repeats any more."""
+    async with db.transaction() as tx:
+        gone = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
+        return gone + await forget_requests(tx)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.clock import Instant
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.api_tokens import actions, queries, rules
+from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import Scope
 from openmeet.domain.api_tokens.tokens import MAX_TOKENS, SHOWN_AFTER_END, ApiToken, TokenId
 from openmeet.i18n.formatting import iso
@@ -53,7 +53,7 @@ async def list_tokens(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         since = Instant(reader.now - SHOWN_AFTER_END)
-        found = await queries.of_user(reader, caller.user_id, since, MAX_LISTED)
+        found = await tokens.of_user(reader, caller.user_id, since, MAX_LISTED)
     return json_response(TokenList([_shown(one) for one in found]))
 
 
@@ -61,16 +61,16 @@ async def make(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, TokenWanted)
     days = "" if body.expires_in_days is None else str(body.expires_in_days)
-    wanted = rules.check(name=body.name, scopes=body.scopes, days=days)
+    wanted = tokens.check(name=body.name, scopes=body.scopes, days=days)
     async with database_of(request).transaction() as tx:
-        made, token = await actions.make(tx, caller, wanted)
+        made, token = await tokens.make(tx, caller, wanted)
     shown = TokenMade(**msgspec.structs.asdict(_shown(made)), token=token)
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 
 async def revoke(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.revoke(tx, caller_of(request), TokenId(request.path_params["id"]))
+        await tokens.revoke(tx, caller_of(request), TokenId(request.path_params["id"]))
     return Response(status_code=204)
 
 

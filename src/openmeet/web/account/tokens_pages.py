@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
-from openmeet.domain.api_tokens import actions, queries, rules
+from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, Scope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
 from openmeet.web.site.caller import caller_of
@@ -39,13 +39,13 @@ async def change(request: Request) -> Response:
     typed = await read_form(request)
     if "revoke" in typed:
         async with database_of(request).transaction() as tx:
-            await actions.revoke(tx, caller, TokenId(typed["revoke"]))
+            await tokens.revoke(tx, caller, TokenId(typed["revoke"]))
         return go(PATH, said="token_revoked")
     try:
         scopes = [scope for scope in Scope if _field(scope) in typed]
-        wanted = rules.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
+        wanted = tokens.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
-            made, token = await actions.make(tx, caller, wanted)
+            made, token = await tokens.make(tx, caller, wanted)
     except InvalidForm as wrong:
         return await _show(request, typed_again(typed, wrong), status=400)
     except Refused as refused:
@@ -57,7 +57,7 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         now = reader.now
-        found = await queries.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _MAX_LISTED)
+        found = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _MAX_LISTED)
     context = {
         "typed": typed,
         "now": now,

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import add_header, client_address
 from groundwork.rate_limit.contract import Limit, headers_of, spend
-from openmeet.domain.api_tokens import queries, rules, service_tokens
+from openmeet.domain.api_tokens import service_tokens, tokens
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
 from openmeet.domain.api_tokens.service_tokens import PREFIX as SERVICE_PREFIX
 from openmeet.domain.api_tokens.service_tokens import Service
@@ -57,7 +57,7 @@ async def admit(request: Request, operation: Operation) -> None:
 async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Instant]:
     """Whose token this is, as of now. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
-        found = await queries.holder(reader, rules.hash_token(token))
+        found = await tokens.holder(reader, tokens.hash_token(token))
         now = reader.now
     if found is None:
         raise unknown_credential("This token is unknown, has expired or was revoked.")
@@ -127,7 +127,7 @@ async def _count(request: Request, token: str) -> None:
         return
     charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_address(request))]
     if token:
-        charges.append((Limit("api_token", points, WINDOW_SECONDS), rules.hash_token(token).hex()))
+        charges.append((Limit("api_token", points, WINDOW_SECONDS), tokens.hash_token(token).hex()))
     standing = await spend(site.counters, charges, now=site.clock.now())
     for name, value in headers_of(standing).items():
         add_header(request, name, value)
@@ -138,4 +138,4 @@ async def _note_use(db: Database, token: ApiToken, now: Instant) -> None:
     if token.last_used_at is not None and token.last_used_at > not_since:
         return
     async with db.transaction() as tx:
-        await queries.note_use(tx, token.id, not_since)
+        await tokens.note_use(tx, token.id, not_since)

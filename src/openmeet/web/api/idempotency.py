@@ -20,7 +20,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Transaction
 from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
-from openmeet.domain.api_tokens.queries import REQUESTS_KEPT
+from openmeet.domain.api_tokens.tokens import REQUESTS_KEPT
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
