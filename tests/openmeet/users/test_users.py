@@ -6,9 +6,9 @@ import pytest
 
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import InvalidForm, NotFound
-from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users import actions, queries
+from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import UserId, UserKind
-from openmeet.domain.users.rules import Profile
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ async def test_a_profile_is_replaced_and_counted(db):
     ("typed", "kept"), [("  Ana   B ", "Ana B"), ("A\u202ena\x00", "Ana"), ("李", "李"), ("أنا", "أنا")]
 )
 def test_names_are_tidied(typed, kept):
-    assert rules.check_name(typed) == kept
+    assert actions.check_name(typed) == kept
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "\u200b\u202e", "x" * 65])
 def test_what_is_no_name_is_refused(typed):
     with pytest.raises(InvalidForm):
-        rules.check_name(typed)
+        actions.check_name(typed)

@@ -18,7 +18,7 @@ from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.queries import Kind, Run, State
 from openmeet.domain.series import brought as series
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users import brought as users
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 
@@ -128,7 +128,7 @@ async def _people(db: Database, run: Run, tell: Tell) -> int:
     for number, user_id in enumerate(found, 1):
         try:
             async with db.transaction() as tx:
-                await users.erase(tx, UserId(user_id))
+                await users.delete_user(tx, UserId(user_id))
                 await queries.forget(tx, run.id, Kind.USER, [user_id])
         except ForeignKeyViolated:
             # They follow, or belong to, something that this run did not bring in.

@@ -179,3 +179,8 @@ async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]
         "select id, display_name from users where id in :user_ids order by id", user_ids=list(user_ids)
     )
     return {UserId(row["id"]): row["display_name"] for row in rows}
+
+
+async def delete_user(tx: Transaction, user_id: UserId) -> None:
+    """Take somebody back who was imported. ForeignKeyViolated where something here is theirs."""
+    await tx.execute("delete from users where id = :id", id=user_id)

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
 from openmeet.i18n.zones import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
@@ -52,7 +52,7 @@ async def show_me(request: Request) -> Response:
 async def save_me(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, ProfileWanted)
-    profile = rules.check_profile(
+    profile = actions.check_profile(
         display_name=wanted.display_name,
         bio=wanted.bio,
         time_zone=wanted.time_zone or "",

@@ -5,9 +5,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from openmeet.domain.users import actions, queries, rules
+from openmeet.domain.users import actions, queries
+from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import User
-from openmeet.domain.users.rules import Profile
 from openmeet.i18n.zones import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
@@ -40,7 +40,7 @@ async def save_profile(request: Request) -> Response:
     user = await _me(request)
     typed = await read_form(request)
     try:
-        profile = rules.check_profile(
+        profile = actions.check_profile(
             display_name=typed.get("display_name", ""),
             bio=typed.get("bio", ""),
             time_zone=typed.get("time_zone", ""),

@@ -9,8 +9,8 @@ from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, rules
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
+from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
-from openmeet.domain.users.rules import check_name
 from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import leaving
 from openmeet.web.api.operations import Operation, Parameter

@@ -11,9 +11,9 @@ from openmeet.domain.sign_in import actions, rules
 from openmeet.domain.sign_in.actions import Answered
 from openmeet.domain.sign_in.model import ChallengeId, Session, SessionKind
 from openmeet.domain.users import actions as users
+from openmeet.domain.users.actions import Profile, check_name
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
-from openmeet.domain.users.rules import Profile, check_name
 from openmeet.emails.sign_in_code import LINK_PATH
 from openmeet.i18n.zones import ZONES
 from openmeet.network.repositories.naming import FIELD
