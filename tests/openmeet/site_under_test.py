@@ -21,7 +21,7 @@ from openmeet.app import create_app
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
-from openmeet.domain.sign_in import rules
+from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
@@ -91,7 +91,7 @@ async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_pat
     asked = await browser.post("/sign-up", data={"email": email, "display_name": name, "next": next_path})
     assert asked.status_code == 303, asked.text
     (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
-    code = rules.code_of(CODE_KEY, challenge)
+    code = model.code_of(CODE_KEY, challenge)
     return await browser.post("/sign-in/code", data={"challenge": challenge, "code": code})
 
 
@@ -100,7 +100,7 @@ async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict
     asked = await browser.post("/api/session/code", json={"email": email, "displayName": name})
     challenge = asked.json()["challengeId"]
     opened = await browser.post(
-        "/api/session", json={"challengeId": challenge, "code": rules.code_of(CODE_KEY, challenge)}
+        "/api/session", json={"challengeId": challenge, "code": model.code_of(CODE_KEY, challenge)}
     )
     assert opened.status_code == 201, opened.text
     return {"authorization": f"Bearer {opened.json()['token']}"}

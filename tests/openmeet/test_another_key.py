@@ -20,8 +20,7 @@ from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import Link, Purpose
-from openmeet.domain.sign_in.model import ChallengeId
-from openmeet.domain.sign_in.rules import code_of
+from openmeet.domain.sign_in.model import ChallengeId, code_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.outbox import left_alone

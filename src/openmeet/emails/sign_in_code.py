@@ -3,7 +3,7 @@
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
-from openmeet.domain.sign_in import queries, rules
+from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
 from openmeet.outbox.emails import Composer, Due, Letter
 
@@ -18,11 +18,11 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
-        code = rules.spaced(rules.code_of(key, challenge.id))
+        code = model.spaced(model.code_of(key, challenge.id))
         link = ""
         if challenge.browser_hash is not None:
             link = (
-                f"Or open this link in the same browser:\n\n{url}{LINK_PATH}/{rules.link_token(key, challenge.id)}\n\n"
+                f"Or open this link in the same browser:\n\n{url}{LINK_PATH}/{model.link_token(key, challenge.id)}\n\n"
             )
         return Letter(
             challenge.email,

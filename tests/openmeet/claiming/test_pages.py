@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
-from openmeet.domain.sign_in.rules import code_of
+from openmeet.domain.sign_in.model import code_of
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase

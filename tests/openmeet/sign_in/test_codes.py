@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import InvalidForm
-from openmeet.domain.sign_in import actions, queries, rules, tasks
+from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.model import (
     CODE_ALPHABET,
     CODE_MAIL,
@@ -44,7 +44,7 @@ async def answer(db, challenge, typed, kind=SessionKind.BROWSER):
 
 
 def right(challenge):
-    return rules.code_of(CODE_KEY, challenge.id)
+    return model.code_of(CODE_KEY, challenge.id)
 
 
 def wrong(challenge):
@@ -56,7 +56,7 @@ async def test_the_right_code_makes_a_person_and_a_session(db):
     answered = await answer(db, challenge, right(challenge))
     async with db.reader() as reader:
         user = await by_email(reader, EMAIL)
-        found = await queries.holder(reader, rules.hash_token(answered.session.token), SessionKind.BROWSER)
+        found = await queries.holder(reader, model.hash_token(answered.session.token), SessionKind.BROWSER)
     assert user.display_name == "Ana"
     assert found.caller.user_id == user.id
     assert (answered.next_path, answered.is_new) == ("/events/new", False)
@@ -134,7 +134,7 @@ async def test_right_codes_are_no_guesses(db):
 
 async def follow(db, challenge, browser=BROWSER, token=None):
     async with db.transaction() as tx:
-        return await actions.follow_link(tx, CODE_KEY, token or rules.link_token(CODE_KEY, challenge.id), browser)
+        return await actions.follow_link(tx, CODE_KEY, token or model.link_token(CODE_KEY, challenge.id), browser)
 
 
 async def test_the_link_opens_a_session_in_the_browser_that_asked_and_nowhere_else(db):
@@ -182,8 +182,8 @@ async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge), SessionKind.API)).session
     async with db.reader() as reader:
-        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
-        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.API) is not None
+        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.BROWSER) is None
+        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.API) is not None
 
 
 async def test_a_session_ends(db, clock):
@@ -191,8 +191,8 @@ async def test_a_session_ends(db, clock):
     session = (await answer(db, challenge, right(challenge))).session
     clock.turn(SESSION_LIFE)
     async with db.reader() as reader:
-        assert await queries.holder(reader, rules.hash_token(session.token), SessionKind.BROWSER) is None
-    assert await tasks.forget_expired(db) == 3
+        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.BROWSER) is None
+    assert await actions.forget_expired(db) == 3
 
 
 async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
@@ -215,8 +215,8 @@ async def test_the_letter_carries_the_code_until_it_is_used(db):
     due = Due(CODE_MAIL, EMAIL, challenge.id, 1)
     letter = await compose(db, due)
     assert letter.to == EMAIL
-    assert letter.subject == f"Your code: {rules.spaced(right(challenge))}"
-    assert rules.spaced(right(challenge)) in letter.text
+    assert letter.subject == f"Your code: {model.spaced(right(challenge))}"
+    assert model.spaced(right(challenge)) in letter.text
     # A program asked: there is no browser in which a link would work.
     assert "https://" not in letter.text
     await answer(db, challenge, right(challenge))
@@ -232,7 +232,7 @@ async def test_the_letter_carries_the_code_until_it_is_used(db):
     ],
 )
 def test_an_address_has_one_spelling(typed, kept):
-    assert rules.check_email(typed) == kept
+    assert model.check_email(typed) == kept
 
 
 @pytest.mark.parametrize(
@@ -257,25 +257,25 @@ def test_an_address_has_one_spelling(typed, kept):
 def test_what_is_no_address_is_refused(typed):
     """Above all what the mailer would refuse later: a code would be owed for ever."""
     with pytest.raises(InvalidForm):
-        rules.check_email(typed)
+        model.check_email(typed)
 
 
 def test_a_code_is_read_as_people_type_it(clock):
     """Case, spaces, hyphens, and letters that no code has for what they look like."""
     now = clock.now()
     challenge = Challenge(ChallengeId("c"), EMAIL, "", 5, "/", now, now + 1, None)
-    code = rules.code_of(CODE_KEY, challenge.id)
+    code = model.code_of(CODE_KEY, challenge.id)
     assert (len(code), set(code) <= set(CODE_ALPHABET)) == (8, True)
     assert not set("01ILOBSZU") & set(CODE_ALPHABET)
     misread = code.translate(str.maketrans("852V", "BSZU"))
     for typed in (f" {code[:4]} {code[4:]}", f"{code[:4]}-{code[4:]}".lower(), misread):
-        assert rules.is_right(CODE_KEY, challenge, typed, now)
-    assert not rules.is_right(CODE_KEY, challenge, "", now)
-    assert not rules.is_right(CODE_KEY, challenge, code, now + 1)
+        assert model.is_right(CODE_KEY, challenge, typed, now)
+    assert not model.is_right(CODE_KEY, challenge, "", now)
+    assert not model.is_right(CODE_KEY, challenge, code, now + 1)
 
 
 def link_in(site, challenge):
-    return f"/sign-in/link/{rules.link_token(CODE_KEY, challenge)}"
+    return f"/sign-in/link/{model.link_token(CODE_KEY, challenge)}"
 
 
 async def test_links_in_browsers(make_sqlite, clock):
@@ -324,7 +324,7 @@ async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chos
         async with site.browser() as browser:
             asked = await browser.post("/sign-up", data={"email": EMAIL, "display_name": "Ana", "next": "/"})
             (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
-            code = rules.code_of(CODE_KEY, challenge)
+            code = model.code_of(CODE_KEY, challenge)
             sent = {"challenge": challenge, "code": code, "time_zone": zone}
             assert (await browser.post("/sign-in/code", data=sent)).status_code == 303
         async with site.db.reader() as reader:

@@ -29,7 +29,7 @@ from openmeet.domain.attendance.transitions import Act
 from openmeet.domain.events.model import Event, EventSlug, Visibility
 from openmeet.domain.events.queries import lock_dates, lock_series_of
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email

@@ -21,7 +21,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import Act
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.outbox.emails import owe_mail

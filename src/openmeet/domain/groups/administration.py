@@ -34,7 +34,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import must_be_welcome
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import owe_mail
 from openmeet.outbox.kinds import Debt

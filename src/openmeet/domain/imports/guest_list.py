@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge
 from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, People, Row
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import one_line
 

@@ -3,12 +3,12 @@
 import secrets
 from dataclasses import dataclass, replace
 
-from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
 from groundwork.fresh_id import new_id
 from groundwork.signing_key import SigningKey
-from openmeet.domain.sign_in import queries, rules
+from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import (
     API_SESSION_LIFE,
     CODE_LIFE,
@@ -66,7 +66,7 @@ async def ask_for_code(
         tx.now,
         Instant(tx.now + CODE_LIFE),
         None,
-        rules.hash_token(browser) if browser else None,
+        model.hash_token(browser) if browser else None,
         len(mailed) < MAX_MAILED,
     )
     await queries.insert_challenge(tx, challenge)
@@ -117,13 +117,13 @@ async def link_and_asker(
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
-    asked = await queries.asked_by(reader, mailed.email, rules.hash_token(browser))
+    asked = await queries.asked_by(reader, mailed.email, model.hash_token(browser))
     return None if asked is None else (mailed, asked)
 
 
 async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | None:
     """The e-mail of a link that still works, in whatever browser."""
-    challenge_id = rules.challenge_of_link(key, token)
+    challenge_id = model.challenge_of_link(key, token)
     mailed = None if challenge_id is None else await queries.challenge(reader, challenge_id)
     if mailed is None or mailed.used_at is not None or mailed.expires_at <= reader.now:
         return None
@@ -169,7 +169,7 @@ async def _take_code(
     if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):
         return None, replace(wrong, is_used_up=True)
     mailed = await queries.live_mailed(tx, challenge.email)
-    right = next((one for one in mailed if rules.is_right(key, one, typed, tx.now)), None)
+    right = next((one for one in mailed if model.is_right(key, one, typed, tx.now)), None)
     if right is None or not await _use_both(tx, right, challenge):
         return None, wrong
     await queries.give_guess_back(tx, address)
@@ -188,7 +188,7 @@ async def open_session(tx: Transaction, user_id: UserId, kind: SessionKind) -> S
     token = secrets.token_urlsafe(32)
     life = SESSION_LIFE if kind is SessionKind.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
-    await queries.insert_session(tx, rules.hash_token(token), user_id, kind, expires_at)
+    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at)
     return Session(token, user_id, expires_at)
 
 
@@ -199,7 +199,7 @@ async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 async def close_session(tx: Transaction, token: str) -> None:
     """The token stops working at once."""
-    await queries.drop_session(tx, rules.hash_token(token))
+    await queries.drop_session(tx, model.hash_token(token))
 
 
 def wrong_code(answered: Answered, *, has_link: bool = False) -> InvalidForm:
@@ -209,3 +209,9 @@ def wrong_code(answered: Answered, *, has_link: bool = False) -> InvalidForm:
     left = answered.tries_left
     more = f" You have {left} {'try' if left == 1 else 'tries'} left." if left else " Ask for a new one."
     return InvalidForm({"code": WRONG_CODE + more})
+
+
+async def forget_expired(db: Database) -> int:
+    """Drop sessions and challenges that no longer work."""
+    async with db.transaction() as tx:
+        return await queries.drop_expired(tx, Instant(tx.now - HOUR))

@@ -14,8 +14,7 @@ from openmeet.domain.account_merge.model import Claim, ClaimId
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.names import shown_names
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import ChallengeId
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import ChallengeId, check_email
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id
 from openmeet.web.sign_in import limits

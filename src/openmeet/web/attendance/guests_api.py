@@ -8,7 +8,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance.model import AnswerMode, Wishes
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.guest_rsvps import actions, limits
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation

@@ -15,7 +15,7 @@ from openmeet.domain.guest_rsvps import actions, limits, rules
 from openmeet.domain.guest_rsvps.model import GuestAnswerId
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import Link, Purpose
-from openmeet.domain.sign_in.rules import check_email
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time

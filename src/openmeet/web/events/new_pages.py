@@ -22,7 +22,7 @@ from openmeet.domain.events.submissions import more_in, pack, submission_of, unp
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import AlreadyMade as SeriesMade
-from openmeet.domain.sign_in.rules import hash_token
+from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.zones import ZONES

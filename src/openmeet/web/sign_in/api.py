@@ -7,7 +7,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.sign_in import actions, rules
+from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
@@ -68,7 +68,7 @@ class SessionOpened(msgspec.Struct, rename="camel"):
 
 async def send_code(request: Request) -> Response:
     wanted = await read_json(request, CodeWanted)
-    email = rules.check_email(wanted.email)
+    email = model.check_email(wanted.email)
     name = check_name(wanted.display_name) if wanted.display_name else ""
     await limits.spend_on(request, limits.CODES)
     async with database_of(request).transaction() as tx:

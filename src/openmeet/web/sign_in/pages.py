@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
-from openmeet.domain.sign_in import actions, rules
+from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import Answered
 from openmeet.domain.sign_in.model import ChallengeId, Session, SessionKind
 from openmeet.domain.users import actions as users
@@ -200,7 +200,7 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
     problems: dict[str, str] = {}
     email = name = ""
     try:
-        email = rules.check_email(typed.get("email", ""))
+        email = model.check_email(typed.get("email", ""))
     except InvalidForm as wrong:
         problems |= wrong.problems
     if is_new:

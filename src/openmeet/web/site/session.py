@@ -13,7 +13,7 @@ from groundwork.errors import NotSignedIn
 from openmeet.domain.identities.named import named_as
 from openmeet.domain.moderation.moderators import is_moderator
 from openmeet.domain.notifications.queries import count_unread
-from openmeet.domain.sign_in import queries, rules
+from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, Session, SessionKind
 from openmeet.domain.users import queries as users
 from openmeet.settings import Settings
@@ -36,7 +36,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, rules.hash_token(token), SessionKind.BROWSER)
+        found = await queries.holder(reader, model.hash_token(token), SessionKind.BROWSER)
         if found is not None:
             caller = found.caller
             set_caller(connection, caller)
@@ -62,7 +62,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, rules.hash_token(token), SessionKind.API)
+        found = await queries.holder(reader, model.hash_token(token), SessionKind.API)
     await _note_presence(connection, found)
     if found is None:
         raise unknown_credential("This token is unknown or has expired. Open a new session.")
