@@ -26,7 +26,7 @@ from groundwork.settings import SettingsRefused
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
-from openmeet.domain.media.store import open_pictures
+from openmeet.domain.media.pictures import open_pictures
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.results import results_of

@@ -20,7 +20,7 @@ from openmeet.domain.groups.model import GroupSlug, Role
 from openmeet.domain.groups.record_queries import by_record
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind

@@ -6,7 +6,7 @@ import typer
 
 from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
 from groundwork.errors import Refused
-from openmeet.domain.media.store import open_pictures, pictures_folder
+from openmeet.domain.media.pictures import open_pictures, pictures_folder
 from openmeet.settings import PREFIX
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, noun

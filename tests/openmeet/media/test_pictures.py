@@ -19,9 +19,8 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import pictures
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
-from openmeet.domain.media import actions
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key
-from openmeet.domain.media.preparing import prepare
+from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, SIDES, Picture, Size, blob_key, prepare
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -117,9 +116,9 @@ async def test_there_are_limits(make_sqlite, store, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     with pytest.raises(TooLarge):
-        await actions.keep(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await media_pictures.keep(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     async with db.transaction() as tx:
-        for number in range(actions.MAX_A_DAY):
+        for number in range(media_pictures.MAX_A_DAY):
             await tx.execute(
                 "insert into pictures (key, user_id, width, height, size, created_at) values (:key, :id, 1, 1, 1, :now)",
                 key=f"{number:032x}",
@@ -127,7 +126,7 @@ async def test_there_are_limits(make_sqlite, store, clock):
                 now=tx.now,
             )
     with pytest.raises(TooMany):
-        await actions.keep(db, store, WORKERS, ana.user_id, picture())
+        await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
 
 
 async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(make_database, store, clock):
@@ -136,16 +135,16 @@ async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(ma
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-    shown, made = await actions.keep(db, store, WORKERS, ana.user_id, picture())
-    unused, _ = await actions.keep(db, store, WORKERS, ana.user_id, picture())
+    shown, made = await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
+    unused, _ = await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
     async with db.transaction() as tx:
         saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
         again = await events.revise(tx, ana, event.slug, check(typed, saved))
     assert again.picture == saved.picture
-    assert await actions.forget_unused(db, store) == 0
-    clock.turn(actions.UNUSED_FOR + DAY)
-    assert await actions.forget_unused(db, store) == 1
+    assert await media_pictures.forget_unused(db, store) == 0
+    clock.turn(media_pictures.UNUSED_FOR + DAY)
+    assert await media_pictures.forget_unused(db, store) == 1
     for size in SIDES:
         assert await store.size(blob_key(shown, size)) > 0
         with pytest.raises(NotFound):
@@ -262,7 +261,7 @@ async def test_a_picture_that_breaks_its_limits_is_refused_beside_its_field(
         async with db.transaction() as tx:
             ana = await person(tx, "Ana")
         with pytest.raises(JobStopped) as stopped:
-            await actions.keep(db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue())
+            await media_pictures.keep(db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue())
         assert stopped.value.reason is StopReason.MEMORY
     finally:
         await strict.close()

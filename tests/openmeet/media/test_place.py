@@ -8,7 +8,7 @@ import pytest
 from groundwork.blobstore.contract import put
 from groundwork.blobstore.open_ import open_bucket
 from groundwork.settings import Secret
-from openmeet.domain.media.store import open_pictures
+from openmeet.domain.media.pictures import open_pictures
 from openmeet.settings import Settings, contradictions
 from tests.buckets import MakeBucket
 

@@ -14,9 +14,8 @@ from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
-from openmeet.domain.media import actions as media
-from openmeet.domain.media.pictures import Picture
-from openmeet.domain.media.preparing import shrunk
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture, shrunk
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.town import Town

@@ -9,7 +9,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.groups import pictures, record_queries
 from openmeet.domain.groups.model import Group, GroupVisibility, PromotionLevel
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.model import Flag

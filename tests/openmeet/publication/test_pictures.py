@@ -14,7 +14,7 @@ from openmeet.app import create_app
 from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.events.queries import by_record_uri
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, Size
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of

@@ -11,7 +11,7 @@ from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.series import actions, pictures, queries, undo
 from openmeet.domain.series.model import Template

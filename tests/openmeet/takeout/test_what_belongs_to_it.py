@@ -14,7 +14,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import pictures as group_pictures
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.saved_searches import queries as searches

@@ -1,8 +1,23 @@
-"""What a picture is, and how large it may be."""
+"""Uploaded pictures: their sizes and limits, decoding in a worker process, storing, and deleting those that nothing shows."""
 
+import io
+import secrets
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final, NewType
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from groundwork.blobstore.contract import BlobStore, put
+from groundwork.blobstore.open_ import Bucket, named_in, open_bucket, open_folder
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidForm, TooLarge, TooMany
+from groundwork.settings import SettingsRefused
+from groundwork.workers.pool import ChargedPool
+from openmeet.settings import PREFIX, Settings
 
 PictureKey = NewType("PictureKey", str)
 
@@ -48,3 +63,228 @@ class Prepared:
 def blob_key(key: str, size: Size) -> str:
     """Where a size of a picture is kept in the store."""
     return f"pictures/{key}-{size.value}.jpg"
+
+
+# What people send; everything else that the library could read stays unread.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+
+_NO_PICTURE = "This is no picture that we can read. Send a JPEG, PNG, WebP or GIF."
+_TOO_MANY_PIXELS = f"A picture has at most {MAX_PIXELS // 1_000_000} million pixels."
+
+# From good to poor, until it is small enough.
+_QUALITIES = (82, 72, 60, 45, 30)
+# For a server that takes less: fewer pixels look better than coarse ones.
+_LEAST_SIDE = 200
+_SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
+_QUALITIES_DOWN = (72, 50)
+
+
+def prepare(body: bytes) -> Prepared:
+    """The first frame, upright, without whatever else the file carries. Raises InvalidForm of ``picture``."""
+    try:
+        with warnings.catch_warnings():
+            # A size that the library only warns about is judged here, before a pixel is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(body), formats=_FORMATS) as sent:
+                _check_size(sent)
+                # JPEGs are decoded at a fraction of their size where that is enough.
+                sent.draft("RGB", (SIDES[Size.LARGE] * 2, SIDES[Size.LARGE] * 2))
+                # Small first: each further step would hold all pixels twice.
+                small = _at_most(sent, SIDES[Size.LARGE] * 2)
+            whole = _on_white(ImageOps.exif_transpose(small))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
+        raise InvalidForm({"picture": _NO_PICTURE}) from None
+    bodies: dict[Size, bytes] = {}
+    width = height = 0
+    for size in Size:
+        made = whole.copy()
+        # The library would write on what it read: comments, profiles.
+        made.info.clear()
+        made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
+        bodies[size] = _encoded(made)
+        if size is Size.LARGE:
+            width, height = made.size
+    return Prepared(bodies, width, height)
+
+
+def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
+    """A picture that was made here, again with at most so many bytes: the largest that fits, its width and height.
+
+    None where none fits whose longer side is ``_LEAST_SIDE`` or more.
+    """
+    with Image.open(io.BytesIO(body), formats=("JPEG",)) as kept:
+        whole = kept.convert("RGB")
+    for side in _SIDES_DOWN:
+        made = whole.copy()
+        made.thumbnail((side, side), Image.Resampling.LANCZOS)
+        for quality in _QUALITIES_DOWN:
+            smaller = _saved(made, quality)
+            if len(smaller) <= max_bytes:
+                return smaller, *made.size
+    return None
+
+
+def _check_size(sent: Image.Image) -> None:
+    width, height = sent.size
+    if width * height > MAX_PIXELS:
+        raise InvalidForm({"picture": _TOO_MANY_PIXELS})
+    if min(width, height) < 1 or max(width, height) > 100 * min(width, height):
+        raise InvalidForm({"picture": "This picture is a line. Send one that is less narrow."})
+
+
+def _at_most(sent: Image.Image, side: int) -> Image.Image:
+    """The picture with all its colours, its longer side no longer than this; what the file says beside it stays with it."""
+    has_alpha = sent.mode in {"RGBA", "LA", "PA"} or "transparency" in sent.info
+    whole = sent.convert("RGBA" if has_alpha else "RGB")
+    sent.close()
+    whole.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return whole
+
+
+def _on_white(sent: Image.Image) -> Image.Image:
+    if sent.mode != "RGBA":
+        return sent
+    ground = Image.new("RGBA", sent.size, "white")
+    return Image.alpha_composite(ground, sent).convert("RGB")
+
+
+def _encoded(made: Image.Image) -> bytes:
+    body = b""
+    for quality in _QUALITIES:
+        body = _saved(made, quality)
+        if len(body) <= MAX_STORED_BYTES:
+            return body
+    return body
+
+
+def _saved(made: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    made.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
+    return out.getvalue()
+
+
+def open_pictures(settings: Settings, tenant: str) -> BlobStore:
+    """The store that the settings name. Raises SettingsRefused where it cannot be one."""
+    if not settings.blobs:
+        return pictures_folder(settings)
+    try:
+        name, folder = named_in(settings.blobs)
+        # One bucket holds those of every community: each in a folder of its own (invariant 5).
+        bucket = Bucket(
+            name,
+            settings.blobs_region,
+            settings.blobs_endpoint,
+            settings.blobs_access_key_id,
+            settings.blobs_secret_access_key,
+            settings.blobs_force_path_style,
+            prefix=f"{folder}/{tenant}".strip("/"),
+        )
+        return open_bucket(bucket)
+    except ValueError as error:
+        raise SettingsRefused([f"{PREFIX}BLOBS: {error}."]) from None
+
+
+def pictures_folder(settings: Settings) -> BlobStore:
+    """The folder where they are without a bucket, also where there is one now."""
+    return open_folder(settings.data_directory / "media")
+
+
+# A host tries a few; a machine that fills the disk is stopped.
+MAX_A_DAY = 50
+
+# Long enough to be sent in one tab and put to an event in another.
+UNUSED_FOR = 7 * DAY
+ROUND = 200
+
+
+async def keep(
+    db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes
+) -> tuple[PictureKey, Prepared]:
+    """Make the picture anew, in another process, and keep it. Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
+
+    The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes.
+    """
+    if len(body) > MAX_UPLOAD_BYTES:
+        raise TooLarge(f"A picture has at most {MAX_UPLOAD_BYTES // 1_000_000} MB.")
+    async with db.reader() as reader:
+        if await sent_since(reader, user_id, Instant(reader.now - DAY)) >= MAX_A_DAY:
+            raise TooMany(f"At most {MAX_A_DAY} pictures a day.", after_seconds=24 * 3600)
+    made = await workers.run(partial(prepare, body))
+    key = PictureKey(secrets.token_hex(16))
+    for size, bytes_ in made.bodies.items():
+        await put(store, blob_key(key, size), bytes_)
+    async with db.transaction() as tx:
+        total = sum(map(len, made.bodies.values()))
+        await insert(tx, key, user_id, made.width, made.height, total)
+    return key, made
+
+
+async def forget_unused(db: Database, store: BlobStore) -> int:
+    """Drop pictures that nothing shows; how many."""
+    async with db.reader() as reader:
+        found = await unused(reader, Instant(reader.now - UNUSED_FOR), ROUND)
+    for key in found:
+        async with db.transaction() as tx:
+            await delete(tx, key)
+        for size in Size:
+            await store.delete(blob_key(key, size))
+    return len(found)
+
+
+async def insert(tx: Transaction, key: PictureKey, user_id: str, width: int, height: int, size: int) -> None:
+    await tx.execute(
+        """
+        insert into pictures (key, user_id, width, height, size, created_at)
+        values (:key, :user_id, :width, :height, :size, :now)
+        """,
+        key=key,
+        user_id=user_id,
+        width=width,
+        height=height,
+        size=size,
+        now=tx.now,
+    )
+
+
+async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
+    """How many pictures a person has sent since then."""
+    row = await reader.fetch_one(
+        "select count(*) as sent from pictures where user_id = :user_id and created_at > :since",
+        user_id=user_id,
+        since=since,
+    )
+    return int(row["sent"]) if row else 0
+
+
+async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
+    """Pictures older than this that no event, no series and no group shows, or can show again because an act is taken back."""
+    rows = await reader.fetch(
+        """
+        select p.key from pictures p
+         where p.created_at < :before
+           and not exists (select 1 from events e where e.picture_key = p.key)
+           and not exists (select 1 from groups g where g.picture_key = p.key)
+           and not exists (select 1 from event_series s where s.template like '%"' || p.key || '"%')
+           and not exists (
+             select 1 from event_series_undos o
+              where o.expires_at > :now and o.undone_at is null and o.kept like '%' || p.key || '%'
+           )
+         order by p.created_at, p.key limit :limit
+        """,
+        before=before,
+        now=reader.now,
+        limit=limit,
+    )
+    return [PictureKey(row["key"]) for row in rows]
+
+
+async def delete(tx: Transaction, key: PictureKey) -> None:
+    await tx.execute("delete from pictures where key = :key", key=key)
+
+
+async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[int, int] | None:
+    """Width and height of a picture that this person has sent; None for any other."""
+    row = await reader.fetch_one(
+        "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
+    )
+    return None if row is None else (row["width"], row["height"])

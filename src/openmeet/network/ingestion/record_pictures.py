@@ -22,8 +22,7 @@ from groundwork.workers.pool import WorkerPool
 from groundwork.workers.quota import Payer
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size
-from openmeet.domain.media.preparing import prepare
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size, prepare
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
 from openmeet.network.records.media import MediaIn, read_media

@@ -12,8 +12,7 @@ from at_protocol.data.cid import Cid
 from groundwork.blobstore.contract import BlobStore
 from groundwork.errors import NotFound, RemoteFailed, TooLarge
 from groundwork.telemetry.logs import log
-from openmeet.domain.media.pictures import CONTENT_TYPE, Picture, Size, blob_key
-from openmeet.domain.media.preparing import shrunk
+from openmeet.domain.media.pictures import CONTENT_TYPE, Picture, Size, blob_key, shrunk
 from openmeet.network.records.media import MediaOut
 from openmeet.outbox.publications import WITHOUT_PICTURE
 

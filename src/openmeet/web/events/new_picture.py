@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany
 from groundwork.http.forms import MAX_FIELDS
-from openmeet.domain.media import actions, queries
+from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
 from openmeet.domain.users.model import Caller
 from openmeet.web.media.edge import store_of
@@ -52,7 +52,7 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
     key, size = PictureKey(typed.get(KEPT, "")), None
     if body:
         try:
-            key, made = await actions.keep(
+            key, made = await pictures.keep(
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:
@@ -62,7 +62,7 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
         size = (made.width, made.height)
     elif key:
         async with database_of(request).reader() as reader:
-            size = await queries.size_of_own(reader, key, caller.user_id)
+            size = await pictures.size_of_own(reader, key, caller.user_id)
     words = typed.get("alt", "")
     if size is None:
         gone = key or words.strip()

@@ -7,7 +7,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, pictures, rules
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import Operation

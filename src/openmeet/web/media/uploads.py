@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
-from openmeet.domain.media import actions
+from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.web.media.edge import store_of
 from openmeet.web.media.words import check_alt
@@ -48,7 +48,7 @@ async def save_sent(
     try:
         alt = check_alt(alt_text)
         if body:
-            key, made = await actions.keep(db, store_of(request), workers_of(request, user_id), user_id, body)
+            key, made = await pictures.keep(db, store_of(request), workers_of(request, user_id), user_id, body)
             async with db.transaction() as tx:
                 await put(tx, Picture(key, alt, made.width, made.height))
         else:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import read_json
-from openmeet.domain.media import actions as media
+from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import agenda, pictures
 from openmeet.web.api.etags import IF_MATCH, expected_revision
