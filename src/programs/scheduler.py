@@ -29,7 +29,7 @@ from openmeet.domain.notifications import tasks as notifications
 from openmeet.domain.saved_searches.tasks import forget_departed, tell_of_finds
 from openmeet.domain.series import tasks as series
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.webhooks import tasks as webhooks
+from openmeet.domain.webhooks import actions as webhooks
 from openmeet.network.ingestion.intake import decide_due
 from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.network.records import seen

@@ -17,7 +17,7 @@ from groundwork.http.application import Application
 from groundwork.http.reach import PUBLIC
 from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.webhooks.rules import check_url
+from openmeet.domain.webhooks.model import check_url
 from tests.openmeet.site_under_test import sign_up
 from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, rows, stage
 

@@ -31,9 +31,9 @@ from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
+from openmeet.domain.webhooks.actions import forget_old_deliveries
 from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
-from openmeet.domain.webhooks.tasks import forget_old_deliveries
 from openmeet.emails.webhook_disabled import off_composer
 from openmeet.outbox.emails import due_of
 from openmeet.outbox.kinds import Debt

@@ -5,14 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.fresh_id import new_id
 from groundwork.outbox.owe import owe, owe_many
 from groundwork.sealing import Sealer
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.domain.webhooks import queries, rules
-from openmeet.domain.webhooks.model import MAX_WEBHOOKS, Delivery, DeliveryId, Happening, Webhook, WebhookId
+from openmeet.domain.webhooks import model, queries
+from openmeet.domain.webhooks.model import KEPT, MAX_WEBHOOKS, Delivery, DeliveryId, Happening, Webhook, WebhookId
 from openmeet.outbox.kinds import Debt
 
 BY_OWNER = "You switched it off."
@@ -66,7 +66,7 @@ async def register(
         raise Refused(
             f"You have {MAX_WEBHOOKS} addresses. Remove one that you do not use first.", name="TooManyWebhooks"
         )
-    secret = secrets.token_bytes(rules.SECRET_BYTES)
+    secret = secrets.token_bytes(model.SECRET_BYTES)
     webhook_id = WebhookId(new_id(tx.now))
     made = Webhook(
         webhook_id,
@@ -81,7 +81,7 @@ async def register(
         tx.now,
     )
     await queries.insert(tx, made)
-    return made, rules.secret_text(secret)
+    return made, model.secret_text(secret)
 
 
 async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
@@ -114,10 +114,10 @@ async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collecti
 
 async def renew_secret(tx: Transaction, sealer: Sealer, webhook: Webhook) -> tuple[Webhook, str]:
     """Another secret for a locked address, seen this once: whatever leaves from now on is signed with it, also what waits already."""
-    secret = secrets.token_bytes(rules.SECRET_BYTES)
+    secret = secrets.token_bytes(model.SECRET_BYTES)
     sealed = sealer.seal(secret, purpose(webhook.id))
     await queries.put_secret(tx, webhook.id, sealed)
-    return replace(webhook, sealed_secret=sealed, revision=webhook.revision + 1), rules.secret_text(secret)
+    return replace(webhook, sealed_secret=sealed, revision=webhook.revision + 1), model.secret_text(secret)
 
 
 async def remove(tx: Transaction, webhook: Webhook) -> None:
@@ -161,3 +161,9 @@ async def forget_old(tx: Transaction, before: Instant) -> int:
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """One person out of two rows."""
     await queries.reassign(tx, from_user, to_user)
+
+
+async def forget_old_deliveries(db: Database) -> int:
+    """Messages that were settled a month ago are of no use any more."""
+    async with db.transaction() as tx:
+        return await queries.forget(tx, Instant(tx.now - KEPT))

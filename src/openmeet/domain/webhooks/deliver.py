@@ -17,7 +17,7 @@ from groundwork.outbox.pay import Payer
 from groundwork.outbox.retry import Policy
 from groundwork.sealing import Sealer
 from groundwork.telemetry.logs import log
-from openmeet.domain.webhooks import queries, rules
+from openmeet.domain.webhooks import model, queries
 from openmeet.domain.webhooks.actions import purpose
 from openmeet.domain.webhooks.model import (
     FAILS_FOR,
@@ -71,7 +71,7 @@ def webhook_payer(db: Database, http: HttpClient, sealer: Sealer, view: View) ->
                     "content-type": "application/json",
                     "webhook-id": delivery.id,
                     "webhook-timestamp": str(timestamp),
-                    "webhook-signature": rules.signature(secret, delivery.id, timestamp, body),
+                    "webhook-signature": model.signature(secret, delivery.id, timestamp, body),
                 },
                 body=body,
                 max_bytes=_ANSWER_BYTES,

@@ -17,7 +17,7 @@ from openmeet.domain.groups.model import GroupId, GroupSlug
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.users.model import Caller
-from openmeet.domain.webhooks import actions, queries, rules
+from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import (
     MAX_WEBHOOKS,
     Delivery,
@@ -106,7 +106,7 @@ async def list_webhooks(request: Request) -> Response:
 
 async def register(request: Request) -> Response:
     wanted = await read_json(request, WebhookWanted)
-    url, kinds = rules.check_url(wanted.url, reach_of(request)), rules.check_kinds(wanted.kinds)
+    url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
     async with database_of(request).transaction() as tx:
         made, secret = await registered(tx, request, url, kinds, wanted.group or "")
         answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, made)), secret=secret)
@@ -131,7 +131,7 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     wanted = await read_json(request, WebhookEdit)
-    url, kinds = rules.check_url(wanted.url, reach_of(request)), rules.check_kinds(wanted.kinds)
+    url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
     async with database_of(request).transaction() as tx:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
         must_match(request, found.revision)

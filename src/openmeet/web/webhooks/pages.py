@@ -12,7 +12,7 @@ from openmeet.domain.groups.listing import of_user as groups_of
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.webhooks import actions, queries, rules
+from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -46,7 +46,7 @@ async def register(request: Request) -> Response:
         kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
         if not kinds:
             raise InvalidForm({"kinds": "Tick at least one."})  # noqa: TRY301  # the rule names kinds as the API does
-        url, wanted = rules.check_url(typed.get("url", ""), reach_of(request)), rules.check_kinds(kinds)
+        url, wanted = model.check_url(typed.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
             made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))
     except InvalidForm as wrong:
