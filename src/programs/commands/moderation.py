@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.names import shown_names
-from openmeet.domain.moderation import moderators, reports, visibility
+from openmeet.domain.moderation import policy, reports, visibility
 from openmeet.domain.moderation.model import State
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
@@ -27,7 +27,7 @@ def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFil
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            is_new = await moderators.name(tx, await _person(tx, who), by=None)
+            is_new = await policy.name(tx, await _person(tx, who), by=None)
         typer.echo(f"{who} moderates" if is_new else f"{who} moderates already")
 
     run_on_platform(settings_file, tenant, act)
@@ -39,7 +39,7 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            was_one = await moderators.unname(tx, await _person(tx, who), by=None)
+            was_one = await policy.unname(tx, await _person(tx, who), by=None)
         typer.echo(f"{who} moderates no more" if was_one else f"{who} was not named by this command")
 
     run_on_platform(settings_file, tenant, act)
@@ -51,7 +51,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            people = await moderators.listed(reader)
+            people = await policy.listed(reader)
             names = await shown_names(reader, people)
             found: dict[str, Any] = {
                 "moderators": [names[one] for one in people],

@@ -12,7 +12,7 @@ from openmeet.domain.events import drafts
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.groups.model import Role
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import audit_log, moderators, newcomers, policy, visibility
+from openmeet.domain.moderation import audit_log, newcomers, policy, visibility
 from openmeet.domain.moderation.model import Act, Policy, State, Subject, Thing
 from openmeet.domain.moderation.newcomers import Came
 from openmeet.domain.moderation_effects import actions
@@ -178,16 +178,16 @@ async def test_moderators_are_those_whom_the_operator_names(db):
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         for who in (mo, ana):
             with pytest.raises(Forbidden):
-                await moderators.must_moderate(tx, who, ())
-        await moderators.must_moderate(tx, ana, ("Ana@Example.org",))
-        assert await moderators.name(tx, mo.user_id, by=None)
-        assert not await moderators.name(tx, mo.user_id, by=None)
-        await moderators.must_moderate(tx, mo, ())
-        assert await moderators.unname(tx, mo.user_id, by=None)
-        assert not await moderators.is_moderator(tx, mo.user_id, ())
+                await policy.must_moderate(tx, who, ())
+        await policy.must_moderate(tx, ana, ("Ana@Example.org",))
+        assert await policy.name(tx, mo.user_id, by=None)
+        assert not await policy.name(tx, mo.user_id, by=None)
+        await policy.must_moderate(tx, mo, ())
+        assert await policy.unname(tx, mo.user_id, by=None)
+        assert not await policy.is_moderator(tx, mo.user_id, ())
         # A DID that was only seen is nobody's proof.
         shadow = await identities.person_for_did(tx, DID)
-        assert not await moderators.is_moderator(tx, shadow, (DID,))
+        assert not await policy.is_moderator(tx, shadow, (DID,))
         assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [Act.UNNAME, Act.NAME]
         with pytest.raises(NotFound):
             await actions.decide(tx, mo, Subject(Thing.EVENT, "nothing"), State.HIDDEN, "x")

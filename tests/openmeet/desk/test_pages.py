@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import labels, moderators, policy, reports, visibility
+from openmeet.domain.moderation import labels, policy, reports, visibility
 from openmeet.domain.moderation.model import Policy, Reason, State, Subject, Thing
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -174,7 +174,7 @@ async def test_whom_the_command_names_moderates(site):
         await sign_up(browser, "dan@example.org", "Dan")
         assert (await browser.get("/moderation")).status_code == 403
         async with site.db.transaction() as tx:
-            await moderators.name(tx, (await by_email(tx, "dan@example.org")).id, by=None)
+            await policy.name(tx, (await by_email(tx, "dan@example.org")).id, by=None)
         assert (await browser.get("/moderation")).status_code == 200
     async with site.db.reader() as reader:
         assert await reports.count_open(reader) == 0

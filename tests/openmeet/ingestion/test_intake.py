@@ -10,8 +10,7 @@ from groundwork.database.one_hop import in_one_hop
 from openmeet.domain.events import queries as events
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, policy, visibility
-from openmeet.domain.moderation.model import Policy, State, Subject, Thing
-from openmeet.domain.moderation.rules import host_of, is_burst
+from openmeet.domain.moderation.model import Policy, State, Subject, Thing, host_of, is_burst
 from openmeet.domain.search import search
 from openmeet.domain.search.search import Wanted
 from openmeet.network.ingestion import intake

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from groundwork.database.transaction import Transaction, UniqueViolated
 from groundwork.errors import Conflict, NotFound, Refused
-from openmeet.domain.moderation import audit_log, policy, reports, rules, visibility
+from openmeet.domain.moderation import audit_log, model, policy, reports, visibility
 from openmeet.domain.moderation.audit_log import Line
 from openmeet.domain.moderation.model import Act, ActId, Entry, Outcome, State, Subject, Thing
 from openmeet.domain.users.model import UserId
@@ -41,10 +41,10 @@ async def decide(
     """Let a subject stand so, and close what was reported about it. Raises Refused (``NothingToDo``), Conflict."""
     known = await visibility.of(tx, subject.id)
     before = known.state if known else State.SHOWN
-    rules.must_be_possible(subject, before, after)
+    model.must_be_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
         raise Conflict("Somebody else has just decided about this. Look again.")
-    act = rules.act_of(subject, before, after)
+    act = model.act_of(subject, before, after)
     (act_id,) = await audit_log.add(tx, actor_id, [Line(act, subject, before.value, after.value, reason, undoes)])
     if after is State.HIDDEN:
         await reports.close(tx, subject.id, Outcome.ACTED, act_id)
@@ -58,7 +58,7 @@ async def decide_all(
     steps: list[Step] = []
     for subject in subjects:
         if await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
-            act = rules.act_of(subject, before, after)
+            act = model.act_of(subject, before, after)
             (act_id,) = await audit_log.add(tx, actor_id, [Line(act, subject, before.value, after.value, reason)])
             steps.append(Step(act_id, subject, before, after, reason))
     return steps

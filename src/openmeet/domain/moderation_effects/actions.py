@@ -11,7 +11,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import people
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupId, Role
-from openmeet.domain.moderation import actions, rules
+from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import Step
 from openmeet.domain.moderation.model import ActId, State, Subject, Thing
 from openmeet.domain.notifications.model import Kind, Particulars
@@ -32,7 +32,7 @@ async def decide(tx: Transaction, moderator: Caller, subject: Subject, after: St
     """Let a subject stand so. ``reason`` is told to those whose it is. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _must_be_there(tx, subject)
     is_told = after is State.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
-    step = await actions.decide(tx, moderator.user_id, subject, after, rules.check_reason(reason, is_told=is_told))
+    step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
     await _follow(tx, [step])
     return step
 

@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import turning_away
-from openmeet.domain.moderation import blocks, reports, rules
+from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import Reason, Report, Subject, Thing
 from openmeet.domain.safety import knowing, subjects
 from openmeet.domain.safety.subjects import Meant
@@ -45,7 +45,7 @@ async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
 
 async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
     """Hear nothing of a person or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
-    rules.must_be_mutable(subject)
+    model.must_be_mutable(subject)
     if subject.id == caller.user_id:
         raise Refused("You cannot mute yourself.", name="Oneself")
     meant = (await subjects.described(tx, [subject]))[subject.id]

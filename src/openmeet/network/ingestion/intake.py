@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
-from openmeet.domain.moderation import newcomers, policy, rules, visibility
+from openmeet.domain.moderation import model, newcomers, policy, visibility
 from openmeet.domain.moderation.model import Policy, State, Subject, Thing
 from openmeet.domain.moderation.newcomers import Author, Came
 
@@ -53,7 +53,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: 
     if not unknown:
         return
     current = await policy.current(tx)
-    met = await newcomers.meet(tx, [Came(did, rules.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
+    met = await newcomers.meet(tx, [Came(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
     named = {did for did, pds in unknown.items() if origin_of(pds) in believed}
     arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
     await visibility.hold(tx, arriving, State.ARRIVAL)
@@ -83,7 +83,7 @@ async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset
 
     Whoever brought too much in the meantime waits for a moderator.
     """
-    is_waited_for = await newcomers.note_host(tx, did, rules.host_of(pds_url))
+    is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
     if is_waited_for and origin_of(pds_url) in believed:
         current = await policy.current(tx)
         if await newcomers.counted_of(tx, did) > current.most_events_of_author:
@@ -121,7 +121,7 @@ async def decide_due(db: Database) -> Counter[str]:
 async def _is_burst(reader: Reader, current: Policy, one: Author) -> bool:
     authors, events = await newcomers.met_around(reader, one.host, one.first_seen_at, current.most_authors_of_host + 1)
     hosts = await newcomers.new_hosts_around(reader, one.host, one.first_seen_at, current.most_new_hosts + 1)
-    return rules.is_burst(current, counted=one.counted, authors=authors, events=events, new_hosts=hosts)
+    return model.is_burst(current, counted=one.counted, authors=authors, events=events, new_hosts=hosts)
 
 
 def origin_of(address: str) -> str:

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.moderation import moderators, rules
+from openmeet.domain.moderation import model, policy
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of
@@ -15,7 +15,7 @@ from openmeet.web.site.services import services
 async def moderator_of(reader: Reader, request: Request) -> Caller:
     """The caller, who moderates. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
-    await moderators.must_moderate(reader, caller, services(request).settings.moderators)
+    await policy.must_moderate(reader, caller, services(request).settings.moderators)
     return caller
 
 
@@ -24,7 +24,7 @@ def subject_of(thing: str, subject_id: str) -> Subject:
     if thing not in set(Thing):
         raise NotFound("There is no such thing.")
     if thing == Thing.HOST:
-        return rules.check_host(subject_id)
+        return model.check_host(subject_id)
     return Subject(Thing(thing), subject_id.strip())
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import blocks as distance
-from openmeet.domain.moderation import reports, rules
+from openmeet.domain.moderation import model, reports
 from openmeet.domain.moderation.model import Outcome, Reason, Report, Subject, Thing
 from openmeet.domain.safety import actions, knowing, subjects
 from openmeet.domain.users.model import UserId
@@ -79,7 +79,7 @@ class MuteList(msgspec.Struct, rename="camel"):
 def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         wanted = await read_json(request, ReportWanted)
-        reason, words = rules.check_report(wanted.reason, wanted.words)
+        reason, words = model.check_report(wanted.reason, wanted.words)
         address = request.path_params.get("slug") or request.path_params["userId"]
         async with database_of(request).transaction() as tx:
             made = await actions.report(tx, caller_of(request), thing, address, reason, words)

@@ -12,7 +12,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as by_group_id
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.moderation import blocks, reports, rules
+from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_WORDS, Outcome, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, knowing, subjects
@@ -59,7 +59,7 @@ async def report(request: Request) -> Response:
     typed = await read_form(request)
     thing, address = _asked(request)
     try:
-        reason, words = rules.check_report(typed.get("reason", ""), typed.get("words", ""))
+        reason, words = model.check_report(typed.get("reason", ""), typed.get("words", ""))
         async with database_of(request).transaction() as tx:
             await actions.report(tx, caller, thing, address, reason, words)
     except InvalidForm as wrong:

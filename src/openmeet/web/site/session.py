@@ -11,7 +11,7 @@ from starlette.responses import Response
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.errors import NotSignedIn
 from openmeet.domain.identities.named import named_as
-from openmeet.domain.moderation.moderators import is_moderator
+from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, Session, SessionKind
