@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.check_in import codes
+from openmeet.domain.check_in import tickets
 from openmeet.domain.events import permissions
 from openmeet.domain.events.host_model import CoHostId
 from openmeet.domain.groups import calendar_feeds, queries
@@ -48,8 +48,8 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
         (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_in),
         (lambda key: left_alone.token_of(key, ADDRESS), left_alone.address_in),
         (
-            lambda key: codes.code_of(key, AttendanceId(ID)),
-            lambda key, code: codes.is_of(key, code, AttendanceId(ID)) or None,
+            lambda key: tickets.code_of(key, AttendanceId(ID)),
+            lambda key, code: tickets.is_of(key, code, AttendanceId(ID)) or None,
         ),
     ],
 )

@@ -13,7 +13,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining, Question
-from openmeet.domain.check_in import codes
+from openmeet.domain.check_in import tickets
 from openmeet.domain.events.queries import by_slug
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, sign_up, site_on
 
@@ -51,7 +51,7 @@ async def test_by_code_by_list_and_back(site):
         door = await browser.get(path)
         assert "camera=(self)" in door.headers["permissions-policy"]
         assert "<strong>0</strong> of 2" in door.text
-        code = codes.code_of(CODE_KEY, ben.id)
+        code = tickets.code_of(CODE_KEY, ben.id)
         # The picture leads here: it shows who it is, and checks nobody in by itself.
         scanned = await browser.get(f"{path}?code={code}")
         assert 'id="holder">Ben' in scanned.text
@@ -272,17 +272,17 @@ async def test_settings_of_a_question_survive_an_edit(site):
 @given(st.text(hexdigits[:16], min_size=32, max_size=32))
 def test_codes_are_read_as_they_are_written(text):
     attendance_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-    code = codes.code_of(CODE_KEY, attendance_id)
+    code = tickets.code_of(CODE_KEY, attendance_id)
     for typed in (code, code.lower(), code.replace("-", ""), f"https://x/events/y/check-in?code={code}"):
-        assert codes.read(typed) == code
-    assert attendance_id.endswith(codes.tail_of(code))
-    assert codes.is_of(CODE_KEY, code, attendance_id)
-    assert not codes.is_of(SigningKey(b"x" * 32), code, attendance_id)
+        assert tickets.read(typed) == code
+    assert attendance_id.endswith(tickets.tail_of(code))
+    assert tickets.is_of(CODE_KEY, code, attendance_id)
+    assert not tickets.is_of(SigningKey(b"x" * 32), code, attendance_id)
 
 
 @pytest.mark.parametrize("text", ["", "7KQM", "7KQM-4T2P-9XA!", "x" * 500])
 def test_no_code(text):
-    assert codes.read(text) is None
+    assert tickets.read(text) is None
 
 
 async def test_checking_in_an_address_does_not_say_whose_it_is(site):

@@ -11,8 +11,7 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance.model import Attendance, AttendanceId
-from openmeet.domain.check_in import check_in as actions
-from openmeet.domain.check_in import codes, queries
+from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.names import shown_names
 from openmeet.i18n.formatting import iso
@@ -69,7 +68,7 @@ async def check_in(request: Request) -> Response:
             who = AttendanceId(wanted.attendance_id)
         else:
             who = await actions.of_code(tx, services(request).code_key, event, wanted.ticket_code or "")
-        before = await queries.there_since(tx, who)
+        before = await actions.there_since(tx, who)
         saved = await host_decisions.check_in(tx, caller, event.slug, who)
         shown = await _shown(tx, saved, is_repeated=before is not None)
     return json_response(shown)
@@ -87,7 +86,7 @@ async def show_ticket(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine = await actions.own(reader, caller, _slug(request))
-    code = codes.code_of(services(request).code_key, mine.id)
+    code = actions.code_of(services(request).code_key, mine.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     return json_response(TicketShown(code, address, mine.party))
 
@@ -95,9 +94,9 @@ async def show_ticket(request: Request) -> Response:
 async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInShown:
     (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
     names = await shown_names(tx, [saved.user_id])
-    counts = await queries.counts(tx, saved.event_id)
+    counts = await actions.counts(tx, saved.event_id)
     name = lists.shown(one, names).name
-    since = await queries.there_since(tx, saved.id)
+    since = await actions.there_since(tx, saved.id)
     return CheckInShown(
         saved.id,
         name,

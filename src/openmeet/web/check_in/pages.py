@@ -10,8 +10,7 @@ from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import door, host_decisions, lists
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
-from openmeet.domain.check_in import check_in as actions
-from openmeet.domain.check_in import codes, queries
+from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
@@ -60,7 +59,7 @@ async def check_in(request: Request) -> Response:
             chosen = typed.get("attendance", "")
             code = typed.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
-            since = await queries.there_since(tx, attendance_id)
+            since = await actions.there_since(tx, attendance_id)
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _door(request, Typed(typed, wrong.problems), status=400)
@@ -94,7 +93,7 @@ def ticket_page(
     request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
 ) -> Response:
     """One ticket, for whoever holds it. ``private``: what they may know of place, link and door."""
-    code = codes.code_of(services(request).code_key, attendance_id)
+    code = actions.code_of(services(request).code_key, attendance_id)
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -119,7 +118,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
     key = services(request).code_key
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller, _slug(request))
-        counts, now = await queries.counts(reader, event.id), reader.now
+        counts, now = await actions.counts(reader, event.id), reader.now
         statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
         rows = await lists.managed(reader, event.id, Wanted(statuses, q), None, _SHOWN)
         done = request.query_params.get("done", "")
@@ -131,7 +130,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
                 typed = Typed({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
-        since = await queries.there_since(reader, AttendanceId(holder or done))
+        since = await actions.there_since(reader, AttendanceId(holder or done))
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         people = [lists.shown(one, names) for one in rows]
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}

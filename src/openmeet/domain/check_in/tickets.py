@@ -1,0 +1,129 @@
+"""Tickets: the code on one, the attendance that it belongs to, and the caller's own.
+
+A code is twelve letters and digits that can be read out, typed and scanned. Four of them name the attendance among those of its
+event, eight prove that the ticket was made here (40 bits, of use to hosts alone).
+"""
+
+import re
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import Attendance, AttendanceId
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.seeing import may_see
+from openmeet.domain.users.model import Caller
+
+# Without letters that are read as digits (Crockford's base 32).
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MISREAD = str.maketrans("ILOU", "110V")
+
+# The random end of an identifier that the first four characters stand for: 20 bits.
+_TAIL = 5
+
+
+def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
+    """``7KQM-4T2P-9XAB``."""
+    proof = key.digest(b"ticket\x00" + attendance_id.encode())
+    text = _in_letters(int(attendance_id[-_TAIL:], 16), 4) + _in_letters(int.from_bytes(proof[:5]), 8)
+    return f"{text[:4]}-{text[4:8]}-{text[8:]}"
+
+
+def read(text: str) -> str | None:
+    """The code in what was typed or scanned (the address on a ticket included); None where there is none."""
+    typed = text.strip().rpartition("code=")[2].upper().translate(_MISREAD)
+    letters = re.sub(r"[\s-]", "", typed)
+    if len(letters) != 12 or any(letter not in _ALPHABET for letter in letters):
+        return None
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def tail_of(code: str) -> str:
+    """How the identifiers end that a code can be of."""
+    number = 0
+    for letter in code[:4]:
+        number = number * 32 + _ALPHABET.index(letter)
+    return f"{number:0{_TAIL}x}"
+
+
+def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
+    """Whether the ticket is this answer's."""
+    return key.made(code, lambda one: code_of(one, attendance_id))
+
+
+def _in_letters(number: int, length: int) -> str:
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(length)))
+
+
+async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
+    """The answer to this event with that ticket. InvalidForm names ``code``."""
+    code = read(typed)
+    if code is None:
+        raise InvalidForm({"code": "A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."})
+    for attendance_id in await candidates(reader, event.id, tail_of(code)):
+        if is_of(key, code, attendance_id):
+            return attendance_id
+    raise InvalidForm({"code": "This is no ticket of this event."})
+
+
+async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
+    """The event and the caller's place there. NotFound also where the event is theirs to see no more."""
+    event = await by_slug(reader, slug)
+    mine = await attendance.find(reader, event.id, caller.user_id) if event else None
+    if (
+        event is None
+        or event.is_gone
+        or mine is None
+        or not mine.is_seated
+        or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine))
+    ):
+        raise NotFound("You have no ticket for such an event.")
+    return event, mine
+
+
+@dataclass(frozen=True, slots=True)
+class DoorCounts:
+    """People who are there, and who are expected in all."""
+
+    there: int
+    expected: int
+
+
+async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
+    """Answers to an event whose identifiers end so."""
+    rows = await reader.fetch(
+        "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
+        event_id=event_id,
+        tail=tail,
+    )
+    return [AttendanceId(row["id"]) for row in rows]
+
+
+async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
+    row = await reader.fetch_one(
+        """
+        select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
+               cast(coalesce(sum(party), 0) as bigint) as expected
+          from attendances where event_id = :event_id and status in ('attending', 'attended')
+        """,
+        event_id=event_id,
+    )
+    return DoorCounts(int(row["there"]), int(row["expected"])) if row else DoorCounts(0, 0)
+
+
+async def there_since(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
+    """When whoever is checked in was so; None for others."""
+    row = await reader.fetch_one(
+        """
+        select max(c.changed_at) as since
+          from attendances a join attendance_changes c on c.attendance_id = a.id and c.after_status = 'attended'
+         where a.id = :id and a.status = 'attended'
+        """,
+        id=attendance_id,
+    )
+    return None if row is None or row["since"] is None else Instant(row["since"])
