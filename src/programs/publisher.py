@@ -20,7 +20,7 @@ from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MA
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
-from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.series.detection_actions import detection_payer

@@ -20,8 +20,7 @@ from openmeet.domain.events import drafts
 from openmeet.domain.events import tasks as events
 from openmeet.domain.events.trust import Shown, shown_in
 from openmeet.domain.groups import tasks as groups
-from openmeet.domain.guest_rsvps import actions as guests
-from openmeet.domain.guest_rsvps import tasks as guest_tasks
+from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as arrivals
 from openmeet.domain.media import pictures as media
@@ -69,9 +68,9 @@ CHORES: dict[str, Chore] = {
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
-    "expired_guest_answers": Chore(3600, lambda platform: guests.forget_expired(platform.db)),
+    "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
     "old_addresses": Chore(
-        3600, lambda platform: guest_tasks.forget_addresses(platform.db, platform.settings.addresses_kept_days)
+        3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),

@@ -14,8 +14,8 @@ from openmeet.domain.events.host_model import CoHostId
 from openmeet.domain.groups import calendar_feeds, queries
 from openmeet.domain.groups import rules as groups
 from openmeet.domain.groups.model import InvitationId
-from openmeet.domain.guest_rsvps import rules as guests
-from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.notifications import links

@@ -21,7 +21,7 @@ from openmeet.domain.events import co_hosts, drafts, permissions
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.guest_rsvps import actions as guests
-from openmeet.domain.guest_rsvps.rules import token_of
+from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.moderation.model import Reason, Thing
 from openmeet.domain.notifications.links import Link, Purpose, token_for

@@ -4,8 +4,8 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.guest_rsvps import queries, rules
-from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.domain.guest_rsvps import actions, queries
+from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import left_alone
@@ -42,7 +42,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
             asked.email,
             f"Confirm your answer: {title}",
             f"{_SAYS[asked.saying.reply]} {title}.{when}\n\n"
-            f"Confirm it here:\n{public_url}/answers/confirm/{rules.token_of(key, asked.id)}\n\n"
+            f"Confirm it here:\n{public_url}/answers/confirm/{actions.token_of(key, asked.id)}\n\n"
             "The link works for a day. Nothing is kept of an answer that is not confirmed.\n\n"
             f"If it was not you who answered on {site_name}, somebody mistyped their address: there is nothing you need"
             f" to do.\n\n{left_alone.closing(never)}",

@@ -20,7 +20,7 @@ from groundwork.outbox.pay import Paying, run_once
 from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL
-from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL

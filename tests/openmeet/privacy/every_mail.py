@@ -25,7 +25,7 @@ from openmeet.domain.groups import administration, succession
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
 from openmeet.domain.groups.tasks import pass_on
 from openmeet.domain.guest_rsvps import actions as guests
-from openmeet.domain.guest_rsvps.model import GUEST_CONFIRMED_MAIL, GUEST_MAIL
+from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
 from openmeet.domain.imports import queries as arrivals
 from openmeet.domain.imports.model import Medium, What

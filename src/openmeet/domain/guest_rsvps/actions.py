@@ -1,9 +1,13 @@
 """Asking for an answer's confirmation, and confirming it."""
 
-from groundwork.clock import HOUR, Instant
+import re
+
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
+from groundwork.rate_limit.contract import Limit
+from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import joining_queries
 from openmeet.domain.attendance import queries as answers
@@ -12,13 +16,15 @@ from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.attendance.response_details import particulars
 from openmeet.domain.attendance.rules import Standing, must_be_open
 from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventSlug, Visibility
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.domain.groups import invitation_queries
 from openmeet.domain.guest_rsvps import queries
-from openmeet.domain.guest_rsvps.model import (
+from openmeet.domain.guest_rsvps.queries import (
     GUEST_CONFIRMED_MAIL,
     GUEST_MAIL,
     LETTERS_PER_HOUR,
@@ -121,3 +127,39 @@ async def forget_expired(db: Database) -> int:
     """Links that have ended, with the addresses they were for."""
     async with db.transaction() as tx:
         return await queries.forget_expired(tx)
+
+
+_TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
+
+
+def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
+    """What the link carries; it confirms this answer and does nothing else."""
+    proof = key.digest(b"guest answer\x00" + answer_id.encode()).hex()
+    return f"{answer_id}.{proof[:32]}"
+
+
+def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
+    """The answer that a link stands for; None where it was made up."""
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        return None
+    answer_id = GuestAnswerId(found[1])
+    return answer_id if key.made(token, lambda one: token_of(one, answer_id)) else None
+
+
+# A family at one connection can answer together; a script that mails strangers cannot.
+LETTERS = Limit("guest_letters", 20, 600)
+
+
+async def forget_addresses(db: Database, kept_days: int) -> int:
+    """Addresses of guests whose events are over, and of invitations that lead nowhere any more; how many were forgotten.
+
+    ``kept_days`` 0: they are kept for good.
+    """
+    if not kept_days:
+        return 0
+    async with db.transaction() as tx:
+        before = Instant(tx.now - kept_days * DAY)
+        forgotten = await guests.forget_addresses(tx, before)
+        forgotten += await invitation_queries.forget_addresses(tx, before)
+        return forgotten + await co_host_queries.forget_addresses(tx, before)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance.model import AnswerMode, Wishes
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.guest_rsvps import actions, limits
+from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.i18n.formatting import iso
@@ -38,7 +38,7 @@ class GuestAnswerShown(msgspec.Struct, rename="camel"):
 async def ask(request: Request) -> Response:
     wanted = await read_json(request, GuestAnswerWanted)
     email, name = check_email(wanted.email), check_name(wanted.display_name)
-    await spend_on(request, limits.LETTERS)
+    await spend_on(request, actions.LETTERS)
     wishes = Wishes(
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,

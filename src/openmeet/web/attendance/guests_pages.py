@@ -11,8 +11,8 @@ from openmeet.domain.attendance.model import Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.domain.guest_rsvps import actions, limits, rules
-from openmeet.domain.guest_rsvps.model import GuestAnswerId
+from openmeet.domain.guest_rsvps import actions
+from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import Link, Purpose
 from openmeet.domain.sign_in.model import check_email
@@ -75,7 +75,7 @@ async def ask(request: Request) -> Response:
     try:
         wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
         if not problems:
-            await spend_on(request, limits.LETTERS)
+            await spend_on(request, actions.LETTERS)
             async with database_of(request).transaction() as tx:
                 await actions.ask(tx, slug, email=email, display_name=name, reply=Reply(typed["reply"]), wishes=wishes)
     except InvalidForm as wrong:
@@ -108,7 +108,7 @@ async def confirm(request: Request) -> Response:
 
 
 def _answer_id(request: Request) -> GuestAnswerId:
-    found = rules.answer_in(services(request).code_key, request.path_params["token"])
+    found = actions.answer_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(actions.INVALID, name=INVALID_LINK)
     return found
