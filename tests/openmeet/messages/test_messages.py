@@ -11,8 +11,8 @@ from openmeet.domain.attendance import event_hosting, host_decisions
 from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
-from openmeet.domain.host_messages.model import MAX_A_DAY, Addressees, MessageState
-from openmeet.domain.host_messages.rules import statuses_of
+from openmeet.domain.host_messages.actions import statuses_of
+from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation.model import State, Subject, Thing
 from openmeet.domain.notifications import notify as notifications

@@ -4,17 +4,27 @@ from collections.abc import Iterable
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import Act, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_for_update
 from openmeet.domain.host_messages import queries
-from openmeet.domain.host_messages.model import MAX_A_DAY, Addressees, Message, MessageId, MessageState, Recipients
-from openmeet.domain.host_messages.rules import check, plain_of, statuses_of
+from openmeet.domain.host_messages.queries import (
+    LONGEST_AHEAD,
+    MAX_A_DAY,
+    MAX_TEXT,
+    STATUSES,
+    Addressees,
+    Message,
+    MessageId,
+    MessageState,
+    Recipients,
+)
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import State
 from openmeet.domain.notifications import notify as notifications
@@ -173,3 +183,36 @@ async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event
         raise NotFound("There is no such event.")
     await seeing.must_be_allowed(reader, event, caller.user_id, Act.MESSAGE)
     return event
+
+
+def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
+    """The text and the addressees as they are kept. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
+    problems: dict[str, str] = {}
+    plain = plain_of(text)
+    if not plain:
+        problems["text"] = "Write something."
+    elif len(plain) > MAX_TEXT:
+        problems["text"] = f"At most {MAX_TEXT:,} characters; this has {len(plain):,}."
+    words = set(asked)
+    found = tuple(one for one in Addressees if one.value in words)
+    if words - {one.value for one in Addressees}:
+        problems["addressees"] = "Choose from: " + ", ".join(one.value for one in Addressees) + "."
+    elif not found:
+        problems["addressees"] = "Choose whom it is for."
+    if send_at is not None and send_at <= now:
+        problems["send_at"] = "This moment is over. Send it now, or choose a later one."
+    elif send_at is not None and send_at > now + LONGEST_AHEAD:
+        problems["send_at"] = "Choose a moment within a year."
+    if problems:
+        raise InvalidForm(problems)
+    return plain, found
+
+
+def plain_of(text: str) -> str:
+    """What was typed, as it is kept."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def statuses_of(addressees: Iterable[Addressees]) -> list[AttendanceStatus]:
+    """The answers of those whom a message is for."""
+    return list(dict.fromkeys(status for one in addressees for status in STATUSES[one]))

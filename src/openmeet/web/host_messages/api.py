@@ -13,8 +13,8 @@ from groundwork.errors import InvalidForm
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
-from openmeet.domain.host_messages.model import Message, MessageId
-from openmeet.domain.host_messages.rules import check
+from openmeet.domain.host_messages.actions import check
+from openmeet.domain.host_messages.queries import Message, MessageId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging

@@ -11,8 +11,8 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
 from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
 from openmeet.domain.host_messages import actions, queries
-from openmeet.domain.host_messages.model import Addressees, Message, MessageId, MessageState
-from openmeet.domain.host_messages.rules import check
+from openmeet.domain.host_messages.actions import check
+from openmeet.domain.host_messages.queries import Addressees, Message, MessageId, MessageState
 from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
