@@ -5,7 +5,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import turning_away
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import Reason, Report, Subject, Thing
-from openmeet.domain.safety import knowing, subjects
+from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as users
@@ -29,7 +29,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
         raise Refused("You cannot keep yourself away.", name="Oneself")
     if await users.by_id(tx, other) is None:
         raise NotFound("There is no such person.")
-    is_known = await knowing.may_know(tx, caller.user_id, other)
+    is_known = await subjects.may_know(tx, caller.user_id, other)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
     await follower_queries.go_to_none_of(tx, caller.user_id, other)
@@ -49,7 +49,7 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
     if subject.id == caller.user_id:
         raise Refused("You cannot mute yourself.", name="Oneself")
     meant = (await subjects.described(tx, [subject]))[subject.id]
-    is_known = subject.thing is not Thing.PERSON or await knowing.may_know(tx, caller.user_id, UserId(subject.id))
+    is_known = subject.thing is not Thing.PERSON or await subjects.may_know(tx, caller.user_id, UserId(subject.id))
     if not meant.is_there:
         raise NotFound("There is no such person or group.")
     if subject.thing is Thing.GROUP:

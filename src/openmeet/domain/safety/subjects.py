@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
@@ -12,13 +12,13 @@ from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import seeing, time_words
 from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups.model import Group, GroupId, GroupSlug
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.names import shown_names
 from openmeet.domain.moderation.model import Subject, Thing
-from openmeet.domain.safety import knowing
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
@@ -67,7 +67,7 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
             group, _ = await group_actions.visible(reader, GroupSlug(address), viewer)
             meant = _of_group(group)
         case Thing.PERSON:
-            if not await knowing.may_know(reader, viewer, UserId(address)):
+            if not await may_know(reader, viewer, UserId(address)):
                 raise NotFound("There is no such person.")
             meant = _of_person(UserId(address))
         case Thing.DID | Thing.HOST:
@@ -160,3 +160,39 @@ def _of_group(group: Group) -> Meant:
 
 def _of_person(person: UserId) -> Meant:
     return Meant(Subject(Thing.PERSON, person), "", owner=person)
+
+
+_INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
+
+# Hosts, of what everybody may see; who is in a group with one; who answered to what one hosts, or hosts what one answered to or is invited
+# to; who answered, not in private, to what one answered to as well; whom one kept away when one knew them.
+_MAY_KNOW: Final = f"""
+    select 1 as found from users u where u.id = :person and (
+      u.id = :viewer
+      or exists (select 1 from events e where e.author_id = u.id and {is_public("e")} and not {is_hidden("e")}
+                   and e.is_held = 0 and e.deleted_at is null)
+      or exists (select 1 from event_hosts h join events e on e.id = h.event_id
+                  where h.user_id = u.id and h.state = 'accepted' and {is_public("e")} and not {is_hidden("e")}
+                    and e.is_held = 0 and e.deleted_at is null)
+      or exists (select 1 from groups g where g.owner_id = u.id and g.deleted_at is null and g.visibility <> 'private')
+      or exists (select 1 from group_members t join group_members m on m.group_id = t.group_id
+                  where t.user_id = u.id and m.user_id = :viewer and m.role in ({_INSIDE}) and t.role <> 'left')
+      or exists (select 1 from attendances t join events e on e.id = t.event_id
+                  where t.user_id = u.id and t.status <> 'invited'
+                    and (e.author_id = :viewer or exists (select 1 from event_hosts h where h.event_id = e.id
+                                                            and h.user_id = :viewer and h.state = 'accepted')))
+      or exists (select 1 from attendances m join events e on e.id = m.event_id
+                  where m.user_id = :viewer
+                    and (e.author_id = u.id or exists (select 1 from event_hosts h where h.event_id = e.id
+                                                          and h.user_id = u.id and h.state = 'accepted')))
+      or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id
+                  where m.user_id = :viewer and t.user_id = u.id and t.is_private = 0
+                    and t.status in ('attending', 'attended', 'interested'))
+      or exists (select 1 from person_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
+      or exists (select 1 from mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
+"""
+
+
+async def may_know(reader: Reader, viewer: UserId | None, person: UserId) -> bool:
+    """Whether this person may be named to the viewer. False for who is not there, too."""
+    return await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None

@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import blocks as distance
 from openmeet.domain.moderation import model, reports
 from openmeet.domain.moderation.model import Outcome, Reason, Report, Subject, Thing
-from openmeet.domain.safety import actions, knowing, subjects
+from openmeet.domain.safety import actions, subjects
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation
@@ -103,7 +103,7 @@ async def list_blocks(request: Request) -> Response:
         read = await distance.blocked_by(reader, viewer, page)
         found, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
         meant = await subjects.described(reader, [one.subject for one in found])
-        known = {one.subject.id: await knowing.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
+        known = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
     shown = [
         BlockShown(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
         for one in found

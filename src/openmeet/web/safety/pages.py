@@ -15,7 +15,7 @@ from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_WORDS, Outcome, Subject, Thing
 from openmeet.domain.paging import Page
-from openmeet.domain.safety import actions, knowing, subjects
+from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
@@ -105,7 +105,7 @@ async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
             return "A group that you do not see"
-    elif not await knowing.may_know(reader, viewer, UserId(meant.subject.id)):
+    elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
         return "Somebody whom you have not met here"
     return meant.title or "Somebody who is gone"
 
