@@ -8,7 +8,7 @@ from openmeet.domain.notifications import notify, preferences
 from openmeet.domain.notifications.links import Link
 from openmeet.domain.notifications.model import Channel, Topic
 from openmeet.domain.saved_searches import queries as searches
-from openmeet.domain.saved_searches.model import SearchId
+from openmeet.domain.saved_searches.queries import SearchId
 
 # The subject of a link that stops the digest as a whole.
 DIGEST: Final = "digest"

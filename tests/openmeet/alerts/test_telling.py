@@ -22,7 +22,7 @@ from openmeet.domain.notifications.model import Kind
 from openmeet.domain.profiles import actions as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
-from openmeet.domain.saved_searches.model import MAX_SEARCHES
+from openmeet.domain.saved_searches.queries import MAX_SEARCHES
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Template
 from openmeet.domain.users.model import Caller

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.fresh_id import new_id
 from openmeet.domain.saved_searches import matching, queries
-from openmeet.domain.saved_searches.model import MAX_SEARCHES, SavedSearch, SearchId
+from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
 from openmeet.domain.search import query
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller

@@ -17,7 +17,7 @@ from openmeet.domain.notifications.model import Kind, Particulars
 from openmeet.domain.notifications.notify import Telling, tell, tell_each
 from openmeet.domain.profiles import queries as people
 from openmeet.domain.saved_searches import matching, queries
-from openmeet.domain.saved_searches.model import Look
+from openmeet.domain.saved_searches.queries import Look
 
 # Events of one round, and searches that one transaction compares an event with.
 ROUND: Final = 200

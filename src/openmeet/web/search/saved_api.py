@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.saved_searches import actions, queries
-from openmeet.domain.saved_searches.model import MAX_SEARCHES, SavedSearch, SearchId
+from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
 from openmeet.domain.search import query as searches
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation

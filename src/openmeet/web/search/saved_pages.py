@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.saved_searches import actions, queries
-from openmeet.domain.saved_searches.model import SearchId
+from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.search import query
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
