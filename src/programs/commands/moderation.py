@@ -7,7 +7,7 @@ import typer
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import policy, reports, visibility
 from openmeet.domain.moderation.model import State
 from openmeet.domain.users import queries as users

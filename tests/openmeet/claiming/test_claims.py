@@ -16,7 +16,6 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import linking
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation import visibility
@@ -184,7 +183,7 @@ async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db:
     async with db.transaction() as tx:
         shown, _ = await actions.look(tx, eve.user_id, claim)
         assert shown.other_id == ana.user_id
-        await linking.unlink(tx, ana.user_id, did(1))
+        await identities.unlink(tx, ana.user_id, did(1))
     for step in (actions.look, actions.confirm):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
@@ -222,7 +221,7 @@ async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Dat
     claim = (await signs_in(db, did(1), eve.user_id)).claim
     assert claim == first
     async with db.transaction() as tx:
-        await linking.unlink(tx, ana.user_id, did(1))
+        await identities.unlink(tx, ana.user_id, did(1))
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
             await actions.confirm(tx, eve.user_id, claim)

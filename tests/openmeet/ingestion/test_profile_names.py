@@ -5,7 +5,7 @@ from aiohttp import web
 
 from at_protocol.syntax.did import parse_did
 from openmeet.domain.identities.model import PROFILE
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.records.collections import EVENT

@@ -11,8 +11,8 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import announcements
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.mentions import MOST, handles_in
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.identities.queries import MOST, handles_in
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, Kind, Topic
 from openmeet.domain.notifications.queries import newest

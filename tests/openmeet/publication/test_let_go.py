@@ -14,8 +14,7 @@ from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import succession
 from openmeet.domain.groups.model import Role
-from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import linking
+from openmeet.domain.identities import actions
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
@@ -62,7 +61,7 @@ async def one_of_each(town: Town) -> tuple[Caller, Did]:
     await second_account(town, cleo)
     await move(town, cleo, account)
     async with town.db.transaction() as tx:
-        await linking.switch(tx, cleo.user_id, account)
+        await actions.switch(tx, cleo.user_id, account)
     await town.event(cleo)
     await new_series(town, cleo)
     hosted = await town.event(dan, title="Chess")
@@ -105,7 +104,7 @@ async def promised_in(town: Town, did: Did) -> set[Kind]:
 async def sign_in_as_somebody_else(town: Town, cleo: Caller, did: Did) -> Caller:
     """Disconnected by the one; another person signs in with it, and agrees to publishing what is theirs."""
     async with town.db.transaction() as tx:
-        await linking.unlink(tx, cleo.user_id, did)
+        await actions.unlink(tx, cleo.user_id, did)
     town.clock.turn(5 * SECOND)
     other = await town.connected_as("cleo")
     assert other.user_id != cleo.user_id
@@ -135,7 +134,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(town: Town):
 
     async def taken_back() -> None:
         async with town.db.transaction() as tx:
-            await identities.withdraw(tx, cleo.user_id)
+            await actions.withdraw(tx, cleo.user_id)
             await publications.wake_all_of(tx, cleo.user_id)
 
     async def vanished() -> None:
@@ -168,7 +167,7 @@ async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(town: Town
     await pay(town)
     work = await second_account(town, cleo)
     async with town.db.transaction() as tx:
-        await linking.unlink(tx, cleo.user_id, account)
+        await actions.unlink(tx, cleo.user_id, account)
     before = await everything_in(town, account)
     await town.revise(cleo, event.slug, title="Coffee")
     await town.answer(cleo, hosted.slug, Reply.DECLINED)
@@ -180,7 +179,7 @@ async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(town: Town
     assert await everything_in(town, account) == before
     assert await everything_in(town, work) == {}
     async with town.db.transaction() as tx:
-        await identities.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
+        await actions.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
     await sign_in_with_password(town.db, town.network, identifier="cleo.town.test", password="a long password")
     await pay(town)
     for kind, subject, said in ((Kind.EVENT, event.id, "Coffee"), (Kind.RSVP, answer.id, None)):
@@ -199,11 +198,11 @@ async def last_account_let_go(town: Town) -> tuple[Caller, Did, Event]:
     await pay(town)
     async with town.db.transaction() as tx:
         await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=cleo.user_id)
-        await linking.unlink(tx, cleo.user_id, account)
+        await actions.unlink(tx, cleo.user_id, account)
     await town.revise(cleo, event.slug, title="Coffee")
     await pay(town)
     async with town.db.transaction() as tx:
-        await identities.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
+        await actions.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
     await sign_in_with_password(town.db, town.network, identifier="cleo.town.test", password="a long password")
     await pay(town)
     return cleo, account, event
@@ -217,9 +216,9 @@ async def test_a_yes_that_ended_with_the_account_is_no_no(town: Town, says: str)
     assert (await town.record(uri))["name"] == "Tea in the park"
     async with town.db.transaction() as tx:
         if says == "yes":
-            await identities.agree(tx, cleo.user_id, handle="cleo.town.test")
+            await actions.agree(tx, cleo.user_id, handle="cleo.town.test")
         elif says == "no":
-            await identities.withdraw(tx, cleo.user_id)
+            await actions.withdraw(tx, cleo.user_id)
     await pay(town)
     if says == "no":
         assert await everything_in(town, account) == {}
@@ -242,7 +241,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
     work = await second_account(town, cleo)
     async with town.db.transaction() as tx:
-        await linking.unlink(tx, cleo.user_id, account)
+        await actions.unlink(tx, cleo.user_id, account)
         await publications.try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
     await pay(town)
     assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED

@@ -11,8 +11,8 @@ from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import by_record
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import linking, session_queries
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities import session_queries
 from openmeet.domain.series import actions, move_records
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
@@ -43,7 +43,7 @@ async def second_account(town: Town, who: Caller, name: str = "work") -> Did:
     async with town.db.transaction() as tx:
         (identity,) = await identity_queries.of_user(tx, other)
         await tx.execute("update identities set user_id = :to where did = :did", to=who.user_id, did=identity.did)
-        await linking.switch(tx, who.user_id, identity.did)
+        await identities.switch(tx, who.user_id, identity.did)
     return identity.did
 
 
@@ -113,7 +113,7 @@ async def test_moved_back_the_first_record_goes_on(town: Town):
     await move(town, ana, first)
     new = (await town.standing(Kind.EVENT, event.id)).uri or ""
     async with town.db.transaction() as tx:
-        await linking.switch(tx, ana.user_id, first)
+        await identities.switch(tx, ana.user_id, first)
     assert await move(town, ana, second) == 1
     assert (await town.standing(Kind.EVENT, event.id)).uri == old
     assert (await town.record(new))[SUCCESSION_KEY]["successor"] == old
@@ -237,7 +237,7 @@ async def test_by_page_and_by_api(town: Town):
         assert "They move." in (await browser.get(PATH)).text
     assert {(await town.standing(Kind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with town.db.transaction() as tx:
-        await linking.switch(tx, ana.user_id, first)
+        await identities.switch(tx, ana.user_id, first)
         token = (await open_session(tx, ana.user_id, SessionKind.API)).token
     async with site.browser() as browser:
         headers = {"authorization": f"Bearer {token}"}
@@ -295,7 +295,7 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: To
     async with town.db.transaction() as tx:
         begun = await move_records.begin_to_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
-        await linking.switch(tx, ana.user_id, first)
+        await identities.switch(tx, ana.user_id, first)
     assert await run_once(town.db, {Debt.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}) == 1
     assert (await held(town, ana))[first] == (2, 0)
 

@@ -13,8 +13,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import publication_settings
-from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import backfill_progress, linking
+from openmeet.domain.identities import actions, backfill_progress
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.model import Flag
 from openmeet.network.ingestion.backfill import backfill
@@ -94,7 +93,7 @@ async def test_of_several_the_one_that_counts_is_changed(town: Town):
     later = {"subject": subject, "status": f"{RSVP}#interested", "createdAt": "2026-03-01T00:00:30Z"}
     counts = await write(town, "work", work, RSVP, later)
     async with town.db.transaction() as tx:
-        await linking.switch(tx, cleo.user_id, first)
+        await actions.switch(tx, cleo.user_id, first)
     await says_no(town, cleo, event, counts)
 
 
@@ -106,7 +105,7 @@ async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(town: 
     app = await town.stranger("work")
     work = Did(str((await app.query("com.atproto.server.getSession"))["did"]))
     async with town.db.transaction() as tx:
-        await identities.person_for_did(tx, work)
+        await actions.person_for_did(tx, work)
     said = await going(town, "work", work, uri)
     async with town.db.transaction() as tx:
         proven = await claiming.sign_in_with_did(
@@ -168,7 +167,7 @@ async def two_accounts(town: Town) -> tuple[Caller, Did, Did]:
     await backfill(town.db, town.network, town.processor.here, first)
     work = await second_account(town, cleo)
     async with town.db.transaction() as tx:
-        await linking.switch(tx, cleo.user_id, first)
+        await actions.switch(tx, cleo.user_id, first)
     await asked_to_read(town, work)
     return cleo, first, work
 

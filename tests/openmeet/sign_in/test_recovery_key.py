@@ -25,8 +25,7 @@ from groundwork.http.server import serve
 from groundwork.sealing import Sealer
 from openmeet.domain.account_merge import identities
 from openmeet.domain.data_export.person import document
-from openmeet.domain.identities import actions as identity_actions
-from openmeet.domain.identities import linking, queries, recovery_key_queries
+from openmeet.domain.identities import actions, queries, recovery_key_queries
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users import actions as users
@@ -291,10 +290,10 @@ async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: H
     await home.taken_over()
     with pytest.raises(Refused, match="Keep it first"):
         async with home.door.db.transaction() as tx:
-            await linking.unlink(tx, home.ana, home.did)
+            await actions.unlink(tx, home.ana, home.did)
     assert len(await home.rows()) == 1
     async with home.door.db.transaction() as tx:
-        await identity_actions.erase(tx, home.did)
+        await actions.erase(tx, home.did)
     assert await home.rows() == []
 
 
@@ -312,7 +311,7 @@ async def test_repositories_of_groups_get_none(home: Home):
     """Nobody takes those over, and a key that nobody fetches would lie here for good."""
     async with home.door.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
-        await identity_actions.agree(tx, holder, handle="club.town.test")
+        await actions.agree(tx, holder, handle="club.town.test")
     await home.town.pay_debts()
     club = await home.town.identity(holder)
     assert [row["user_id"] for row in await home.rows()] == [home.ana]
@@ -327,7 +326,7 @@ async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(ho
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
         async with home.door.db.transaction() as tx:
-            await identity_actions.agree(tx, cleo, handle=handle)
+            await actions.agree(tx, cleo, handle=handle)
         await home.town.pay_debts()
     (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
     identity = await home.town.identity(cleo)
@@ -339,7 +338,7 @@ async def test_an_answer_that_is_lost_makes_no_second_key(home: Home):
     """The server made the account, and we did not hear of it: the key that we have is the one that it was made with."""
     cleo = await home.person("Cleo")
     async with home.door.db.transaction() as tx:
-        await identity_actions.agree(tx, cleo, handle="cleo.town.test")
+        await actions.agree(tx, cleo, handle="cleo.town.test")
     home.town.proxy.loses = lambda request: request.path.endswith("createAccount")
     await home.town.pay_debts()
     (before,) = [row for row in await home.rows() if row["user_id"] == cleo]

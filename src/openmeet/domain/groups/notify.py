@@ -6,7 +6,7 @@ from typing import Literal
 from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import people
 from openmeet.domain.groups.model import INSIDE, RUNNING, Announcement, Group, Membership, Role
-from openmeet.domain.identities.mentions import mentioned_in
+from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications.model import Kind, Particulars
 from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId

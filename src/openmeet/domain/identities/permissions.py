@@ -9,7 +9,10 @@ from enum import StrEnum
 from at_protocol.lexicon.authority import own_name
 from at_protocol.oauth.grant import read_grant
 from at_protocol.oauth.permissions import ATPROTO, EVERY_WRITING, BlobPermission, RepoPermission
+from groundwork.database.transaction import Reader
+from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession, SessionKind
+from openmeet.domain.users.model import UserId
 
 _EVENT = "community.lexicon.calendar.event"
 _RSVP = "community.lexicon.calendar.rsvp"
@@ -83,3 +86,12 @@ def refused_features(session: SealedSession) -> list[Feature]:
 def granted_features(session: SealedSession) -> list[Feature]:
     """What the person let us do, in the order of asking."""
     return [feature for feature in Feature if standing(session, feature) is Standing.GRANTED]
+
+
+async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
+    """The repository that new records of this person go to (empty: none), and whether its server has to be asked first."""
+    mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
+    session = await session_queries.find(reader, mine[0].did) if mine else None
+    if session is None:
+        return (mine[0].did if mine else ""), False
+    return mine[0].did, standing(session, feature) is not Standing.GRANTED

@@ -1,5 +1,6 @@
-"""All SQL of identities, consents and custodial accounts."""
+"""All SQL of identities, consents and custodial accounts; the names that pages show, and the users whom a text mentions."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
@@ -8,7 +9,8 @@ from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.identities.model import NOT_ASKED, Consent, CustodialAccount, Identity, IdentityKind
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.users.queries import names
 
 COLUMNS = "did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at"
 
@@ -320,3 +322,64 @@ async def count_shadows(reader: Reader) -> tuple[int, int]:
         """
     )
     return (0, 0) if row is None else (int(row["unclaimed"]), int(row["claimed"]))
+
+
+NAMED = """
+    select email as name from users where id = :user_id and email in :named
+    union all
+    select did from identities where user_id = :user_id and did in :named and kind <> 'shadow'
+    order by 1
+"""
+
+
+async def named_as(reader: Reader, user_id: UserId, named: Sequence[str]) -> str | None:
+    """What the setting, whose value is ``named``, calls them; None where it does not."""
+    if not named:
+        return None
+    wanted = [one.lower() if "@" in one else one for one in named]
+    row = await reader.fetch_one(NAMED, user_id=user_id, named=wanted)
+    return None if row is None else str(row["name"])
+
+
+async def shown_names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
+    """A name to show for each of these people, in two statements."""
+    wanted = list(dict.fromkeys(user_ids))
+    found = await names(reader, wanted)
+    unnamed = [user_id for user_id in wanted if not found.get(user_id)]
+    for user_id, identities in (await of_users(reader, unnamed)).items():
+        found[user_id] = _name_of(identities[0]) if identities else UNNAMED
+    return found
+
+
+def _name_of(identity: Identity) -> str:
+    if identity.display_name:
+        return identity.display_name
+    return f"@{identity.handle}" if identity.handle else identity.did
+
+
+# In a text by one person; who names more means nobody in particular.
+MOST = 20
+MAX_HANDLE = 253
+
+# A handle is a host name of two labels or more (AT Protocol, "Handle Syntax"); an address of mail has something before its @.
+_MENTION = re.compile(
+    r"(?<![\w@.+-])@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)", re.IGNORECASE
+)
+
+
+def handles_in(text: str) -> tuple[str, ...]:
+    """The handles that a text mentions, each once, in its order, at most ``MOST``."""
+    found: dict[str, None] = {}
+    for match in _MENTION.finditer(text):
+        # Nothing longer is a host name.
+        if len(match[1]) <= MAX_HANDLE:
+            found[match[1].lower()] = None
+        if len(found) == MOST:
+            break
+    return tuple(found)
+
+
+async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
+    """People with an account here whom the text mentions, and who were not mentioned ``before``."""
+    known = set(handles_in(before))
+    return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])

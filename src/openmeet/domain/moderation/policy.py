@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed
-from openmeet.domain.identities.named import named_as
+from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import Line
 from openmeet.domain.moderation.model import Act, ActId, Policy, Subject, Thing

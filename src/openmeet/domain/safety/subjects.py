@@ -17,7 +17,7 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series

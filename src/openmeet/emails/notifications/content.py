@@ -11,7 +11,7 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events import handing_over, time_words
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification, When
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import cursors

@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.of_event import geo_of
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import emails, links, preferences
 from openmeet.domain.notifications.links import Link, Purpose
 from openmeet.domain.notifications.model import OF_GROUPS, TOPICS, Channel, Kind, Notification, Topic

@@ -11,7 +11,7 @@ from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, Gr
 from openmeet.domain.groups.people import members_by_ids
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import summary_of

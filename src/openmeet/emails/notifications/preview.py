@@ -6,7 +6,7 @@ from urllib.parse import quote
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.emails.notifications.email import Story, one_line, subject_of
 from openmeet.emails.notifications.items import host_message, when_words

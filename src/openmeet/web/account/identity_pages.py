@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
-from openmeet.domain.identities import linking, queries, recovery_key_queries, session_queries
+from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.domain.identities.permissions import Feature, Standing, standing
 from openmeet.domain.users.model import UserId
@@ -120,7 +120,7 @@ async def switch(request: Request) -> Response:
     caller = caller_of(request)
     did = _did((await read_form(request)).get("did", ""))
     async with database_of(request).transaction() as tx:
-        await linking.switch(tx, caller.user_id, did)
+        await actions.switch(tx, caller.user_id, did)
     return go(HERE, said="identity_switched")
 
 
@@ -131,7 +131,7 @@ async def unlink(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             ended = await session_queries.find(tx, did)
-            await linking.unlink(tx, caller.user_id, did)
+            await actions.unlink(tx, caller.user_id, did)
     except Refused as refused:
         return await _page(request, Typed({}, {"": refused.why}), status=422)
     network = services(request).network

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, Refused, TooMany
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import Claim, ClaimId
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import ChallengeId, check_email
 from openmeet.domain.users.model import UserId, UserKind

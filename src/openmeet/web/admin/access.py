@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from groundwork.errors import Forbidden, NotFound
-from openmeet.domain.identities.named import named_as
+from openmeet.domain.identities.queries import named_as
 from openmeet.domain.users.model import Caller
 from openmeet.web.api.authentication import is_by_service
 from openmeet.web.site.caller import caller_of

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.attendee_queries import Attendee
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation, Parameter

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.seating import limits_of
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.web.attendance import forms, table_file
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of

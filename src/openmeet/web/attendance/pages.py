@@ -20,7 +20,7 @@ from openmeet.domain.attendance.transitions import OF_REPLY
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.emails.rsvp_status import stands_words
 from openmeet.outbox import publication_recalls, publications
 from openmeet.web.attendance import forms, resume_click

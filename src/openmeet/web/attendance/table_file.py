@@ -8,7 +8,7 @@ from openmeet.domain.attendance import joining_queries, lists, told
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import Event
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.web.attendance.forms import MODE_WORDS
 

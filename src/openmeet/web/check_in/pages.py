@@ -15,7 +15,7 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_words import join_from_words
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets

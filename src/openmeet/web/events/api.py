@@ -24,8 +24,7 @@ from openmeet.domain.events.host_model import MAX_CO_HOSTS
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.vocabulary import AccessFeature, Category
-from openmeet.domain.identities.names import shown_names
-from openmeet.domain.identities.queries import consent
+from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import cursors, event_lists, query, search
 from openmeet.domain.search.event_lists import Mine, Position
 from openmeet.domain.users.model import Caller, UserKind

@@ -13,7 +13,7 @@ from openmeet.domain.events import co_host_queries, co_hosts, handing_over, perm
 from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.permissions import Act
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation

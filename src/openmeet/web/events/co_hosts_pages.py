@@ -13,7 +13,7 @@ from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import Act
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.web.events.co_hosts_view import HostLine, lines_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again

@@ -10,7 +10,7 @@ from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.host_model import CoHost, CoHostState
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import token_of
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import apart
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.search.event_lists import events_by_ids

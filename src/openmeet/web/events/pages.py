@@ -25,8 +25,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.model import NOT_ASKED
-from openmeet.domain.identities.names import shown_names
-from openmeet.domain.identities.queries import consent
+from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import Standing, State
 from openmeet.domain.notifications import notify as notifications

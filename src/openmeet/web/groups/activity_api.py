@@ -8,7 +8,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, announcements, following, invitation_queries, rules
 from openmeet.domain.groups.model import Announcement, AnnouncementId
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search.group_events import followed_in_group
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation, Parameter

@@ -8,8 +8,7 @@ from openmeet.domain.groups.model import INSIDE, Membership, Role
 from openmeet.domain.groups.promotion import Share, share_of, speaker_of
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.identities.asking import permission_for
-from openmeet.domain.identities.permissions import Feature
+from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.model import Flag
 from openmeet.feature_flags.queries import switches

@@ -10,7 +10,7 @@ from openmeet.domain.groups import actions, administration, invitation_queries, 
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INVITATION_DAYS, Invitation, InvitationId
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging

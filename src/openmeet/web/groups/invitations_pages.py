@@ -13,7 +13,7 @@ from openmeet.domain.groups import actions, administration, invitation_queries, 
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.web.events.listing import tone_of
 from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of

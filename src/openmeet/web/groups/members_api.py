@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupSlug, MemberId, Membership, Role
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.i18n.formatting import iso

@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, MemberId, Membership, Role
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.view import PersonShown, day_words, person_of

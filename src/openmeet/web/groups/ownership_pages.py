@@ -20,7 +20,7 @@ from openmeet.domain.groups.model import (
     Role,
 )
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.activity_pages import line_of

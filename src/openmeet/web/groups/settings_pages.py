@@ -12,8 +12,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
 from openmeet.domain.groups.model import MAX_KEY, GroupVisibility, Role
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
-from openmeet.domain.identities.queries import by_handle, find
+from openmeet.domain.identities.queries import by_handle, find, shown_names
 from openmeet.domain.search.group_events import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries

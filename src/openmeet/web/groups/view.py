@@ -27,7 +27,7 @@ from openmeet.domain.groups.model import (
     Role,
 )
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as standing

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import audit_log, reports, visibility
 from openmeet.domain.moderation.model import REASON_WORDS, Act, Entry, Report, Standing, State, Subject, Thing
 from openmeet.domain.safety import subjects

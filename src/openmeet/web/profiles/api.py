@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import actions, queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import Operation

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.counts import counts_shown
 from openmeet.domain.events.model import Event, Visibility
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import actions, queries
 from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users import queries as users

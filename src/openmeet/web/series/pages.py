@@ -16,8 +16,7 @@ from openmeet.domain.events.promotion import Reach, reach
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
-from openmeet.domain.identities.names import shown_names
-from openmeet.domain.identities.queries import consent
+from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import Standing, State
 from openmeet.domain.series import (

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.errors import NotSignedIn
-from openmeet.domain.identities.named import named_as
+from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries

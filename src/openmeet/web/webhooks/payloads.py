@@ -23,7 +23,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, GroupId
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import SeriesId

@@ -9,7 +9,7 @@ from groundwork.errors import InvalidInput
 from openmeet.domain.events.model import NOWHERE, Mode, Status, public_place
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import agenda
 from openmeet.domain.series.agenda import Line
 from openmeet.domain.series.dates import original_text

@@ -16,7 +16,7 @@ from openmeet.domain.events.web_address import is_web_address
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Role
-from openmeet.domain.identities.names import shown_names
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
