@@ -10,7 +10,7 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.domain.account_merge import tasks as claims
+from openmeet.domain.account_merge import queries as claims
 from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.new_event_notifications import tell_of_new_events

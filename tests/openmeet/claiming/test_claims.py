@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.account_merge import actions, tasks
+from openmeet.domain.account_merge import actions, queries
 from openmeet.domain.account_merge.model import SignedIn
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
@@ -170,7 +170,7 @@ async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandCl
     async with db.reader() as reader:
         assert (await identity_queries.find(reader, did(1))).kind is IdentityKind.SHADOW
     clock.turn(DAY)
-    assert await tasks.forget_old_claims(db) == 0
+    assert await queries.forget_old_claims(db) == 0
 
 
 async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db: Database) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmeet.domain.account_merge.groups import reassign
+from openmeet.domain.account_merge.tables import reassign_groups
 from openmeet.domain.groups import actions, administration, announcements, following, queries, succession
 from openmeet.domain.groups.model import Role
 from tests.openmeet.groups.people import group_by, member, role
@@ -28,8 +28,8 @@ async def test_nothing_names_the_one_any_more(db, engine):
         await actions.join(tx, old, bens.slug)
         await succession.arrange(tx, ben, bens.slug, old.user_id, absence_days=60, wait_days=7)
         await succession.offer(tx, ben, bens.slug, old.user_id)
-        assert await reassign(tx, old.user_id, ana.user_id) == 0
-        assert await reassign(tx, old.user_id, ana.user_id) == 0
+        assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
+        assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert (await queries.by_id(tx, own.id)).owner_id == ana.user_id
         assert [await role(tx, one, ana) for one in (own, bens)] == [Role.OWNER, Role.MEMBER]
         listing = (
@@ -75,7 +75,7 @@ async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, st
                     await administration.change_role(tx, owner, group.slug, who.user_id, wanted)
                 case _:
                     pass
-        assert await reassign(tx, old.user_id, ana.user_id) == 1
+        assert await reassign_groups(tx, old.user_id, ana.user_id) == 1
         assert await role(tx, group, ana) is stays
         assert await role(tx, group, old) is None
         found = await queries.by_id(tx, group.id)

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.account_merge.moderation import reassign
+from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance import queries as answers
@@ -160,7 +160,7 @@ async def test_two_who_are_one_keep_away_whom_either_did(db):
             await actions.report(tx, who, Thing.EVENT, event.slug, Reason.SPAM, who.display_name)
         await actions.report(tx, cleo, Thing.PERSON, old.user_id, Reason.ABUSE, "")
         await actions.report(tx, cleo, Thing.PERSON, ana.user_id, Reason.ABUSE, "")
-        await reassign(tx, old.user_id, ana.user_id)
+        await reassign_blocks(tx, old.user_id, ana.user_id)
         blocks = await tx.fetch("select user_id, blocked_id from person_blocks order by user_id, blocked_id")
         assert {(row["user_id"], row["blocked_id"]) for row in blocks} == {
             (ana.user_id, ben.user_id),

@@ -12,7 +12,7 @@ from groundwork.fresh_id import new_id
 from groundwork.outbox import pay
 from groundwork.outbox.owe import owe
 from groundwork.outbox.pay import Paying
-from openmeet.domain.account_merge.series import reassign
+from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.notifications.model import Kind, Particulars
@@ -214,7 +214,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         news = News(Kind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
         left = await notify_queries.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
         await owe(tx, Debt.SERIES_NEWS, left)
-        await reassign(tx, ana.user_id, bea.user_id)
+        await reassign_series(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert (await heard(reader, ana), await heard(reader, bea)) == ([], [Kind.EVENT_CHANGED])

@@ -23,7 +23,7 @@ from groundwork.database.resealing import reseal
 from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.domain.account_merge import identities
+from openmeet.domain.account_merge import tables
 from openmeet.domain.data_export.person import document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
 from openmeet.domain.sign_in import actions as sign_in
@@ -226,7 +226,7 @@ async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_joining(hom
     other = await home.person("Ana at work")
     async with home.door.db.transaction() as tx:
         await queries.release_custodial(tx, home.did)
-        await identities.reassign(tx, home.ana, other)
+        await tables.reassign_identities(tx, home.ana, other)
     alone = replace(home.door.network, sealer=Sealer([b"n" * 32]))
     async with home.door.db.reader() as reader:
         assert await recovery_key_queries.waiting(reader, home.ana) is None

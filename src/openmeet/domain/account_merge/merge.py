@@ -10,15 +10,7 @@ from typing import Any, Final
 
 from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.telemetry.logs import log
-from openmeet.domain.account_merge import events, groups, identities, moderation, notifications, queries, series
-from openmeet.domain.account_merge import legacy_reassigning as legacy
-from openmeet.domain.account_merge import media_reassigning as media
-from openmeet.domain.account_merge import messages_reassigning as messages
-from openmeet.domain.account_merge import people_reassigning as people
-from openmeet.domain.account_merge import personal_calendar_reassigning as personal_calendar
-from openmeet.domain.account_merge import reassigning as arriving
-from openmeet.domain.account_merge import sign_in_reassigning as sign_in
-from openmeet.domain.account_merge import tables as alerts
+from openmeet.domain.account_merge import queries, tables
 from openmeet.domain.account_merge.model import Holding
 from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import merge as attendance
@@ -42,26 +34,26 @@ async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> 
 # Every room that knows people. News come first: whom hosts were told about follows from the answers that are still the other's.
 # The people themselves come last.
 ROOMS: Final[tuple[Reassign, ...]] = (
-    notifications.reassign,
+    tables.reassign_notifications,
     attendance.reassign,
-    groups.reassign,
-    series.reassign,
+    tables.reassign_groups,
+    tables.reassign_series,
     detection_queries.reassign,
-    events.reassign,
-    messages.reassign,
+    tables.reassign_events,
+    tables.reassign_messages,
     chat.reassign,
-    media.reassign,
-    personal_calendar.reassign,
-    alerts.reassign,
-    people.reassign,
-    arriving.reassign,
-    legacy.reassign,
+    tables.reassign_pictures,
+    tables.reassign_calendars,
+    tables.reassign_saved_searches,
+    tables.reassign_followers,
+    tables.reassign_imports,
+    tables.reassign_legacy_rows,
     access.reassign,
     webhooks.reassign,
     _publications,
-    moderation.reassign,
-    identities.reassign,
-    sign_in.reassign,
+    tables.reassign_blocks,
+    tables.reassign_identities,
+    tables.reassign_sessions,
     queries.reassign,
     users.reassign,
 )

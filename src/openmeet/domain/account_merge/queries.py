@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.fresh_id import new_id
-from openmeet.domain.account_merge.model import OPEN_FOR, Claim, ClaimId, Holding, Proof
+from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, Claim, ClaimId, Holding, Proof
 from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 
@@ -138,3 +138,9 @@ def _claim(row: Row) -> Claim:
         settled_at=None if row["settled_at"] is None else Instant(row["settled_at"]),
         joined=tuple(Holding(key, number, _WORDS[key]) for key, number in joined if key in _WORDS),
     )
+
+
+async def forget_old_claims(db: Database) -> int:
+    """Proofs without a yes, and what was joined long ago; how many."""
+    async with db.transaction() as tx:
+        return await forget(tx, Instant(tx.now - KEPT_FOR))

@@ -1,9 +1,369 @@
-"""Two people turn out to be one: what either looks for, both do."""
+"""Account merge, table by table: rows that name the merged user name the remaining one."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
-from openmeet.domain.users.merge import hand_over_unique
+from groundwork.errors import Refused
+from groundwork.outbox.owe import owe
+from openmeet.domain.groups import calendar_feeds, invitation_queries, people, queries
+from openmeet.domain.groups.model import Act, Membership, Role
+from openmeet.domain.groups.promotion import speaker_of
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import queries as identities_queries
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import UserId
+from openmeet.outbox import emails, publication_moves, publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind
+
+# Where news of the one would go into a mail that the other has open about the same subject, they go into that.
+_INTO_OPEN_MAIL: Final = """
+    update notifications
+       set mail_id = (select t.id from news_mails f join news_mails t on t.subject = f.subject
+                       where f.id = notifications.mail_id and t.user_id = :to_user and t.closed_at is null)
+     where user_id = :from_user and mail_id in (
+           select f.id from news_mails f join news_mails t on t.subject = f.subject
+            where f.user_id = :from_user and f.closed_at is null and t.user_id = :to_user and t.closed_at is null)
+"""
+_DROP_OPEN_TWINS: Final = """
+    delete from news_mails
+     where user_id = :from_user and closed_at is null and exists (
+           select 1 from news_mails t where t.user_id = :to_user and t.subject = news_mails.subject and t.closed_at is null)
+"""
+_OPEN: Final = "select id from news_mails where user_id = :from_user and closed_at is null order by id"
+
+# Hosts were told who answered; those of groups, who wants to get in. Whom it was about stands in the particulars.
+_TOLD_ABOUT: Final = """
+    update notifications set particulars = replace(particulars, :from_user, :to_user)
+     where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
+           select e.author_id from attendances a join events e on e.id = a.event_id where a.user_id = :from_user
+           union select h.user_id from attendances a join event_hosts h on h.event_id = a.event_id
+                  where a.user_id = :from_user and h.user_id is not null
+           union select s.user_id from group_members m join group_members s on s.group_id = m.group_id
+                  where m.user_id = :from_user and s.role in ('owner', 'admin', 'moderator')
+           union select cast(:from_user as text) union select cast(:to_user as text))
+"""
 
 
-async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Called before answers and standings change hands: from them follows who was told about the one who goes."""
+    people = {"from_user": from_user, "to_user": to_user}
+    await tx.execute(_TOLD_ABOUT, **people)
+    await tx.execute(_INTO_OPEN_MAIL, **people)
+    await tx.execute(_DROP_OPEN_TWINS, **people)
+    owed = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
+    today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
+    # A digest is owed for the morning of a day, wherever the person is.
+    owed += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
+    await emails.readdress(tx, owed, from_person=from_user, to_person=to_user)
+    await hand_over(tx, "news_mails", "user_id", from_user, to_user)
+    await hand_over_unique(
+        tx, "notifications", "user_id", ("kind", "subject_id", "subject_revision"), from_user, to_user
+    )
+    await hand_over_unique(tx, "notification_preferences", "user_id", ("topic", "channel"), from_user, to_user)
+    await hand_over_unique(tx, "notification_hours", "user_id", (), from_user, to_user)
+    await hand_over_unique(tx, "mail_links", "user_id", ("purpose", "subject"), from_user, to_user)
+
+
+# The first that either has is what stays.
+_ORDER: Final = (
+    Role.OWNER,
+    Role.BANNED,
+    Role.ADMIN,
+    Role.MODERATOR,
+    Role.MEMBER,
+    Role.PENDING,
+    Role.LEFT,
+    Role.DECLINED,
+)
+
+_NAMED: Final = (
+    ("groups", "owner_id"),
+    ("groups", "created_by"),
+    ("groups", "account_id"),
+    ("groups", "successor_id"),
+    ("groups", "backup_admin_id"),
+    ("groups", "heir_id"),
+    ("group_members", "decided_by"),
+    ("group_invitations", "invited_by"),
+    ("group_roles_log", "user_id"),
+    ("group_roles_log", "acted_by"),
+    ("group_follows", "followed_by"),
+    ("group_announcements", "author_id"),
+    ("group_announcements", "removed_by"),
+)
+
+
+async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
+    """Everything of groups that names the one names the other; how many standings were merged."""
+    merged = 0
+    for theirs in await people.standings_of(tx, from_user):
+        await queries.lock(tx, theirs.group_id)
+        mine = await queries.find_member(tx, theirs.group_id, to_user)
+        if mine is not None:
+            await _merge(tx, theirs, mine)
+            merged += 1
+    await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
+    await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
+    await calendar_feeds.reassign(tx, from_user, to_user)
+    # A key protects one person's form from being sent twice: it protects nobody's any more.
+    await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
+    for table, column in _NAMED:
+        await hand_over(tx, table, column, from_user, to_user)
+    return merged
+
+
+async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
+    role = min(theirs.role, mine.role, key=_ORDER.index)
+    # First out, then up: the database lets there be one owner at any moment.
+    await tx.execute("delete from group_members where id = :id", id=theirs.id)
+    is_said = theirs.sync_enabled or theirs.statement_uri is not None
+    if role is mine.role and not is_said:
+        return
+    since = [one.joined_at for one in (theirs, mine) if one.joined_at is not None]
+    stays = replace(
+        mine,
+        role=role,
+        joined_at=min(since, default=None),
+        revision=max(mine.revision, theirs.revision) + 1,
+        sync_enabled=mine.sync_enabled or theirs.sync_enabled,
+        statement_uri=mine.statement_uri or theirs.statement_uri,
+        network_role=mine.network_role or theirs.network_role,
+    )
+    await queries.put_member(tx, stays)
+    for kind in (Kind.MEMBERSHIP, Kind.ACCEPTANCE):
+        if is_said and await publications.promised_among(tx, kind, [theirs.id]):
+            joined = publication_moves.Joined(mine.id, theirs.id, stays.revision + 1, tx.now)
+            await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
+    if role is mine.role:
+        return
+    await invitation_queries.log(
+        tx, mine.group_id, mine.user_id, Act.ROLE_CHANGED, by=mine.user_id, before=mine.role, after=role, note="merged"
+    )
+
+
+async def _of_whom(tx: Transaction, kind: Kind, stays: Membership) -> UserId:
+    """Whose repository the record stands in: the member's own, or that which speaks for the group."""
+    group = None if kind is Kind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
+    return stays.user_id if group is None else speaker_of(group)
+
+
+_FORGET_SERIES_KEYS: Final = (
+    "update event_series set submission_key = null where user_id = :from_user and submission_key is not null"
+)
+# Nobody is offered what is theirs.
+_DROP_OFFERS: Final = """
+    delete from event_series_offers
+     where from_user_id in (:from_user, :to_user) and to_user_id in (:from_user, :to_user)
+"""
+# An act is kept with whole rows as they were; undone within its ten minutes, it must not bring back who is not there any more.
+_IN_UNDOS: Final = """
+    update event_series_undos set kept = replace(kept, :from_user, :to_user)
+     where expires_at > :now and undone_at is null and kept like '%' || cast(:from_user as text) || '%'
+"""
+# Who is not there any more is told nothing: what waits for them waits for the other.
+_IN_TELLINGS: Final = """
+    update event_series_tellings set telling = replace(telling, :from_user, :to_user)
+     where telling like '%' || cast(:from_user as text) || '%'
+"""
+
+
+async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
+    """Everything of series that names the one names the other; how many series."""
+    people = {"from_user": from_user, "to_user": to_user}
+    await tx.execute(_FORGET_SERIES_KEYS, from_user=from_user)
+    await tx.execute(_DROP_OFFERS, **people)
+    await tx.execute(_IN_UNDOS, **people, now=tx.now)
+    await tx.execute(_IN_TELLINGS, **people)
+    moved = await hand_over(tx, "event_series", "user_id", from_user, to_user)
+    await hand_over(tx, "event_series_offers", "from_user_id", from_user, to_user)
+    await hand_over(tx, "event_series_offers", "to_user_id", from_user, to_user)
+    await hand_over_unique(tx, "event_series_followers", "user_id", ("series_id",), from_user, to_user)
+    await hand_over_unique(tx, "event_series_answers", "user_id", ("series_id",), from_user, to_user)
+    await hand_over_unique(tx, "event_series_invitations", "user_id", ("series_id",), from_user, to_user)
+    await hand_over(tx, "event_series_invitations", "invited_by", from_user, to_user)
+    return moved
+
+
+# A key protects one person's form from being sent twice: it protects nobody's any more.
+_FORGET_EVENT_KEYS: Final = (
+    "update events set submission_key = null where author_id = :from_user and submission_key is not null"
+)
+
+# Who said yes to hosting hosts, whatever became of the other invitation.
+_DROP_LESSER: Final = """
+    delete from event_hosts
+     where user_id = :to_user and state <> 'accepted' and exists (
+           select 1 from event_hosts o
+            where o.event_id = event_hosts.event_id and o.user_id = :from_user and o.state = 'accepted')
+"""
+_DROP_OWN: Final = """
+    delete from event_hosts
+     where user_id = :to_user and exists (select 1 from events e where e.id = event_hosts.event_id and e.author_id = :to_user)
+"""
+
+
+async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
+    """Events and invitations to host of the one are the other's; how many events."""
+    people = {"from_user": from_user, "to_user": to_user}
+    await tx.execute(_FORGET_EVENT_KEYS, from_user=from_user)
+    moved = await hand_over(tx, "events", "author_id", from_user, to_user)
+    await tx.execute(_DROP_LESSER, **people)
+    await hand_over_unique(tx, "event_hosts", "user_id", ("event_id",), from_user, to_user)
+    await hand_over(tx, "event_hosts", "invited_by", from_user, to_user)
+    await tx.execute(_DROP_OWN, to_user=to_user)
+    return moved
+
+
+# Of two words about publishing the later one counts, whoever stays; being asked is no word.
+_DROP_EARLIER_WORD: Final = """
+    delete from consents
+     where user_id = :to_user and exists (
+           select 1 from consents c
+            where c.user_id = :from_user and c.answered_at is not null
+              and c.answered_at > coalesce(consents.answered_at, 0))
+"""
+
+_OF_WHOM_WE_KEEP: Final = (
+    "select count(distinct user_id) as n from custodial_accounts where user_id in (:from_user, :to_user)"
+)
+
+
+async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """DIDs, consent and custodial account of the one are the other's; new records go where those of ``to_user`` went before.
+
+    Raises Refused (``TwoRepositories``) where a repository is kept for each: a person has one such.
+    """
+    people = {"from_user": from_user, "to_user": to_user}
+    kept = await tx.fetch_one(_OF_WHOM_WE_KEEP, **people)
+    if kept is not None and kept["n"] > 1:
+        raise Refused(
+            "For both accounts a repository is kept here. Take one of them over first, then join them.",
+            name="TwoRepositories",
+        )
+    await tx.execute(_DROP_EARLIER_WORD, **people)
+    await hand_over_unique(tx, "consents", "user_id", (), from_user, to_user)
+    await publication_consent.reassign(tx, from_user, to_user)
+    await hand_over(tx, "custodial_accounts", "user_id", from_user, to_user)
+    await hand_over(tx, "recovery_keys", "user_id", from_user, to_user)
+    if any(one.is_default for one in await identities_queries.of_user(tx, to_user)):
+        await tx.execute("update identities set is_default = 0 where user_id = :from_user", from_user=from_user)
+    await hand_over(tx, "identities", "user_id", from_user, to_user)
+    consent = await identities_queries.consent(tx, to_user)
+    if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
+        # The one who goes said yes a moment ago, and their repository is still being made.
+        await owe(tx, Debt.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
+
+
+async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Blocks, mutes, reports, and what was decided about the one; the log stays as it was written.
+
+    Nobody keeps themselves away, and of two open reports about one thing the one of who stays is kept.
+    """
+    await tx.execute(
+        "delete from person_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
+        one=from_user,
+        other=to_user,
+    )
+    await tx.execute(
+        "delete from mutes where (user_id = :one and subject = :other) or (user_id = :other and subject = :one)",
+        one=from_user,
+        other=to_user,
+    )
+    await hand_over_unique(tx, "person_blocks", "user_id", ("blocked_id",), from_user, to_user)
+    await hand_over_unique(tx, "person_blocks", "blocked_id", ("user_id",), from_user, to_user)
+    await hand_over_unique(tx, "mutes", "user_id", ("subject",), from_user, to_user)
+    await hand_over_unique(tx, "mutes", "subject", ("user_id",), from_user, to_user)
+    await hand_over_unique(tx, "moderators", "user_id", (), from_user, to_user)
+    await tx.execute(
+        "delete from reports where closed_at is null and reporter_id = :one and exists (select 1 from reports kept"
+        " where kept.closed_at is null and kept.reporter_id = :other and kept.thing = reports.thing"
+        " and kept.subject = reports.subject)",
+        one=from_user,
+        other=to_user,
+    )
+    await tx.execute("update reports set reporter_id = :other where reporter_id = :one", one=from_user, other=to_user)
+    await tx.execute(
+        "delete from reports where closed_at is null and subject = :one and exists (select 1 from reports kept"
+        " where kept.closed_at is null and kept.reporter_id = reports.reporter_id and kept.subject = :other)",
+        one=from_user,
+        other=to_user,
+    )
+    await tx.execute("update reports set subject = :other where subject = :one", one=from_user, other=to_user)
+    await _merge_standing(tx, from_user, to_user)
+
+
+async def _merge_standing(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Who is blocked is not free by being merged; otherwise what was decided about who stays counts."""
+    await tx.execute(
+        "delete from moderation_states where subject = :other and state <> 'hidden'"
+        " and exists (select 1 from moderation_states o where o.subject = :one and o.state = 'hidden')",
+        one=from_user,
+        other=to_user,
+    )
+    await hand_over_unique(tx, "moderation_states", "subject", (), from_user, to_user)
+
+
+async def reassign_imports(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Files, what became of their events (known once, by its uid), and who was invited by whom."""
+    await hand_over(tx, "imports", "user_id", from_user, to_user)
+    await hand_over_unique(tx, "imported_events", "user_id", ("uid",), from_user, to_user)
+    await hand_over(tx, "imported_people", "invited_by", from_user, to_user)
+
+
+async def reassign_saved_searches(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await hand_over_unique(tx, "saved_searches", "user_id", ("asked",), from_user, to_user)
+
+
+async def reassign_pictures(tx: Transaction, from_user: str, to_user: str) -> None:
+    """Pictures stay where they are shown; who may take them down is one person."""
+    await tx.execute(
+        "update pictures set user_id = :to_user where user_id = :from_user", from_user=from_user, to_user=to_user
+    )
+
+
+async def reassign_messages(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Messages that were sent, and those that wait for their time."""
+    await hand_over(tx, "event_messages", "author_id", from_user, to_user)
+
+
+async def reassign_followers(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    await tx.execute(
+        "delete from person_followers where user_id in :both and followed_id in :both", both=[from_user, to_user]
+    )
+    await hand_over_unique(tx, "person_followers", "user_id", ("followed_id",), from_user, to_user)
+    await hand_over_unique(tx, "person_followers", "followed_id", ("user_id",), from_user, to_user)
+
+
+# An address that works is worth more than the place for one.
+_DROP_UNUSED: Final = """
+    delete from calendar_feeds
+     where user_id = :to_user and token_hash is null
+       and exists (select 1 from calendar_feeds o where o.user_id = :from_user and o.token_hash is not null)
+"""
+
+
+async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """A calendar that both have is had once. Of two secret addresses that of ``to_user`` goes on working."""
+    await hand_over_unique(tx, "subscribed_calendars", "user_id", ("digest",), from_user, to_user)
+    await hand_over(tx, "subscribed_dates", "user_id", from_user, to_user)
+    await tx.execute(_DROP_UNUSED, from_user=from_user, to_user=to_user)
+    await hand_over_unique(tx, "calendar_feeds", "user_id", (), from_user, to_user)
+
+
+async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Sessions of the one are the other's: both were proven."""
+    await hand_over(tx, "sessions", "user_id", from_user, to_user)
+
+
+async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Who was imported is somebody who was here before, from now on."""
+    await tx.execute(
+        "update legacy_rows set new_id = :to_user, kind = 'known' where new_id = :from_user and kind in ('user', 'known')",
+        from_user=from_user,
+        to_user=to_user,
+    )
