@@ -4,15 +4,16 @@ Ids stay: they are unique everywhere, so that taking the same document in twice 
 is not at the new place (an answer to another host's event) is left out there and counted; so are pictures, whose files are in no document.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.data_export import import_rules, owning, pictures
-from openmeet.domain.data_export.tables import OWN, TOLD, Part
-from openmeet.domain.data_export.values import Value, camel, from_json, to_json
+from openmeet.domain.data_export import import_rules
+from openmeet.domain.data_export.tables import OWN, TOLD, Part, Value, camel, from_json, to_json
 from openmeet.domain.groups.model import Role
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
@@ -34,7 +35,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
         # A reader each: no snapshot is held for as long as a long history takes.
         async with db.reader() as reader:
             tables[camel(part.table)] = await _rows(reader, part, user_id)
-    tables["pictures"] = [pictures.addressed(row, site) for row in tables["pictures"]]
+    tables["pictures"] = [addressed(row, site) for row in tables["pictures"]]
     return {
         "openmeetExport": VERSION,
         "kind": "person",
@@ -72,12 +73,12 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
                 for row in rows[start : start + _ROWS]:
                     values = _values(part, columns, row)
                     if part.below is None:
-                        owning.must_be_theirs(part, values, person)
+                        import_rules.must_be_theirs(part, values, person)
                     if await import_rules.is_about_anothers(tx, part.table, values, person):
                         asked.append((part, values))
                         continue
-                    left["pictures"] += await pictures.let_go(tx, part.table, values, person)
-                    for gone in await owning.let_go(tx, part, values, person):
+                    left["pictures"] += await let_go(tx, part.table, values, person)
+                    for gone in await import_rules.let_go(tx, part, values, person):
                         left[gone] += 1
                     (taken if await _put(tx, part, values, person) else left)[part.table] += 1
     caller = Caller(UserId(person), "")
@@ -93,7 +94,7 @@ async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) ->
         raise InvalidInput("file", "This document does not say whose it is.")
     dids = [str(row.get("did", "")) for row in _rows_in(tables, "identities")]
     async with db.reader() as reader:
-        await owning.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
+        await import_rules.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
 
 
 def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
@@ -188,3 +189,63 @@ def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         placed |= {row.get("id") for row in ready}
         waiting = [row for row in waiting if row.get("id") not in placed]
     return found
+
+
+Row = dict[str, Value]
+
+
+def addressed(row: Mapping[str, Any], site: str) -> dict[str, Any]:
+    """A row of ``pictures`` as it is exported, with the address of the file; ``site`` is the address of this one."""
+    return {**row, "url": f"{site}/media/{row['key']}/{Size.LARGE.value}"}
+
+
+async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
+    """Take the picture out of a row that is taken in, unless it is here and theirs; True where one stayed behind."""
+    if table not in _PLACES:
+        return False
+    key_of, empty = _PLACES[table]
+    key = key_of(row)
+    if key is None:
+        return False
+    here = await reader.fetch_one(
+        "select 1 as found from pictures where key = :key and user_id = :person", key=key, person=person
+    )
+    if here is not None:
+        return False
+    empty(row)
+    return True
+
+
+def _in_json(row: Row, column: str) -> dict[str, Any]:
+    text = row.get(column)
+    found = json.loads(text) if isinstance(text, str) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _of_column(row: Row) -> Value:
+    return row.get("picture_key")
+
+
+def _empty_event(row: Row) -> None:
+    row["picture_key"] = None
+    row["about"] = json.dumps({name: value for name, value in _in_json(row, "about").items() if name != "picture"})
+
+
+def _of_series(row: Row) -> Value:
+    picture = _in_json(row, "template").get("picture")
+    return str(picture.get("key", "")) if isinstance(picture, dict) else None
+
+
+def _empty_series(row: Row) -> None:
+    row["template"] = json.dumps({**_in_json(row, "template"), "picture": None})
+
+
+def _empty_group(row: Row) -> None:
+    row |= dict.fromkeys(("picture_key", "picture_alt", "picture_width", "picture_height"))
+
+
+_PLACES: Final[Mapping[str, tuple[Callable[[Row], Value], Callable[[Row], None]]]] = {
+    "events": (_of_column, _empty_event),
+    "event_series": (_of_series, _empty_series),
+    "groups": (_of_column, _empty_group),
+}

@@ -15,7 +15,7 @@ from groundwork.clock import Instant
 from groundwork.database.contents import Rows, Table, load_contents, read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.errors import InvalidInput, Refused, TooLarge
-from openmeet.domain.data_export.values import Value, object_of, row_of
+from openmeet.domain.data_export.tables import Value, object_of, row_of
 from openmeet.i18n.formatting import iso
 
 PACKAGE: Final = "openmeet"
