@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import Venue
-from openmeet.domain.icalendar.escaping import escaped, unescaped
+from openmeet.domain.icalendar.components import escaped, unescaped
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import WrittenEvent, write_calendar
 from openmeet.recurrence.pattern import parse_date, pattern

@@ -5,11 +5,12 @@ its middle) and give up a whole file for one bad component. Every limit is check
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from icalendar.prop import vCategory, vText
+
 from groundwork.errors import InvalidInput, TooLarge
-from openmeet.domain.icalendar.escaping import unescaped
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
@@ -135,3 +136,39 @@ def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
                 _warn(warnings, "Some characters are not UTF-8; they were read as Windows-1252.")
                 has_bad_bytes = True
             yield line.decode("cp1252", errors="replace")
+
+
+# Section 3.1: a control character other than a tab is part of no line. Line breaks have an escape of their own.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SPECIAL = re.compile(r"\r\n|[\r\n\\;,]")
+_ESCAPE = re.compile(r"\\([\\;,nN])")
+
+
+class Text(vText):
+    """A text that is written as it is, whatever stands in it; ``icalendar`` asks its values for their own form."""
+
+    __slots__ = ()
+
+    def to_ical(self) -> bytes:
+        return escaped(self).encode()
+
+
+def texts(values: Iterable[str]) -> vCategory:
+    """Several texts in one property, with commas between them (section 3.8.1.2)."""
+    made = vCategory([])
+    made.cats = [Text(value) for value in values]
+    return made
+
+
+def escaped(text: str) -> str:
+    """The text as the value of a property, on one line; without control characters, which no file may have."""
+    return _SPECIAL.sub(_escape, _CONTROL.sub("", text))
+
+
+def unescaped(value: str) -> str:
+    """The text that a value stands for. A backslash before anything else is no escape, and stays."""
+    return _ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "\\" + match[0] if match[0] in "\\;," else "\\n"

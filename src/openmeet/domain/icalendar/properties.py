@@ -1,11 +1,20 @@
-"""What an event is about as CATEGORIES (RFC 5545, section 3.8.1.2): our topics by their words, then the tags as they are."""
+"""Property values of calendar files: CATEGORIES and structured VLOCATION."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+from icalendar import Component as Written
+from icalendar.prop import vText
+
 from openmeet.domain.events.about import MAX_CATEGORIES
+from openmeet.domain.events.model import MAX_PLACE_PART, NOWHERE, Venue
 from openmeet.domain.events.tags import MAX_TAG, MAX_TAGS, normalised
 from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.icalendar.components import Component, Text
+from openmeet.i18n.markdown import one_line
+from openmeet.i18n.names import known_code
 
 # The mark of events that a group did not make but follows: said to its readers, and no topic.
 FROM_NETWORK: Final = "From the network"
@@ -27,3 +36,81 @@ def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, .
     others = [value for value in values if value != FROM_NETWORK and _BY_WORDS.get(value) not in categories]
     tags = dict.fromkeys(tag for tag in map(normalised, others) if tag and len(tag) <= MAX_TAG)
     return tuple(categories), tuple(tags)[:MAX_TAGS]
+
+
+_SCHEMA = "https://schema.org/PostalAddress"
+_PARAMETERS = {"VALUE": "TEXT", "FMTTYPE": "application/ld+json", "SCHEMA": _SCHEMA}
+# An address has a few lines; what is longer is none.
+_MAX_ADDRESS = 8_000
+
+
+class _Location(Written):
+    name = "VLOCATION"
+
+
+class _Address(msgspec.Struct, rename="camel", omit_defaults=True):
+    """PostalAddress, as far as a venue has its parts."""
+
+    kind: str = msgspec.field(default="", name="@type")
+    name: str = ""
+    street_address: str = ""
+    postal_code: str = ""
+    address_locality: str = ""
+    address_region: str = ""
+    address_country: str = ""
+
+
+def written_place(venue: Venue) -> Written | None:
+    """The component for a place; None where it says nothing that people could read. The same place has the same UID."""
+    if not venue.lines:
+        return None
+    address = _Address(
+        "PostalAddress",
+        venue.name,
+        venue.street,
+        venue.postal_code,
+        venue.locality,
+        venue.region,
+        venue.country,
+    )
+    text = msgspec.json.encode(address).decode()
+    place = _Location()
+    place.add("uid", "place-" + hashlib.sha256(text.encode()).hexdigest()[:32])
+    if venue.name:
+        place.add("name", Text(venue.name))
+    place.add("structured-data", Text(text, params=_PARAMETERS))
+    return place
+
+
+def place_in(event: Component) -> Venue | None:
+    """The first place of an event that has an address in its parts; no coordinates, which GEO has."""
+    return next((venue for one in event.inside if one.name == "VLOCATION" and (venue := _venue(one))), None)
+
+
+def _venue(component: Component) -> Venue | None:
+    try:
+        place = Written.from_ical(component.text)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+    said = place.get("STRUCTURED-DATA")
+    for one in said if isinstance(said, list) else [said]:
+        if not isinstance(one, vText) or one.params.get("SCHEMA") != _SCHEMA or len(one) > _MAX_ADDRESS:
+            continue
+        try:
+            address = msgspec.json.decode(str(one), type=_Address)
+        except (msgspec.MsgspecError, RecursionError):
+            continue
+        venue = Venue(
+            name=_part(address.name),
+            street=_part(address.street_address),
+            locality=_part(address.address_locality),
+            region=_part(address.address_region),
+            country=known_code(one_line(address.address_country)) or "",
+            postal_code=_part(address.postal_code),
+        )
+        return None if venue == NOWHERE else venue
+    return None
+
+
+def _part(text: str) -> str:
+    return one_line(text.replace("\x00", ""))[:MAX_PLACE_PART]

@@ -21,9 +21,9 @@ from openmeet.domain.icalendar.call_links import OWN_PROPERTIES, call_of
 from openmeet.domain.icalendar.components import Component, read_components
 from openmeet.domain.icalendar.html_text import is_html, markdown_of
 from openmeet.domain.icalendar.model import Named, ReadCalendar, ReadEvent
-from openmeet.domain.icalendar.structured_place import place_in
+from openmeet.domain.icalendar.properties import place_in
+from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
-from openmeet.domain.icalendar.zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.recurrence.errors import Code, RuleRefused
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern

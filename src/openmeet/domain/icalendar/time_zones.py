@@ -1,15 +1,15 @@
-"""A time zone as calendar files carry it, so that a program without zone files shows the right hour.
+"""Time zones of calendar files: which zone a TZID names, and VTIMEZONE for programs without zone files."""
 
-Source: RFC 5545, section 3.6.5. Onsets are written in the clock before the change (``TZOFFSETFROM``), which libraries get wrong.
-Where a zone's changes follow one rule in the years ahead it is written as a rule without end: series have none either.
-"""
-
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 
-from openmeet.recurrence.wall_time import LAST_YEAR, zone
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from openmeet.domain.icalendar.components import Component
+from openmeet.recurrence.wall_time import LAST_YEAR, is_zone, zone, zone_names
 
 # So many years in a row must follow a rule before it is believed to go on.
 _BELIEVED_YEARS = 8
@@ -132,3 +132,72 @@ def _offset(offset: timedelta) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{sign}{hours:02}{minutes:02}" + (f"{seconds:02}" if seconds else "")
+
+
+_OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})(?:[0-9]{2})?")
+
+
+def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], set[str]]:
+    """TZID -> zone, for every VTIMEZONE of a calendar, and those that are only guessed.
+
+    One that is no known place gets the offset of its standard time.
+    """
+    found: dict[str, str] = {}
+    guessed: set[str] = set()
+    for component in calendar.inside:
+        if component.name != "VTIMEZONE":
+            continue
+        tzid = bare_zone(component.text_value("TZID") or "")
+        known = known_zone(tzid) or known_zone(component.text_value("X-LIC-LOCATION") or "")
+        if known is None:
+            offsets = _offsets(component)
+            if not offsets:
+                warnings.append(f"The time zone {tzid[:60]!r} says no offset.")
+                guessed.add(tzid)
+                continue
+            known = offsets[0]
+            if len(set(offsets)) > 1:
+                guessed.add(tzid)
+                warnings.append(
+                    f"The time zone {tzid[:60]!r} is no known place and changes its clocks; its times are read with {known}."
+                )
+        found[tzid] = known
+    return found, guessed
+
+
+def known_zone(name: str) -> str | None:
+    """The IANA name behind a TZID as programs write it: itself, Windows' own, or with a prefix such as ``/mozilla.org/…/``."""
+    bare = bare_zone(name)
+    if bare in zone_names():
+        return bare
+    if bare in WINDOWS_TO_OLSON:
+        return WINDOWS_TO_OLSON[bare]
+    parts = bare.strip("/").split("/")
+    for length in (3, 2):
+        tail = "/".join(parts[-length:])
+        if len(parts) > length and tail in zone_names():
+            return tail
+    return None
+
+
+def zone_for(tzid: str, zones: Mapping[str, str]) -> str | None:
+    """The zone for a TZID of a property: the file's own definition first, else a known name."""
+    bare = bare_zone(tzid)
+    return zones.get(bare) or known_zone(bare)
+
+
+def _offsets(component: Component) -> Sequence[str]:
+    """Offsets of a VTIMEZONE, standard time first, as fixed zones ``+08:00``."""
+    found: dict[str, list[str]] = {"STANDARD": [], "DAYLIGHT": []}
+    for part in component.inside:
+        match = _OFFSET.fullmatch((part.value("TZOFFSETTO") or "").strip())
+        if match and part.name in found:
+            name = f"{match[1]}{match[2]}:{match[3]}"
+            if is_zone(name):
+                found[part.name].append(name)
+    return [*found["STANDARD"][-1:], *found["DAYLIGHT"][-1:]]
+
+
+def bare_zone(text: str) -> str:
+    """A TZID without the quotes and spaces that some programs write around it."""
+    return text.strip().strip('"').strip()

@@ -15,8 +15,8 @@ from icalendar.prop import vRecur, vText, vUri
 
 from groundwork.clock import Instant, to_datetime
 from openmeet.domain.events.model import NOWHERE, Mode, Status, Venue
-from openmeet.domain.icalendar.escaping import Text, texts
-from openmeet.domain.icalendar.structured_place import written_place
+from openmeet.domain.icalendar.components import Text, texts
+from openmeet.domain.icalendar.properties import written_place
 from openmeet.domain.icalendar.time_zones import vtimezone
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern

@@ -11,11 +11,10 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.tags import joined
 from openmeet.domain.events.web_address import is_web_address
 from openmeet.domain.icalendar.call_links import NO_PLACE
-from openmeet.domain.icalendar.instances import masters
+from openmeet.domain.icalendar.instances import masters, name_in, newest_of
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.icalendar.stray_dates import name_in, newest_of
 from openmeet.domain.imports.continuing import continued, rest_of
 from openmeet.domain.imports.model import MOST_EVENTS, Change, Found, Understood
 from openmeet.i18n.formatting import day
