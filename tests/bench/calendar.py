@@ -6,8 +6,7 @@ from typing import Final
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database
-from openmeet.domain.calendars.conflicts import conflicts
-from openmeet.domain.calendars.entries import all_of
+from openmeet.domain.calendars.entries import all_of, conflicts
 from openmeet.domain.calendars.model import Span
 from openmeet.domain.users.model import UserId
 from tests.bench import crowd, search

@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.clock import Instant, from_datetime
 from groundwork.errors import TooLarge
-from openmeet.domain.calendars.files import read_file
+from openmeet.domain.calendars.fetch import read_file
 from openmeet.domain.calendars.model import MOST_DATES
 from openmeet.domain.icalendar.components import MAX_COMPONENT_LINES, MAX_LINES, MAX_WARNINGS, read_components
 from openmeet.domain.icalendar.instances import MOST_OF_ONE, MOST_STEPS, Bounds, instances

@@ -27,8 +27,7 @@ from groundwork.workers.quota import person as by_person
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.calendars import queries, subscriptions, tasks
-from openmeet.domain.calendars.conflicts import conflicts
-from openmeet.domain.calendars.entries import all_of
+from openmeet.domain.calendars.entries import all_of, conflicts
 from openmeet.domain.calendars.fetch import Outgoing, checked_url
 from openmeet.domain.calendars.model import (
     LONGEST_PAUSE,

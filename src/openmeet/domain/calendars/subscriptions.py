@@ -9,8 +9,7 @@ from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.fresh_id import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, digest_of, fetch, host_of
-from openmeet.domain.calendars.files import read_file
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, digest_of, fetch, host_of, read_file
 from openmeet.domain.calendars.model import (
     AHEAD,
     MAX_NAME,

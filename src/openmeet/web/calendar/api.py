@@ -15,8 +15,7 @@ from groundwork.clock import HOUR, Instant, from_datetime
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.calendars import queries, subscriptions
-from openmeet.domain.calendars.conflicts import MOST_SPANS, conflicts
-from openmeet.domain.calendars.entries import all_of, order
+from openmeet.domain.calendars.entries import MOST_SPANS, all_of, conflicts, order
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarId, Entry, Span, Subscribed
 from openmeet.i18n.formatting import iso

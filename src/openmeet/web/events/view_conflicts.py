@@ -5,7 +5,7 @@ from datetime import date
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import Entry, Itself, Span
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from groundwork.clock import HOUR, Instant
 from groundwork.errors import InvalidInput
-from openmeet.domain.calendars.conflicts import conflicts
+from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import Span
 from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.series import date_queries
