@@ -11,7 +11,7 @@ from openmeet.domain.attendance import actions, queries
 from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply
 from openmeet.domain.legacy_import import queries as legacy_queries
 from openmeet.domain.legacy_import.analysis import analyse
-from openmeet.domain.legacy_import.reading import Dump, read_old
+from openmeet.domain.legacy_import.read import Dump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in

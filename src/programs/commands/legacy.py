@@ -13,7 +13,7 @@ from groundwork.errors import Conflict, InvalidInput
 from openmeet.domain.legacy_import.analysis import analyse as plan_of
 from openmeet.domain.legacy_import.plan import Plan
 from openmeet.domain.legacy_import.queries import found_counts
-from openmeet.domain.legacy_import.reading import Source, read_old, source_of
+from openmeet.domain.legacy_import.read import Source, read_old, source_of
 from openmeet.domain.legacy_import.report import differences, json_of, lines_of, verification_lines
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in

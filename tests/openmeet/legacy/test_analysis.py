@@ -10,11 +10,11 @@ import pytest
 from groundwork.errors import InvalidInput, TooLarge
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.legacy_import import reading
+from openmeet.domain.legacy_import import read
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.model import WORDS, Oddity
 from openmeet.domain.legacy_import.plan import Part, Plan
-from openmeet.domain.legacy_import.reading import Dump, read_old, source_of
+from openmeet.domain.legacy_import.read import Dump, read_old, source_of
 from openmeet.domain.legacy_import.report import lines_of
 from openmeet.recurrence.rule import format_rule
 from tests.openmeet.legacy.old_town import OldTown, date_of, event, old_town, utc, weekly
@@ -370,7 +370,7 @@ async def test_what_cannot_be_read_is_said_with_its_row_and_stops_nothing_else(t
 
 
 async def test_a_line_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_LINE", 100)
+    monkeypatch.setattr(read, "MAX_LINE", 100)
     file = tmp_path / "old.jsonl"
     file.write_text(f'{{"table": "users", "row": {{"id": 1, "bio": "{"x" * 200}"}}}}\n')
     with pytest.raises(TooLarge):

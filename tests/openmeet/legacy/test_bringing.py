@@ -18,7 +18,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.plan import Plan
-from openmeet.domain.legacy_import.reading import Dump, Server, read_old
+from openmeet.domain.legacy_import.read import Dump, Server, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in

@@ -1,10 +1,6 @@
-"""Bringing in a plan: people, groups, series with their dates, single events, each with its answers; resumable at any row.
+"""Carrying out a plan: users, groups, series with their dates, and single events, each with its RSVPs; resumable at any row."""
 
-Every transaction writes some rows together with the note of which old row each of them was, so an interrupted run goes on where it
-stopped, and running it again changes nothing. Nobody is told of anything.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -19,22 +15,34 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import imported as brought_events
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.imported import Before
-from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
-from openmeet.domain.groups.model import GroupId
+from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries, Visibility
+from openmeet.domain.groups import actions, membership_queries
+from openmeet.domain.groups import queries as groups_queries
+from openmeet.domain.groups.model import (
+    MAX_DESCRIPTION,
+    MAX_PLACE,
+    GroupDetails,
+    GroupId,
+    GroupVisibility,
+    JoinPolicy,
+    PromotionLevel,
+    Role,
+)
+from openmeet.domain.groups.model import MAX_NAME as MAX_GROUP_NAME
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.legacy_import import queries
-from openmeet.domain.legacy_import.groups import bring_groups
-from openmeet.domain.legacy_import.model import OldEvent, OldUser
+from openmeet.domain.legacy_import.details import UNTITLED, group_visibility
+from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
 from openmeet.domain.legacy_import.plan import Answer, Part, Plan, Single
-from openmeet.domain.legacy_import.queries import Kind, Run, State
+from openmeet.domain.legacy_import.queries import Kind, Run, State, known, note
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import brought as brought_series
 from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Policy, SeriesId, SeriesStatus
 from openmeet.domain.users import queries as users
-from openmeet.domain.users.model import MAX_NAME, UserId, UserKind
+from openmeet.domain.users.model import MAX_NAME, Caller, UserId, UserKind
 from openmeet.i18n.markdown import one_line
 
 T = TypeVar("T")
@@ -252,3 +260,67 @@ def _chunks(some: Sequence[T], size: int) -> Iterator[list[T]]:
     rest = iter(some)
     while chunk := list(islice(rest, size)):
         yield chunk
+
+
+_VISIBILITIES = {
+    Visibility.PUBLIC: GroupVisibility.PUBLIC,
+    Visibility.UNLISTED: GroupVisibility.UNLISTED,
+    Visibility.PRIVATE: GroupVisibility.PRIVATE,
+}
+# An old guest waited for a yes. There is one owner here: who else was one is an admin.
+_ROLES = {
+    "owner": Role.ADMIN,
+    "admin": Role.ADMIN,
+    "moderator": Role.MODERATOR,
+    "member": Role.MEMBER,
+    "guest": Role.PENDING,
+}
+_MEMBERS = 200
+
+
+async def bring_groups(
+    db: Database, run_id: str, plan: Plan, people: Mapping[int, UserId], tell: Callable[[str, int, int], None]
+) -> dict[int, str]:
+    """Old ids of groups to new ones."""
+    async with db.reader() as reader:
+        done = await known(reader, run_id, Kind.GROUP)
+        members = await known(reader, run_id, Kind.MEMBER)
+    for number, group in enumerate(plan.groups, 1):
+        if group.id not in done:
+            async with db.transaction() as tx:
+                done[group.id] = await _group(tx, group, people[group.created_by or 0])
+                await note(tx, run_id, Kind.GROUP, [(group.id, done[group.id])])
+        tell("groups", number, len(plan.groups))
+    waiting = [one for one in plan.members if one.id not in members]
+    for start in range(0, len(waiting), _MEMBERS):
+        async with db.transaction() as tx:
+            for one in waiting[start : start + _MEMBERS]:
+                await note(tx, run_id, Kind.MEMBER, [(one.id, await _member(tx, one, done, people))])
+    return done
+
+
+async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
+    details = GroupDetails(
+        name=one_line(group.name)[:MAX_GROUP_NAME] or UNTITLED,
+        time_zone="UTC",
+        description=group.description.replace("\r\n", "\n").strip()[:MAX_DESCRIPTION],
+        locality=one_line(group.location)[:MAX_PLACE],
+        join_policy=JoinPolicy.REQUEST if group.requires_approval else JoinPolicy.OPEN,
+        visibility=_VISIBILITIES[group_visibility(group)],
+        # Nothing of it was on the network; that is for its owner to say.
+        promotion_level=PromotionLevel.PRIVATE,
+    )
+    made = await actions.create(tx, Caller(owner, ""), details)
+    await membership_queries.note(tx, made.id, slug=group.slug, created_at=group.created_at)
+    return made.id
+
+
+async def _member(tx: Transaction, one: OldMember, groups: Mapping[int, str], people: Mapping[int, UserId]) -> str:
+    group_id, user_id = GroupId(groups[one.group_id]), people[one.user_id]
+    standing = await groups_queries.find_member(tx, group_id, user_id)
+    if standing is not None:
+        return standing.id
+    role = _ROLES.get(one.role, Role.PENDING)
+    made = groups_queries.new_membership(tx.now, group_id, user_id, role)
+    await groups_queries.put_member(tx, replace(made, joined_at=None if role is Role.PENDING else tx.now))
+    return made.id
