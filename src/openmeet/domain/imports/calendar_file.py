@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from groundwork.clock import Instant
+from groundwork.errors import Refused
 from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, MAX_TITLE, Mode
 from openmeet.domain.events.rules import Submission
@@ -15,12 +17,16 @@ from openmeet.domain.icalendar.instances import masters, name_in, newest_of
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.imports.continuing import continued, rest_of
 from openmeet.domain.imports.model import MOST_EVENTS, Change, Found, Understood
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.plan import moved
 from openmeet.i18n.formatting import day
 from openmeet.i18n.markdown import one_line
+from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
+from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, format_dates
+from openmeet.recurrence.splitting import split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # Of one series, dates that differ, and changes to "this and following" dates; and what is said about a file.
@@ -246,3 +252,34 @@ def _point(event: ReadEvent) -> str:
 
 def _when(event: ReadEvent) -> str:
     return describe(event.pattern)
+
+
+# Dates that are compared: of a weekly series those of two years.
+_LOOKED_AT = 104
+
+
+def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
+    """The pattern from the date named ``at`` on; all of it at its first date, None where it has no such date."""
+    try:
+        return split(pattern, at)[1]
+    except Refused as refused:
+        return pattern if refused.name == "FirstDate" else None
+
+
+def continued(rest: Pattern, at: datetime, starts: datetime, length: timedelta | None) -> Timing | None:
+    """What is left of a series from ``at`` on, when that date begins at ``starts`` and all others as much later.
+
+    None where a rule cannot say that: then these dates have to stay where they are.
+    """
+    try:
+        made = moved(Timing(rest, length), at, starts, length)
+        expansion.check_occurs(made.pattern)
+    except (Refused, RuleRefused):
+        return None
+    is_exact = _names(made.pattern) == [name + (starts - at) for name in _names(rest)]
+    return made if is_exact else None
+
+
+def _names(pattern: Pattern) -> list[datetime]:
+    begin = instant_of(min((pattern.start, *pattern.added)), pattern.zone_name or "UTC")
+    return [one.original for one in expansion.following(pattern, Instant(begin - 1), _LOOKED_AT)]

@@ -14,8 +14,7 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.series_dates import let_date_stand
 from openmeet.domain.imports import queries, updates
-from openmeet.domain.imports.calendar_file import understand
-from openmeet.domain.imports.continuing import continued, rest_of
+from openmeet.domain.imports.calendar_file import continued, rest_of, understand
 from openmeet.domain.imports.duplicates import lookalikes
 from openmeet.domain.imports.event_json_ld import understand_page
 from openmeet.domain.imports.last_import import said_in
