@@ -24,7 +24,7 @@ from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as arrivals
 from openmeet.domain.media import pictures as media
-from openmeet.domain.notifications import tasks as notifications
+from openmeet.domain.notifications import emails as notifications
 from openmeet.domain.saved_searches.tasks import forget_departed, tell_of_finds
 from openmeet.domain.series import tasks as series
 from openmeet.domain.sign_in import actions as sign_in

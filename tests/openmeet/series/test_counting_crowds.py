@@ -18,7 +18,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import preferences, rules
 from openmeet.domain.notifications.model import TOPICS, Channel, Kind
-from openmeet.domain.notifications.reach import Reached
+from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import date_queries, effects, follower_queries, impact
 from openmeet.domain.series.model import Held, Scope, Series
 from openmeet.domain.series.plan import Change, Plan, moved, plan_all

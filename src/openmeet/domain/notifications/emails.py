@@ -8,9 +8,9 @@ Who adds news holds the lock on the subject's row, so two of them never wait for
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.for_each import write_each
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.fresh_id import new_ids
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
@@ -199,3 +199,13 @@ async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
 async def forget_closed(tx: Transaction, before: Instant) -> int:
     """Drop what was sent long ago; the news stay."""
     return await tx.execute("delete from news_mails where closed_at < :before", before=before)
+
+
+# As long as it is known that their debts were paid: nothing asks for their contents afterwards.
+SENT_MAILS_KEPT = 30 * DAY
+
+
+async def forget_sent_mails(db: Database) -> int:
+    """Drop which news went into which mail; the news stay."""
+    async with db.transaction() as tx:
+        return await forget_closed(tx, Instant(tx.now - SENT_MAILS_KEPT))

@@ -7,7 +7,7 @@ from typing import Final
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.notify import CONCERNED
 from openmeet.domain.attendance.queries import IS_GUEST
-from openmeet.domain.notifications import reach
+from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import TOPICS, Kind
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import Held, Series
@@ -44,7 +44,7 @@ async def of(reader: Reader, series: Series, held: Sequence[Held], kind: Kind, *
     """
     followers, of_followers = follower_queries.telling(series)
     topic = TOPICS[kind]
-    reached = await reach.count(
+    reached = await preferences.count(
         reader,
         _CROWD.format(followers=followers),
         {

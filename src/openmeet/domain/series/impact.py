@@ -11,9 +11,9 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.notify import CONCERNED, particulars_of
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
-from openmeet.domain.notifications import reach, rules
+from openmeet.domain.notifications import preferences, rules
 from openmeet.domain.notifications.model import TOPICS, Kind
-from openmeet.domain.notifications.reach import Reached
+from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import Scope, Series
 from openmeet.domain.series.plan import Plan
@@ -69,7 +69,7 @@ async def reached(reader: Reader, series: Series, plan: Plan, *, makes_dates: bo
     ]
     followers, of_followers = follower_queries.telling(series)
     goers, of_goers = follower_queries.telling_goers(series)
-    return await reach.count(
+    return await preferences.count(
         reader,
         _CROWD.format(followers=followers, goers=goers),
         {
