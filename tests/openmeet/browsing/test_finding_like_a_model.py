@@ -10,7 +10,7 @@ from groundwork.clock import Instant, to_datetime
 from groundwork.points import Near
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Mode, Origin
-from openmeet.domain.search import cursors, index_scan, search
+from openmeet.domain.search import event_lists, index_scan, search
 from openmeet.domain.search.search import Source, Wanted
 from tests.openmeet.site_under_test import event_by, person
 
@@ -148,7 +148,7 @@ async def test_every_page_of_every_question_is_that_of_the_model(db, monkeypatch
             while page := await search.coming(reader, wanted, after, limit):
                 seen += [event.id for event in page]
                 assert len(seen) <= len(known), wanted
-                after = cursors.unpack(cursors.pack(search.position_in(wanted, page[-1])))
+                after = event_lists.unpack(event_lists.pack(search.position_in(wanted, page[-1])))
             assert seen == [one.id for one in expected], wanted
             found_any += len(seen)
     assert found_any > QUESTIONS

@@ -13,7 +13,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.saved_searches import tasks
-from openmeet.domain.search import cursors, front_page, search
+from openmeet.domain.search import event_lists, front_page, search
 from openmeet.domain.search.search import Wanted
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -143,7 +143,7 @@ async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
         found, after = [], None
         while page := await front_page.coming(reader, None, trust.shown_in("familiar", near), after, 1):
             found += page
-            after = cursors.unpack(cursors.pack(search.position_in(Wanted(), page[-1])))
+            after = event_lists.unpack(event_lists.pack(search.position_in(Wanted(), page[-1])))
     assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
     clock.turn(HOUR)
     await tasks.tell_of_finds(site.db, trust.shown_in("familiar", near))
@@ -163,6 +163,6 @@ async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> 
         found, after = [], None
         while page := await front_page.coming(reader, None, trust.FAMILIAR, after, 2):
             found += page
-            after = cursors.unpack(cursors.pack(search.position_in(Wanted(), page[-1])))
+            after = event_lists.unpack(event_lists.pack(search.position_in(Wanted(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]
     assert len(found) == 8

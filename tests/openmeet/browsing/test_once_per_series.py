@@ -13,7 +13,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Status
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.profiles import queries as people
-from openmeet.domain.search import cursors, index_scan, search
+from openmeet.domain.search import event_lists, index_scan, search
 from openmeet.domain.search.group_events import shown_in_group
 from openmeet.domain.search.search import Wanted
 from openmeet.domain.series import actions
@@ -166,7 +166,7 @@ async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site,
                 once = replace(wanted, once_per_series=True)
                 while page := await search.coming(reader, once, after, 2):
                     found += [one.id for one in page]
-                    after = cursors.unpack(cursors.pack(search.position_in(once, page[-1])))
+                    after = event_lists.unpack(event_lists.pack(search.position_in(once, page[-1])))
                 assert found == expected, wanted
 
 

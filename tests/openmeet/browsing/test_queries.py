@@ -9,7 +9,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.search import cursors, event_lists, search
+from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.search.search import Wanted
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
@@ -25,7 +25,7 @@ async def all_of(reader, wanted, *, limit=2):
     seen, after = [], None
     while page := await search.coming(reader, wanted, after, limit):
         seen += page
-        after = cursors.unpack(cursors.pack(search.position_in(wanted, page[-1])))
+        after = event_lists.unpack(event_lists.pack(search.position_in(wanted, page[-1])))
     return [event.title for event in seen]
 
 

@@ -1,9 +1,10 @@
 """Lists of events across rooms. Every list has an order and a keyset cursor."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -12,6 +13,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
 from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId
 
 
@@ -128,3 +130,33 @@ UNDATED = 9_000_000_000_000_000_000
 def position_of(event: Event, part: int = 0) -> Position:
     """The cursor behind this event."""
     return Position(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)
+
+
+_POSITION: Final = re.compile(rf"(-?[0-9]{{1,18}}|{UNDATED})\.([0-9a-f-]{{36}})(?:\.([01]))?")
+_PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
+
+
+def pack_place(place: int, at: Instant, row_id: str) -> str:
+    """Where a page of a line ended: the place in it, the moment and the id of the last."""
+    return packed(f"{place}.{at}.{row_id}")
+
+
+def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
+    """What ``pack_place`` packed; None for no cursor at all. Raises InvalidInput."""
+    if not cursor:
+        return None
+    found = unpacked(_PLACE, cursor)
+    return int(found[1]), Instant(int(found[2])), found[3]
+
+
+def pack(position: Position) -> str:
+    """Where a page of events ended."""
+    return packed(f"{position.starts_at}.{position.event_id}.{position.part}")
+
+
+def unpack(cursor: str) -> Position | None:
+    """The position; None for no cursor at all. Raises InvalidInput."""
+    if not cursor:
+        return None
+    found = unpacked(_POSITION, cursor)
+    return Position(Instant(int(found[1])), found[2], int(found[3] or 0))

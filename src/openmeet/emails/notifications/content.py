@@ -14,7 +14,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification, When
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.search import cursors
+from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import Position, events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import group_content
@@ -58,12 +58,12 @@ async def some(
 
     Raises InvalidInput (``InvalidCursor``).
     """
-    after = cursors.unpack(cursor)
+    after = event_lists.unpack(cursor)
     found = await newest(reader, user_id, limit + 1, None if after is None else (after.starts_at, after.event_id))
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]
-    return found[:limit], cursors.pack(Position(last.created_at, last.id))
+    return found[:limit], event_lists.pack(Position(last.created_at, last.id))
 
 
 def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:

@@ -25,7 +25,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
-from openmeet.domain.search import cursors, event_lists, query, search
+from openmeet.domain.search import event_lists, query, search
 from openmeet.domain.search.event_lists import Mine, Position
 from openmeet.domain.users.model import Caller, UserKind
 from openmeet.i18n.formatting import iso
@@ -102,7 +102,7 @@ async def list_events(request: Request) -> Response:
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         found = await search.coming(reader, wanted, after, limit + 1)
-        cursor = cursors.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
+        cursor = event_lists.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
         return json_response(EventList(await details_of(reader, request, found[:limit]), cursor))
 
 
@@ -139,7 +139,7 @@ async def show_event(request: Request) -> Response:
 async def list_attendees(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = (
-        cursors.unpack_place(request.query_params.get("cursor", "")),
+        event_lists.unpack_place(request.query_params.get("cursor", "")),
         limit_of(request, MAX_ATTENDEES, MAX_ATTENDEES),
     )
     async with database_of(request).reader() as reader:
@@ -177,7 +177,7 @@ async def list_attendees(request: Request) -> Response:
                 )
                 for one in people
             ],
-            cursors.pack_place(people[-1].place, people[-1].answered_at, people[-1].attendance_id)
+            event_lists.pack_place(people[-1].place, people[-1].answered_at, people[-1].attendance_id)
             if has_more
             else None,
         )
@@ -196,7 +196,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
 
 async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
     """One page of a list, of which one event more was looked for."""
-    cursor = cursors.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
+    cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await details_of(reader, request, found[:limit]), cursor)
 
 
@@ -254,7 +254,7 @@ def _publication(event: Event, standing: Standing | None, now: Instant, *, has_a
 def paging(request: Request) -> tuple[Position | None, int]:
     """Where the page begins and how long it is; InvalidInput names the parameter."""
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
-    return cursors.unpack(request.query_params.get("cursor", "")), limit
+    return event_lists.unpack(request.query_params.get("cursor", "")), limit
 
 
 OPERATIONS = (

@@ -29,7 +29,7 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import Standing, State
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.search import cursors, event_lists, front_page, query, search
+from openmeet.domain.search import event_lists, front_page, query, search
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
@@ -114,7 +114,7 @@ def routes() -> list[Route]:
 async def show_home(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
     caller = caller_or_none(request)
-    after = cursors.unpack(request.query_params.get("after", ""))
+    after = event_lists.unpack(request.query_params.get("after", ""))
     groups: list[list[Day]] = []
     more = ""
     shown = Typed(typed)
@@ -139,7 +139,7 @@ async def show_home(request: Request) -> Response:
                 some = [event for event in found[:PAGE_SIZE] if search.position_in(wanted, event).part == part]
                 groups.append(await day_cards(reader, request, caller, some, further=further))
             if len(found) > PAGE_SIZE:
-                cursor = cursors.pack(search.position_in(wanted, found[PAGE_SIZE - 1]))
+                cursor = event_lists.pack(search.position_in(wanted, found[PAGE_SIZE - 1]))
                 more = "/?" + query.asked_again(typed, after=cursor)
     asked = query.asked_again(typed)
     # What only the one who asks may see is no feed: programs read without a session.
@@ -187,7 +187,7 @@ async def show_event(request: Request) -> Response:
 async def show_mine(request: Request) -> Response:
     caller = caller_of(request)
     asked = request.query_params.get("which", "")
-    after = cursors.unpack(request.query_params.get("after", ""))
+    after = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         counts = await event_lists.counts_of_mine(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
@@ -199,7 +199,7 @@ async def show_mine(request: Request) -> Response:
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
     more = ""
     if len(found) > PAGE_SIZE:
-        cursor = cursors.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
+        cursor = event_lists.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
         more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
     context = {
         "groups": groups,

@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.domain.groups import actions, following, listing, queries
 from openmeet.domain.groups.model import GroupId, Role
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.search import cursors, group_events, query
+from openmeet.domain.search import event_lists, group_events, query
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
 from openmeet.recurrence.wall_time import local_of
@@ -112,7 +112,7 @@ async def show_group(request: Request) -> Response:
 async def show_events(request: Request) -> Response:
     is_month = request.query_params.get("view") == "month"
     is_past = request.query_params.get("view") == "past"
-    position = cursors.unpack(request.query_params.get("after", ""))
+    position = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         seen = await see(reader, request)
         moved = elsewhere(request, seen.group)
@@ -143,7 +143,7 @@ async def show_events(request: Request) -> Response:
             )
             if len(found) > PAGE_SIZE:
                 asked = {"view": "past"} if is_past else {}
-                cursor = cursors.pack(position_of(found[PAGE_SIZE - 1]))
+                cursor = event_lists.pack(position_of(found[PAGE_SIZE - 1]))
                 context["more"] = f"{seen.path}/events?" + urlencode({**asked, "after": cursor})
     return page(request, "groups/group_events.html", context)
 

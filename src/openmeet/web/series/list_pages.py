@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import cursors, front_page, query
+from openmeet.domain.search import event_lists, front_page, query
 from openmeet.domain.search import search as finding
 from openmeet.domain.search.event_lists import Position
 from openmeet.domain.search.search import Wanted
@@ -40,7 +40,7 @@ async def show_list(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "")[: query.MAX_QUERY] for name in ("q", "source")}
     if query.source_or_none(typed["source"]) is None:
         typed["source"] = ""
-    after = cursors.unpack(request.query_params.get("after", ""))
+    after = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         wanted = _wanted(request, typed)
         found = await _dates(reader, request, wanted, after, PAGE_SIZE + 1, is_asked=any(typed.values()))
@@ -55,7 +55,7 @@ async def show_list(request: Request) -> Response:
     if len(found) > PAGE_SIZE:
         asked = {name: text for name, text in typed.items() if text}
         more = "/series?" + urlencode(
-            {**asked, "after": cursors.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
+            {**asked, "after": event_lists.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
         )
     context = {"days": days, "more": more, "words": typed["q"].strip(), "source": typed["source"]}
     return page(request, "series/series_list.html", context)
@@ -71,7 +71,7 @@ async def search(request: Request) -> Response:
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         dates = await _dates(reader, request, wanted, after, limit + 1, is_asked=True)
-        cursor = cursors.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
+        cursor = event_lists.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url

@@ -8,7 +8,7 @@ from groundwork.points import Near
 from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.tags import normalised
 from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.search import cursors, search
+from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import Source, Wanted
@@ -27,15 +27,15 @@ async def get_event(call: Call) -> OneEvent:
 async def list_events(call: Call) -> Events:
     """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot say)."""
     wanted = _wanted(call)
-    after, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await search.coming(call.reader, wanted, after, limit + 1)
-    cursor = cursors.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
+    cursor = event_lists.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
     return Events(events=await views_of(call, found[:limit]), cursor=cursor)
 
 
 async def list_actor_events(call: Call) -> Events:
     """Raises InvalidInput (``InvalidCursor``)."""
-    after, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await queries.of_repository(
         call.reader,
         call.text("actor"),
@@ -46,7 +46,7 @@ async def list_actor_events(call: Call) -> Events:
         limit=limit + 1,
         is_reverse=call.is_set("reverse"),
     )
-    cursor = cursors.pack(position_of(found[limit - 1])) if len(found) > limit else None
+    cursor = event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None
     return Events(events=await views_of(call, found[:limit]), cursor=cursor)
 
 

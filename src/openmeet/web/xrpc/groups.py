@@ -3,7 +3,7 @@
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, Role
 from openmeet.domain.groups.rules import Action
-from openmeet.domain.search import cursors
+from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import coming_in_group
 from openmeet.i18n.formatting import iso
@@ -22,13 +22,13 @@ async def get_group(call: Call) -> OneGroup:
 async def list_group_events(call: Call) -> GroupEvents:
     """Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
     group, role = await group_at(call, "group")
-    after, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     member = call.viewer if rules.may(role, Action.VIEW) else None
     found = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
     return GroupEvents(
         group=await _view(call, group, role),
         events=await views_of(call, found[:limit]),
-        cursor=cursors.pack(position_of(found[limit - 1])) if len(found) > limit else None,
+        cursor=event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None,
     )
 
 

@@ -17,7 +17,7 @@ from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.queries import of_users
-from openmeet.domain.search import cursors
+from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import Position
 from openmeet.i18n.formatting import iso
 from openmeet.network.records.collections import RSVP
@@ -35,13 +35,13 @@ async def list_answers(call: Call) -> Answers:
     counted = (await counts_shown(reader, [event.id]))[event.id]
     if not await _sees_list(call, event):
         return Answers(counts=counts_of(counted), answers=[])
-    at, limit = cursors.unpack(call.text("cursor")), call.number("limit")
+    at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
     found = await recorded.recorded(reader, event.id, after, limit + 1)
     page = found[:limit]
     known = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in known.values() for identity in several}
-    cursor = cursors.pack(Position(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
+    cursor = event_lists.pack(Position(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
     return Answers(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
 
 
