@@ -14,9 +14,9 @@ from groundwork.outbox import pay
 from groundwork.outbox.bell import bell
 from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
-from openmeet.domain.attendance.comparing import comparing_payer
 from openmeet.domain.attendance.crowds import event_news_payer
-from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.network_rsvps import comparing_payer
+from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL

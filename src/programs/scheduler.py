@@ -13,7 +13,7 @@ from groundwork.telemetry.metrics import stopwatch
 from openmeet.domain.account_merge import queries as claims
 from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import tasks as attendance
-from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.calendars import tasks as calendars
 from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.domain.events import drafts

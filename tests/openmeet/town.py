@@ -34,8 +34,8 @@ from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.comparing import comparing_payer
 from openmeet.domain.attendance.model import Attendance, Reply
+from openmeet.domain.attendance.network_rsvps import comparing_payer
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check

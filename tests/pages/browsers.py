@@ -20,7 +20,7 @@ from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL
+from openmeet.domain.attendance.notify import ANSWERED_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.emails.notifications.email import digest_composer, news_composer

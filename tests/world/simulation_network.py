@@ -32,7 +32,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance.comparing import comparing_payer
+from openmeet.domain.attendance.network_rsvps import comparing_payer
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.series.detection_actions import detection_payer
 from openmeet.domain.series.left_groups import left_group_payer

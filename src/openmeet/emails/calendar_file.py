@@ -13,8 +13,8 @@ from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR
 from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for

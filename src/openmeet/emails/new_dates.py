@@ -2,8 +2,8 @@
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR
 from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series import date_queries

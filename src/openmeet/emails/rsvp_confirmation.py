@@ -5,10 +5,10 @@ account gets it for the entry, unless they want none.
 """
 
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import entry_letters
-from openmeet.domain.attendance.joining_queries import of_event as joining_of
+from openmeet.domain.attendance import notify
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.registration import of_event as joining_of
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.events.model import EventId
@@ -92,6 +92,6 @@ async def _letter(tx: Transaction, head: Letterhead, due: Due, to: Addressee) ->
     answer = "Change your answer, or show your ticket:" if mine.is_seated else "Change your answer:"
     parts = [stands, "\n".join(about), *more, f"{answer}\n{answer_url}", closing]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not mine.is_seated)
-    await entry_letters.note_mailed(tx, [mine.id] if calendar else [])
+    await notify.note_mailed(tx, [mine.id] if calendar else [])
     text = "\n\n".join(parts) + "\n"
     return Letter(to.address, f"Your answer: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)

@@ -3,7 +3,7 @@
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
 from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.attendance.seating import is_too_large, limits_of, most_together, places_words
+from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, places_words
 from openmeet.domain.events.model import Event
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time

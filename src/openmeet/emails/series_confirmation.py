@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import entry_letters
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR
+from openmeet.domain.attendance import notify
 from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events import time_words
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series import queries
@@ -35,13 +35,13 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
             if not (goes or is_end):
                 return None
             left = [one for one in dates if mine[one.id].status not in IN_CALENDAR]
-            taken = await entry_letters.end(tx, [mine[one.id].id for one in left], due.message_id_local)
+            taken = await notify.end(tx, [mine[one.id].id for one in left], due.message_id_local)
             ended = [one for one in left if mine[one.id].id in taken]
             calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
             if calendar is None:
                 return None
             if not is_end:
-                await entry_letters.note_mailed(tx, [mine[one.id].id for one in goes])
+                await notify.note_mailed(tx, [mine[one.id].id for one in goes])
         title = one_line(series.template.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)

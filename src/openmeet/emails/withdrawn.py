@@ -1,8 +1,8 @@
 """The letter after somebody has taken back that they come: it takes the entry out of the calendar that an earlier one had put there."""
 
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import entry_letters
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR
+from openmeet.domain.attendance import notify
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import EventId
@@ -31,7 +31,7 @@ def withdrawn_composer(head: Letterhead) -> Composer:
                 return None
             if event.id not in await seen_by(tx, [event], user_id):
                 return None
-            if not await entry_letters.end(tx, [mine.id], due.message_id_local):
+            if not await notify.end(tx, [mine.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
             title = one_line(event.title)

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.turns import in_turn
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.domain.attendance import actions, event_hosting, host_decisions, hosts_news, queries, waitlist
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, waitlist
 from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply, Wishes
 from openmeet.domain.notifications.model import Kind
 from openmeet.domain.notifications.queries import newest
@@ -70,10 +70,10 @@ async def test_a_batch_of_answers_is_as_many_news(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         those = [UserId(f"person {number}") for number in range(10_000)]
-        by_number = {hosts_news.news_number(tx.now, who, ATTENDING): who for who in those}
-        one = next(who for who in those if by_number[hosts_news.news_number(tx.now, who, ATTENDING)] != who)
-        other = by_number[hosts_news.news_number(tx.now, one, ATTENDING)]
-        await hosts_news.tell_hosts_of_each(tx, event, [ana.user_id], [(one, ATTENDING), (other, ATTENDING)])
+        by_number = {notify.news_number(tx.now, who, ATTENDING): who for who in those}
+        one = next(who for who in those if by_number[notify.news_number(tx.now, who, ATTENDING)] != who)
+        other = by_number[notify.news_number(tx.now, one, ATTENDING)]
+        await notify.tell_hosts_of_each(tx, event, [ana.user_id], [(one, ATTENDING), (other, ATTENDING)])
         news = await newest(tx, ana.user_id, 10)
     assert {told.particulars.person_id for told in news} == {one, other}
     assert 0 < min(by_number) <= max(by_number) < 2**63

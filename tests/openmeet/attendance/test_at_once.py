@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
-from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries, seating, waitlist
+from openmeet.domain.attendance import actions, host_decisions, queries, registration, rules, waitlist
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, Reply, Wishes
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.attendance.tasks import end_offers
@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-LIMITS = seating.Limits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
+LIMITS = rules.Limits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
 REPLIES = (*[Reply.GOING] * 3, Reply.DECLINED, Reply.INTERESTED)
 
 
@@ -58,7 +58,7 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
         ana, *crowd = [await person(tx, f"Person {number}") for number in range(16)]
         event = await event_by(tx, ana, capacity="7", mode="hybrid", online_url="https://meet.example/x")
         joining = Joining(limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1)
-        await joining_queries.put(tx, event.id, joining)
+        await registration.put(tx, event.id, joining)
     for step in range(12):
         if chance.random() < 0.6:
             clock.turn(DAY)
@@ -73,6 +73,6 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
                 " or status <> 'waitlisted' and offered_until is not null order by id"
             )
         where = f"seed {seed} step {step}"
-        assert not seating.are_exceeded(LIMITS, held), where
-        assert not seating.next_up(LIMITS, held, waits, lets_past=False), where
+        assert not rules.are_exceeded(LIMITS, held), where
+        assert not rules.next_up(LIMITS, held, waits, lets_past=False), where
         assert not wrong, where

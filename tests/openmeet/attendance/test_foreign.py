@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.fresh_id import new_id
-from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries
+from openmeet.domain.attendance import actions, host_decisions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, PendingFor, Reply
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
 from openmeet.domain.notifications.model import Kind
@@ -79,13 +79,13 @@ async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
-        await joining_queries.put(tx, event.id, Joining(foreign_answers=policy))
+        await registration.put(tx, event.id, Joining(foreign_answers=policy))
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         mine = await queries.find(tx, event.id, stranger)
         assert (mine.status, mine.pending_for) == (status, why)
         # A repeated record decides nothing anew, whatever the host chose meanwhile.
-        await joining_queries.put(tx, event.id, Joining(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, event.id, Joining(foreign_answers=ForeignAnswers.COUNT))
         await write(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
 

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.clock import HOUR, HandClock
-from openmeet.domain.attendance import actions, host_decisions, invitations, joining_queries
+from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.notifications.model import Kind
@@ -38,7 +38,7 @@ async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, 
         if stands == "pending":
             async with site.db.transaction() as tx:
                 (row,) = await tx.fetch("select id from events")
-                await joining_queries.put(tx, row["id"], Joining(needs_approval=True))
+                await registration.put(tx, row["id"], Joining(needs_approval=True))
         reply = stands if stands in set(Reply) else "going"
         await client.put(f"{path}/answer", json={"reply": reply}, headers=ben)
         (before,) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]

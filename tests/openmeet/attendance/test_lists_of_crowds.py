@@ -8,8 +8,8 @@ import pytest
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.fresh_id import new_id
-from openmeet.domain.attendance import attendee_queries, queries
-from openmeet.domain.attendance.counts import CROWD, KEPT_SECONDS, counts_shown
+from openmeet.domain.attendance import lists, queries
+from openmeet.domain.attendance.lists import CROWD, KEPT_SECONDS, counts_shown
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event
 from tests.databases import MakeDatabase
@@ -55,9 +55,7 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus])
 
 
 async def listed(reader: Reader, event: Event, limit: int, after: tuple[int, int, str] | None = None, **more: object):
-    return await attendee_queries.attendees(
-        reader, event.id, list(S), limit=limit, after=after, with_private=True, **more
-    )
+    return await lists.attendees(reader, event.id, list(S), limit=limit, after=after, with_private=True, **more)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.domain.attendance import actions, capacity_change, joining_queries, queries
+from openmeet.domain.attendance import actions, capacity_change, queries, registration
 from openmeet.domain.attendance.model import AnswerMode, Reply, Wishes
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.events.model import Event, EventSlug
@@ -24,7 +24,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = None) -> None:
-    await joining_queries.put(tx, event.id, Joining(max_party=9))
+    await registration.put(tx, event.id, Joining(max_party=9))
     for number, party in enumerate(parties):
         who = await person(tx, f"Guest {number} {event.slug}")
         await actions.answer(tx, who, event.slug, Reply.GOING, Wishes(party=party, mode=mode))
@@ -102,7 +102,7 @@ async def test_a_limit_of_one_way_of_taking_part_is_asked_about_too(site: Site) 
         saved = await browser.post(page, data={**form, "lowered": inputs_of(asked.text)["lowered"]})
     assert saved.status_code == 303, saved.text
     async with site.db.reader() as reader:
-        assert (await joining_queries.of_event(reader, event)).limit_online == 4
+        assert (await registration.of_event(reader, event)).limit_online == 4
         assert await queries.seats_taken(reader, event.id) == 5
 
 

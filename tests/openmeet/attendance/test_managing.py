@@ -8,17 +8,8 @@ import pytest
 
 from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance import (
-    actions,
-    attendee_queries,
-    history,
-    host_decisions,
-    invitations,
-    joining_queries,
-    lists,
-    queries,
-)
-from openmeet.domain.attendance import told as what_was_told
+from openmeet.domain.attendance import actions, history, host_decisions, invitations, lists, queries, registration
+from openmeet.domain.attendance import response_details as what_was_told
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
 from openmeet.domain.attendance.registration import Joining, JoiningSubmission, Question, check
@@ -116,7 +107,7 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
         await host_decisions.add(tx, ana, event.slug, "Grandma", party=2)
         with pytest.raises(InvalidForm):
             await host_decisions.add(tx, ana, event.slug, " ")
-        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
         (one,) = await lists.managed(tx, event.id, Wanted(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
         assert (await queries.counts(tx, [event.id]))[event.id] == Counts(going=2, seats=2)
@@ -140,7 +131,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         assert known == unknown
         assert Kind.INVITED in await told(tx, ben)
         # Invited means wanted: nobody is asked for approval then.
-        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, Joining(needs_approval=True))
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
 
 
@@ -155,7 +146,7 @@ async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, cloc
         (one,) = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
         saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
-        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
 
 
@@ -219,18 +210,18 @@ async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
-        assert await attendee_queries.attendees(tx, event.id, list(S), limit=9) == []
-        assert len(await attendee_queries.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
+        assert len(await lists.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
         await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=False))
-        assert len(await attendee_queries.attendees(tx, event.id, list(S), limit=9)) == 1
+        assert len(await lists.attendees(tx, event.id, list(S), limit=9)) == 1
 
 
 async def test_no_cell_of_the_file_is_a_formula(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await joining_queries.put(tx, event.id, Joining(max_party=2, questions=(Question("q1", "=1+1"),)))
+        await registration.put(tx, event.id, Joining(max_party=2, questions=(Question("q1", "=1+1"),)))
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
         wishes = Wishes(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, wishes)
@@ -246,14 +237,14 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
-            await joining_queries.put(tx, event.id, Joining(questions=(Question("q1", words),)))
+            await registration.put(tx, event.id, Joining(questions=(Question("q1", words),)))
             await actions.answer(tx, who, event.slug, GOING, Wishes(replies={"q1": text}))
         head, *rows = csv.reader(io.StringIO(await table_file.written(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # Another guest later, who changes nothing of what was said.
         await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
-        await joining_queries.put(tx, event.id, Joining())
+        await registration.put(tx, event.id, Joining())
         found = await what_was_told.of_answers(tx, event.id, Joining(), None)
         mine = await of(tx, event, ben)
         assert found[mine.id].told == (what_was_told.Told("q1", "Do you bring children?", "no"),)
@@ -285,7 +276,7 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
         await host_decisions.change_joining(tx, ana, event.slug, Joining(max_party=3), expected_revision=0)
         with pytest.raises(PreconditionFailed):
             await host_decisions.change_joining(tx, ana, event.slug, Joining(), expected_revision=0)
-        assert (await joining_queries.of_event(tx, event)).max_party == 3
+        assert (await registration.of_event(tx, event)).max_party == 3
 
 
 async def test_places_of_one_way_are_for_events_held_both_ways(db):

@@ -4,8 +4,8 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import new_event_notifications
-from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.attendance import tasks
+from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.series import actions as series
@@ -80,7 +80,7 @@ async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None
         )
         await tx.execute("analyze events")
         is_sqlite = tx.engine == "sqlite"
-        for sql in (new_event_notifications._UNTOLD, new_event_notifications._PASSED_BY):
+        for sql in (tasks._UNTOLD, tasks._PASSED_BY):
             rows = await tx.fetch(f"explain {'query plan ' if is_sqlite else ''}{sql}", now=tx.now, settled=tx.now)
             plan = "\n".join(str(row["detail"] if is_sqlite else row[0]) for row in rows)
             assert "events_untold_to_groups" in plan, plan

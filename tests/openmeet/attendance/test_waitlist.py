@@ -7,15 +7,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
-from openmeet.domain.attendance import (
-    actions,
-    event_hosting,
-    host_decisions,
-    joining_queries,
-    queries,
-    seating,
-    waitlist,
-)
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
 from openmeet.domain.attendance.registration import Joining, Question
 from openmeet.domain.attendance.tasks import end_offers
@@ -106,7 +98,7 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
-        await joining_queries.put(tx, event.id, Joining(max_party=2))
+        await registration.put(tx, event.id, Joining(max_party=2))
         for who in (ben, dora, cleo):
             await says(tx, who, event)
         await says(tx, ben, event, DECLINED)
@@ -155,9 +147,9 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
     lives = {10 * DAY: DAY, 2 * DAY: DAY, DAY: DAY // 2, HOUR: 30 * MINUTE, MINUTE: 30 * MINUTE, -HOUR: 30 * MINUTE}
     for left, life in lives.items():
         now = type(event.starts_at)(event.starts_at - left)
-        assert seating.offer_until(event, now) - now == life, left
+        assert rules.offer_until(event, now) - now == life, left
     last = type(event.starts_at)(event.over_at - MINUTE)
-    assert seating.offer_until(event, last) == event.over_at
+    assert rules.offer_until(event, last) == event.over_at
 
 
 async def test_a_party_stays_together_and_is_not_passed(db, clock):
@@ -165,7 +157,7 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
     async with db.transaction() as tx:
         ana, ben, cleo, couple, dora = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")
-        await joining_queries.put(tx, event.id, Joining(max_party=3))
+        await registration.put(tx, event.id, Joining(max_party=3))
         for who in (ben, cleo):
             await says(tx, who, event)
         await says(tx, couple, event, party=2)
@@ -190,7 +182,7 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
-        await joining_queries.put(tx, event.id, Joining(max_party=4, limit_online=2))
+        await registration.put(tx, event.id, Joining(max_party=4, limit_online=2))
         for mode, party, words in ((AnswerMode.IN_PERSON, 4, "3 places"), (AnswerMode.ONLINE, 3, "2 places online")):
             with pytest.raises(InvalidForm) as refused:
                 await says(tx, ben, event, party=party, mode=mode)
@@ -206,7 +198,7 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
     async with db.transaction() as tx:
         ana, ben, four, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="4")
-        joining = await joining_queries.put(tx, event.id, Joining(max_party=4))
+        joining = await registration.put(tx, event.id, Joining(max_party=4))
         await says(tx, ben, event, party=2)
         await says(tx, four, event, party=4)
         assert await waitlist.would_wait(tx, event, joining), "nobody passes those who may fit some day"
@@ -231,7 +223,7 @@ async def test_on_the_last_day_who_fits_may_pass(db, clock):
     async with db.transaction() as tx:
         ana, ben, couple, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
-        await joining_queries.put(tx, event.id, Joining(max_party=2))
+        await registration.put(tx, event.id, Joining(max_party=2))
         for who, party in ((ben, 2), (couple, 2), (dora, 1)):
             await says(tx, who, event, party=party)
     clock.turn(event.starts_at - clock.now() - DAY)
@@ -245,7 +237,7 @@ async def test_each_way_of_taking_part_has_its_limit(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
-        await joining_queries.put(tx, event.id, Joining(limit_in_person=1, limit_online=2))
+        await registration.put(tx, event.id, Joining(limit_in_person=1, limit_online=2))
         room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
         assert (await says(tx, ben, event)).mode is room
         assert (await says(tx, cleo, event, mode=room)).status is S.WAITLISTED
@@ -267,7 +259,7 @@ async def test_questions_deadline_and_approval(db, clock):
         event = await event_by(tx, ana)
         asked = (Question("q1", "Diet?", ("none", "vegan"), is_required=True), Question("q2", "Anything else?"))
         wanted = Joining(needs_approval=True, closes_hours_before=24, max_party=2, asks_names=True, questions=asked)
-        await joining_queries.put(tx, event.id, wanted)
+        await registration.put(tx, event.id, wanted)
         with pytest.raises(InvalidForm) as missing:
             await says(tx, ben, event, party=2)
         assert set(missing.value.problems) == {"q1", "guest_names"}
@@ -296,7 +288,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
     async with db.transaction() as tx:
         ana, *crowd = await people(tx, 9)
         event = await event_by(tx, ana, capacity="6", mode="hybrid", online_url="https://meet.example/x")
-        joining = await joining_queries.put(tx, event.id, Joining(limit_in_person=4, limit_online=4, max_party=3))
+        joining = await registration.put(tx, event.id, Joining(limit_in_person=4, limit_online=4, max_party=3))
     total, limit = 6, 4
     for step in range(60):
         async with db.transaction() as tx:
@@ -317,12 +309,12 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
         async with db.reader() as reader:
             held = await queries.held(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-        limits = seating.limits_of(event, joining)
+        limits = rules.limits_of(event, joining)
         where = f"seed {seed} step {step}"
         assert held.total <= total, where
         assert all(held.of(mode) <= limit for mode in AnswerMode), where
         if waits:
-            assert not seating.fits(limits, held, waits[0].party, waits[0].mode), where
+            assert not rules.fits(limits, held, waits[0].party, waits[0].mode), where
 
 
 async def test_a_changed_limit_offers_what_is_free(db):

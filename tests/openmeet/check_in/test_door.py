@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance import actions, host_decisions, joining_queries, queries
+from openmeet.domain.attendance import actions, host_decisions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining, Question
 from openmeet.domain.check_in import tickets
@@ -149,7 +149,7 @@ async def test_hosts_pages_do_what_they_say(site):
         assert (await browser.post(f"{path}/joining", data=settings)).status_code == 303
         assert (await browser.post(f"{path}/joining", data=settings)).status_code == 409
         async with site.db.reader() as reader:
-            (question,) = (await joining_queries.of_event(reader, event)).questions
+            (question,) = (await registration.of_event(reader, event)).questions
         await sign_up(guest, "ben@example.org", "Ben")
         one_tap = await guest.post(f"{path}/answer", data={"reply": "going", "party": "2"})
         asked = one_tap.headers["location"]
@@ -252,8 +252,8 @@ async def test_settings_of_a_question_survive_an_edit(site):
     async with site.browser() as browser:
         _, event = await made(browser, site)
         async with site.db.transaction() as tx:
-            await joining_queries.put(tx, event.id, Joining(questions=(Question("q7", "Diet?"),)))
-            revision = await joining_queries.revision_of(tx, event)
+            await registration.put(tx, event.id, Joining(questions=(Question("q7", "Diet?"),)))
+            revision = await registration.revision_of(tx, event)
         form = {
             "max_party": "1",
             "list_audience": "everyone",
@@ -264,7 +264,7 @@ async def test_settings_of_a_question_survive_an_edit(site):
         assert (await browser.post(f"/events/{event.slug}/joining", data=form)).status_code == 303
         async with site.db.reader() as reader:
             event = await by_slug(reader, event.slug)
-            (question,) = (await joining_queries.of_event(reader, event)).questions
+            (question,) = (await registration.of_event(reader, event)).questions
             assert (question.id, question.words) == ("q7", "What do you eat?")
             assert await queries.seats_taken(reader, event.id) == 0
 

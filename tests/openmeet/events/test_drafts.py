@@ -8,10 +8,10 @@ from groundwork.clock import HOUR
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.attendance.registration import Joining, Question
-from openmeet.domain.attendance.unpublishing import unpublish
 from openmeet.domain.events import actions, drafts, queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -205,7 +205,7 @@ async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
         asked = Joining(needs_approval=True, max_party=3, questions=(Question("q1", "What do you eat?"),))
-        await joining_queries.put(tx, original.id, asked)
+        await registration.put(tx, original.id, asked)
     again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
     if way == "draft":
         kept = await browser.post("/events/new", data=again | {"save": "draft"})
@@ -219,9 +219,9 @@ async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
         slug = made.headers["location"].rpartition("/")[2]
         if way == "weekly":
             (row,) = await reader.fetch("select id from event_series")
-            found = await joining_queries.of_subject(reader, row["id"])
+            found = await registration.of_subject(reader, row["id"])
         else:
-            found = await joining_queries.of_event(reader, await by_slug(reader, EventSlug(slug)))
+            found = await registration.of_event(reader, await by_slug(reader, EventSlug(slug)))
     assert found == replace(asked, revision=1)
 
 
@@ -230,16 +230,16 @@ async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
-        await joining_queries.put(tx, original.id, Joining(max_party=3))
+        await registration.put(tx, original.id, Joining(max_party=3))
     again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
     made = [(await browser.post("/events/new", data=again)).headers["location"]]
     async with site.db.transaction() as tx:
         copy = await by_slug(tx, EventSlug(made[0].rpartition("/")[2]))
-        chosen = await joining_queries.put(tx, copy.id, Joining(max_party=7))
+        chosen = await registration.put(tx, copy.id, Joining(max_party=7))
     made.append((await browser.post("/events/new", data=again)).headers["location"])
     assert made[0] == made[1]
     async with site.db.reader() as reader:
-        assert await joining_queries.of_event(reader, copy) == chosen
+        assert await registration.of_event(reader, copy) == chosen
 
 
 async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
@@ -252,14 +252,14 @@ async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
         assert series.status_code == 201, series.text
         async with site.db.transaction() as tx:
             (row,) = await tx.fetch("select id from event_series")
-            await joining_queries.put(tx, row["id"], Joining(needs_approval=True))
+            await registration.put(tx, row["id"], Joining(needs_approval=True))
             date = await tx.fetch_one("select slug from events order by starts_at limit 1")
         made = await client.post(
             f"/api/events/{date['slug']}/duplicate", json={"startsLocal": "2026-08-01T18:00"}, headers=headers
         )
         async with site.db.reader() as reader:
             copy = await by_slug(reader, EventSlug(made.json()["slug"]))
-            assert (await joining_queries.of_event(reader, copy)).needs_approval
+            assert (await registration.of_event(reader, copy)).needs_approval
 
 
 async def test_a_stranger_copies_nothing(site, browser):

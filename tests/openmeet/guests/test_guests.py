@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import attendee_queries, event_hosting, queries
+from openmeet.domain.attendance import event_hosting, lists, queries
 from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.host_model import CoHostState
@@ -71,7 +71,7 @@ def link_in(letter):
 
 async def answers(site, event):
     async with site.db.reader() as reader:
-        return await attendee_queries.attendees(reader, event.id, list(S), limit=9, with_private=True)
+        return await lists.attendees(reader, event.id, list(S), limit=9, with_private=True)
 
 
 async def test_a_link_confirms_and_another_one_changes(site, event):
@@ -175,7 +175,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
         (letter,) = await letters(site)
         await browser.post(link_in(letter))
     async with site.db.transaction() as tx:
-        (one,) = await attendee_queries.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
+        (one,) = await lists.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
         await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
         row = await tx.fetch_one(
             "select subject, revision from debts where subject like :about", about=f"news%{one.user_id}%"

@@ -12,9 +12,9 @@ from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
-from openmeet.domain.attendance import host_decisions, joining_queries, network_rsvps
-from openmeet.domain.attendance.entry_letters import WITHDRAWN_MAIL
+from openmeet.domain.attendance import host_decisions, network_rsvps, registration
 from openmeet.domain.attendance.network_rsvps import Pair, Word
+from openmeet.domain.attendance.notify import WITHDRAWN_MAIL
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventId
@@ -100,7 +100,7 @@ async def begin(db: Database) -> None:
                 ),
             )
             await events.note_record(tx, made.id, uri=uri, cid="c", did=did(HOST))
-            await joining_queries.put(tx, made.id, joining)
+            await registration.put(tx, made.id, joining)
         address = "https://hook.example/answers"
         sealer = Sealer([bytes(32)])
         await webhooks.register(tx, host, sealer, url=address, kinds={Happening.ANSWER}, group_id=None)
@@ -288,7 +288,7 @@ async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDataba
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details(capacity="2", visibility="public"))
         await events.note_record(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
-        await joining_queries.put(tx, made.id, Joining(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, made.id, Joining(foreign_answers=ForeignAnswers.COUNT))
     await take(db, OF_A_STRANGER)
     for number in range(6):
         await take(db, said(number, "aa", number, THEIRS[0], "going"))

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import host_decisions, invitations, joining_queries, queries
+from openmeet.domain.attendance import host_decisions, invitations, queries, registration
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
@@ -84,7 +84,7 @@ async def test_who_joins_is_in_where_only_members_come(db):
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
         group = await group_by(tx, ana, join_policy="open")
         event = await published(tx, ana, group=group_events.of_event(group), capacity="1")
-        await joining_queries.put(tx, event.id, Joining(is_members_only=True))
+        await registration.put(tx, event.id, Joining(is_members_only=True))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(2, "a", 1, URI))
     assert await status(db, event, cleo) is await status(db, event, dora) is AttendanceStatus.PENDING
     for who in (cleo, dora):
@@ -102,7 +102,7 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, visibility=visibility)
-        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, Joining(needs_approval=True))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is (AttendanceStatus.PENDING if visibility == "public" else None)
     async with db.transaction() as tx:
@@ -119,7 +119,7 @@ async def test_an_invitation_by_address_decides_about_no_answer(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, capacity="1")
-        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, Joining(needs_approval=True))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is AttendanceStatus.PENDING
     async with db.transaction() as tx:
@@ -137,7 +137,7 @@ async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana)
         event = await published(tx, ana)
-        await joining_queries.put(tx, event.id, Joining(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE))
+        await registration.put(tx, event.id, Joining(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE))
     await take(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)

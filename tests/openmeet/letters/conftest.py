@@ -17,7 +17,7 @@ from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
 from groundwork.outbox.pay import Paying, run_once
-from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL

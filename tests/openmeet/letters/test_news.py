@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations, joining_queries
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.attendance.registration import Joining
@@ -201,7 +201,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
         await attendance.answer(tx, ben, event.slug, GOING)
-        await joining_queries.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, Joining(needs_approval=True))
         asked = await attendance.answer(tx, cleo, event.slug, GOING)
         await host_decisions.approve(tx, ana, event.slug, [asked.id])
         (news,) = await newest(tx, cleo.user_id, 9)

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import actions, administration, announcements, following, succession

@@ -6,7 +6,7 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import Reply
-from openmeet.domain.attendance.new_event_notifications import tell_of_new_events
+from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import announcements

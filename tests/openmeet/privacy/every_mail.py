@@ -17,8 +17,8 @@ from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.entry_letters import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.attendance.model import NO_WISHES, Reply
+from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups import administration, succession

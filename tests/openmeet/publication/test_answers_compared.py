@@ -7,9 +7,9 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.domain.attendance import comparing
-from openmeet.domain.attendance.comparing import compare_answers
+from openmeet.domain.attendance import network_rsvps
 from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.network_rsvps import compare_answers
 from openmeet.domain.events.by_record import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
@@ -90,7 +90,7 @@ async def asked(db: Database) -> Counting:
     async with db.transaction() as tx:
         tea, counting = await _tea(tx), Counting(tx)
         assert await compare_answers(counting, tea) == await comparing_of(tx)
-        assert await comparing.states(counting, tea.id) == {State.WITHHELD: await comparing_of(tx)}
+        assert await network_rsvps.states(counting, tea.id) == {State.WITHHELD: await comparing_of(tx)}
     return counting
 
 
@@ -110,7 +110,7 @@ async def test_what_a_host_asks_for_is_one_debt_however_many_have_answered(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for it: the same statements and rows for many as for few; paid in pieces, every record is decided anew and asked for once."""
-    monkeypatch.setattr(comparing, "PIECE", 3)
+    monkeypatch.setattr(network_rsvps, "PIECE", 3)
     await answered(db, range(2, 4))
     few = await asked(db)
     await answered(db, range(4, 14))
@@ -125,8 +125,8 @@ async def test_what_a_host_asks_for_is_one_debt_however_many_have_answered(
             "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
-    assert await pay.run_once(db, {Debt.COMPARE_ANSWERS: Paying(comparing.comparing_payer(db))}) == 1
+    assert await pay.run_once(db, {Debt.COMPARE_ANSWERS: Paying(network_rsvps.comparing_payer(db))}) == 1
     async with db.reader() as reader:
         proven = await reader.fetch("select subject from debts where kind = 'prove_record' order by subject")
-        assert await comparing.states(reader, (await _tea(reader)).id) == {State.DUE: 12}
+        assert await network_rsvps.states(reader, (await _tea(reader)).id) == {State.DUE: 12}
     assert [row["subject"] for row in proven] == sorted(f"at://{did(number)}/{RSVP}/one" for number in range(2, 14))

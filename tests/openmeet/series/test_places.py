@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, joining_queries
+from openmeet.domain.attendance import host_decisions, registration
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
 from openmeet.domain.attendance.registration import Joining, Question
@@ -39,7 +39,7 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         await host_decisions.change_joining(
             tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True
         )
-        joining = await joining_queries.of_events(tx, [first, second, third])
+        joining = await registration.of_events(tx, [first, second, third])
         assert [joining[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
         said = Wishes(party=2, replies={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, Reply.GOING, said)
@@ -50,7 +50,7 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         behind = await actions.apply(tx, series, plan)
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
-        assert (await joining_queries.of_event(tx, moved)).questions == (DIET,)
+        assert (await registration.of_event(tx, moved)).questions == (DIET,)
         assert await answers.by_id(tx, mine.id) == mine
 
 

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import pay
 from groundwork.outbox.pay import Paying
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.events.model import Mode
@@ -178,7 +178,7 @@ async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Data
     """A hybrid series with 5 places in person: neither those dates nor new ones are answered by who leaves limited ones out."""
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, mode=Mode.HYBRID)
-        await joining_queries.put(tx, series.id, Joining(limit_in_person=5))
+        await registration.put(tx, series.id, Joining(limit_in_person=5))
         ben = await person(tx, "Ben")
         mine = (await my_dates.of_series(tx, [series.id], ben.user_id))[series.id]
         assert (mine.dates, mine.limited, mine.unanswered) == (mine.dates, mine.dates, 0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.blobstore.open_ import open_folder
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import Joining, ListAudience, Question
 from openmeet.domain.data_export.person import document, take_in
 from openmeet.domain.events import pictures
@@ -60,30 +60,30 @@ async def test_how_one_joins_an_event_and_a_series_comes_along(db, there):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
         series = await series_actions.create(tx, ana, Template("Practice"), weekly())
-        await joining_queries.put(tx, event.id, STRICT)
-        await joining_queries.put(tx, series.id, replace(STRICT, max_party=3))
+        await registration.put(tx, event.id, STRICT)
+        await registration.put(tx, series.id, replace(STRICT, max_party=3))
     found = await exported(db, ana)
     for _ in range(2):
         taken, left = await take_in(there, found)
         assert (taken["joining_settings"], left["joining_settings"]) == (2, 0)
     async with there.reader() as reader:
         tea = await events.by_slug(reader, event.slug)
-        assert await joining_queries.of_event(reader, tea) == replace(STRICT, revision=1)
+        assert await registration.of_event(reader, tea) == replace(STRICT, revision=1)
         date = await events.by_id(reader, await date_queries.any_date(reader, series.id))
-        assert (await joining_queries.of_event(reader, date)).max_party == 3
+        assert (await registration.of_event(reader, date)).max_party == 3
 
 
 async def test_nobody_says_how_one_joins_what_another_hosts(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         hers, his = await event_by(tx, ana), await event_by(tx, ben)
-        await joining_queries.put(tx, hers.id, STRICT)
+        await registration.put(tx, hers.id, STRICT)
     found = await exported(db, ana)
     found["tables"]["joiningSettings"][0]["subjectId"] = his.id
     taken, left = await take_in(db, found)
     assert (taken["joining_settings"], left["joining_settings"]) == (0, 1)
     async with db.reader() as reader:
-        assert await joining_queries.of_subject(reader, his.id) is None
+        assert await registration.of_subject(reader, his.id) is None
 
 
 async def test_a_kept_search_comes_along_with_what_it_looks_for(db, there):

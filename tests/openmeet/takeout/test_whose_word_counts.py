@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import joining_queries, queries
+from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.data_export.person import document, take_in
@@ -60,7 +60,7 @@ async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
         full = await event_by(tx, ana, capacity="1")
         await attendance.answer(tx, ben, full.slug, Reply.GOING)
         approved = await event_by(tx, ana)
-        await joining_queries.put(tx, approved.id, Joining(needs_approval=True))
+        await registration.put(tx, approved.id, Joining(needs_approval=True))
         private = await event_by(tx, ana, visibility="private")
         free = await event_by(tx, ana)
         declined = await event_by(tx, ana)

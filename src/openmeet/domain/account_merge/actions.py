@@ -9,7 +9,7 @@ from groundwork.outbox.owe import owe
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import Claim, ClaimId, Holding, Proof, SignedIn
-from openmeet.domain.attendance import welcoming
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
@@ -48,7 +48,7 @@ async def _sign_in(
         held = await queries.holdings(tx, holder) if holder is not None and was_shadow else ()
         user_id = await identities.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
-            await welcoming.welcome(tx, user_id)
+            await reevaluation.welcome(tx, user_id)
         return SignedIn(user_id, held)
     if holder is None or holder == caller:
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)

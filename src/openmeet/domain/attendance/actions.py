@@ -6,19 +6,8 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import (
-    crowds,
-    entry_letters,
-    joining_queries,
-    placing,
-    queries,
-    rules,
-    save,
-    seating,
-    waitlist,
-)
+from openmeet.domain.attendance import crowds, notify, queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.crowds import Telling
-from openmeet.domain.attendance.hosts_news import hosts_of, news_of_hosts, tell_hosts, tell_of_foreign
 from openmeet.domain.attendance.model import (
     NO_WISHES,
     Attendance,
@@ -30,7 +19,14 @@ from openmeet.domain.attendance.model import (
     Through,
     Wishes,
 )
-from openmeet.domain.attendance.notify import earlier_start, particulars_of
+from openmeet.domain.attendance.notify import (
+    earlier_start,
+    hosts_of,
+    news_of_hosts,
+    particulars_of,
+    tell_hosts,
+    tell_of_foreign,
+)
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
 from openmeet.domain.attendance.response_details import particulars
 from openmeet.domain.attendance.rules import Standing
@@ -90,16 +86,16 @@ async def answer(
     said = particulars(
         event, joining, mine or await _said_before(tx, event, joining, caller), wishes, is_going=act is Act.GOING
     )
-    room = act is Act.GOING and await placing.has_room(tx, event, joining, mine, said, known=begun.places)
+    room = act is Act.GOING and await save.has_room(tx, event, joining, mine, said, known=begun.places)
     # Offers that ended just now may have moved this very answer, out of the line or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
-    placing.must_keep_seat(mine, decided, said, room=room, now=tx.now)
-    if mine is not None and not placing.changed(mine, decided, said):
+    save.must_keep_seat(mine, decided, said, room=room, now=tx.now)
+    if mine is not None and not save.changed(mine, decided, said):
         return mine
     tells = tells_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
     news = await news_of_hosts(tx, event, begun.hosts, caller.user_id, decided.status) if tells else ()
-    saved = await placing.put(
+    saved = await save.put(
         tx,
         event,
         caller.user_id,
@@ -113,17 +109,17 @@ async def answer(
         owes_first=True,
         is_heard=begun.is_heard,
         last_number=begun.places.last_number,
-        along=[*(news or ()), *(entry_letters.owing(tx, event, caller, mine, decided) if is_single else ())],
+        along=[*(news or ()), *(notify.owing(tx, event, caller, mine, decided) if is_single else ())],
     )
     if mine is not None and (
         mine.status is not saved.status
         or mine.is_private is not saved.is_private
         or mine.skips_record is not saved.skips_record
     ):
-        await placing.owe(tx, saved)
+        await save.owe(tx, saved)
     if news is None:
         await tell_hosts(tx, event, begun.hosts, caller.user_id, saved.status)
-    if placing.frees(mine, saved):
+    if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
         return await queries.by_id(tx, saved.id) or saved
     return saved
@@ -157,20 +153,20 @@ async def apply_from_network(
     is_in_group = await is_member(tx, event, joining, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
     standing = Standing(is_host=user_id in begun.hosts, is_member=is_in_group, is_foreign=is_foreign)
-    said = replace(placing.as_said(mine), mode=placing.mode_of_record(event, mine))
+    said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.release_records(tx, {record_uri})
     asks_for_room = TABLE[act][mine.status if mine else None] in {Outcome.SEAT, Outcome.CLEAR_UP}
     # There may be very many, and they take no place.
     is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
-    room = asks_for_room and not is_apart and await placing.has_room(tx, event, joining, mine, said, known=begun.places)
+    room = asks_for_room and not is_apart and await save.has_room(tx, event, joining, mine, said, known=begun.places)
     if mine is not None and begun.places.has_late_offers:
         mine = await queries.by_id(tx, mine.id)
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
-        saved = await placing.put(
+        saved = await save.put(
             tx,
             event,
             user_id,
@@ -183,7 +179,7 @@ async def apply_from_network(
             answered_at=first_seen,
             record_uri=record_uri,
             # Whoever never came here got no mail that could have brought an entry.
-            along=() if user.kind is UserKind.SHADOW else entry_letters.owing_end(tx, event, user_id, mine, decided),
+            along=() if user.kind is UserKind.SHADOW else notify.owing_end(tx, event, user_id, mine, decided),
         )
         if is_apart and saved.status is AttendanceStatus.PENDING:
             await tell_of_foreign(tx, event)
@@ -191,7 +187,7 @@ async def apply_from_network(
             await tell_hosts(tx, event, begun.hosts, user_id, saved.status)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    if placing.frees(mine, saved):
+    if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
     return saved
 
@@ -208,12 +204,12 @@ async def stand_again(
     mine = await queries.by_id(tx, attendance_id)
     if event is None or mine is None:
         raise NotFound("There is no such answer.")
-    joining = await joining_queries.of_event(tx, event)
-    act, said = OF_RECORD[rules.said_by(status)], placing.as_said(mine)
-    room = act is Act.NETWORK_GOING and await placing.has_room(tx, event, joining, mine, said)
+    joining = await registration.of_event(tx, event)
+    act, said = OF_RECORD[rules.said_by(status)], save.as_said(mine)
+    room = act is Act.NETWORK_GOING and await save.has_room(tx, event, joining, mine, said)
     mine = await queries.by_id(tx, attendance_id) or mine
     decided = rules.decide(event, joining, mine, act, standing=Standing(), has_room=room, now=tx.now)
-    saved = await placing.put(
+    saved = await save.put(
         tx,
         event,
         mine.user_id,
@@ -225,8 +221,8 @@ async def stand_again(
         actor_id=None,
         answered_at=answered_at,
     )
-    await placing.owe(tx, saved, edited_at=answered_at)
-    if placing.frees(mine, saved):
+    await save.owe(tx, saved, edited_at=answered_at)
+    if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
     return saved.revision
 
@@ -264,7 +260,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
             continue
         if user.kind is UserKind.SHADOW:
             await queries.delete(tx, one.id)
-            await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+            await waitlist.fill(tx, event, await registration.of_event(tx, event))
         else:
             await queries.set_record(tx, one.id, None)
             if one.source is not Source.HERE:
@@ -278,21 +274,21 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
         return
     user = await user_by_id(tx, mine.user_id)
     is_stranger = user is None or user.kind is UserKind.SHADOW
-    saved = await placing.put(
+    saved = await save.put(
         tx,
         event,
         mine.user_id,
         mine,
         decided,
-        placing.as_said(mine),
+        save.as_said(mine),
         source=Source.NETWORK,
         through=Through.NETWORK,
         actor_id=None,
         answered_at=tx.now,
-        along=() if is_stranger else entry_letters.owing_end(tx, event, mine.user_id, mine, decided),
+        along=() if is_stranger else notify.owing_end(tx, event, mine.user_id, mine, decided),
     )
-    if placing.frees(mine, saved):
-        await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+    if save.frees(mine, saved):
+        await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
 async def event_changed(tx: Transaction, event: Event, kind: Kind, *, by: UserId, before: Event | None = None) -> None:
@@ -304,7 +300,7 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, by: UserId
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
     await notifications.tell(tx, hosts, kind, event.id, event.revision, about, starts_at=starts_at)
     await crowds.tell_answering(tx, event.id, Telling(kind, event.revision, about, by, starts_at))
-    await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+    await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
 async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
@@ -384,5 +380,5 @@ async def _said_before(reader: Reader, event: Event, joining: Joining, caller: C
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
     if found is None:
         return None
-    most = seating.most_together(seating.limits_of(event, joining), found.mode)
+    most = rules.most_together(rules.limits_of(event, joining), found.mode)
     return replace(found, party=min(found.party, joining.max_party, most or found.party))

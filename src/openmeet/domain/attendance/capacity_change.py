@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AnswerMode
 from openmeet.domain.attendance.queries import HOLDS
 from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.attendance.seating import Held, Limits, is_too_large, limits_of
+from openmeet.domain.attendance.rules import Held, Limits, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
 
 
@@ -63,7 +63,7 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[Limits, Limit
 
 async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> Lowered:
     """Of events that are to say this."""
-    joining = await joining_queries.of_events(reader, [event for event, _ in wanted])
+    joining = await registration.of_events(reader, [event for event, _ in wanted])
     return await by_limits(
         reader,
         {
@@ -78,7 +78,7 @@ async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) ->
 
 async def by_joining(reader: Reader, events: Sequence[Event], joining: Joining) -> Lowered:
     """Of events into which people are to get so."""
-    known = await joining_queries.of_events(reader, events)
+    known = await registration.of_events(reader, events)
     return await by_limits(reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, joining)) for one in events})
 
 

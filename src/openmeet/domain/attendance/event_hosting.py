@@ -1,14 +1,17 @@
 """What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import left_groups, letting_in
+from groundwork.errors import Refused
+from openmeet.domain.attendance import network_rsvps, queries, reevaluation
 from openmeet.domain.attendance.actions import decide_records_anew, event_changed
 from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import deleted_records, owing
+from openmeet.domain.events import deleted_records, drafts, owing
+from openmeet.domain.events.actions import lock_hosted
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.deleted_records import Decision
 from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.permissions import Act
 from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.people import roles_of
@@ -26,8 +29,8 @@ async def revise(
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await decide_records_anew(tx, event.id)
-        await letting_in.look_again(tx, [event])
-        await left_groups.look_again(tx, [event])
+        await network_rsvps.look_again(tx, [event])
+        await reevaluation.look_again(tx, [event])
     told = await _tell(tx, caller, before, event, Kind.EVENT_CHANGED)
     if before is not None:
         await _tell_mentioned(tx, caller, before, event)
@@ -104,3 +107,20 @@ async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Ev
         # Where that was about this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event
     return event
+
+
+async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Nobody but its hosts sees the event from now on; its record is taken back. A draft stays as it is.
+
+    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy of the network's).
+    """
+    event = await lock_hosted(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+    if event.is_draft:
+        return event
+    if event.place_in_series is not None:
+        raise Refused("A date of a series is no draft. Cancel it, or delete it.", name="InSeries")
+    if await queries.is_answered(tx, event.id):
+        raise Refused(
+            "Somebody has answered already. Cancel the event instead, so that they hear of it.", name="Answered"
+        )
+    return await drafts.take_back(tx, event)

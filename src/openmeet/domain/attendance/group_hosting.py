@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import left_groups, queries
+from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import of_event
@@ -37,7 +37,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     if reach(Visibility.PUBLIC, of_event(after)) is Reach.NOTHING:
         await events.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
-        await left_groups.look_again_in(tx, after.id)
+        await reevaluation.look_again_in(tx, after.id)
     await look_at_records(tx, after.id)
 
 

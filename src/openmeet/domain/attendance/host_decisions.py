@@ -6,16 +6,7 @@ from dataclasses import dataclass, replace
 from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance import (
-    door,
-    history,
-    invitation_queries,
-    joining_queries,
-    placing,
-    queries,
-    rules,
-    waitlist,
-)
+from openmeet.domain.attendance import history, invitation_queries, queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
@@ -76,7 +67,7 @@ async def approve(
     Who said something that nobody understands is let in by name only.
     """
     event = await lock_hosted(tx, caller, slug)
-    joining = await joining_queries.of_event(tx, event)
+    joining = await registration.of_event(tx, event)
     found = await _chosen(tx, event, ids, Act.APPROVE)
     if ids is None:
         waits = (PendingFor.APPROVAL, PendingFor.APART, None)
@@ -84,7 +75,7 @@ async def approve(
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in found:
-        room = await placing.has_room(tx, event, joining, one, placing.as_said(one))
+        room = await save.has_room(tx, event, joining, one, save.as_said(one))
         saved = await apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
     await tell(tx, event, seated, Kind.ANSWER_APPROVED)
@@ -112,7 +103,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     if gone and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in gone])
     if gone:
-        await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+        await waitlist.fill(tx, event, await registration.of_event(tx, event))
     return Sorted(removed=len(gone))
 
 
@@ -138,17 +129,17 @@ async def _back(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance, before: AttendanceStatus
 ) -> Attendance:
     """They stand as before; where they waited, or their seat is taken meanwhile, at the head of the line."""
-    joining = await joining_queries.of_event(tx, event)
+    joining = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        limits_are_kept = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
+        limits_are_kept = await save.has_room(tx, event, joining, mine, save.as_said(mine))
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
     await history.keep(tx, event, mine, saved, through=Through.HOST, actor_id=caller.user_id)
-    await placing.owe(tx, saved)
+    await save.owe(tx, saved)
     await waitlist.fill(tx, event, joining)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -159,10 +150,10 @@ async def add(
     """Somebody who said yes in another way comes, by name. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_hosted(tx, caller, slug)
     shown = _checked_name(name)
-    joining = await joining_queries.of_event(tx, event)
+    joining = await registration.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, joining.max_party))
     said = particulars(event, wide, None, Wishes(party=party, mode=mode), is_going=False)
-    room = await placing.has_room(tx, event, joining, None, said)
+    room = await save.has_room(tx, event, joining, None, said)
     decided = rules.decide(event, joining, None, Act.ADD, standing=Standing(), has_room=room, now=tx.now)
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(said, is_private=True)
@@ -177,19 +168,19 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     mine = await _one(tx, event, attendance_id)
     if mine.status is AttendanceStatus.ATTENDED:
         return mine
-    door.must_be_open(event, tx.now)
-    joining = await joining_queries.of_event(tx, event)
-    room = await placing.has_room(tx, event, joining, mine, placing.as_said(mine))
+    rules.must_be_checking_in(event, tx.now)
+    joining = await registration.of_event(tx, event)
+    room = await save.has_room(tx, event, joining, mine, save.as_said(mine))
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused("You have declined this answer. Bring it back first.", name="AnswerRejected")
     rules.decide(event, joining, mine, Act.CHECK_IN, standing=Standing(), has_room=room, now=tx.now)
     there = Decided(AttendanceStatus.ATTENDED)
-    said = placing.as_said(mine)
+    said = save.as_said(mine)
     if mine.status is AttendanceStatus.INVITED:
         # They came without a word: nobody asked them whether others may see it, or whether a record may say it.
         said = replace(said, is_private=True)
     saved = await put(tx, event, mine.user_id, mine, there, said, caller)
-    if placing.frees(mine, saved):
+    if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
     return saved
 
@@ -222,14 +213,14 @@ async def change_joining(
         # Before its dates, as everybody does: another date's edit for all of them waits here.
         await hold(tx, "event_series", "id", seen.place_in_series.series_id)
     event = await lock_hosted(tx, caller, slug)
-    if expected_revision is not None and expected_revision != await joining_queries.revision_of(tx, event):
+    if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed("Somebody else saved these settings meanwhile.")
     if not for_series or event.place_in_series is None:
-        saved = await joining_queries.put(tx, event.id, wanted)
+        saved = await registration.put(tx, event.id, wanted)
         await waitlist.fill(tx, event, saved)
         return saved
-    await joining_queries.forget(tx, event.id)
-    saved = await joining_queries.put(tx, event.place_in_series.series_id, wanted)
+    await registration.forget(tx, event.id)
+    saved = await registration.put(tx, event.place_in_series.series_id, wanted)
     waited_for = await waitlist.dates_with_lines(tx, event.place_in_series.series_id)
     await lock_several(tx, waited_for)
     await waitlist.fill_several(tx, await several(tx, waited_for))
@@ -240,7 +231,7 @@ async def dates_joined_so(reader: Reader, event: Event) -> list[Event]:
     """An event, and the coming dates of its series that have no settings of their own."""
     if event.place_in_series is None:
         return [event]
-    ids = await joining_queries.dates_without_own(reader, event.place_in_series.series_id)
+    ids = await registration.dates_without_own(reader, event.place_in_series.series_id)
     return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 
@@ -280,7 +271,7 @@ async def apply(
     is_approved: bool = False,
 ) -> Attendance:
     decided = rules.decide(event, DEFAULT, mine, act, standing=Standing(), has_room=has_room, now=tx.now)
-    said = placing.as_said(mine)
+    said = save.as_said(mine)
     return await put(tx, event, mine.user_id, mine, decided, said, caller, is_approved=is_approved)
 
 
@@ -295,7 +286,7 @@ async def put(
     *,
     is_approved: bool = False,
 ) -> Attendance:
-    saved = await placing.put(
+    saved = await save.put(
         tx,
         event,
         user_id,
@@ -308,7 +299,7 @@ async def put(
         answered_at=mine.answered_at if mine else tx.now,
         is_approved=is_approved,
     )
-    await placing.owe(tx, saved)
+    await save.owe(tx, saved)
     return saved
 
 

@@ -5,6 +5,7 @@ The invitation to each date is an answer like any other (``invited``), made when
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
@@ -64,3 +65,10 @@ async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None
         series_id=series_id,
         people=list(people),
     )
+
+
+# Invited by an address, and never heard of since, also where the host has turned them away or checked them in: whose the address is
+# nobody learns who wrote it.
+IS_UNHEARD: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
+                 select 1 from attendance_changes c where c.attendance_id = a.id
+                    and c.after_status not in ('invited', 'rejected', 'attended'))))"""

@@ -15,11 +15,11 @@ from openmeet.domain.attendance import (
     history,
     host_decisions,
     invitation_queries,
-    joining_queries,
-    letting_in,
-    placing,
+    network_rsvps,
     queries,
+    registration,
     rules,
+    save,
 )
 from openmeet.domain.attendance.invitation_queries import Invited
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, Through
@@ -100,7 +100,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
             return mine, False  # nobody knows whether they come
         # They said that they come, and waited for the host's word: this is it.
         caller = Caller(one.invited_by, "")
-        room = await placing.has_room(tx, event, await joining_queries.of_event(tx, event), mine, placing.as_said(mine))
+        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.as_said(mine))
         let_in = await host_decisions.apply(tx, event, mine, Act.APPROVE, caller, has_room=room, is_approved=True)
         await host_decisions.tell(tx, event, [let_in], Kind.ANSWER_APPROVED)
         return let_in, False
@@ -109,7 +109,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
 
 
 async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
-    said = replace(placing.as_said(mine), is_private=mine.is_private if mine else is_private)
+    said = replace(save.as_said(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
     if mine is not None and mine.status is decided.status:
         return mine
@@ -119,5 +119,5 @@ async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | N
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)
     if event.visibility is Visibility.PRIVATE:
-        await letting_in.look_again(tx, [event])
+        await network_rsvps.look_again(tx, [event])
     return saved

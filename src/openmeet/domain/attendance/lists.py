@@ -1,20 +1,135 @@
-"""The lists of answers that hosts work with: by status, with search, page by page; as rows of a file."""
+"""Lists of RSVPs: who comes, as hosts and guests read it page by page; rows of a file; counts for pages."""
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import msgspec
 
 from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
-from groundwork.database.transaction import Reader
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader, Row
 from groundwork.errors import InvalidInput
-from openmeet.domain.attendance.attendee_queries import Attendee, attendee_of
-from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor
-from openmeet.domain.attendance.seating import NO_LIMITS, Limits, is_too_large
+from openmeet.domain.attendance import queries
+from openmeet.domain.attendance.invitation_queries import IS_UNHEARD
+from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, Counts, PendingFor, Source
+from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
+from openmeet.domain.attendance.rules import NO_LIMITS, Limits, is_too_large
 from openmeet.domain.attendance.status_words import STATUS_WORDS
-from openmeet.domain.attendance.unheard import IS_UNHEARD
 from openmeet.domain.events.model import EventId
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.model import UserId, UserKind
+
+_BEFORE_THE_LINE: Final = -(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Attendee:
+    """One person of an event's list, with the name to show. ``is_guest``: answered by e-mail, without an account."""
+
+    attendance_id: AttendanceId
+    user_id: UserId
+    display_name: str
+    kind: UserKind
+    status: AttendanceStatus
+    source: Source
+    answered_at: Instant
+    party: int = 1
+    mode: AnswerMode | None = None
+    pending_for: PendingFor | None = None
+    is_private: bool = False
+    is_guest: bool = False
+    offered_until: Instant | None = None
+    guest_names: tuple[str, ...] = ()
+    invited_as: str = ""
+    place: int = 0
+    is_unheard: bool = False
+
+
+async def attendees(
+    reader: Reader,
+    event_id: EventId,
+    statuses: Sequence[AttendanceStatus],
+    *,
+    limit: int,
+    viewer: UserId | None = None,
+    with_private: bool = False,
+    after: tuple[int, Instant, str] | None = None,
+) -> list[Attendee]:
+    """People of an event in these statuses, first answer first, those who wait in the order of the line.
+
+    ``after``: place in the line, moment and id of the answer where the page before ended.
+    Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
+    do not want to be seen: guests without an account among them. Who waits is the hosts' and their own (``viewer``) to know,
+    everybody else reads how many: that somebody got no place is nothing they said to the town.
+    """
+    # Who asked to come and was not let in yet is nobody's to know.
+    seen = (
+        ""
+        if with_private
+        else f"and a.is_private = 0 and not {IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
+        " and (a.status <> 'waitlisted' or a.user_id = :viewer)"
+    )
+    parts = [part for status in statuses if (part := _first_of(status, seen, after))]
+    if not parts:
+        return []
+    sql = f"select * from ({' union all '.join(parts)}) as found order by place, answered_at, id limit :limit"
+    place, answered_at, last = after or (0, Instant(0), "")
+    possible = {"viewer": viewer or "", "place": place, "answered_at": answered_at, "id": last}
+    asked = {name: value for name, value in possible.items() if f":{name}" in sql}
+    rows = await reader.fetch(sql, event_id=event_id, limit=limit, **asked)
+    return [attendee_of(row) for row in rows]
+
+
+def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
+    """The first people of one status, read along an index of that status: a page of a crowd's list costs what a page costs.
+
+    Who waits has a number in the line, nobody else; "" where the page before ended behind all of them.
+    """
+    waits = status is AttendanceStatus.WAITLISTED
+    order = "a.waitlist_number" if waits else "a.answered_at, a.id"
+    behind = ""
+    if waits:
+        # Without a bound SQLite looks for numbers in every row of the event.
+        behind = f"and a.waitlist_number > {_BEFORE_THE_LINE if after is None else 'cast(:place as bigint)'}"
+    elif after is not None:
+        if after[0] > 0:
+            return ""
+        behind = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
+    return f"""
+        select * from (
+        select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
+               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place, 0 as is_unheard,
+               case when {IS_GUEST} then 1 else 0 end as is_guest
+          from attendances a join users u on u.id = a.user_id
+         where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN} and not {IS_UNHEARD} {seen} {behind}
+         order by {order} limit :limit) as {status.value}"""
+
+
+def attendee_of(row: Row) -> Attendee:
+    """One row of a list."""
+    return Attendee(
+        AttendanceId(row["id"]),
+        UserId(row["user_id"]),
+        row["display_name"],
+        UserKind(row["kind"]),
+        AttendanceStatus(row["status"]),
+        Source(row["source"]),
+        row["answered_at"],
+        row["party"],
+        AnswerMode(row["mode"]) if row["mode"] else None,
+        PendingFor(row["pending_for"]) if row["pending_for"] else None,
+        bool(row["is_private"]),
+        bool(row["is_guest"]),
+        row["offered_until"],
+        tuple(msgspec.json.decode(row["guest_names"])),
+        row["invited_as"] or "",
+        row["place"],
+        bool(row["is_unheard"]),
+    )
+
 
 _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
@@ -163,3 +278,31 @@ def unpack(text: str) -> Position | None:
     if found is None:
         raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
     return Position(int(found[1]), int(found[2]), found[3])
+
+
+# From so many people on, one more or fewer is no news to a viewer for the next seconds.
+CROWD: Final = 500
+KEPT_SECONDS: Final = 5
+# About 300 bytes each; the events that very many people answered are few.
+_MAX_KEPT: Final = 1_000
+
+# Identifiers of events are unique among all communities of a process.
+_kept: OrderedDict[EventId, tuple[Instant, Counts]] = OrderedDict()
+
+
+async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:
+    """As ``queries.counts``, at most ``KEPT_SECONDS`` old where at least ``CROWD`` people answered."""
+    now = reader.now
+    found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}
+    read = await queries.counts(reader, [one for one in event_ids if one not in found])
+    for event_id, counts in read.items():
+        if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CROWD:
+            _kept[event_id] = (now, counts)
+            _kept.move_to_end(event_id)
+    while len(_kept) > _MAX_KEPT:
+        _kept.popitem(last=False)
+    return {one: found[one] if one in found else read[one] for one in event_ids}
+
+
+def _until(read_at: Instant) -> Instant:
+    return Instant(read_at + KEPT_SECONDS * SECOND)

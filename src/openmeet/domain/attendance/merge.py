@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance import queries, rules, waitlist
+from openmeet.domain.attendance import queries, registration, rules, waitlist
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
@@ -130,3 +130,23 @@ def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
     is_same = rules.said_by(one.status) is rules.said_by(other.status)
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
+
+
+async def may_take_all(reader: Reader, event: Event) -> bool:
+    """Whether the event takes whoever comes: nobody has to be counted."""
+    return rules.limits_of(event, await registration.of_event(reader, event)).is_open
+
+
+async def join(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
+    """Answers to ``gone`` are answers to ``kept``; both rows are locked. Who had answered both."""
+    rows = await tx.fetch(
+        f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
+    )
+    answers: dict[UserId, dict[EventId, Attendance]] = {}
+    for one in map(queries.attendance_of, rows):
+        answers.setdefault(one.user_id, {})[one.event_id] = one
+    both = [user_id for user_id, found in answers.items() if len(found) == 2]  # two events
+    for user_id in both:
+        await join_answers(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
+    await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
+    return both

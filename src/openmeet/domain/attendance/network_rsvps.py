@@ -8,31 +8,40 @@ one at a time. What an answer leads to is decided in the same place for both (``
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from groundwork.clock import Instant
+from groundwork.database.for_each import for_each
 from groundwork.database.row_lock import hold_each
-from groundwork.database.transaction import Transaction, TransactionConflict
-from openmeet.domain.attendance import (
-    history,
-    hosts_news,
-    joining_queries,
-    placing,
-    queries,
-    recorded,
-    rules,
-    seating,
-    waitlist,
+from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
+from groundwork.outbox import owe
+from groundwork.outbox.owe import owe_many
+from groundwork.outbox.pay import Payer
+from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save, waitlist
+from openmeet.domain.attendance.model import (
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    NetworkAnswer,
+    PendingFor,
+    Source,
+    Through,
 )
-from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source, Through
+from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
 from openmeet.domain.attendance.rules import Decided, Standing
 from openmeet.domain.attendance.transitions import OF_RECORD, TABLE, Act, Outcome
+from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.queries import by_id
 from openmeet.domain.moderation.blocks import unwelcome_among
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId, UserKind
+from openmeet.outbox import publications
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State
 
 Pair = tuple[EventId, UserId]
 
@@ -108,7 +117,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)
-    found = await recorded.of_records(tx, event_ids.keys())
+    found = await of_records(tx, event_ids.keys())
     kinds = await users.kinds(tx, {one.user_id for one in found.values()})
     with_lines = await waitlist.waited_for(tx, {one.event_id for one in found.values()})
     changed: list[tuple[Attendance, Attendance]] = []
@@ -121,8 +130,8 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
             continue
         decided = rules.without_record(mine)
         if decided.status is not mine.status:
-            said = placing.as_said(mine)
-            after = placing.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=tx.now)
+            said = save.as_said(mine)
+            after = save.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=tx.now)
             if _moves_others(mine, after, with_lines):
                 left.add(uri)
                 continue
@@ -136,7 +145,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
     """Write what was decided anew (before, after), and the lines of everybody's history."""
     await queries.save_many(tx, [after for _, after in changed])
-    lines = [(before, after) for before, after in changed if placing.is_history(before, after)]
+    lines = [(before, after) for before, after in changed if save.is_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=Through.NETWORK)
 
@@ -149,7 +158,7 @@ async def _look(tx: Transaction, words: Sequence[Word]) -> _Known:
     answers = await queries.of_pairs(tx, pairs)
     return _Known(
         found,
-        await joining_queries.of_events(tx, list(found.values())),
+        await registration.of_events(tx, list(found.values())),
         answers,
         await users.kinds(tx, {word.user_id for word in words}),
         await unwelcome_among(tx, {pair: found[pair[0]].author_id for pair in pairs if pair[0] in found}),
@@ -171,7 +180,7 @@ def _decided(known: _Known, word: Word, mine: Attendance | None, now: Instant) -
     takes_place = TABLE[act][mine.status if mine else None] in {Outcome.SEAT, Outcome.CLEAR_UP} and not (
         is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
     )
-    if takes_place and not seating.limits_of(event, joining).is_open:
+    if takes_place and not rules.limits_of(event, joining).is_open:
         return None
     standing = Standing(is_host=word.user_id in known.hosts_of(event), is_foreign=is_foreign)
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=takes_place, now=now)
@@ -181,21 +190,21 @@ def _decided(known: _Known, word: Word, mine: Attendance | None, now: Instant) -
         return None
     if mine is not None:
         return _changed(known, event, word, mine, decided) if is_foreign else None
-    said = replace(placing.as_said(None), mode=placing.mode_of_record(event, None))
-    return placing.first_answer(
+    said = replace(save.as_said(None), mode=save.mode_of_record(event, None))
+    return save.first_answer(
         now, event, word.user_id, decided, said, source=Source.NETWORK, answered_at=word.first_seen
     )
 
 
 def _changed(known: _Known, event: Event, word: Word, mine: Attendance, decided: Decided) -> Attendance | None:
     """What somebody says who said something else before; None where others may move up by it."""
-    said = replace(placing.as_said(mine), mode=placing.mode_of_record(event, mine))
-    after = placing.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=word.first_seen)
+    said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
+    after = save.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=word.first_seen)
     return None if _moves_others(mine, after, known.with_lines) else after
 
 
 def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[EventId]) -> bool:
-    return before.event_id in with_lines and placing.would_free(before, after)
+    return before.event_id in with_lines and save.would_free(before, after)
 
 
 async def _tell(tx: Transaction, known: _Known, said: Sequence[Attendance]) -> None:
@@ -213,8 +222,189 @@ async def _tell(tx: Transaction, known: _Known, said: Sequence[Attendance]) -> N
         if is_apart and one.status is AttendanceStatus.PENDING:
             if event.id not in told_of_foreign:
                 told_of_foreign.add(event.id)
-                await hosts_news.tell_of_foreign(tx, event)
+                await notify.tell_of_foreign(tx, event)
         elif event.author_id != one.user_id:
             news.setdefault(event.id, []).append((one.user_id, one.status))
     for event_id, some in news.items():
-        await hosts_news.tell_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
+        await notify.tell_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
+
+
+# Answers with a place, and those that ask for none, or are foreign. Who waits is counted: that somebody got no place is theirs and
+# the host's to know.
+TOLD = (
+    AttendanceStatus.ATTENDING,
+    AttendanceStatus.ATTENDED,
+    AttendanceStatus.INTERESTED,
+    AttendanceStatus.PENDING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One answer and its record."""
+
+    id: AttendanceId
+    user_id: UserId
+    record_uri: str
+    status: AttendanceStatus
+    answered_at: Instant
+
+
+async def recorded(
+    reader: Reader, event_id: EventId, after: tuple[Instant, str] | None, limit: int
+) -> Sequence[Recorded]:
+    """In the order of answers, behind ``after`` (when answered, id).
+
+    Without those that only hosts see: private ones, those whom the host has not let in yet, words that we do not know; and
+    without those of accounts that are not active or blocked.
+    """
+    behind = "" if after is None else "and (a.answered_at, a.id) > (cast(:after_at as bigint), :after_id)"
+    values: dict[str, object] = {} if after is None else {"after_at": after[0], "after_id": after[1]}
+    rows = await reader.fetch(
+        f"""
+        select a.id, a.user_id, a.record_uri, a.status, a.answered_at from attendances a
+         where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :told
+           and coalesce(a.pending_for, '') not in :kept and not {IS_HIDDEN} {behind}
+         order by a.answered_at, a.id limit :limit
+        """,
+        event_id=event_id,
+        told=[status.value for status in TOLD],
+        kept=[PendingFor.APPROVAL.value, PendingFor.UNCLEAR.value],
+        limit=limit,
+        **values,
+    )
+    return [
+        Recorded(
+            AttendanceId(row["id"]),
+            UserId(row["user_id"]),
+            row["record_uri"],
+            AttendanceStatus(row["status"]),
+            Instant(row["answered_at"]),
+        )
+        for row in rows
+    ]
+
+
+async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attendance]:
+    """The answers whose records these are, by uri."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(f"select {COLUMNS} from attendances where record_uri in :uris", uris=sorted(uris))
+    return {row["record_uri"]: attendance_of(row) for row in rows}
+
+
+# Answers, and records, that one transaction looks at.
+PIECE: Final = 500
+
+# Those that wait or count beside another.
+_BESIDE: Final = """
+    select r.did, r.uri from records r
+     where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
+"""
+# With those that count here, whether or not a record of theirs was ever heard of.
+_COUNT: Final = f"""
+    select count(*) as n from (
+      select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null
+      union
+      select b.uri from ({_BESIDE}) as b
+    ) as asked
+"""
+_STATES: Final = """
+    select coalesce(p.state, 'withheld') as state, count(*) as n
+      from attendances a left join publications p on p.kind = 'rsvp' and p.subject_id = a.id
+     where a.event_id = :event_id group by coalesce(p.state, 'withheld') order by 1
+"""
+_NEXT_ANSWERS: Final = """
+    select id, user_id, record_uri from attendances where event_id = :event_id and user_id > :after order by user_id limit :limit
+"""
+_NEXT_BESIDE: Final = f"{_BESIDE} and (r.did, r.uri) > (:did, :uri) order by r.did, r.uri limit :limit"
+
+
+async def compare_answers(tx: Transaction, event: Event) -> int:
+    """Have every record of an answer to the event decided anew and proven by its repository, there or gone; how many are asked for.
+
+    Only who hosts it may ask. One read of one record each, a bounded number of them per host and minute (``ingestion.host_budgets``).
+    """
+    await owe.owe_again(tx, Debt.COMPARE_ANSWERS, [event.id])
+    row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
+    return int(row["n"]) if row else 0
+
+
+async def states(reader: Reader, event_id: EventId) -> dict[State, int]:
+    """How many answers to the event have a record that stands so; those that owe nothing are ``WITHHELD``."""
+    return {State(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
+
+
+def comparing_payer(db: Database) -> Payer:
+    """The payer of ``Debt.COMPARE_ANSWERS``; the subject is the event. Every piece is a transaction of its own, and may be paid twice."""
+
+    async def pay(debt: owe.Debt) -> None:
+        async with db.reader() as reader:
+            event = await by_id(reader, EventId(debt.subject))
+        if event is None or event.is_gone:
+            return
+        user_id: str | None = ""
+        while user_id is not None:
+            async with db.transaction() as tx:
+                user_id = await _answers(tx, event, debt.revision, user_id)
+        behind: tuple[str, str] | None = ("", "")
+        while behind is not None and event.record_uri is not None:
+            async with db.transaction() as tx:
+                behind = await _beside(tx, event.record_uri, debt.revision, behind)
+
+    return pay
+
+
+async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
+    """The next answers; whose was the last of them, None at the end. What is decided about each is the publisher's, by what its owner wants."""
+    rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
+    await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[row["id"] for row in rows])
+    await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
+    return rows[-1]["user_id"] if len(rows) == PIECE else None
+
+
+async def _beside(tx: Transaction, event_uri: str, revision: int, behind: tuple[str, str]) -> tuple[str, str] | None:
+    did, uri = behind
+    rows = await tx.fetch(_NEXT_BESIDE, event_uri=event_uri, did=did, uri=uri, limit=PIECE)
+    await _prove(tx, [row["uri"] for row in rows], revision)
+    return (rows[-1]["did"], rows[-1]["uri"]) if len(rows) == PIECE else None
+
+
+async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
+    await owe.owe_many(tx, Debt.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
+
+
+async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
+    """These locked events exist for more people than before: what those wrote about them elsewhere is looked at once more."""
+    # The instant is greater than that of any earlier look.
+    addresses = await by_record.addresses_of(tx, events)
+    await owe_many(tx, Debt.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
+
+
+# What was known of strangers is their record, which is kept; a blank event has no list to show it in.
+FORGET_STRANGERS = """
+    delete from attendances
+     where event_id in (select given.id from each(id text) as given)
+       and user_id in (select u.id from users u where u.kind = 'shadow')
+"""
+
+# Under the uri of the event another one may stand some day, to which their records would be answers.
+FORGET_RECORDS = """
+    update attendances set record_uri = null
+     where record_uri is not null and event_id in (select given.id from each(id text) as given)
+"""
+
+
+async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """The events are about to be erased. Answers of people who have an account here stay theirs, and what was written of
+    them is decided anew.
+    """
+    rows = [{"id": event_id} for event_id in sorted(event_ids)]
+    await for_each(tx, FORGET_STRANGERS, rows)
+    await for_each(tx, FORGET_RECORDS, rows)
+    for start in range(0, len(rows), _AT_A_TIME):
+        await actions.decide_all_records_anew(tx, sorted(event_ids)[start : start + _AT_A_TIME])
+
+
+# Engines bound the parameters of one statement.
+_AT_A_TIME = 1000

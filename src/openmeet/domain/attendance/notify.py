@@ -1,15 +1,22 @@
 """Who hears of what happens to events that they answered, and what is said to them of a change."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from groundwork.clock import Instant
-from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from groundwork.clock import DAY, MINUTE, SECOND, Instant
+from groundwork.database.together import Write
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.attendance.rules import Decided
+from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications.model import NOTHING_MORE, Particulars, When
-from openmeet.domain.users.model import UserId
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import NOTHING_MORE, Kind, Particulars, When
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.emails import owing_mail
 
 # What news call the parts of an event that may change beside its time and place. What is said there is not for everybody: only
 # that it changed is told.
@@ -174,3 +181,133 @@ def earlier_start(before: Event | None, event: Event) -> Instant | None:
     """When somebody who has not heard of it would set out."""
     starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
     return min(starts, default=None)
+
+
+_MILLISECOND = SECOND // 1000
+# What milliseconds leave of 63 bits until the year 2109. A batch brings hundreds of answers to one event in one instant.
+_TOLD_APART = 1 << 21
+
+
+async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
+    """The author, and who hosts it beside them."""
+    return [event.author_id, *(await beside_authors(reader, [event.id])).get(event.id, ())]
+
+
+def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
+    """What tells the news of one answer from those of others: also of many people in one transaction, or of one who changes their mind there."""
+    return now // _MILLISECOND * _TOLD_APART + zlib.crc32(f"{who} {status}".encode()) % _TOLD_APART
+
+
+async def tell_hosts(
+    tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
+) -> None:
+    """Somebody has answered so."""
+    await tell_hosts_of_each(tx, event, hosts, [(who, status)])
+
+
+async def tell_hosts_of_each(
+    tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
+) -> None:
+    """These people have answered so: each is news of its own, in hardly more statements than those of one."""
+    tellings: dict[int, notifications.Telling] = {}
+    for who, status in said:
+        number = news_number(tx.now, who, status)
+        while number in tellings:  # of a few hundred people two share theirs every now and then
+            number += 1
+        to = [one for one in hosts if one != who]
+        particulars = Particulars(person_id=who, answer=status.value)
+        tellings[number] = notifications.Telling(to, event.id, number, particulars)
+    await notifications.tell_each(tx, Kind.NEW_ANSWER, list(tellings.values()))
+
+
+async def news_of_hosts(
+    tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
+) -> Sequence[Write] | None:
+    """What ``tell_hosts`` would write, to go along with the answer; None where there is more to it."""
+    particulars = Particulars(person_id=who, answer=status.value)
+    to = [one for one in hosts if one != who]
+    return await notifications.telling(tx, to, Kind.NEW_ANSWER, event.id, news_number(tx.now, who, status), particulars)
+
+
+async def tell_of_foreign(tx: Transaction, event: Event) -> None:
+    """One notice to each host, however many there are: while it is unread there is no other, and afterwards one a day."""
+    day = tx.now // DAY
+    hosts = await hosts_of(tx, event)
+    told = await tx.fetch(
+        "select user_id from notifications where user_id in :hosts and kind = :kind and subject_id = :event_id"
+        " and (read_at is null or subject_revision >= :day) order by user_id",
+        hosts=hosts,
+        kind=Kind.FOREIGN_ANSWERS.value,
+        event_id=event.id,
+        day=day,
+    )
+    known = {row["user_id"] for row in told}
+    to = [one for one in hosts if one not in known]
+    if to:
+        await notifications.tell(tx, to, Kind.FOREIGN_ANSWERS, event.id, day)
+
+
+ANSWERED_MAIL: Final = "answered"
+WITHDRAWN_MAIL: Final = "withdrawn"
+
+# Who answers by mistake, or looks what happens, has taken it back by then.
+SETTLES_FOR: Final = 5 * MINUTE
+
+# Who keeps the event in their calendar.
+IN_CALENDAR: Final = frozenset(
+    {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
+)
+
+# In ``attendances.calendar_entry``: the entry was mailed. Empty before; afterwards the name of the mail that ended it.
+_STANDS: Final = "stands"
+
+
+def owing(tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided) -> Sequence[Write]:
+    """A mail is owed to who goes now and did not before, and to who comes no more; hosts have it in their calendars anyway."""
+    if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
+        return ()
+    revision = 1 if mine is None else mine.revision + 1
+    if decided.status is AttendanceStatus.ATTENDING:
+        return [_owing(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
+    return owing_end(tx, event, caller.user_id, mine, decided)
+
+
+def owing_end(
+    tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: Decided
+) -> Sequence[Write]:
+    """A mail is owed to who comes no more: it ends the entry, if one was ever mailed to them."""
+    if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
+        return ()
+    return [_owing(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
+
+
+async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
+    """The entries of these answers go out with a mail."""
+    if ids:
+        await tx.execute(
+            "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
+            ids=sorted(ids),
+            stands=_STANDS,
+        )
+
+
+async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
+    """Those of these answers whose entries a mail is to end, because an earlier one had brought them.
+
+    ``mail``: its name, the same for every attempt to send it; to another one there is nothing left to end.
+    """
+    if not ids:
+        return set()
+    rows = await tx.fetch(
+        "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
+        " returning id",
+        ids=sorted(ids),
+        stands=_STANDS,
+        mail=mail,
+    )
+    return {AttendanceId(row["id"]) for row in rows}
+
+
+def _owing(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> Write:
+    due_at = Instant(tx.now + SETTLES_FOR)
+    return owing_mail(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import (
     PendingFor,
     Source,
 )
-from openmeet.domain.attendance.seating import Held
+from openmeet.domain.attendance.rules import Held
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.moderation.labels import hides_person

@@ -1,15 +1,19 @@
 """What happens by the clock: whoever goes to an event is reminded of it the day before; offers that nobody took end."""
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
-from openmeet.domain.attendance import joining_queries, waitlist
+from openmeet.domain.attendance import registration, waitlist
+from openmeet.domain.attendance.visibility import seen_by_all
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.notifications.model import Kind
-from openmeet.domain.notifications.notify import tell
+from openmeet.domain.events.visibility import is_hidden
+from openmeet.domain.groups.following import listeners
+from openmeet.domain.identities.queries import mentioned_in
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId
 
 # How long before the start a reminder is owed.
@@ -52,7 +56,7 @@ async def end_offers(db: Database) -> int:
             event = await lock_for_update(tx, event_id)
             if event is not None:
                 count += await waitlist.end_offers(tx, event)
-                await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+                await waitlist.fill(tx, event, await registration.of_event(tx, event))
     return count
 
 
@@ -61,7 +65,7 @@ def freed_seats_payer(db: Database) -> Payer:
 
     async def fill(tx: Transaction, event_id: EventId) -> int:
         event = await lock_for_update(tx, event_id)
-        return 0 if event is None else await waitlist.fill(tx, event, await joining_queries.of_event(tx, event))
+        return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
     async def pay(debt: OwedDebt) -> None:
         # The debt that each full round owes would be this one.
@@ -85,3 +89,73 @@ async def _remind_of(tx: Transaction, event_id: EventId) -> int:
 
 def _window(reader: Reader) -> dict[str, int]:
     return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}
+
+
+# Time to mend what one sees only when the event is up; drafts and held events are none yet.
+SETTLES_FOR = 5 * MINUTE
+# What the index of untold ones has (``events_untold_to_groups``): how many are coming, or were told of, costs nothing.
+_IN_INDEX = "e.is_told_to_group = 0 and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
+# Nobody needs to hear of what is over, nor of the other dates of a series of which one was told.
+_PASSED_BY = f"""
+    update events set is_told_to_group = 1
+     where id in (
+           select e.id from events e
+            where {_IN_INDEX} and e.updated_at <= :settled
+              and (e.over_at <= :now or e.series_id is not null and exists (
+                    select 1 from events o join group_events_told t on t.event_id = o.id where o.series_id = e.series_id)))
+"""
+_UNTOLD = f"""
+    select e.id from events e join groups g on g.id = e.group_id
+     where {_IN_INDEX} and e.updated_at <= :settled and g.deleted_at is null and e.over_at > :now
+       and e.status <> 'cancelled' and not {is_hidden("e")}
+     order by e.starts_at, e.id
+"""
+_TOLD = "update events set is_told_to_group = 1 where id = :event_id and group_id is not null"
+
+
+async def tell_of_new_events(db: Database) -> int:
+    """How many events were told of. One transaction per event; of a series the first date speaks for all."""
+    async with db.transaction() as tx:
+        settled = Instant(tx.now - SETTLES_FOR)
+        await tx.execute(_PASSED_BY, now=tx.now, settled=settled)
+        rows = await tx.fetch(_UNTOLD, now=tx.now, settled=settled)
+    told = 0
+    for row in rows:
+        async with db.transaction() as tx:
+            told += await _tell_of(tx, EventId(row["id"]))
+            await tx.execute(_TOLD, event_id=row["id"])
+    return told
+
+
+async def _tell_of(tx: Transaction, event_id: EventId) -> bool:
+    event = await lock_for_update(tx, event_id)
+    if event is None or event.group is None:
+        return False
+    place = event.place_in_series
+    if place is not None and await _is_told_of_series(tx, place.series_id):
+        return False
+    is_first = await tx.execute(
+        "insert into group_events_told (event_id, told_at) values (:event_id, :now) on conflict (event_id) do nothing",
+        event_id=event_id,
+        now=tx.now,
+    )
+    if not is_first:
+        return False
+    people = [one for one in await listeners(tx, event.group.id) if one != event.author_id]
+    seeing = await seen_by_all(tx, event, people)
+    sources = (event.author_id, event.group.id)
+    mentioned = [one for one in await mentioned_in(tx, event.description) if one in set(seeing)]
+    hearing = await reached(tx, mentioned, Kind.MENTION)
+    about = Particulars(person_id=event.author_id)
+    await tell(tx, hearing, Kind.MENTION, event.id, 1, about, starts_at=event.starts_at, sources=sources)
+    seeing = [one for one in seeing if one not in hearing]
+    await tell(tx, seeing, Kind.GROUP_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
+    return True
+
+
+async def _is_told_of_series(tx: Transaction, series_id: str) -> bool:
+    row = await tx.fetch_one(
+        "select 1 as told from events o join group_events_told t on t.event_id = o.id where o.series_id = :series_id",
+        series_id=series_id,
+    )
+    return row is not None

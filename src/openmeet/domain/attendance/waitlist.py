@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.owe import owe, owe_many
-from openmeet.domain.attendance import history, joining_queries, queries, seating
+from openmeet.domain.attendance import history, queries, registration, rules
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
 from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.attendance.seating import Held, Limits
+from openmeet.domain.attendance.rules import Held, Limits
 from openmeet.domain.attendance.transitions import TABLE, Act
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications
@@ -37,19 +37,19 @@ async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
-    limits = seating.limits_of(event, joining)
+    limits = rules.limits_of(event, joining)
     if limits.is_open:
         line = await waiting(tx, event.id, LOOKED_AT, with_offered=True)
         await _seat(tx, event, line)
         return await _and_others(tx, event, len(line))
     held = await queries.held(tx, event.id)
-    if seating.are_exceeded(limits, held):
+    if rules.are_exceeded(limits, held):
         await _take_back(tx, event, limits, held)
         return 0
     if limits.total is not None and held.total >= limits.total:
         return 0
     lines = await _lines(tx, event.id, limits, LOOKED_AT)
-    chosen = seating.next_up(limits, held, seating.first_of(lines), lets_past=seating.is_last_call(event, tx.now))
+    chosen = rules.next_up(limits, held, rules.first_of(lines), lets_past=rules.is_last_call(event, tx.now))
     if not chosen:
         return 0
     silent = await queries.without_ears(tx, [one.user_id for one in chosen])
@@ -62,7 +62,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     """``fill`` for several locked events: for a few at once, for the others by a debt each; where nobody waits it costs nothing."""
     with_lines = await waited_for(tx, [event.id for event in events])
     waited = sorted((one for one in events if one.id in with_lines), key=lambda one: (one.starts_at or 0, one.id))
-    settings = await joining_queries.of_events(tx, waited[:_EVENTS_AT_ONCE])
+    settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
     for event in waited[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
     later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
@@ -129,27 +129,27 @@ async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
 
 async def first(reader: Reader, event_id: EventId, limits: Limits) -> list[Attendance]:
     """Who is next, of each way of taking part that has a line of its own."""
-    return seating.first_of(await _lines(reader, event_id, limits, 1))
+    return rules.first_of(await _lines(reader, event_id, limits, 1))
 
 
 async def would_wait(reader: Reader, event: Event, joining: Joining) -> bool:
     """Whether somebody who comes alone now gets no seat in any way, but a place in the line."""
-    limits = seating.limits_of(event, joining)
+    limits = rules.limits_of(event, joining)
     if limits.is_open:
         return False
     held, modes = await queries.held(reader, event.id), AnswerMode if limits.of_mode else (None,)
-    free = [mode for mode in modes if seating.fits(limits, held, 1, mode)]
-    if not free or seating.is_last_call(event, reader.now):
+    free = [mode for mode in modes if rules.fits(limits, held, 1, mode)]
+    if not free or rules.is_last_call(event, reader.now):
         return not free
     next_ones = await first(reader, event.id, limits)
-    return not any(seating.passes_nobody(limits, held, next_ones, mode) for mode in free)
+    return not any(rules.passes_nobody(limits, held, next_ones, mode) for mode in free)
 
 
 async def _lines(reader: Reader, event_id: EventId, limits: Limits, limit: int) -> list[list[Attendance]]:
     """The lines without parties that will never fit: they are passed."""
     modes = AnswerMode if limits.of_mode else (None,)
     return [
-        await waiting(reader, event_id, limit, mode, party_up_to=seating.most_together(limits, mode)) for mode in modes
+        await waiting(reader, event_id, limit, mode, party_up_to=rules.most_together(limits, mode)) for mode in modes
     ]
 
 
@@ -229,7 +229,7 @@ async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> N
     """Seats are held for these until they say yes, or too long nothing."""
     if not line:
         return
-    until = seating.offer_until(event, tx.now)
+    until = rules.offer_until(event, tx.now)
     offered = [replace(one, offered_until=until) for one in line]
     await queries.save_many(tx, offered)
     await history.keep_many(tx, line, offered, through=Through.CLOCK)
@@ -246,7 +246,7 @@ async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) 
     before = []
     for one in (queries.attendance_of(row) for row in rows):
         fewer = held.plus(-one.party, one.mode)
-        if not seating.are_exceeded(limits, held):
+        if not rules.are_exceeded(limits, held):
             break
         before.append(one)
         held = fewer

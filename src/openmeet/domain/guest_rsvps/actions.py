@@ -9,8 +9,8 @@ from groundwork.fresh_id import new_id
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import joining_queries
 from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import Attendance, Reply, Through, Wishes
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.attendance.response_details import particulars
@@ -46,7 +46,7 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joinin
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
         raise NotFound("There is no such event.")
-    joining = await joining_queries.of_event(reader, event)
+    joining = await registration.of_event(reader, event)
     if not joining.takes_guests or event.visibility is Visibility.PRIVATE:
         raise Refused("This event takes answers of people with an account only.", name="NoGuests")
     return event, joining

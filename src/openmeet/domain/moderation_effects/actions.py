@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import group_hosting, turning_away
+from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.model import EventId
@@ -90,7 +90,7 @@ async def _follow(tx: Transaction, steps: Sequence[Step]) -> None:
 
 async def _follow_person(tx: Transaction, person: UserId, step: Step) -> None:
     if step.after is State.HIDDEN:
-        await turning_away.turn_away(tx, person)
+        await reevaluation.turn_away(tx, person)
     if step.before is State.FIRST_EVENT and step.after is not State.HIDDEN:
         await publications.wake_all_of(tx, person)
         row = await tx.fetch_one(

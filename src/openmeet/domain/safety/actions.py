@@ -2,7 +2,7 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import turning_away
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import Reason, Report, Subject, Thing
 from openmeet.domain.safety import subjects
@@ -33,7 +33,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
     await follower_queries.go_to_none_of(tx, caller.user_id, other)
-    await turning_away.turn_away(tx, other, host=caller.user_id, actor_id=caller.user_id)
+    await reevaluation.turn_away(tx, other, host=caller.user_id, actor_id=caller.user_id)
     return True
 
 

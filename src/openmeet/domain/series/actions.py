@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
-from openmeet.domain.attendance import invitation_queries, joining_queries, left_groups, letting_in
+from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.events import owing
 from openmeet.domain.events.differing import STARTS
@@ -216,8 +216,8 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
-    await letting_in.look_again(tx, shown_otherwise)
-    await left_groups.look_again(tx, shown_otherwise)
+    await network_rsvps.look_again(tx, shown_otherwise)
+    await reevaluation.look_again(tx, shown_otherwise)
     # A date that its series' rule no longer names differs from the series in when it begins.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
@@ -336,7 +336,7 @@ async def _target(tx: Transaction, series: Series, plan: Plan, *, is_read: bool)
             )
             await saving.insert(tx, behind)
             await follower_queries.copy_all(tx, series.id, behind.id)
-            await joining_queries.copy(tx, series.id, behind.id)
+            await registration.copy(tx, series.id, behind.id)
             await invitation_queries.copy(tx, series.id, behind.id)
             return behind
 

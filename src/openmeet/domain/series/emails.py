@@ -6,8 +6,8 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.together import execute_together
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR, SETTLES_FOR
 from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.attendance.notify import IN_CALENDAR, SETTLES_FOR
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series.model import Series

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.events import owing, seeing
 from openmeet.domain.events.differing import details_in, differing
 from openmeet.domain.events.group_events import may_make_events
@@ -40,7 +40,7 @@ async def begin_with(
     timing = repeating(event)
     expansion.check_asked(timing.pattern)
     series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)
-    await joining_queries.copy_of_event(tx, event, series.id)
+    await registration.copy_of_event(tx, event, series.id)
     await _place(tx, event, series, original_text(timing.pattern.start))
     await materialize.store_window(tx, series)
     return await actions.reread(tx, series.id)

@@ -6,7 +6,7 @@ Banned, they host none of its events beside others any more.
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
-from openmeet.domain.attendance import left_groups
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.series import follower_queries, queries, visibility
 from openmeet.domain.series.model import SeriesId
@@ -41,11 +41,11 @@ async def end_answers(db: Database, user_id: UserId) -> int:
             await _go_no_more(tx, series_id, user_id)
     # Behind the standing answers: a date that comes into being meanwhile is answered by them no more.
     async with db.reader() as reader:
-        event_ids = await left_groups.answered(reader, user_id)
+        event_ids = await reevaluation.answered(reader, user_id)
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:
-            ended += await left_groups.end_answer(tx, event_id, user_id)
+            ended += await reevaluation.end_answer(tx, event_id, user_id)
     return ended
 
 

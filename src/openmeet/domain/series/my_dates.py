@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import joining_queries
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rules import is_invited
@@ -42,13 +42,13 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
     for event in await seen(reader, held, viewer, invited):
         if event.place_in_series is not None:
             lines.setdefault(event.place_in_series.series_id, []).append((event, mine.get(event.id)))
-    limited = await joining_queries.limited_among(reader, [event for some in lines.values() for event, _ in some])
+    limited = await registration.limited_among(reader, [event for some in lines.values() for event, _ in some])
     return {series_id: _counted(lines.get(series_id, []), limited) for series_id in series_ids}
 
 
 async def limits_new_dates(reader: Reader, series: Series) -> bool:
     """Whether dates that the series makes later have limited places."""
-    joining = await joining_queries.of_subject(reader, series.id) or DEFAULT
+    joining = await registration.of_subject(reader, series.id) or DEFAULT
     return joining.has_limit(series.template.capacity, series.template.mode)
 
 

@@ -15,7 +15,7 @@ from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.owe import owe_many
 from groundwork.outbox.pay import Payer
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
@@ -67,7 +67,7 @@ async def _next_go(tx: Transaction, event_id: EventId, last: Going | None) -> li
 
 
 async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
-    is_limited = event.id in await joining_queries.limited_among(tx, [event])
+    is_limited = event.id in await registration.limited_among(tx, [event])
     for one in people:
         if is_limited and not one.with_limited:
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus, Reply, Through
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events.model import Event
@@ -51,7 +51,7 @@ async def answer_all(
     outcomes: list[Outcome] = []
     coming = await _coming(tx, series)
     before = await of_user(tx, caller.user_id, [event.id for event in coming])
-    limited = await joining_queries.limited_among(tx, coming) if skips_limited else frozenset()
+    limited = await registration.limited_among(tx, coming) if skips_limited else frozenset()
     for event in coming:
         if event.id in limited:
             continue

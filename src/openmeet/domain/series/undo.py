@@ -14,7 +14,7 @@ import msgspec
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance import invitation_queries, left_groups, letting_in
+from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.attendance.notify import Heard
 from openmeet.domain.events import owing
@@ -232,8 +232,8 @@ async def _restore(
         again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
     ]
     await decide_all_records_anew(tx, [one.id for one in shown_otherwise])
-    await letting_in.look_again(tx, shown_otherwise)
-    await left_groups.look_again(tx, shown_otherwise)
+    await network_rsvps.look_again(tx, shown_otherwise)
+    await reevaluation.look_again(tx, shown_otherwise)
     return pairs
 
 

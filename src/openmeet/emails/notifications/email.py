@@ -6,10 +6,10 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
-from openmeet.domain.attendance import entry_letters
+from openmeet.domain.attendance import notify
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.entry_letters import IN_CALENDAR
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.seeing import private_details_for
@@ -292,19 +292,19 @@ async def _calendar(
     also, answers = await new_dates.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
     is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
-        await entry_letters.note_mailed(tx, [answers[one.id].id for one in also])
+        await notify.note_mailed(tx, [answers[one.id].id for one in also])
         return await file_of_dates(tx, head, also, [], UserId(due.person))
     if mine is None or event.is_over(tx.now):
         return None
     if mine.status is AttendanceStatus.REJECTED:
-        is_ended = bool(await entry_letters.end(tx, [mine.id], due.message_id_local))
+        is_ended = bool(await notify.end(tx, [mine.id], due.message_id_local))
         return await end_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
     if mine.status not in IN_CALENDAR or not (also or any(point.kind in _FOR_CALENDARS for point in story.points)):
         return None
     file = await file_of(tx, head, event, mine.user_id, also=also)
-    await entry_letters.note_mailed(tx, [answers[one.id].id for one in also])
+    await notify.note_mailed(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
-        await entry_letters.note_mailed(tx, [mine.id])
+        await notify.note_mailed(tx, [mine.id])
     return file
 
 

@@ -17,7 +17,7 @@ from groundwork.outbox import owe
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.erased_events import erase_answers_to
+from openmeet.domain.attendance.network_rsvps import erase_answers_to
 from openmeet.domain.chat import queries as chat
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import handing_over

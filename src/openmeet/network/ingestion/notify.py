@@ -10,7 +10,7 @@ from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.hosts_news import hosts_of
+from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications

@@ -13,7 +13,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe_many
-from openmeet.domain.attendance import joining_events
+from openmeet.domain.attendance import merge
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import owner_queries
 from openmeet.domain.events import queries as event_queries
@@ -75,7 +75,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     return (
         is_from_there
         and not await publications.promised_among(tx, Kind.EVENT, [kept.id, gone.id])
-        and await joining_events.may_take_all(tx, kept)
+        and await merge.may_take_all(tx, kept)
     )
 
 
@@ -93,7 +93,7 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)
     await notify.of_change(tx, kept, kept.id, newest.rev)
     await seen.move_answers(tx, [one.uri for one in await former_records.of(tx, Kind.EVENT, kept.id)], new)
-    both = await joining_events.join(tx, gone.id, kept.id)
+    both = await merge.join(tx, gone.id, kept.id)
     # What waited for either of the two waits for nothing any more.
     await pending.count_in(tx, {new: kept.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))

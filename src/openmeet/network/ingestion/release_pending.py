@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import welcoming
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import by_record
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import pending, put_aside
@@ -45,7 +45,7 @@ async def look_again(db: Database, user_id: UserId) -> None:
     for row in rows:
         await count_waiting(db, row["uri"])
     async with db.transaction() as tx:
-        await welcoming.welcome(tx, user_id)
+        await reevaluation.welcome(tx, user_id)
 
 
 async def count_waiting(db: Database, uri: str) -> bool:

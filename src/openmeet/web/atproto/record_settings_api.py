@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance import comparing, event_hosting
+from openmeet.domain.attendance import event_hosting, network_rsvps
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.rules import is_invited
@@ -227,8 +227,8 @@ async def sync_answers(request: Request) -> Response:
         if mine is not None:
             await publications.try_again(tx, kind=Kind.RSVP, subject_id=mine.id)
             await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
-        asked = await comparing.compare_answers(tx, event) if hosts else None
-        standing = await comparing.states(tx, event.id) if hosts else {}
+        asked = await network_rsvps.compare_answers(tx, event) if hosts else None
+        standing = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
         if mine is not None:

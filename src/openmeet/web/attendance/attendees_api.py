@@ -10,9 +10,16 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance import history, host_decisions, invitations, joining_queries, lists, queries, told
-from openmeet.domain.attendance.attendee_queries import Attendee
-from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance import (
+    history,
+    host_decisions,
+    invitations,
+    lists,
+    queries,
+    registration,
+    response_details,
+)
+from openmeet.domain.attendance.lists import Attendee, Wanted
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
@@ -201,12 +208,12 @@ async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: A
 
 async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[ManagedShown]:
     names = await shown_names(reader, [one.user_id for one in people])
-    joining = await joining_queries.of_event(reader, event)
-    more = await told.of_answers(reader, event.id, joining, [one.attendance_id for one in people])
+    joining = await registration.of_event(reader, event)
+    more = await response_details.of_answers(reader, event.id, joining, [one.attendance_id for one in people])
     return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _line(one: Attendee, words: lists.Line, more: told.Particulars) -> ManagedShown:
+def _line(one: Attendee, words: lists.Line, more: response_details.Particulars) -> ManagedShown:
     return ManagedShown(
         one.attendance_id,
         None if words.is_named_by_address else one.user_id,

@@ -8,11 +8,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from openmeet.domain.attendance import history, host_decisions, invitations, joining_queries, lists, queries, told
+from openmeet.domain.attendance import (
+    history,
+    host_decisions,
+    invitations,
+    lists,
+    queries,
+    registration,
+    response_details,
+)
 from openmeet.domain.attendance.host_decisions import Sorted
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
-from openmeet.domain.attendance.seating import limits_of
+from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.web.attendance import forms, table_file
@@ -80,7 +88,7 @@ async def add(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.hosted(tx, caller, slug)
-            joining = await joining_queries.of_event(tx, event)
+            joining = await registration.of_event(tx, event)
             wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
             await host_decisions.add(tx, caller, slug, typed.get("name", ""), party=wishes.party or 1, mode=wishes.mode)
     except InvalidForm as wrong:
@@ -137,12 +145,14 @@ async def show_one(request: Request) -> Response:
         changes = await history.of_answer(reader, attendance_id)
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
-        joining = await joining_queries.of_event(reader, event)
+        joining = await registration.of_event(reader, event)
     one = lists.shown(found[0], names, limits_of(event, joining))
     context = {
         "event": event,
         "one": one,
-        "replies": [(said.words, said.text) for said in told.in_words(joining, mine.replies, mine.reply_words)],
+        "replies": [
+            (said.words, said.text) for said in response_details.in_words(joining, mine.replies, mine.reply_words)
+        ],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_WORDS,
         # Whom an invited address belongs to is theirs to say.
@@ -168,7 +178,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-        joining = await joining_queries.of_event(reader, event)
+        joining = await registration.of_event(reader, event)
     shown = rows[:PAGE_SIZE]
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]

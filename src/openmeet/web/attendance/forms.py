@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, Wishes
 from openmeet.domain.attendance.registration import Joining, Question
-from openmeet.domain.attendance.seating import limits_of, most_together
+from openmeet.domain.attendance.rules import limits_of, most_together
 from openmeet.domain.events.model import Event, Mode
 
 MODE_WORDS: Mapping[AnswerMode, str] = {AnswerMode.IN_PERSON: "In person", AnswerMode.ONLINE: "Online"}

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.database.turns import in_turn
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from openmeet.domain.attendance import actions, history, joining_queries, queries, waitlist
+from openmeet.domain.attendance import actions, history, queries, registration, waitlist
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.attendance.rules import is_invited
@@ -152,7 +152,7 @@ async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | N
     mine = await queries.find(reader, event.id, caller.user_id) if event else None
     if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
         raise NotFound("There is no such event.")
-    return event, mine, await joining_queries.of_event(reader, event)
+    return event, mine, await registration.of_event(reader, event)
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:

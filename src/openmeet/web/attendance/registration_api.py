@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, keeping, read_json
-from openmeet.domain.attendance import capacity_change, host_decisions, joining_queries, queries
+from openmeet.domain.attendance import capacity_change, host_decisions, queries, registration
 from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import seeing
@@ -57,8 +57,8 @@ async def show(request: Request) -> Response:
             or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
         ):
             raise NotFound("There is no such event.")
-        joining = await joining_queries.of_event(reader, event)
-        revision = await joining_queries.revision_of(reader, event)
+        joining = await registration.of_event(reader, event)
+        revision = await registration.revision_of(reader, event)
     return json_response(_shown(joining), headers=etag_of(revision))
 
 
@@ -71,7 +71,7 @@ async def save(request: Request) -> Response:
     wanted = await read_json(request, JoiningShown)
     async with database_of(request).transaction() as tx:
         event = await host_decisions.hosted(tx, caller, _slug(request))
-        before = await joining_queries.of_event(tx, event)
+        before = await registration.of_event(tx, event)
         now = _shown(before)
         wanted = await keeping(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
         settings = check(_submission(wanted), event, before)
@@ -87,7 +87,7 @@ async def save(request: Request) -> Response:
             expected_revision=expected_revision(request),
         )
         must_be_confirmed(request, lowered)
-        revision = await joining_queries.revision_of(tx, event)
+        revision = await registration.revision_of(tx, event)
     return json_response(_shown(saved), headers=etag_of(revision))
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
-from openmeet.domain.attendance import capacity_change, host_decisions, joining_queries
+from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
 from openmeet.domain.events.model import Event, EventSlug, Mode
@@ -42,8 +42,8 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
-        joining = await joining_queries.of_event(reader, event)
-        revision = await joining_queries.revision_of(reader, event)
+        joining = await registration.of_event(reader, event)
+        revision = await registration.revision_of(reader, event)
     return _page(request, event, Typed(_values(joining, revision)), _rows_of(joining))
 
 
@@ -52,7 +52,7 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller, slug)
-        before = await joining_queries.of_event(reader, event)
+        before = await registration.of_event(reader, event)
     rows = _typed_rows(typed)
     names = ("limit_in_person", "limit_online", "scope")
     asked = " ".join(typed.get(name, "").strip() or "-" for name in names)
@@ -76,7 +76,7 @@ async def save(request: Request) -> Response:
         return _page(request, event, typed_again({**typed, **answered(typed, ASKED, wrong)}, wrong), rows, status=400)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
-            revision = await joining_queries.revision_of(reader, event)
+            revision = await registration.revision_of(reader, event)
         kept = {**typed, "revision": str(revision)}
         why = "Somebody else saved these settings since you opened this page. What you typed is kept; save again to have it so."
         return _page(request, event, Typed(kept, {"": why}), rows, status=409)

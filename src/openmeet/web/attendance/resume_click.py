@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database
 from groundwork.database.turns import in_turn
 from groundwork.errors import Failure, InvalidForm
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import actions, joining_queries, queries
+from openmeet.domain.attendance import actions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -86,7 +86,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
         if event is None:
             return Finished(page)
         mine = await queries.find(reader, event.id, caller.user_id)
-        joining = await joining_queries.of_event(reader, event)
+        joining = await registration.of_event(reader, event)
     try:
         wishes = forms.wishes_of(wanted, forms.fields_of(event, joining, mine))
         saved = await in_turn(db, slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))

@@ -4,7 +4,7 @@ import csv
 import io
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import joining_queries, lists, told
+from openmeet.domain.attendance import lists, registration, response_details
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import Event
@@ -23,10 +23,10 @@ _HEAD = ("Name", "Answer", "People", "Who comes along", "Takes part", "Answered"
 
 async def written(reader: Reader, event: Event) -> str:
     """Every answer, one row each, with what was said to the host's questions. No addresses: those are not the host's."""
-    joining = await joining_queries.of_event(reader, event)
+    joining = await registration.of_event(reader, event)
     people = await lists.managed(reader, event.id, Wanted(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
-    more = await told.of_answers(reader, event.id, joining)
+    more = await response_details.of_answers(reader, event.id, joining)
     asked = [(question.id, question.words) for question in joining.questions]
     # What was asked otherwise, or is not asked any more, has columns of its own behind them: nobody said that to other words.
     everything = (one for particulars in more.values() for one in particulars.told)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
-from openmeet.domain.attendance import door, host_decisions, lists
+from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import Wanted
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
@@ -136,7 +136,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
         "event": event,
-        "closed": door.closed_words(event, now),
+        "closed": rules.check_in_closed_words(event, now),
         "counts": counts,
         "people": people,
         "is_cut": len(rows) == _SHOWN,

@@ -11,9 +11,9 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.joining_queries import of_event as joining_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Reply, Through
 from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.registration import of_event as joining_of
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.events.disclosure import PrivateDetails

@@ -11,9 +11,9 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.attendance import attendee_queries, host_decisions, joining_queries
+from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import is_invited
@@ -145,12 +145,12 @@ async def list_attendees(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
-        joining = await joining_queries.of_event(reader, event)
+        joining = await registration.of_event(reader, event)
         mine = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
         sees_list = is_hosting or view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
         people = (
-            await attendee_queries.attendees(
+            await lists.attendees(
                 reader,
                 event.id,
                 SHOWN,
@@ -208,7 +208,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
     surroundings = await links.around(reader, events, viewer, services(request).settings.public_url)
-    joinings = await joining_queries.of_events(reader, events)
+    joinings = await registration.of_events(reader, events)
     beside = await co_host_queries.beside_authors(reader, ids)
     others = [user_id for several in beside.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])

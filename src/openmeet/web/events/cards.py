@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import consent

@@ -12,8 +12,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.json_bodies import read_json
-from openmeet.domain.attendance import joining_queries
-from openmeet.domain.attendance.unpublishing import unpublish
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.events import actions, copy, draft_queries, drafts, rules, seeing
 from openmeet.domain.events.group_events import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
@@ -100,7 +100,7 @@ async def duplicate(request: Request) -> Response:
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
         # How people get in is part of what is copied.
-        await joining_queries.copy_of_event(tx, event, made.id)
+        await registration.copy_of_event(tx, event, made.id)
         return await to_host(request, tx, made, 201)
 
 

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, queries
+from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
-from openmeet.domain.attendance.unpublishing import unpublish
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.deleted_records import Decision

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.events import actions, drafts, kept_forms, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
@@ -147,7 +147,7 @@ async def create(request: Request) -> Response:
             anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
             return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
         if original is not None:
-            await joining_queries.copy_of_event(tx, original, event.id)
+            await registration.copy_of_event(tx, original, event.id)
         if draft_token:
             await kept_forms.drop(tx, hash_token(draft_token))
         arrived = await flash.said_of_event(tx, event)
@@ -208,7 +208,7 @@ async def _begin_draft(
             copy_of=original,
         )
         if original is not None:
-            await joining_queries.copy_of_event(tx, original, event.id)
+            await registration.copy_of_event(tx, original, event.id)
         if picture is not None:
             await pictures.put(tx, caller, event.slug, picture)
         if token:

@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
-from openmeet.domain.attendance import attendee_queries, host_decisions, joining_queries, waitlist
+from openmeet.domain.attendance import host_decisions, lists, registration, waitlist
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import co_host_queries, seeing
@@ -234,9 +234,9 @@ async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     counts = (await counts_shown(reader, [event.id]))[event.id]
-    joining = await joining_queries.of_event(reader, event)
+    joining = await registration.of_event(reader, event)
     is_hosting = await host_decisions.may_host(reader, event, caller)
-    attendees = await attendee_queries.attendees(
+    attendees = await lists.attendees(
         reader,
         event.id,
         SHOWN,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import seating
-from openmeet.domain.attendance.attendee_queries import Attendee
+from openmeet.domain.attendance import rules
+from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
 from openmeet.domain.attendance.registration import DEFAULT, Joining, ListAudience
 from openmeet.domain.events import permissions, time_words
@@ -174,7 +174,7 @@ def view_of(
         "typed": Typed(forms.values_of(mine)),
         "takes_guests": can_answer and joining.takes_guests and event.visibility is not Visibility.PRIVATE,
         "undo": undo if mine is not None and can_answer else "",
-        "limits": seating.limits_of(event, joining),
+        "limits": rules.limits_of(event, joining),
         "closes": _closes(event, joining, now),
         "record_uri": event.record_uri,
     }
@@ -255,7 +255,7 @@ def sees_who_comes(joining: Joining, *, is_going: bool) -> bool:
 
 def _closes(event: Event, joining: Joining, now: Instant) -> str:
     """Until when answers are taken, in words; empty where there is no deadline of its own."""
-    at = seating.closes_at(event, joining)
+    at = rules.registration_closes_at(event, joining)
     if at is None or event.is_over(now):
         return ""
     local = wall_time.local_of(at, event.time_zone)

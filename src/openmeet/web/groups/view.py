@@ -12,7 +12,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import announcements, following, queries
 from openmeet.domain.groups.listing import Listed

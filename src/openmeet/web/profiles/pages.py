@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import actions, queries

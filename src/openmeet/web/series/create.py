@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.events import copy, drafts
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
@@ -42,7 +42,7 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
         template = template_in(copy.with_what_nobody_types(details, original))
         series = await actions.create(tx, caller, template, timing, submission_key=key, group=group)
         if original is not None:
-            await joining_queries.copy_of_event(tx, original, series.id)
+            await registration.copy_of_event(tx, original, series.id)
     said = said_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
     return go(f"/series/{quote(series.slug)}", said=said)
 
@@ -51,7 +51,7 @@ async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Detai
     """A locked draft becomes a series in its group, with its picture, its links and how one gets in. Raises RuleRefused."""
     template = template_in(copy.with_what_nobody_types(details, draft))
     series = await actions.create(tx, caller, template, timing, group=draft.group)
-    await joining_queries.copy_of_event(tx, draft, series.id)
+    await registration.copy_of_event(tx, draft, series.id)
     await drafts.drop(tx, draft)
     first = await date_queries.any_date(tx, series.id)
     if first is None:

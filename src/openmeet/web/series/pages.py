@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.attendance import joining_queries
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.promotion import Reach, reach
@@ -85,7 +85,7 @@ async def show_series(request: Request) -> Response:
         names = await shown_names(reader, [series.owner_id])
         group = await _group(reader, series, viewer)
         going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
-        limited_ids = await joining_queries.limited_among(reader, [line.event for line in coming if line.event])
+        limited_ids = await registration.limited_among(reader, [line.event for line in coming if line.event])
         limits_new = await my_dates.limits_new_dates(reader, series)
         answered = None if viewer is None else (await my_dates.of_series(reader, [series.id], viewer))[series.id]
         can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)

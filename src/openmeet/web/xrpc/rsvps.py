@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
-from openmeet.domain.attendance import joining_queries, recorded
+from openmeet.domain.attendance import network_rsvps, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
-from openmeet.domain.attendance.recorded import Recorded
+from openmeet.domain.attendance.network_rsvps import Recorded
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity
@@ -37,7 +37,7 @@ async def list_answers(call: Call) -> Answers:
         return Answers(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    found = await recorded.recorded(reader, event.id, after, limit + 1)
+    found = await network_rsvps.recorded(reader, event.id, after, limit + 1)
     page = found[:limit]
     known = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in known.values() for identity in several}
@@ -46,7 +46,7 @@ async def list_answers(call: Call) -> Answers:
 
 
 async def _sees_list(call: Call, event: Event) -> bool:
-    joining = await joining_queries.of_event(call.reader, event)
+    joining = await registration.of_event(call.reader, event)
     mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
     if sees_who_comes(joining, is_going=mine is not None and mine.status in SEATED):
         return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.counts import counts_shown
+from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, Attendance
 from openmeet.domain.attendance.model import Counts as Counted
 from openmeet.domain.events import seeing
