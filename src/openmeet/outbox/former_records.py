@@ -1,8 +1,8 @@
 """Addresses that an event or a series had before: each uri leads for good to what goes on.
 
 A record is left behind when the event changes hands; then the publication of that record is one of its own (``Kind.FORMER_EVENT``,
-``Kind.FORMER_SERIES``), whose subject is the uri. An event that is taken off the network keeps its address here, too: answers name it,
-and publishing again writes there.
+``Kind.FORMER_SERIES``), whose subject is the uri. What is taken off the network keeps its address here, too: answers and
+dates name it, and publishing again writes there. Those of groups: ``groups.record_queries``.
 """
 
 from collections.abc import Collection, Mapping

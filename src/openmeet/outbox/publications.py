@@ -241,7 +241,7 @@ TRY_AGAIN = """
            reason = '', is_recalled = 0
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
-            or (state in ('retracting', 'retracted') and is_recalled = 1))
+            or (state in ('retracting', 'retracted') and is_recalled = 1) or (state = 'retracted' and was_lost = 1))
 """
 
 # Whoever pays at this moment may have decided before what changes now: the mark sees to it that they leave the row due.
@@ -398,7 +398,7 @@ async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict
 
 
 async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
-    """A person asks for another try now, also of what they had taken back; False when nothing waits."""
+    """A person asks for another try now, also of what they had taken back, or deleted in another app; False when nothing waits."""
     tx.after_commit(ring)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 

@@ -76,22 +76,42 @@ async def by_statement(reader: Reader, uri: str) -> Membership | None:
     return member_of(row) if row else None
 
 
-async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str) -> None:
-    """The group's record was here until now, and goes on elsewhere."""
+async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
+    """The group's record was here until now, and goes on elsewhere; ``is_there``: and the repository has it still.
+
+    What was taken back keeps its address: members go on naming it, and publishing again writes there.
+    """
     await tx.execute(
-        "insert into group_former_records (uri, group_id, cid, created_at) values (:uri, :group_id, :cid, :now)"
-        " on conflict (uri) do update set cid = excluded.cid, created_at = excluded.created_at",
+        "insert into group_former_records (uri, group_id, cid, is_there, created_at)"
+        " values (:uri, :group_id, :cid, :is_there, :now) on conflict (uri) do update"
+        " set cid = excluded.cid, is_there = excluded.is_there, created_at = excluded.created_at",
         uri=uri,
         group_id=group_id,
         cid=cid,
+        is_there=int(is_there),
         now=tx.now,
     )
+
+
+async def drop_former(tx: Transaction, uri: str) -> None:
+    """It is no record of before: the group's stands there again."""
+    await tx.execute("delete from group_former_records where uri = :uri", uri=uri)
+
+
+async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
+    """The address that the group's record had last in one repository, and that nothing stands under; None where it had none."""
+    rows = await reader.fetch(
+        "select uri from group_former_records where group_id = :id and is_there = 0 order by created_at, uri",
+        id=group_id,
+    )
+    here = [str(row["uri"]) for row in rows if row["uri"].startswith(f"at://{did}/")]
+    return here[-1] if here else None
 
 
 async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
     """(uri, cid) of the record that the group had before."""
     row = await reader.fetch_one(
-        "select uri, cid from group_former_records where group_id = :id order by created_at desc, uri desc limit 1",
+        "select uri, cid from group_former_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
         id=group_id,
     )
     return (row["uri"], row["cid"]) if row else None

@@ -9,6 +9,7 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -17,6 +18,7 @@ from groundwork.errors import Refused, RemoteFailed
 from openmeet.domain.attendance.model import Source
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing.blob_limits import limit_for
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, Outgoing, blob_of
@@ -78,7 +80,7 @@ class ChangedElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Occupied:
-    """The event's record was deleted, and somebody else's record now has its key.
+    """The record of an event, series or group was taken back, and somebody else's record now has its key.
 
     ``is_ours``: it is a create of ours that was acted on late, and is being taken away (``late``).
     """
@@ -109,10 +111,12 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
     elif isinstance(decision, PublishGroup):
         if not is_new or decision.picture is not None:
             return None
-        record = write_group(_group_out(publisher, decision, None), None)
+        record = _of_this_try(held, write_group(_group_out(publisher, decision, None), None))
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
     elif isinstance(decision, PublishSeries):
-        record = await _series_record(publisher, decision, None, None)
+        if not is_new:
+            return None
+        record = await _series_record(publisher, held, decision, None, None)
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
     else:
         async with publisher.db.reader() as reader:
@@ -146,11 +150,10 @@ async def drafted(
     if (None if current is None else current.cid) != (None if known is None else known.cid):
         return ChangedElsewhere(uri)
     previous = None if current is None else current.record
-    if isinstance(decision, PublishEvent) and current is not None and held.uri is None:
+    if current is not None and held.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
-            if decision.event.record_uri is None:
-                late = await in_flight.among(reader, [str(uri)])
-                return Occupied(uri, is_ours=(str(uri), current.cid) in late)
+            late = await in_flight.among(reader, [str(uri)])
+        return Occupied(uri, is_ours=(str(uri), current.cid) in late)
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)
@@ -163,12 +166,13 @@ async def drafted(
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         picture = await blob_of(publisher.pictures, decision.picture, limit)
         record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(held.base_body))
+        record = _of_this_try(held, record) if previous is None else record
         if previous is not None and record.get("avatar") == previous.get("avatar"):
             picture = replace(picture, blob=None)  # it is there
         return Draft(uri, decision.identity, current, record, record == previous, picture)
     if isinstance(decision, PublishSeries):
         agreed = _decoded(held.base_body)
-        record = await _series_record(publisher, decision, previous, _decoded(held.chosen_body), agreed)
+        record = await _series_record(publisher, held, decision, previous, _decoded(held.chosen_body), agreed)
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
     else:
@@ -208,6 +212,7 @@ def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) 
 
 async def _series_record(
     publisher: Publisher,
+    held: Publication,
     decision: PublishSeries,
     previous: dict[str, Value] | None,
     written: dict[str, Value] | None,
@@ -216,8 +221,20 @@ async def _series_record(
     async with publisher.db.reader() as reader:
         lineage = await lineage_of(reader, Kind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
+    record = _of_this_try(held, record) if previous is None else record
     put_lineage(record, lineage, written)
     return record
+
+
+def _of_this_try(held: Publication, record: dict[str, Value]) -> dict[str, Value]:
+    """A new record whose bytes no earlier one under its key has, so that no delete that comes late takes it away (decision 0090).
+
+    The milliseconds of ``createdAt`` count the leases.
+    """
+    created = record.get("createdAt")
+    if not isinstance(created, str):
+        return record
+    return {**record, "createdAt": format_datetime(parse_datetime(created) + held.lease * _MILLISECOND)}
 
 
 async def _rsvp_record(
@@ -236,6 +253,19 @@ async def _rsvp_record(
     )
 
 
+def _has_no_record(decision: Publish) -> bool:
+    """Whether nothing of ours is known to stand under the address that its event, series or group keeps."""
+    match decision:
+        case PublishEvent(event):
+            return event.record_uri is None
+        case PublishSeries(series):
+            return series.record_uri is None
+        case PublishGroup(group):
+            return group.network.record_uri is None
+        case _:
+            return False
+
+
 def _decoded(body: bytes | None) -> dict[str, Value] | None:
     value = None if body is None else cbor.decode(body)
     return value if isinstance(value, dict) else None
@@ -250,11 +280,15 @@ async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, d
             return parse_at_uri(decision.event.record_uri), False
         async with publisher.db.reader() as reader:
             before = await former_records.in_repository(reader, Kind.EVENT, decision.event.id, did)
-        return (_new_uri(publisher, did, EVENT), True) if before is None else (parse_at_uri(before), False)
+        return _kept_or_new(publisher, did, EVENT, before)
     if isinstance(decision, PublishSeries):
-        return _new_uri(publisher, did, SERIES), True
+        async with publisher.db.reader() as reader:
+            before = await former_records.in_repository(reader, Kind.SERIES, decision.series.id, did)
+        return _kept_or_new(publisher, did, SERIES, before)
     if isinstance(decision, PublishGroup):
-        return _new_uri(publisher, did, GROUP), True
+        async with publisher.db.reader() as reader:
+            before = await record_queries.address_in(reader, decision.group.id, did)
+        return _kept_or_new(publisher, did, GROUP, before)
     if isinstance(decision, PublishPlain):
         if decision.key is None:
             return _new_uri(publisher, did, decision.collection), True
@@ -267,6 +301,11 @@ async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, d
     if mine is not None:
         return parse_at_uri(mine.uri), False
     return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
+
+
+def _kept_or_new(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
+    """The address that it had in the repository, which is its own for good, or a new one."""
+    return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
 
 
 async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:

@@ -71,7 +71,7 @@ async def write(
     if isinstance(draft, Occupied):
         if draft.is_ours:
             raise Unavailable("An earlier request of ours has arrived late, and is taken away first.")
-        reason = "Another app has written something else under the address of this event."
+        reason = "Another app has written something else under this address."
         await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
         return
     if draft.owes_nothing and draft.current is not None:

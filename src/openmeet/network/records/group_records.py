@@ -4,7 +4,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.publication import owe_attributions
-from openmeet.domain.groups import publication, record_queries
+from openmeet.domain.groups import publication, queries, record_queries
 from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind
@@ -14,6 +14,7 @@ async def note(tx: Transaction, kind: Kind, subject_id: str, *, uri: str | None,
     """A record of this kind stands at ``uri``, or nowhere any more."""
     if kind is Kind.GROUP:
         group_id = GroupId(subject_id)
+        await _keep_address(tx, group_id, uri)
         if await record_queries.set_record(tx, group_id, uri, cid):
             await look_at_what_names(tx, group_id)
         elif cid is not None:
@@ -22,6 +23,18 @@ async def note(tx: Transaction, kind: Kind, subject_id: str, *, uri: str | None,
         did = None if uri is None else parse_at_uri(uri).authority
         await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
         await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+
+
+async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
+    """The address of a record that is taken back stays the group's: members go on naming it, and publishing again writes there."""
+    if uri is not None:
+        await record_queries.drop_former(tx, uri)
+        return
+    group = await queries.by_id(tx, group_id)
+    address = None if group is None or group.deleted_at is not None else group.network.record_uri
+    if address is not None:
+        cid = await record_queries.record_cid(tx, group_id)
+        await record_queries.note_former(tx, group_id, address, cid or "", is_there=False)
 
 
 async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:

@@ -10,6 +10,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventId
+from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import records as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
@@ -27,7 +28,10 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """The same of a series, which may have no record (any more)."""
+    """The same of a series, which may have no record (any more): then it keeps the address of the one that it had."""
+    before = await series_queries.by_id(tx, series_id)
+    if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
+        await former_records.note(tx, Kind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False)
     await series_records.note_record(tx, series_id, uri)
     if uri is not None:
         await _note_current(tx, Kind.SERIES, series_id, uri)

@@ -1,0 +1,173 @@
+"""Whatever happens to a series, a group and their records, in any order: each keeps one address in a repository."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.outbox import pay as debts
+from groundwork.outbox.pay import Paying
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups.model import Group
+from openmeet.domain.series import actions, cancel_dates
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.model import Flag
+from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.records.collections import GROUP, SERIES
+from openmeet.outbox.kinds import Debt
+from openmeet.outbox.publications import Kind, State, try_again
+from tests.databases import MakeDatabase
+from tests.openmeet.publication.test_any_history import START, watch
+from tests.openmeet.publication.test_groups import found, now, records_in, turn
+from tests.openmeet.publication.test_recalls import agree, withdraw
+from tests.openmeet.publication.test_series_records import make
+from tests.openmeet.town import Town, open_town
+
+ACTS = ("withdraw", "agree", "change", "delete elsewhere", "write elsewhere", "off", "pay", "hear", "lose", "kill")
+steps = st.lists(st.sampled_from(ACTS), min_size=4, max_size=12)
+
+
+@dataclass
+class History:
+    """A series and a group of one person, and every address that either had."""
+
+    town: Town
+    owner: Caller
+    did: str
+    series: Series
+    group: Group
+    addresses: dict[Kind, set[str]] = field(default_factory=lambda: defaultdict(set))
+    names: count = field(default_factory=lambda: count(1))
+
+    async def act(self, act: str) -> None:
+        town = self.town
+        town.clock.turn(MINUTE)
+        match act:
+            case "withdraw":
+                await withdraw(town, self.owner)
+            case "agree":
+                await agree(town, self.owner)
+            case "change":
+                await self.change()
+            case "delete elsewhere":
+                await self.elsewhere("deleteRecord")
+            case "write elsewhere":
+                await self.elsewhere("putRecord")
+            case "off":
+                await self.revise(sync_enabled=False)
+            case "pay":
+                await town.pay()
+            case "hear":
+                await town.listen(self.owner.user_id)
+            case "lose":
+                town.proxy.loses = lambda request: request.path.endswith(("putRecord", "deleteRecord"))
+                await town.pay()
+                town.proxy.loses = lambda _request: False
+            case "kill":
+                await self.kill()
+        await self.note_addresses()
+
+    async def change(self) -> None:
+        number = next(self.names)
+        await self.revise(name=f"Chess club {number}")
+        async with self.town.db.transaction() as tx:
+            locked = await actions.lock_own(tx, self.owner, self.series.slug)
+            await cancel_dates.remove_dates(tx, locked, [f"2026-0{4 + number // 4}-{4 + number % 4 * 7:02}T18:00:00"])
+
+    async def revise(self, **changes: Any) -> None:
+        before = await now(self.town, self.group)
+        async with self.town.db.transaction() as tx:
+            await group_hosting.revise(tx, self.owner, before.slug, replace(before.details, **changes))
+
+    async def elsewhere(self, method: str) -> None:
+        """Another app of theirs deletes what stands there, or adds something of its own to it."""
+        app = await self.town.own_client(await self.town.identity(self.owner.user_id))
+        for collection in (SERIES, GROUP):
+            for uri, record in (await records_in(self.town, self.did, collection)).items():
+                body = {"repo": self.did, "collection": collection, "rkey": uri.rpartition("/")[2]}
+                if method == "putRecord":
+                    body["record"] = {**record, "com.example.color": str(next(self.names))}
+                await app.procedure(f"com.atproto.repo.{method}", body)
+
+    async def kill(self) -> None:
+        """The payer dies with the first write that it sends, which arrives."""
+        task = asyncio.create_task(self.town.pay())
+
+        def dies(request: Any) -> bool:
+            is_write = request.path.endswith(("putRecord", "deleteRecord"))
+            if is_write:
+                task.cancel()
+            return is_write
+
+        self.town.proxy.loses = dies
+        await asyncio.gather(task, return_exceptions=True)
+        self.town.proxy.loses = lambda _request: False
+
+    async def note_addresses(self) -> None:
+        for kind, subject_id in ((Kind.SERIES, self.series.id), (Kind.GROUP, self.group.id)):
+            uri = (await self.town.standing(kind, subject_id)).uri
+            if uri is not None:
+                self.addresses[kind].add(uri)
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await self.town.pay()
+            payers = {Debt.LATE_CREATE: Paying(late_create_payer(self.town.publisher))}
+            await debts.run_once(self.town.db, payers)
+            await self.town.listen(self.owner.user_id)
+            self.town.clock.turn(HOUR)
+        await self.note_addresses()
+
+
+async def begin(town: Town) -> History:
+    await turn(town, Flag.SERIES_LEXICON, Flag.GROUPS)
+    owner, series = await make(town)
+    group = await found(town, owner)
+    async with town.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=town.proxy.url)
+    history = History(town, owner, (await town.identity(owner.user_id)).did, series, group)
+    await history.settle()
+    return history
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(history=steps)
+@example(history=["withdraw", "pay", "change", "agree", "pay"])
+@example(history=["withdraw", "lose", "agree", "kill", "hear", "change"])
+@example(history=["delete elsewhere", "hear", "change", "pay"])
+@example(history=["off", "pay", "write elsewhere", "hear", "withdraw", "kill", "agree"])
+@example(history=["withdraw", "agree", "delete elsewhere"])
+@example(history=["write elsewhere", "withdraw", "pay", "hear", "agree", "lose"])
+async def test_series_and_groups_keep_their_addresses(
+    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[str]
+):
+    clock = HandClock(START)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with open_town(db, make_sqlite, clock, tmp_path_factory.mktemp("town")) as town:
+        played = await begin(town)
+        heard = watch(town)
+        for act in history:
+            await played.act(act)
+        await played.settle()
+        await agree(town, played.owner)
+        await played.revise(sync_enabled=True)
+        async with town.db.transaction() as tx:
+            await try_again(tx, kind=Kind.SERIES, subject_id=played.series.id)
+        await played.settle()
+        for kind, collection, subject_id in (
+            (Kind.SERIES, SERIES, played.series.id),
+            (Kind.GROUP, GROUP, played.group.id),
+        ):
+            standing = await town.standing(kind, subject_id)
+            assert (standing.state, {standing.uri}) == (State.PUBLISHED, played.addresses[kind]), "one address"
+            assert list(await records_in(town, played.did, collection)) == [standing.uri]
+        group = await now(town, played.group)
+        assert (await town.record(group.network.record_uri or ""))["name"] == group.details.name
+        written = [(one.uri, one.cid) for one in heard if one.collection in {SERIES, GROUP} and one.cid]
+        assert len(written) == len(set(written)), "no two writes of one key are the same bytes"
