@@ -18,7 +18,15 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
-from openmeet.network.ingestion import latest_word, put_aside, repair
+from openmeet.network.ingestion import (
+    latest_word,
+    local_groups,
+    local_records,
+    own_members,
+    own_series,
+    put_aside,
+    repair,
+)
 from openmeet.network.ingestion.comparing import Discrepancy, Found
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.latest_word import UNTOLD
@@ -72,6 +80,8 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
         return ()
     if owned is not None and owned.kind is Kind.RSVP:
         fields = await _differing_answer(db, owned, uri)
+    elif owned is not None and owned.kind in local_records.KINDS:
+        fields = await _differing_from_ours(db, here, owned, uri)
     else:
         fields = await _differing_row(db, here, did, uri, is_kept=owned is None and not is_dry_run)
     if owned is not None and fields and not is_dry_run:
@@ -94,6 +104,21 @@ async def _differing_answer(db: Database, owned: Publication, uri: str) -> tuple
     if mine is None or known is None or known.body is None or mine.status in UNTOLD:
         return ()
     return () if latest_word.read_of(known).answer is attendance_rules.said_by(mine.status) else ("status",)
+
+
+async def _differing_from_ours(db: Database, here: Here, owned: Publication, uri: str) -> tuple[str, ...]:
+    """A group, a series or a member of a group made here: against what we would write now. Deriving it anew would keep what is ours."""
+    async with db.reader() as reader:
+        known = await seen.find(reader, uri)
+        if known is None or known.body is None:
+            return ()
+        match owned.kind:
+            case Kind.GROUP:
+                return await local_groups.differing(reader, here, owned, known.body)
+            case Kind.SERIES:
+                return await own_series.differing(reader, here, owned, known.body)
+            case _:
+                return await own_members.differing(reader, owned, known.body)
 
 
 async def _differing_row(db: Database, here: Here, did: Did, uri: str, *, is_kept: bool) -> tuple[str, ...]:

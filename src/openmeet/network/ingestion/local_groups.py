@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from at_protocol.data.model import Value
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, queries
 from openmeet.domain.groups.backups import named_backups
@@ -107,6 +107,18 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> No
     await group_records.note(tx, Kind.GROUP, owned.subject_id, uri=None, cid=None)
 
 
+async def differing(reader: Reader, here: Here, owned: Publication, body: bytes) -> tuple[str, ...]:
+    """Details of the group that its record says otherwise than we would write them, as they are called here."""
+    group = await queries.by_id(reader, GroupId(owned.subject_id))
+    share = Share.NOTHING if group is None else share_of(group)
+    if group is None or share is Share.NOTHING:
+        return ()
+    theirs = read_group(GROUP, record_of(body))
+    ours = await _said_here(reader, here, group, share, record_of(body))
+    compared = _LEAST if share is Share.LEAST else DETAILS.keys()
+    return tuple(sorted(DETAILS[name] for name in compared if getattr(ours, name) != getattr(theirs, name)))
+
+
 def details_with(details: GroupDetails, values: Mapping[str, Any]) -> GroupDetails:
     """The details with these fields of a record."""
     return replace(details, **{DETAILS[name]: value for name, value in values.items() if name in DETAILS})
@@ -122,14 +134,21 @@ async def _base_and_ours(
     theirs: GroupRead,
 ) -> tuple[GroupRead, GroupRead]:
     """What was agreed on, and what the group's record would say now, as that is read."""
-    page = f"{here.instance}/groups/{quote(group.slug)}"
-    out = GroupOut(group, share, page, await named_backups(tx, group))
-    ours = read_group(GROUP, write_group(out, base_record))
+    ours = await _said_here(tx, here, group, share, base_record)
     try:
         base = read_group(GROUP, base_record)
     except Unmappable:
         base = theirs
     return base, replace(ours, avatar=_our_avatar(group, owned, merge_local.since(WAY, owned, base).avatar))
+
+
+async def _said_here(
+    reader: Reader, here: Here, group: Group, share: Share, previous: Mapping[str, Value]
+) -> GroupRead:
+    """What the group's record would say if it was written now in place of ``previous``."""
+    page = f"{here.instance}/groups/{quote(group.slug)}"
+    out = GroupOut(group, share, page, await named_backups(reader, group))
+    return read_group(GROUP, write_group(out, previous))
 
 
 def _our_avatar(group: Group, owned: Publication, agreed: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from at_protocol.syntax.did import parse_did
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, statements
 from openmeet.domain.groups.model import INSIDE, Act, Group, Membership, Role
 from openmeet.domain.groups.people import members_by_ids
@@ -65,6 +65,14 @@ async def take_over(tx: Transaction, version: Version, said: Statement, owned: P
     if joined.merged.value != ours:
         await _put(tx, group, standing, joined.merged.value.role, Act.ROLE_CHANGED, before=standing.role)
     await merge_local.keep(tx, way, owned, version, joined)
+
+
+async def differing(reader: Reader, owned: Publication, body: bytes) -> tuple[str, ...]:
+    """Whether the acceptance gives its member another role than they have here."""
+    standing = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
+    if standing is None or standing.role not in INSIDE:
+        return ()
+    return () if role_of(record_of(body).get("role")) is standing.role else ("role",)
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:

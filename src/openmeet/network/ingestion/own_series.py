@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from at_protocol.data.model import Value
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Mode, Venue
 from openmeet.domain.events.promotion import Reach, reach
 from openmeet.domain.identities import queries as identities
@@ -174,6 +174,17 @@ async def take_over(tx: Transaction, here: Here, version: Version, read: SeriesR
         by = None if series.awaits_owner else series.owner_id
         await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.keep(tx, WAY, owned, version, joined)
+
+
+async def differing(reader: Reader, here: Here, owned: Publication, body: bytes) -> tuple[str, ...]:
+    """Fields of the series that its record says otherwise than we would write them."""
+    series = await queries.by_id(reader, SeriesId(owned.subject_id))
+    if series is None or _is_on_its_way_back(series):
+        return ()
+    record = record_of(body)
+    theirs = said_of(read_series(SERIES, record))
+    ours = said_of(read_series(SERIES, write_series(series, series_page(here.instance, series), record)))
+    return tuple(name for name in Said.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name))
 
 
 async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> Plan | None:
