@@ -3,6 +3,7 @@
 A window opens with the first attempt of a key and is over after its length (the reference PDS counts like this).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -64,9 +65,18 @@ class RateLimited(TooMany):
 
     def __init__(self, standing: Standing, after_seconds: float) -> None:
         limit = standing.limit
-        why = f"Too many requests: at most {limit.points} in {limit.window_seconds} seconds. Try again later."
+        allowed, wait = _time_words(limit.window_seconds), _time_words(math.ceil(after_seconds))
+        why = f"Too many requests: at most {limit.points:,} in {allowed}. Try again in {wait}."
         super().__init__(why, after_seconds=after_seconds, headers=headers_of(standing))
         self.standing = standing
+
+
+def _time_words(seconds: int) -> str:
+    """In the largest unit of which there are two, rounded up: who comes back then is not too early."""
+    for words, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{-(-seconds // length)} {words}"
+    return "a second" if seconds <= 1 else f"{seconds} seconds"
 
 
 def headers_of(standing: Standing) -> dict[str, str]:

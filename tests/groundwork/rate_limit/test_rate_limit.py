@@ -109,6 +109,24 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
     assert refused.value.after_seconds == 86_400 - 301
 
 
+async def test_what_is_told_says_when_to_come_back():
+    """In words that people use, and never too early."""
+    for window, turned, told in (
+        (300, 0, "at most 1 in 5 minutes. Try again in 5 minutes."),
+        (300, 295, "at most 1 in 5 minutes. Try again in 5 seconds."),
+        (300, 179, "at most 1 in 5 minutes. Try again in 3 minutes."),
+        (300, 299, "at most 1 in 5 minutes. Try again in a second."),
+        (86_400, 3_601, "at most 1 in 24 hours. Try again in 23 hours."),
+        (172_800, 1, "at most 1 in 2 days. Try again in 48 hours."),
+    ):
+        counters = InProcessCounters()
+        charges = [(Limit("sign-in", 1, window), "a")]
+        await spend(counters, charges, now=NOW)
+        with pytest.raises(RateLimited) as refused:
+            await spend(counters, charges, now=Instant(NOW + turned * SECOND))
+        assert refused.value.why == f"Too many requests: {told}"
+
+
 async def test_an_expensive_attempt_that_does_not_fit_takes_nothing(counters: Counters):
     """Three points for a create: two that are left still do for an update."""
     writes = Limit("writes", 5, 3600)

@@ -13,7 +13,7 @@ from openmeet.web.site.layout import page
 _HEADINGS = {
     400: "That could not be read",
     401: "Please sign in",
-    403: "This is not yours to do",
+    403: "You can’t do this here",
     404: "There is nothing here",
     405: "This address does something else",
     409: "Somebody was faster",
