@@ -43,7 +43,7 @@ async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         sent = await send(browser)
-        assert (sent.status_code, h1_of(sent.text)) == (413, "Bring in events")
+        assert (sent.status_code, h1_of(sent.text)) == (413, "Import events")
         assert "in parts" in sent.text
     async with site.browser() as browser:
         headers = await api_session(browser, "ben@example.org", "Ben")

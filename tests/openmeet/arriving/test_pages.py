@@ -27,9 +27,16 @@ async def test_what_was_brought_in_is_named_by_its_title(make_sqlite: MakeDataba
         assert h1_of((await browser.get(address)).text) == "What we understood"
         await browser.post(address, data={"event-0": "on", "event-1": "on"})
         page = (await browser.get(address)).text
-        assert h1_of(page) == "Brought in"
+        assert h1_of(page) == "Imported"
         for title in ("Café talk", "Yoga"):
             assert f">{title}</a>" in page
+        again = await browser.post(
+            "/import", files={"file": ("mine.ics", TWO.replace("Yoga", "Yoga for all").encode(), "text/calendar")}
+        )
+        await browser.post(again.headers["location"], data={"act": ""})
+        page = (await browser.get(again.headers["location"])).text
+        assert h1_of(page) == "Nothing imported"
+        assert "Brought in" not in page
 
 
 STRANGE = "\r\n".join(

@@ -115,7 +115,7 @@ async def cancel(request: Request) -> Response:
         return page(request, "events/cancel.html", again, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
-    return go(f"/events/{event.slug}", said="event_cancelled")
+    return go(f"/events/{event.slug}", said="event_cancelled" if told else "event_cancelled_alone")
 
 
 async def reinstate(request: Request) -> Response:

@@ -20,7 +20,7 @@ _TONES = 6
 ON_THE_MAP = "A point on the map"
 ANNOUNCED_LATER = "Place to be announced"
 
-MINE_WORDS = {
+_MINE_WORDS = {
     AttendanceStatus.ATTENDING: "You are going",
     AttendanceStatus.ATTENDED: "You were there",
     AttendanceStatus.INTERESTED: "You are interested",
@@ -29,6 +29,15 @@ MINE_WORDS = {
     AttendanceStatus.WAITLISTED: "On the waitlist",
     AttendanceStatus.INVITED: "You are invited",
     AttendanceStatus.REJECTED: "",
+}
+# Of what is cancelled or over: nobody goes there any more, waits for it, or is asked.
+_MINE_PAST_WORDS = {
+    AttendanceStatus.ATTENDING: "You were going",
+    AttendanceStatus.ATTENDED: "You were there",
+    AttendanceStatus.INTERESTED: "You were interested",
+    AttendanceStatus.PENDING: "You asked to join",
+    AttendanceStatus.WAITLISTED: "You were on the waitlist",
+    AttendanceStatus.INVITED: "You were invited",
 }
 
 STATUS_WORDS = {
@@ -159,6 +168,11 @@ def days(
     return found
 
 
+def mine_words(status: AttendanceStatus, *, is_past: bool) -> str:
+    """One's own answer, to an event that is to come or to one that is cancelled or over; empty for a no."""
+    return _MINE_PAST_WORDS.get(status, "") if is_past else _MINE_WORDS[status]
+
+
 def _heading(event: Event) -> tuple[str, str]:
     if event.starts_at is None:
         return "later", "Date to be announced"
@@ -192,7 +206,7 @@ def _card(
         badge="Draft" if event.is_draft else STATUS_WORDS[event.status],
         going=counts.going,
         is_full=event.capacity is not None and counts.seats >= event.capacity,
-        mine="" if mine is None else MINE_WORDS[mine.status],
+        mine="" if mine is None else mine_words(mine.status, is_past=event.is_cancelled),
         asking=asking,
         sync=sync,
         further=further,

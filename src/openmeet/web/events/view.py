@@ -22,7 +22,7 @@ from openmeet.i18n import formatting, languages
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
-from openmeet.web.events.listing import MINE_WORDS, STATUS_WORDS, place_lines, place_words, tone_of
+from openmeet.web.events.listing import STATUS_WORDS, mine_words, place_lines, place_words, tone_of
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.forms import Typed
 
@@ -133,6 +133,7 @@ def view_of(
     # Who is invited, or whom the host let in before, takes a place without being asked about again.
     is_let_in = mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     asks_host = can_answer and joining.needs_approval and not is_hosting and not is_let_in
+    says_yes = mine is not None and _REPLY_OF.get(mine.status) is Reply.GOING
     sees_list = is_hosting or sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,
@@ -159,13 +160,18 @@ def view_of(
         "chips": _chips(event, now),
         "counts": counts,
         "mine": mine,
-        "mine_words": _mine_words(mine, now),
+        "mine_words": _mine_words(event, mine, now),
         "mine_hint": _mine_hint(event, joining, mine, waiting_before, now),
         "can_answer": can_answer,
         "wanted": wanted,
         "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted, asks_host=asks_host),
         "asks_host": asks_host,
-        "asked_first": [] if is_hosting or (mine and mine.is_seated) or not can_answer else joining.questions,
+        "asked_first": joining.questions if can_answer and not is_hosting and not says_yes else (),
+        # What must be said is said before anybody is in; the rest can be said afterwards, by whom it is asked of.
+        "unanswered": mine is not None
+        and says_yes
+        and can_answer
+        and any(not mine.replies.get(one.id) for one in joining.questions),
         "people": _people(attendees, names, counts, viewer, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": joining.list_audience.value,
@@ -262,14 +268,16 @@ def _closes(event: Event, joining: Joining, now: Instant) -> str:
     return f"{'Answers were taken' if at <= now else 'Answer'} until {formatting.span(local, None)}."
 
 
-def _mine_words(mine: Attendance | None, now: Instant) -> str:
+def _mine_words(event: Event, mine: Attendance | None, now: Instant) -> str:
     if mine is None:
         return ""
-    return "A place is held for you" if mine.has_offer(now) else MINE_WORDS[mine.status]
+    if event.is_cancelled or event.is_over(now):
+        return mine_words(mine.status, is_past=True)
+    return "A place is held for you" if mine.has_offer(now) else mine_words(mine.status, is_past=False)
 
 
 def _mine_hint(event: Event, joining: Joining, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
-    if mine is None:
+    if mine is None or event.is_cancelled or event.is_over(now):
         return ""
     if mine.status is AttendanceStatus.WAITLISTED:
         before = before_words(waiting_before)
@@ -282,7 +290,7 @@ def _mine_hint(event: Event, joining: Joining, mine: Attendance | None, waiting_
         return pending_words(mine)
     if mine.party > 1 and mine.is_seated:
         return f"You come as {mine.party} people."
-    if mine.status is AttendanceStatus.DECLINED and not event.is_cancelled:
+    if mine.status is AttendanceStatus.DECLINED:
         return "You said that you are not going."
     return ""
 

@@ -124,7 +124,7 @@ async def bring(request: Request) -> Response:
         updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
         uids, taken = await _uids(workers, arrived, reading, chosen, updated)
         await events.bring_in(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
-        return go(here, said="brought_in")
+        return go(here)
     if typed.get("act") == "columns":
         chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
         async with database_of(request).transaction() as tx:

@@ -10,6 +10,7 @@ from groundwork.errors import InvalidInput
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import Span
 from openmeet.domain.events.all_day import at_midnight
+from openmeet.domain.events.model import Event
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.recurrence.wall_time import parse_local
@@ -19,8 +20,12 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
-async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None) -> list[str]:
-    """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited."""
+async def in_form(
+    request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None, first: Event | None = None
+) -> list[str]:
+    """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited;
+    ``first``: the event that is to be its first date.
+    """
     caller = caller_or_none(request)
     meaning = recurrence_form.asked(typed, services(request).clock.now()).meaning
     if caller is None or meaning is None:
@@ -28,7 +33,8 @@ async def in_form(request: Request, typed: Mapping[str, str], *, but: SeriesId |
     length = _length(typed) // timedelta(microseconds=1) or HOUR
     times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
-        held = [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
+        held = [] if first is None else [first]
+        held += [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)
     own = {event.id for event in held}
     # A feed of the series that one subscribes to has them, too.

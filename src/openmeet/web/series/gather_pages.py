@@ -111,7 +111,7 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
         "action": f"/events/{quote(event.slug)}/repeat",
         "typed": Typed(values, typed.problems),
         "repeats": recurrence_form.asked(values, services(request).clock.now()),
-        "clashes": await conflicts.in_form(request, values),
+        "clashes": await conflicts.in_form(request, values, first=event),
         "labels": recurrence_form.LABELS,
         "when": _when(event),
     }

@@ -17,7 +17,7 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.labels import LABELS
-from openmeet.web.events.listing import MINE_WORDS, STATUS_WORDS, place_lines
+from openmeet.web.events.listing import STATUS_WORDS, mine_words, place_lines
 from openmeet.web.events.series_context import address_of
 
 _DIFFERS = {
@@ -144,8 +144,9 @@ def _chips(line: Line, standing: Going | None) -> list[tuple[str, str]]:
         words = _DIFFERS.get(name, f"Own {LABELS.get(name, name).lower().rstrip('?')}" if name == "capacity" else "")
         if words:
             found.append((words, "plain"))
-    if line.mine is not None and MINE_WORDS[line.mine.status]:
-        found.append((MINE_WORDS[line.mine.status], "good"))
+    mine = "" if line.mine is None else mine_words(line.mine.status, is_past=event.is_cancelled)
+    if mine:
+        found.append((mine, "good"))
     if event.capacity is not None:
         taken = f"{line.counts.seats} of {event.capacity}"
         found.append((f"Full: {taken}" if line.counts.seats >= event.capacity else f"{taken} places taken", "plain"))
