@@ -351,14 +351,23 @@ async def lock_hosted(
     tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
 ) -> Event:
     """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
-    event = await queries.lock_by_slug(tx, slug)
-    if event is None or event.deleted_at is not None:
-        raise NotFound("There is no such event.")
-    if not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
-    await seeing.must_be_editable(tx, event, caller.user_id, act)
+    event = await _must_be_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
     if expected_revision is not None and event.revision != expected_revision:
         raise PreconditionFailed("This event was changed since you opened it.")
+    return event
+
+
+async def hosted(reader: Reader, caller: Caller, slug: EventSlug, act: Act = Act.EDIT) -> Event:
+    """What ``lock_hosted`` asks, without the lock: to show what can be done. Raises NotFound, Forbidden, Refused."""
+    return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
+
+
+async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, act: Act) -> Event:
+    if event is None or event.deleted_at is not None:
+        raise NotFound("There is no such event.")
+    if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_editable(reader, event, caller.user_id, act)
     return event
 
 

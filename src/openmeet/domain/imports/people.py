@@ -17,14 +17,15 @@ from openmeet.domain.attendance import imported
 from openmeet.domain.attendance import queries as attendances
 from openmeet.domain.attendance.imported import Given
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
-from openmeet.domain.events.actions import lock_hosted
+from openmeet.domain.events.actions import hosted, lock_hosted
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
+from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import Action, must_be_allowed, must_be_kept_here
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.guest_list import means_no, understand_list
 from openmeet.domain.imports.model import MAX_MESSAGE, Import, ImportId, People, Person, PersonId, Row, Stage, What
@@ -62,15 +63,34 @@ async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> T
     return Target(what, event.id, event.slug, event.title)
 
 
+async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> Target:
+    """What ``target_of`` finds, to be shown: without the lock."""
+    if what is What.MEMBERS:
+        group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
+        must_be_kept_here(group, Action.INVITE)
+        must_be_allowed(mine.role if mine else None, Action.INVITE)
+        return Target(what, group.id, group.slug, group.details.name)
+    event = await hosted(reader, caller, EventSlug(slug))
+    return Target(what, event.id, event.slug, event.title)
+
+
+async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> Target:
+    """``find_target`` by what an import remembers."""
+    return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
+
+
 async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> Target:
     """``target_of`` by what an import remembers."""
+    return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
+
+
+async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
+    """The slug of an event or group; empty where it is gone."""
     if what is What.MEMBERS:
-        group = await group_by_id(tx, GroupId(target_id))
-        slug = "" if group is None else group.slug
-    else:
-        event = await event_by_id(tx, EventId(target_id))
-        slug = "" if event is None else event.slug
-    return await target_of(tx, caller, what, slug)
+        group = await group_by_id(reader, GroupId(target_id))
+        return "" if group is None else group.slug
+    event = await event_by_id(reader, EventId(target_id))
+    return "" if event is None else event.slug
 
 
 async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[list[Row], int]:

@@ -74,6 +74,16 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
     return await must_be_seen(reader, await queries.by_slug(reader, slug), viewer)
 
 
+async def hosted(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
+    """A series that this person looks after, to be shown: what ``actions.lock_own`` asks, without the lock.
+
+    Raises NotFound, Gone, Forbidden, Refused (a copy).
+    """
+    series = await visible(reader, slug, viewer)
+    await must_be_hosted(reader, series, viewer)
+    return series
+
+
 async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
     """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted and was public, or theirs."""
     if series is None or not await visibility.may_see(reader, series, viewer):

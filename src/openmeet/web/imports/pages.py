@@ -281,8 +281,8 @@ async def _show_events(
 
 
 async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
-    async with database_of(request).transaction() as tx:
-        target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
+    async with database_of(request).reader() as reader:
+        target = await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
     if arrived.outcome is not None:
         return go(_list_path(target))
     found = await people.understood_list(workers_of(request, caller.user_id), arrived)
@@ -307,13 +307,13 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
 
 async def _list(request: Request, caller: Caller, typed: Typed, *, status: int = 200) -> Response:
     settings = services(request).settings
-    async with database_of(request).transaction() as tx:
-        target = await people.target_of(tx, caller, _what(request), request.path_params["slug"])
-        counts = await queries.stages(tx, target.what, target.id)
-        waiting = await queries.waiting(tx, target.what, target.id, SHOWN_ROWS)
-        names, named = await queries.names(tx, target.what, target.id, SHOWN_ROWS)
-        event = await event_by_id(tx, EventId(target.id)) if target.what is What.GUESTS else None
-        group = await group_by_id(tx, GroupId(target.id)) if target.what is What.MEMBERS else None
+    async with database_of(request).reader() as reader:
+        target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
+        counts = await queries.stages(reader, target.what, target.id)
+        waiting = await queries.waiting(reader, target.what, target.id, SHOWN_ROWS)
+        names, named = await queries.names(reader, target.what, target.id, SHOWN_ROWS)
+        event = await event_by_id(reader, EventId(target.id)) if target.what is What.GUESTS else None
+        group = await group_by_id(reader, GroupId(target.id)) if target.what is What.MEMBERS else None
     link = f"{settings.public_url}/arrivals/…"
     context = {
         "typed": typed,
@@ -348,8 +348,8 @@ async def _invitation(request: Request) -> Response:
 
 
 async def _target(request: Request, caller: Caller, what: What, slug: str) -> Target:
-    async with database_of(request).transaction() as tx:
-        return await people.target_of(tx, caller, what, slug)
+    async with database_of(request).reader() as reader:
+        return await people.find_target(reader, caller, what, slug)
 
 
 def _start(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications.model import Kind
@@ -76,7 +76,8 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    async with database_of(request).reader() as reader:
+        return await _page(request, reader, EMPTY)
 
 
 async def change(request: Request) -> Response:
@@ -88,7 +89,7 @@ async def change(request: Request) -> Response:
             act, names = await _chosen(tx, series, typed)
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
-            return await _page(request, typed_again(typed, wrong), tx=tx, status=400)
+            return await _page(request, tx, typed_again(typed, wrong), status=400)
         # A range may have other dates by now than those that were shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
@@ -116,7 +117,7 @@ async def add(request: Request) -> Response:
             await cancel_dates.add_date(tx, series, original_text(local), tells=not typed.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
             again = typed_again(typed, InvalidForm({"extra": wrong.why}))
-            return await _page(request, again, tx=tx, status=400)
+            return await _page(request, tx, again, status=400)
     return go(_path(series), said="date_added")
 
 
@@ -209,17 +210,13 @@ def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-async def _page(request: Request, typed: Typed, *, tx: Transaction | None = None, status: int = 200) -> Response:
-    if tx is None:
-        async with database_of(request).transaction() as own:
-            return await _page(request, typed, tx=own, status=status)
-    caller = caller_of(request)
-    series = await actions.lock_own(tx, caller, _slug(request))
-    lines = await agenda.coming(tx, series, series.owner_id, limit=OFFERED)
+async def _page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
+    series = await agenda.hosted(reader, _slug(request), caller_of(request).user_id)
+    lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
         "address": _path(series),
-        "offered": [_offered(series, line, tx.now) for line in lines],
+        "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": typed,
         "zone_words": series.zone_name.replace("_", " "),
     }

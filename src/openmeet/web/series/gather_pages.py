@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.events import seeing
 from openmeet.domain.events.differing import details_in
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event
-from openmeet.domain.series import actions, date_queries, gather
+from openmeet.domain.series import actions, agenda, date_queries, gather
 from openmeet.domain.series.model import Series, SeriesSlug, Timing
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
@@ -66,9 +66,11 @@ async def repeat(request: Request) -> Response:
 
 
 async def show_add(request: Request) -> Response:
-    async with database_of(request).transaction() as tx:
-        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
-        return await _add_page(request, tx, series, EMPTY)
+    viewer = caller_of(request).user_id
+    async with database_of(request).reader() as reader:
+        series = await agenda.hosted(reader, _slug(request), viewer)
+        await agenda.must_be_editable(reader, series, viewer)
+        return await _add_page(request, reader, series, EMPTY)
 
 
 async def add(request: Request) -> Response:
@@ -118,9 +120,9 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
     return page(request, "series/repeat_event.html", context, status=status)
 
 
-async def _add_page(request: Request, tx: Transaction, series: Series, typed: Typed, *, status: int = 200) -> Response:
+async def _add_page(request: Request, reader: Reader, series: Series, typed: Typed, *, status: int = 200) -> Response:
     group_id = None if series.group is None else series.group.id
-    found = await date_queries.events_to_add(tx, caller_of(request).user_id, group_id, limit=OFFERED)
+    found = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
     context = {
         "series": series,
         "address": f"/series/{quote(series.slug)}",

@@ -167,8 +167,8 @@ async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> R
 
 async def _own(request: Request) -> Series:
     """The caller's series."""
-    async with database_of(request).transaction() as tx:
-        return await actions.lock_own(tx, caller_of(request), _slug(request))
+    async with database_of(request).reader() as reader:
+        return await agenda.hosted(reader, _slug(request), caller_of(request).user_id)
 
 
 def _when(line: Line) -> str:

@@ -45,11 +45,11 @@ _WITHDRAW = Parameter("withdraw", "true: withdraw from every coming date, too", 
 async def list_followers(request: Request) -> Response:
     caller = caller_of(request)
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
-    async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, slug_of(request))
+    async with database_of(request).reader() as reader:
+        series = await agenda.hosted(reader, slug_of(request), caller.user_id)
         after = UserId(request.query_params.get("cursor", ""))
-        found = await follower_queries.named_followers(tx, series.id, after=after, limit=limit + 1)
-        count = await follower_queries.count_followers(tx, series.id)
+        found = await follower_queries.named_followers(reader, series.id, after=after, limit=limit + 1)
+        count = await follower_queries.count_followers(reader, series.id)
     shown = [FollowerShown(one.user_id, name or UNNAMED, one.notifications_enabled) for one, name in found[:limit]]
     return json_response(FollowerList(shown, count, shown[-1].user_id if len(found) > limit else None))
 
@@ -71,9 +71,9 @@ async def list_heirs(request: Request) -> Response:
         mark = unpacked(_NAME_CURSOR, cursor)
         # PostgreSQL's text has no NUL.
         after = (unquote(mark[1]).replace("\x00", ""), mark[2])
-    async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, slug_of(request))
-        found = await ownership.candidates(tx, series, after=after, limit=limit + 1)
+    async with database_of(request).reader() as reader:
+        series = await agenda.hosted(reader, slug_of(request), caller.user_id)
+        found = await ownership.candidates(reader, series, after=after, limit=limit + 1)
     people = [HeirShown(user_id, name or UNNAMED) for user_id, name in found[:limit]]
     user_id, name = found[limit - 1] if len(found) > limit else ("", "")
     return json_response(HeirList(people, packed(f"{quote(name)} {user_id}") if user_id else None))

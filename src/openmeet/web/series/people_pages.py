@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.series import (
     actions,
@@ -66,10 +66,10 @@ async def show_mine(request: Request) -> Response:
 async def show_followers(request: Request) -> Response:
     caller = caller_of(request)
     after = UserId(request.query_params.get("after", ""))
-    async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, _slug(request))
-        found = await follower_queries.named_followers(tx, series.id, after=after, limit=PER_PAGE + 1)
-        count = await follower_queries.count_followers(tx, series.id)
+    async with database_of(request).reader() as reader:
+        series = await agenda.hosted(reader, _slug(request), caller.user_id)
+        found = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
+        count = await follower_queries.count_followers(reader, series.id)
     shown = found[:PER_PAGE]
     context = {
         "series": series,
@@ -83,8 +83,8 @@ async def show_followers(request: Request) -> Response:
 
 async def show_offer(request: Request) -> Response:
     """To its host: whom to offer it. To who is offered it: the question."""
-    async with database_of(request).transaction() as tx:
-        return await _offer_page(request, tx, EMPTY)
+    async with database_of(request).reader() as reader:
+        return await _offer_page(request, reader, EMPTY)
 
 
 async def offer(request: Request) -> Response:
@@ -120,20 +120,20 @@ async def answer(request: Request) -> Response:
     return go(_path(series), said="series_taken_over" if wish == "yes" else "offer_dropped")
 
 
-async def _offer_page(request: Request, tx: Transaction, typed: Typed, *, status: int = 200) -> Response:
+async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
-    series = await agenda.visible(tx, _slug(request), caller.user_id)
-    standing = await ownership.offered(tx, series.id)
+    series = await agenda.visible(reader, _slug(request), caller.user_id)
+    standing = await ownership.offered(reader, series.id)
     if standing is not None and standing.to_id == caller.user_id:
-        name = (await names_of(tx, [series.owner_id])).get(series.owner_id) or UNNAMED
+        name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or UNNAMED
         context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
         return page(request, "series/take_over.html", context)
-    series = await actions.lock_own(tx, caller, series.slug)
-    to = "" if standing is None else (await names_of(tx, [standing.to_id])).get(standing.to_id) or UNNAMED
+    await agenda.must_be_hosted(reader, series, caller.user_id)
+    to = "" if standing is None else (await names_of(reader, [standing.to_id])).get(standing.to_id) or UNNAMED
     context = {
         "series": series,
         "address": _path(series),
-        "people": await ownership.candidates(tx, series),
+        "people": await ownership.candidates(reader, series),
         "offered_to": to,
         "typed": typed,
         "unnamed": UNNAMED,

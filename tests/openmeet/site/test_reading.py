@@ -1,0 +1,82 @@
+"""GET writes nothing: every page, feed and operation is answered by a database that takes no writes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final, NoReturn
+
+import pytest
+
+from groundwork.database.transaction import Database
+from tests.databases import MakeDatabase
+from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.privacy.looking import UNLIMITED, addresses, looking_as, places
+from tests.openmeet.privacy.planted import HOST, NOBODY, Planted, Viewer
+from tests.openmeet.privacy.planting import plant
+from tests.openmeet.site_under_test import Site, change_services, site_on
+
+# What may write, and why. A sign-in at another server (`/sign-in/callback`, `/api/auth/login-bsky`) and the site's keys there
+# (`/jwks.json`) write, too; this site has no such server.
+MAY_WRITE: Final = {
+    "/series/{slug}/dates/{original_date}": "a date is stored when its page is first opened",
+    "/notifications": "whoever has seen the list has read it",
+}
+
+
+class Refused(Exception):
+    """Somebody asked for a transaction."""
+
+
+class ReadOnly:
+    """The database, without its ways to write."""
+
+    def __init__(self, database: Database) -> None:
+        self.engine = database.engine
+        self.is_one_transaction = False
+        self.reader, self.read = database.reader, database.read
+
+    def transaction(self) -> NoReturn:
+        raise Refused
+
+    def write(self, _work: object) -> NoReturn:
+        raise Refused
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock) -> AsyncIterator[Site]:
+    async with publishing_to_nobody(clock) as publishing:
+        yield site_on(await make_sqlite("openmeet"), clock, publishing=publishing, **UNLIMITED)
+
+
+@pytest.fixture
+async def town(site: Site) -> Planted:
+    async with site.db.transaction() as tx:
+        return await plant(tx)
+
+
+@pytest.mark.parametrize("viewer", [HOST, NOBODY])
+async def test_no_address_needs_to_write(site: Site, town: Planted, viewer: Viewer) -> None:
+    async with looking_as(site, town, viewer) as client:
+        # That somebody was here today is noted at their first request of the day, whatever it asks.
+        for first in ("/", "/api/me/profile"):
+            await client.get(first)
+        tenant = site.app.state.services.tenant
+        change_services(site.app, tenant=replace(tenant, database=ReadOnly(tenant.database)))
+        wrote, opened = set(), 0
+        for place in places(site):
+            if place.method != "GET" or place.path in MAY_WRITE or place.path.startswith("/health/"):
+                continue
+            for address, _ in addresses(place, town, viewer):
+                status = (await client.get(address)).status_code
+                opened += status == 200
+                if status >= 500:
+                    wrote.add(place.path)
+    assert wrote == set()
+    assert opened > (150 if viewer is HOST else 30), "the addresses lead nowhere"
+
+
+async def test_what_may_write_does(site: Site, town: Planted) -> None:
+    """Otherwise the list above is longer than it needs to be, or the database that refuses does not."""
+    change_services(site.app, tenant=replace(site.app.state.services.tenant, database=ReadOnly(site.db)))
+    async with looking_as(site, town, HOST) as client:
+        answer = await client.get("/notifications")
+    assert answer.status_code == 500
