@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from groundwork.blobstore.contract import BlobStore
@@ -95,6 +96,22 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(**CHROMIUM)
         stack.push_async_callback(browser.close)
         yield browser
+
+
+@pytest.fixture(scope="module")
+async def chromium_of_file() -> AsyncIterator[Browser]:
+    """One for the tests of a file, which with it share an event loop: starting one costs as much as a test."""
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def browser(chromium_of_file: Browser) -> AsyncIterator[Browser]:
+    """A browser in which nobody has been: whatever a test opens in it is closed after it."""
+    assert not chromium_of_file.contexts
+    yield chromium_of_file
+    for opened in list(chromium_of_file.contexts):
+        await opened.close()
 
 
 @asynccontextmanager

@@ -1,21 +1,16 @@
-"""A Chromium and a town per test: starting one takes a second, and sharing it would tie all tests to one event loop."""
+"""A Chromium per file, in which nobody has been before a test, and a town per test."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.pages.browsers import Town, chromium, town
+from tests.pages.browsers import Town, browser, chromium_of_file, town
 
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
+__all__ = ["browser", "chromium_of_file"]
 
 
 @pytest.fixture

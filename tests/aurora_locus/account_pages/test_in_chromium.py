@@ -1,7 +1,6 @@
 """The pages in a real browser: fit to be used on a phone and a desk; and a recovery key that never leaves it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase
 from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
+
+__all__ = ["browser", "chromium_of_file"]
 
 pytestmark = needs("chromium")
 
@@ -40,12 +41,6 @@ PATHS = (
     "/account/deactivate",
     "/account/delete",
 )
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def signed_in(browser: Browser, town: Town, **options: Any) -> Page:

@@ -14,16 +14,12 @@ from tests.aurora_locus.moderation.test_reports import report
 from tests.aurora_locus.town import ADMIN_PASSWORD, Town, open_town
 from tests.databases import MakeDatabase
 from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
 
+__all__ = ["browser", "chromium_of_file"]
+
 pytestmark = needs("chromium")
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase
 from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
+
+__all__ = ["browser", "chromium_of_file"]
 
 pytestmark = needs("chromium")
 
@@ -31,12 +33,6 @@ WIDE = (
 PICTURES = os.environ.get("OPENMEET_PICTURES")
 
 Step = Callable[[Page], Awaitable[None]]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -15,16 +15,12 @@ from groundwork.clock import MINUTE
 from tests.aurora_locus.oauth.test_in_chromium import faults_of
 from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase
-from tests.pages.browsers import PHONE, chromium
+from tests.pages.browsers import PHONE, browser, chromium_of_file
 from tests.parts import needs
 
+__all__ = ["browser", "chromium_of_file"]
+
 pytestmark = needs("chromium")
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
