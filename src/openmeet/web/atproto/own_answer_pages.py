@@ -47,7 +47,7 @@ async def write_new(request: Request) -> Response:
     typed = await read_form(request)
     db, network = database_of(request), network_of(request)
     try:
-        public_url = str(services(request).settings.public_url)
+        public_url = services(request).settings.public_url
         subject = await rsvps.subject_at(db, network, typed.get("event", ""), public_url)
         await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
     except Failure as failure:

@@ -209,7 +209,7 @@ async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
     """The zone that the person chose, else that of the event they made or answered last, else the site's."""
     user = await by_id(reader, user_id)
     chosen = user.time_zone if user is not None else ""
-    zone = chosen or await queries.zone_of_newest(reader, user_id) or str(services(request).settings.time_zone)
+    zone = chosen or await queries.zone_of_newest(reader, user_id) or services(request).settings.time_zone
     return zone if is_zone(zone) else "UTC"
 
 

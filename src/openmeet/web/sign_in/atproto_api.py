@@ -41,7 +41,7 @@ async def send(request: Request) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared == FORM:
         # JSON cannot be sent by a form of another site; this can.
-        must_be_ours(request, str(services(request).settings.public_url))
+        must_be_ours(request, services(request).settings.public_url)
         typed = await read_form(request)
         return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
     wanted = await read_json(request, Departure)

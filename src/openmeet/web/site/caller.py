@@ -7,7 +7,7 @@ from openmeet.domain.users.model import Caller
 
 
 def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
-    """Noted once per request, by ``sign_in.edge``."""
+    """Noted once per request, by ``site.session`` or ``api.authentication``."""
     connection.scope["openmeet.caller"] = caller
 
 

@@ -1,7 +1,7 @@
 """How often one address may ask for pages, feeds and pictures: wide enough for an office, finite for a program.
 
 Counted before the database is asked, so that what is refused costs next to nothing. The JSON API and XRPC have limits of their own
-(``access.edge``, ``xrpc.callers``).
+(``api.authentication``, ``xrpc.callers``).
 """
 
 from typing import Final

@@ -75,8 +75,7 @@ async def viewer_of(reader: Reader, asking: Asking) -> UserId | None:
 
 
 def _points(request: Request, factor: int) -> int:
-    points = services(request).settings.api_requests_per_minute
-    return points * factor
+    return services(request).settings.api_requests_per_minute * factor
 
 
 async def _spend(request: Request, limit: Limit, key: str) -> Standing | None:
