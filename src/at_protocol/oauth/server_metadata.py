@@ -40,7 +40,8 @@ def describe_server(issuer: str, resource: str) -> dict[str, object]:
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/oauth/jwks",
-        "scopes_supported": [ATPROTO, *(scope.value for scope in Transition)],
+        "scopes_supported": [ATPROTO, Transition.EMAIL.value, Transition.GENERIC.value, Transition.CHAT.value],
+        "ui_locales_supported": ["en-US"],
         "subject_types_supported": ["public"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment"],
@@ -67,7 +68,7 @@ def describe_resource(resource: str, issuer: str) -> dict[str, object]:
         "authorization_servers": [issuer],
         "scopes_supported": [],
         "bearer_methods_supported": ["header"],
-        "resource_documentation": "https://atproto.com/specs/oauth",
+        "resource_documentation": "https://atproto.com",
     }
 
 

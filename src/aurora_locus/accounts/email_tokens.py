@@ -139,10 +139,10 @@ def require_good(verdict: Verdict) -> None:
             raise NotSignedIn("This token is wrong, or was used already. Ask for a new one.", name="InvalidToken")
 
 
-def require_token(token: str | None) -> str:
-    """The token of a request that needs one. Raises InvalidInput (``TokenRequired``)."""
+def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
+    """The token of a request that needs one. Raises InvalidInput with the name ``missing``."""
     if not token:
-        raise InvalidInput("token", "This needs the token that was sent by e-mail.", name="TokenRequired")
+        raise InvalidInput("token", "This needs the token that was sent by e-mail.", name=missing)
     return token
 
 

@@ -129,11 +129,11 @@ async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: 
 
 async def require_usable(reader: Reader, code: str) -> None:
     """Refuse early what :func:`use` would refuse; whoever races for the last use is settled there."""
-    if not await is_usable(reader, code):
+    if not await _is_usable(reader, code):
         raise _unusable()
 
 
-async def is_usable(reader: Reader, code: str) -> bool:
+async def _is_usable(reader: Reader, code: str) -> bool:
     """Whether somebody could take a use now."""
     # PostgreSQL cannot even be asked for a NUL.
     return code.isprintable() and await reader.fetch_one(_IS_USABLE, code=code) is not None

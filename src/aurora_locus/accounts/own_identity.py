@@ -70,11 +70,12 @@ async def newest(registry: Registry, did: Did) -> Newest:
 async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> Operation:
     """The operation that changes these fields, signed with the server's rotation key; uses up the token of the mail.
 
-    The token goes last, so that a wish that is refused costs none. Raises InvalidInput (``TokenRequired``), NotSignedIn
+    The token goes last, so that a wish that is refused costs none. Raises InvalidInput, NotSignedIn
     for the token, Refused for what this server cannot sign.
     """
     require_plc(did)
-    given = require_token(token)
+    # The Lexicon of signPlcOperation has no name for it.
+    given = require_token(token, missing="InvalidRequest")
     present = await newest(registry, did)
     operation = signed_change(present.operation, present.cid, wishes, registry.rotation_key)
     verdict = await registry.db.write(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.failures import Malformed
-from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.did import Did, is_plc, parse_did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, make_service_token
 from aurora_locus.accounts.model import Scope
@@ -111,6 +111,8 @@ def _require_audience(audience: str) -> None:
     except Malformed as error:
         why = f"The audience must be a DID, or a DID with a service's name behind #: {error.why}."
         raise InvalidInput("aud", why) from None
+    if did.startswith("did:plc:") and not is_plc(did):
+        raise InvalidInput("aud", "A did:plc identifier is 24 characters of a-z and 2-7.")
     if mark and not _FRAGMENT.fullmatch(fragment):
         raise InvalidInput("aud", "What stands behind # in the audience is not the name of a service.")
 

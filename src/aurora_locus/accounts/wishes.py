@@ -94,21 +94,20 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
 
 
 async def invite_of(registry: Registry, reader: Reader, wish: Wish) -> str | None:
-    """The code whose use the account takes. Raises Refused (``InvalidInviteCode``) where one is needed and missing.
+    """The code whose use the account takes. Raises Refused (``InvalidInviteCode``) where one is needed and missing, and for a bad one.
 
-    Where none is needed, a good one still counts, because it speaks for whoever brings it; a bad one is no harm.
+    Where none is needed, a good one still counts, because it speaks for whoever brings it.
     """
     if wish.by_admin:
         return None
     code = wish.invite_code or None
-    if registry.needs_invite:
-        if code is None:
-            raise Refused(
-                "This server takes new accounts by invitation: an invite code is needed.", name="InvalidInviteCode"
-            )
+    if code is not None:
         await invites.require_usable(reader, code)
-        return code
-    return code if code is not None and await invites.is_usable(reader, code) else None
+    elif registry.needs_invite:
+        raise Refused(
+            "This server takes new accounts by invitation: an invite code is needed.", name="InvalidInviteCode"
+        )
+    return code
 
 
 async def require_free(registry: Registry, reader: Reader, handle: Handle, email: str, did: Did | None) -> None:

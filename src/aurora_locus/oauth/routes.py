@@ -66,7 +66,7 @@ async def _exchange(
 
 def _document(path: str, document: dict[str, object]) -> Route:
     async def answer(_request: Request) -> Response:
-        return json_response(document, headers={"cache-control": f"public, max-age={_DOCUMENT_SECONDS}"})
+        return json_response(document, headers={"cache-control": f"max-age={_DOCUMENT_SECONDS}"})
 
     return Route(path, answer)
 

@@ -100,7 +100,7 @@ async def test_token_of_somebody_else_is_refused(town: Town, vera: Traveller) ->
 
 
 async def test_did_without_a_token_and_a_token_without_a_did(town: Town, vera: Traveller) -> None:
-    assert named(await town.ask_to_sign_up("vera", did=vera.did)) == (401, "AuthMissing")
+    assert named(await town.ask_to_sign_up("vera", did=vera.did)) == (401, "AuthenticationRequired")
     assert named(await vera.ask(did=None)) == (400, "InvalidRequest")
     ana = await town.sign_up("ana")
     answer = await ana.post(

@@ -42,7 +42,7 @@ async def test_codes_are_their_accounts(open_the_town: OpenTown) -> None:
     [
         {"codeCount": 0},
         {"codeCount": 1001},
-        {"useCount": 0},
+        {"useCount": 1_000_001},
         {"codeCount": 501, "forAccounts": ["did:plc:a", "did:plc:b"]},
     ],
 )
@@ -50,6 +50,15 @@ async def test_unreasonable_amounts_are_refused(town: Town, changes: dict[str, A
     answer = await town.administration.post(MANY, {"codeCount": 1, "useCount": 1, **changes})
     assert named(answer) == (400, "InvalidRequest")
     assert await town.count("invite_codes") == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("uses", [0, -1])
+async def test_a_code_for_nobody_invites_nobody(town: Town, uses: int) -> None:
+    """The reference makes such codes."""
+    made = await town.administration.post(MANY, {"codeCount": 1, "useCount": uses})
+    (code,) = made.json()["codes"][0]["codes"]
+    assert named(await town.ask_to_sign_up("ana", inviteCode=code)) == (400, "InvalidInviteCode")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

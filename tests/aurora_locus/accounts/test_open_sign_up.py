@@ -13,6 +13,7 @@ from aurora_locus.accounts.wishes import Awaits, Wish
 from aurora_locus.identity import plc_requests, plc_updates
 from aurora_locus.settings import Settings, read
 from groundwork.clock import DAY
+from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
@@ -106,8 +107,12 @@ async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_pub
     for made in (invited, hosts):
         assert made.awaits is None
         assert (await town.announced(made.did))[1] == "account active"
+    # Used up: whoever typed a code is told that it is not good, also where none is needed.
     again = Wish("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
-    assert (await creation.create(in_public, again)).awaits is Awaits.CONFIRMATION
+    with pytest.raises(Refused) as refused:
+        await creation.create(in_public, again)
+    assert refused.value.name == "InvalidInviteCode"
+    assert (await creation.create(in_public, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
 
 
 async def test_host_makes_accounts_without_an_invite(town: Town) -> None:

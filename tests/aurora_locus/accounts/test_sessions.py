@@ -77,7 +77,6 @@ async def test_session_is_told_to_its_owner(town: Town) -> None:
         "handle": "ana.test",
         "email": "ana@example.org",
         "emailConfirmed": False,
-        "emailAuthFactor": False,
         "active": True,
     }
 

@@ -33,7 +33,7 @@ async def test_documents_are_what_clients_look_for(town: Town) -> None:
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["cache-control"] == "public, max-age=300"
+        assert answer.headers["cache-control"] == "max-age=300"
     assert resource.json()["resource"] == origin
     assert resource.json()["authorization_servers"] == [origin]
     told = server.json()

@@ -53,15 +53,17 @@ async def test_upload_is_named_measured_and_sniffed(as_ada: Client):
     ("declared", "stored"),
     [
         ("text/HTML; charset=utf-8", "text/html"),
-        ("no type", "application/octet-stream"),
+        ("no type/at all", "application/octet-stream"),
     ],
 )
 async def test_unrecognised_bytes_have_the_declared_type(as_ada: Client, declared: str, stored: str):
     assert (await uploaded(as_ada, b"<p>hello", declared))["mimeType"] == stored
 
 
-async def test_a_blob_is_declared_to_be_something(as_ada: Client):
-    answer = await as_ada.http.post(f"/xrpc/{REPO}.uploadBlob", content=PNG, headers=as_ada.headers)
+@pytest.mark.parametrize("declared", [{}, {"content-type": ""}, {"content-type": "nonsense"}])
+async def test_a_blob_is_declared_to_be_something(as_ada: Client, declared: dict[str, str]):
+    headers = {**as_ada.headers, **declared}
+    answer = await as_ada.http.post(f"/xrpc/{REPO}.uploadBlob", content=PNG, headers=headers)
     refused(answer, "InvalidRequest")
 
 

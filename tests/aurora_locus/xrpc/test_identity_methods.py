@@ -111,7 +111,7 @@ async def test_submitting_again_only_announces(town: Town) -> None:
 async def test_signing_needs_the_token_from_the_mail(town: Town) -> None:
     """Once; a wish that is refused costs none; another person's is nothing."""
     ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    refused(await sign(ana, None), "TokenRequired")
+    refused(await sign(ana, None), "InvalidRequest")
     refused(await sign(ana, "ABCDE-FGHIJ"), "InvalidToken")
     token = await token_of(town, "ana", ana)
     refused(await sign(ben, token), "InvalidToken")

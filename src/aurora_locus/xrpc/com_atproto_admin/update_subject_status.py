@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation import subject_acts, takedowns
+from aurora_locus.moderation import subject_acts
 from aurora_locus.moderation.subject_acts import Wish
 from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
-from aurora_locus.xrpc.com_atproto_admin.get_subject_status import takedown_value
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Call, Outcome
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidInput
 from groundwork.telemetry.logs import log
 
 
@@ -34,15 +33,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         await subject_acts.decide_content(registry, deed, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
     answer: dict[str, Any] = {"subject": call.body["subject"]}
-    return answer if takedown is None else {**answer, "takedown": await _standing(registry, subject)}
-
-
-async def _standing(registry: Registry, subject: Subject) -> dict[str, Any]:
-    async with registry.db.reader() as reader:
-        try:
-            return takedown_value(await takedowns.find(reader, subject))
-        except NotFound:
-            return {"applied": False}  # lifted from a record that its owner has deleted since
+    return answer if takedown is None else {**answer, "takedown": takedown}
 
 
 def _require_sensible(

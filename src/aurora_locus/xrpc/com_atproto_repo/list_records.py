@@ -7,14 +7,14 @@ from aurora_locus.repository import reader
 from aurora_locus.repository.json_forms import json_text
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import JSON, Answer, Call, query
-from aurora_locus.xrpc.target import bad_cursor, did_of, rev_header, visible_head
+from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
 
 async def list_records(call: Call) -> Answer:
     """Answer a page; no cursor where it is the last one."""
     asked = call.parameters
     did = await did_of(call, asked["repo"])
-    head = await visible_head(call, did)
+    await visible_head(call, did)
     cursor, limit = asked.get("cursor"), asked["limit"]
     if cursor is not None:
         try:
@@ -34,7 +34,7 @@ async def list_records(call: Call) -> Answer:
     start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
     end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"
-    return Answer(b'{"records":[%b]%b' % (entries, end), JSON, headers=rev_header(call, head))
+    return Answer(b'{"records":[%b]%b' % (entries, end), JSON)
 
 
 METHOD = query("com.atproto.repo.listRecords", list_records, Need.ANYBODY)

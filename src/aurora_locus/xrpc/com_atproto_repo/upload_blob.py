@@ -16,7 +16,8 @@ _NO_MORE_THAN = 10 * 1024**3
 
 async def upload_blob(call: Call) -> dict[str, Any]:
     """Answer the reference to put into records. The account may be deactivated: a migration brings blobs before it ends."""
-    if call.header("content-type") is None:
+    # Without a slash it is no type.
+    if "/" not in (call.header("content-type") or ""):
         raise InvalidInput("", "Request encoding (Content-Type) required but not provided.")
     require_upload(call.caller, call.header("content-type"))
     head = await call.host.repositories.head(call.did)

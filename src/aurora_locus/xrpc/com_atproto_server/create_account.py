@@ -62,7 +62,6 @@ async def _arrive(registry: Registry, call: Call, did: Did, wish: Wish) -> Made:
         raise NotSignedIn(
             "Bringing an identity here takes a service token that it has signed (getServiceAuth at the old server, "
             f"with aud={call.host.settings.did} and lxm=com.atproto.server.createAccount).",
-            name="AuthMissing",
         )
     if caller.did != did:
         raise NotSignedIn(f"The token was signed by {caller.did}, not by {did}.", name="BadJwtIss")

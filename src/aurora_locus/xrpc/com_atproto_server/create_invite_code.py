@@ -21,7 +21,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
 
 
 def require_uses(uses: int) -> int:
-    """The same number. Raises InvalidInput where it invites nobody or everybody."""
-    if not 1 <= uses <= MAX_USES:
-        raise InvalidInput("useCount", f"A code is good for 1 to {MAX_USES} accounts.")
-    return uses
+    """The same number, or 0 for a code that invites nobody, as the reference makes them. Raises InvalidInput where it invites everybody."""
+    if uses > MAX_USES:
+        raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")
+    return max(uses, 0)

@@ -22,7 +22,9 @@ async def session_view(host: Host, account: Account, *, shows_email: bool = True
     if shows_email and account.email is not None:
         view["email"] = account.email
         view["emailConfirmed"] = account.email_confirmed_at is not None
-        view["emailAuthFactor"] = account.asks_mail_code
+        # Said where it is on, as optional fields are: the reference, which has none of it, says nothing.
+        if account.asks_mail_code:
+            view["emailAuthFactor"] = True
     if account.status is not Status.ACTIVE:
         view["status"] = account.status.value
     if account.moved_to is not None:
