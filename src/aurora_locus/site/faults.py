@@ -42,7 +42,8 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
         return go(f"{where}?next={quote(here(connection), safe='')}")
     context = {
         "heading": _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, "That did not work"),
-        "why": fault.why,
+        # The page names the number of the request below.
+        "why": "Try again in a minute." if fault.kind == "Bug" else fault.why,
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",

@@ -184,7 +184,7 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
         case Kind.RECORD_DELETED:
             return (
                 "Another app deleted ",
-                ". It stays here, and guests haven’t been told. Its host decides what happens next.",
+                ". It stays here, and guests haven’t been told. Its page says what can be done.",
             )
         case Kind.MODERATED if about.answer == "hidden":
             return "", f" was hidden by a moderator: {about.said}"

@@ -182,7 +182,8 @@ def view_of(
         "undo": undo if mine is not None and can_answer else "",
         "limits": rules.limits_of(event, joining),
         "closes": _closes(event, joining, now),
-        "record_uri": event.record_uri,
+        # A record that another app deleted is nowhere any more.
+        "record_uri": None if event.is_without_record else event.record_uri,
     }
 
 

@@ -40,6 +40,9 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         heading, why = "This link does not work", fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = "Not yet", fault.why
+    if fault.kind == "Bug":
+        # The page names the number of the request below.
+        why = "Try again in a minute."
     again = ""
     if fault.kind == RateLimited.__name__:
         is_read = connection.scope["method"] in {"GET", "HEAD"}
