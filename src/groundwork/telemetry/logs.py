@@ -44,15 +44,45 @@ def _to_json(line: MutableMapping[str, Any], **_options: Any) -> str:
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
+# So often a library may say the same within so many seconds: a stranger decides how often a server sees a request that is none.
+_SAME_LINES = 5
+_SAME_SECONDS = 60.0
+_MOST_DIFFERENT = 200
+
+
 class _FromStandardLibrary(logging.Handler):
-    """Hands records of libraries (uvicorn, asyncio, alembic) to the same pipeline."""
+    """Hands records of libraries (uvicorn, asyncio, alembic) to the same pipeline. What is said again and again is counted
+    instead: the first line of the next minute tells how often (``unsaid``).
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        # What was said, by whom -> since when, how often.
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         write = log.error if record.levelno >= logging.ERROR else log.warning
         try:
-            write("library.said", library=record.name, message=record.getMessage(), exc_info=record.exc_info)
+            message = record.getMessage()
+            # Where each traceback may be another one, all are kept.
+            unsaid = 0 if record.exc_info else self._unsaid(record.name, message, record.created)
+            if unsaid is None:
+                return
+            more = {"unsaid": unsaid} if unsaid else {}
+            write("library.said", library=record.name, message=message, exc_info=record.exc_info, **more)
         except Exception:  # noqa: BLE001  # logging must not raise into the library; the standard way out reports it
             self.handleError(record)
+
+    def _unsaid(self, library: str, message: str, at: float) -> int | None:
+        """None when these words were said often enough; else how many lines were left out before this one."""
+        since, count = self._said.pop((library, message), (at, 0))
+        is_new_window = at - since >= _SAME_SECONDS
+        while len(self._said) >= _MOST_DIFFERENT:
+            del self._said[next(iter(self._said))]
+        self._said[library, message] = (at, 1) if is_new_window else (since, count + 1)
+        if is_new_window:
+            return max(0, count - _SAME_LINES)
+        return 0 if count < _SAME_LINES else None
 
 
 class _Lossy:

@@ -63,6 +63,29 @@ def test_libraries_speak_through_the_same_pipe(out):
     assert "ana@" not in line["message"]
 
 
+def test_strangers_do_not_fill_a_disk_with_what_a_library_says(out):
+    """The same words count, whoever causes them; other words, and the next minute, are told."""
+    configure(LogFormat.JSON, stream=out)
+    handler = next(one for one in logging.getLogger().handlers if type(one).__name__ == "_FromStandardLibrary")
+
+    def say(message: str, at: float) -> None:
+        record = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, message, None, None)
+        record.created = at
+        handler.handle(record)
+
+    for number in range(1_000):
+        say("Invalid HTTP request received.", 100 + number / 1_000)
+    assert len(lines(out)) == 5
+    say("Something else.", 101)
+    assert lines(out)[-1]["message"] == "Something else."
+    say("Invalid HTTP request received.", 161)
+    assert lines(out)[-1]["unsaid"] == 995
+    # Words that differ each time are kept for none of them.
+    for number in range(1_000):
+        say(f"Something else {number}.", 162)
+    assert len(lines(out)) == 1_007
+
+
 def test_the_level_is_respected(out):
     configure(LogFormat.JSON, level="warning", stream=out)
     log.info("quiet.kept")
