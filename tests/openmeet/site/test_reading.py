@@ -14,8 +14,8 @@ from tests.openmeet.privacy.planted import HOST, NOBODY, Planted, Viewer
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import Site, change_services, site_on
 
-# What may write, and why. A sign-in at another server (`/sign-in/callback`, `/api/auth/login-bsky`) and the site's keys there
-# (`/jwks.json`) write, too; this site has no such server.
+# What may write, and why. This site reaches no other server; where one does, a sign-in there (`/sign-in/callback`,
+# `/api/auth/login-bsky`), the site's first key for it (`/jwks.json`) and a renewed session (`/me/atproto/…`) are stored, too.
 MAY_WRITE: Final = {
     "/series/{slug}/dates/{original_date}": "a date is stored when its page is first opened",
     "/notifications": "whoever has seen the list has read it",
@@ -74,8 +74,8 @@ async def test_no_address_needs_to_write(site: Site, town: Planted, viewer: View
     assert opened > (150 if viewer is HOST else 30), "the addresses lead nowhere"
 
 
-async def test_what_may_write_does(site: Site, town: Planted) -> None:
-    """Otherwise the list above is longer than it needs to be, or the database that refuses does not."""
+async def test_what_writes_is_refused(site: Site, town: Planted) -> None:
+    """The database of the test above refuses indeed."""
     change_services(site.app, tenant=replace(site.app.state.services.tenant, database=ReadOnly(site.db)))
     async with looking_as(site, town, HOST) as client:
         answer = await client.get("/notifications")
