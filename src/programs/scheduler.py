@@ -19,7 +19,7 @@ from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.domain.events import drafts
 from openmeet.domain.events import tasks as events
 from openmeet.domain.events.trust import Shown, shown_in
-from openmeet.domain.groups import tasks as groups
+from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as arrivals

@@ -11,10 +11,10 @@ from openmeet.domain.groups import (
     administration,
     announcements,
     calendar_feeds,
+    ownership,
     pictures,
     publication_settings,
     queries,
-    succession,
 )
 from openmeet.domain.groups.model import GroupSlug, Role
 from openmeet.domain.groups.record_queries import by_record
@@ -69,12 +69,12 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
     link = await administration.invite_by_link(tx, ana, group.slug, uses=20)
     await administration.invite_by_mail(tx, ana, group.slug, "somebody.with.a.very.long.address@subdomain.example.org")
     await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
-    await succession.offer(tx, ana, group.slug, ben.user_id)
+    await ownership.offer(tx, ana, group.slug, ben.user_id)
     await calendar_feeds.renew(tx, CODE_KEY, group, await queries.find_member(tx, group.id, ana.user_id))
     empty = await group_by(tx, ana, name="Quiet readers", visibility="private")
     offered = await group_by(tx, ben, name="Chess club")
     await actions.join(tx, ana, offered.slug)
-    await succession.offer(tx, ben, offered.slug, ana.user_id)
+    await ownership.offer(tx, ben, offered.slug, ana.user_id)
     path = f"/groups/{group.slug}"
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
         await switch(tx, flag, is_on=True, changed_by="a test")

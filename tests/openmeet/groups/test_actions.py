@@ -8,7 +8,7 @@ from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, administration, invitation_queries, listing, queries
+from openmeet.domain.groups import actions, administration, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, Act, Role
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
@@ -324,8 +324,8 @@ async def test_private_groups_are_absent_for_strangers(db):
             async with db.transaction() as tx:
                 await act(tx)
     async with db.reader() as reader:
-        assert await listing.listed(reader, [], ben.user_id, after=None, limit=10) == []
-        assert [one.role for one in await listing.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
+        assert await membership_queries.listed(reader, [], ben.user_id, after=None, limit=10) == []
+        assert [one.role for one in await membership_queries.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
 
 
 async def test_lists_count_members_and_find_words(db):
@@ -334,11 +334,11 @@ async def test_lists_count_members_and_find_words(db):
     async with db.transaction() as tx:
         await group_by(tx, ana, name="Zither players")
     async with db.reader() as reader:
-        found = await listing.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
+        found = await membership_queries.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
         assert [(one.group.slug, one.members, one.role) for one in found] == [(group.slug, 2, Role.OWNER)]
-        (first, second) = await listing.listed(reader, [], None, after=None, limit=10)
+        (first, second) = await membership_queries.listed(reader, [], None, after=None, limit=10)
         after = (queries.search_text(first.group.details), first.group.id)
-        assert await listing.listed(reader, [], None, after=after, limit=10) == [second]
+        assert await membership_queries.listed(reader, [], None, after=after, limit=10) == [second]
 
 
 async def test_followed_accounts(db):

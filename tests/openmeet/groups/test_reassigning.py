@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.account_merge.tables import reassign_groups
-from openmeet.domain.groups import actions, administration, announcements, following, queries, succession
+from openmeet.domain.groups import actions, administration, announcements, ownership, queries
 from openmeet.domain.groups.model import Role
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person
@@ -23,11 +23,11 @@ async def test_nothing_names_the_one_any_more(db, engine):
         await administration.invite_by_link(tx, old, own.slug)
         await administration.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         bens = await group_by(tx, ben, name="Of Ben")
-        await following.follow(tx, old, bens.slug)
-        await following.follow(tx, ana, bens.slug)
+        await actions.follow(tx, old, bens.slug)
+        await actions.follow(tx, ana, bens.slug)
         await actions.join(tx, old, bens.slug)
-        await succession.arrange(tx, ben, bens.slug, old.user_id, absence_days=60, wait_days=7)
-        await succession.offer(tx, ben, bens.slug, old.user_id)
+        await ownership.arrange(tx, ben, bens.slug, old.user_id, absence_days=60, wait_days=7)
+        await ownership.offer(tx, ben, bens.slug, old.user_id)
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert (await queries.by_id(tx, own.id)).owner_id == ana.user_id

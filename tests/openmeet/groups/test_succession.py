@@ -7,18 +7,9 @@ import pytest
 
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.domain.groups import (
-    actions,
-    administration,
-    invitation_queries,
-    queries,
-    succession,
-)
-from openmeet.domain.groups import (
-    ownership as absence,
-)
+from openmeet.domain.groups import actions, administration, invitation_queries, ownership, queries
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Act, Role
-from openmeet.domain.groups.tasks import pass_on
+from openmeet.domain.groups.ownership import pass_on
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.emails.groups import succession_composer
@@ -77,11 +68,11 @@ async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, c
     group, ana, ben, cleo, _ = club
     with pytest.raises(Refused):
         await does(db, actions.leave, ana, group.slug)
-    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    await does(db, ownership.offer, ana, group.slug, ben.user_id)
     with pytest.raises(Refused):
-        await does(db, succession.accept_offer, cleo, group.slug)
+        await does(db, ownership.accept_offer, cleo, group.slug)
     assert await owner_of(db, group) == ana.user_id
-    await does(db, succession.accept_offer, ben, group.slug)
+    await does(db, ownership.accept_offer, ben, group.slug)
     assert await owner_of(db, group) == ben.user_id
     async with db.reader() as reader:
         assert await role(reader, group, ana) is Role.ADMIN
@@ -96,18 +87,18 @@ async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, c
 @pytest.mark.parametrize("how", ["declined", "taken back", "left", "to somebody else"])
 async def test_an_offer_ends(db, club, how):
     group, ana, ben, cleo, _ = club
-    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    await does(db, ownership.offer, ana, group.slug, ben.user_id)
     match how:
         case "declined":
-            await does(db, succession.end_offer, ben, group.slug)
+            await does(db, ownership.end_offer, ben, group.slug)
         case "taken back":
-            await does(db, succession.end_offer, ana, group.slug)
+            await does(db, ownership.end_offer, ana, group.slug)
         case "left":
             await does(db, actions.leave, ben, group.slug)
         case _:
-            await does(db, succession.offer, ana, group.slug, cleo.user_id)
+            await does(db, ownership.offer, ana, group.slug, cleo.user_id)
     with pytest.raises((Refused, NotFound)):
-        await does(db, succession.accept_offer, ben, group.slug)
+        await does(db, ownership.accept_offer, ben, group.slug)
     assert await owner_of(db, group) == ana.user_id
 
 
@@ -116,20 +107,20 @@ async def test_offers_go_to_people_inside_and_come_from_the_owner(db, club):
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
     with pytest.raises(NotFound):
-        await does(db, succession.offer, ana, group.slug, eve.user_id)
+        await does(db, ownership.offer, ana, group.slug, eve.user_id)
     with pytest.raises(Forbidden):
-        await does(db, succession.offer, ben, group.slug, cleo.user_id)
+        await does(db, ownership.offer, ben, group.slug, cleo.user_id)
     with pytest.raises(Refused):
-        await does(db, succession.offer, ana, group.slug, ana.user_id)
-    await does(db, succession.offer, ana, group.slug, ben.user_id)
+        await does(db, ownership.offer, ana, group.slug, ana.user_id)
+    await does(db, ownership.offer, ana, group.slug, ben.user_id)
     with pytest.raises(Forbidden):
-        await does(db, succession.end_offer, cleo, group.slug)
+        await does(db, ownership.end_offer, cleo, group.slug)
 
 
 async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
     """After the absence the owner gets a letter, three days before the end another; then the group passes on, all in the log."""
     group, ana, _, cleo, _ = club
-    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(59 * DAY)
     assert await pass_on(db) == 0
     clock.turn(1 * DAY)
@@ -146,15 +137,15 @@ async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
     assert await owner_of(db, group) == cleo.user_id
     assert await pass_on(db) == 0
     assert (await acts(db, group))[-3:] == [Act.SUCCESSION_ASKED, Act.TAKEN_OVER, Act.TAKEN_OVER]
-    await does(db, succession.take_back, ana, group.slug)
+    await does(db, ownership.take_back, ana, group.slug)
     assert await owner_of(db, group) == ana.user_id
     with pytest.raises(Refused):
-        await does(db, succession.take_back, cleo, group.slug)
+        await does(db, ownership.take_back, cleo, group.slug)
 
 
 async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(db, club, clock):
     group, ana, _, cleo, _ = club
-    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
     await pass_on(db)
     compose = succession_composer("Town", "https://town.example")
@@ -165,14 +156,14 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     assert "Thursday 7 May 2026" in letter.text
     last = await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3))
     assert last.subject == "Last call: Chess club passes on to Cleo"
-    await does(db, succession.stop, ana, group.slug)
+    await does(db, ownership.stop, ana, group.slug)
     assert await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
 
 
 async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
     """Any trace after the first letter ends it by the clock: nobody has to press a button in time."""
     group, ana, _, cleo, _ = club
-    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
     await pass_on(db)
     clock.turn(DAY)
@@ -189,17 +180,17 @@ async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
     """Whatever somebody opens signed in is a trace, noted by the day and once a day."""
     group, ana, _, cleo, _ = club
     site = site_on(db, clock)
-    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         clock.turn(59 * DAY)
         async with db.reader() as reader:
-            before = await absence.last_seen(reader, ana.user_id)
+            before = await ownership.last_seen(reader, ana.user_id)
         assert (await browser.get("/my/events")).status_code == 200
         clock.turn(HOUR)
         assert (await browser.get("/my/events")).status_code == 200
     async with db.reader() as reader:
-        seen = await absence.last_seen(reader, ana.user_id)
+        seen = await ownership.last_seen(reader, ana.user_id)
         today = reader.now - reader.now % DAY
     assert before < seen == today
     clock.turn(58 * DAY)
@@ -210,7 +201,7 @@ async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
 
 async def test_a_backup_admin_who_left_takes_over_nothing(db, club, clock):
     group, ana, _, cleo, _ = club
-    await does(db, succession.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.arrange, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
     await pass_on(db)
     await does(db, actions.leave, cleo, group.slug)
@@ -227,8 +218,8 @@ async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock)
         own = await group_by(tx, cleo, name="Readers")
         link = await administration.invite_by_link(tx, cleo, own.slug)
         await administration.accept(tx, dan, link.id)
-        await succession.arrange(tx, cleo, own.slug, dan.user_id, absence_days=60, wait_days=7)
-        await succession.arrange(tx, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
+        await ownership.arrange(tx, cleo, own.slug, dan.user_id, absence_days=60, wait_days=7)
+        await ownership.arrange(tx, ana, group.slug, cleo.user_id, absence_days=60, wait_days=7)
     clock.turn(60 * DAY)
     assert await pass_on(db) == 2
     clock.turn(7 * DAY)
@@ -239,33 +230,33 @@ async def test_what_the_clock_does_is_no_trace_of_the_successor(db, club, clock)
 async def test_without_a_backup_whoever_ranks_highest_asks(db, club, clock):
     group, _, ben, cleo, dan = club
     with pytest.raises(Refused) as refused:
-        await does(db, succession.ask, ben, group.slug)
+        await does(db, ownership.ask, ben, group.slug)
     assert refused.value.name == "OwnerIsHere"
     clock.turn(90 * DAY)
     with pytest.raises(Refused) as refused:
-        await does(db, succession.ask, cleo, group.slug)
+        await does(db, ownership.ask, cleo, group.slug)
     assert refused.value.name == "NotNextInLine"
     await does(db, actions.leave, ben, group.slug)
     await does(db, actions.leave, cleo, group.slug)
-    first = await does(db, succession.ask, dan, group.slug)
+    first = await does(db, ownership.ask, dan, group.slug)
     clock.turn(DAY)
-    assert await does(db, succession.ask, dan, group.slug) == first
+    assert await does(db, ownership.ask, dan, group.slug) == first
     clock.turn(12 * DAY)
     with pytest.raises(Refused):
-        await does(db, succession.take_over, dan, group.slug)
+        await does(db, ownership.take_over, dan, group.slug)
     clock.turn(DAY)
-    await does(db, succession.take_over, dan, group.slug)
+    await does(db, ownership.take_over, dan, group.slug)
     assert await owner_of(db, group) == dan.user_id
 
 
 async def test_an_owner_who_says_no_keeps_the_group(db, club, clock):
     group, ana, ben, _, _ = club
     clock.turn(90 * DAY)
-    await does(db, succession.ask, ben, group.slug)
-    await does(db, succession.stop, ana, group.slug)
+    await does(db, ownership.ask, ben, group.slug)
+    await does(db, ownership.stop, ana, group.slug)
     clock.turn(20 * DAY)
     with pytest.raises(Refused):
-        await does(db, succession.take_over, ben, group.slug)
+        await does(db, ownership.take_over, ben, group.slug)
 
 
 @pytest.mark.parametrize(
@@ -274,10 +265,10 @@ async def test_an_owner_who_says_no_keeps_the_group(db, club, clock):
 async def test_an_arrangement_has_bounds(db, club, absence, wait, field):
     group, ana, ben, _, _ = club
     with pytest.raises(InvalidForm) as wrong:
-        await does(db, succession.arrange, ana, group.slug, ben.user_id, absence_days=absence, wait_days=wait)
+        await does(db, ownership.arrange, ana, group.slug, ben.user_id, absence_days=absence, wait_days=wait)
     assert list(wrong.value.problems) == [field]
     with pytest.raises(Forbidden):
-        await does(db, succession.arrange, ben, group.slug, ben.user_id, absence_days=60, wait_days=7)
+        await does(db, ownership.arrange, ben, group.slug, ben.user_id, absence_days=60, wait_days=7)
 
 
 async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
@@ -287,32 +278,32 @@ async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
         alone = await group_by(tx, ana, name="Alone")
         other = await group_by(tx, ben, name="Other")
         await actions.join(tx, ana, other.slug)
-        await succession.arrange(tx, ana, group.slug, dan.user_id, absence_days=60, wait_days=7)
-    await does(db, succession.depart, ana.user_id)
-    await does(db, succession.depart, ana.user_id)
+        await ownership.arrange(tx, ana, group.slug, dan.user_id, absence_days=60, wait_days=7)
+    await does(db, ownership.depart, ana.user_id)
+    await does(db, ownership.depart, ana.user_id)
     assert await owner_of(db, group) == dan.user_id
     async with db.reader() as reader:
         assert (await queries.by_id(reader, alone.id)).deleted_at is not None
         assert [await role(reader, one, ana) for one in (group, other)] == [Role.LEFT, Role.LEFT]
-    await does(db, succession.depart, dan.user_id)
+    await does(db, ownership.depart, dan.user_id)
     assert await owner_of(db, group) == ben.user_id
 
 
 async def test_owner_and_heir_at_the_same_moment_leave_one_owner(db, club):
     """Accepting, offering to another, leaving and going away all at once: there is one owner who is in, whatever wins."""
     group, ana, ben, cleo, _ = club
-    await does(db, succession.offer, ana, group.slug, ben.user_id)
+    await does(db, ownership.offer, ana, group.slug, ben.user_id)
 
     async def attempt(act, *args: object):
         with suppress(Refused, NotFound, Forbidden):
             await does(db, act, *args)
 
     await asyncio.gather(
-        attempt(succession.accept_offer, ben, group.slug),
-        attempt(succession.offer, ana, group.slug, cleo.user_id),
+        attempt(ownership.accept_offer, ben, group.slug),
+        attempt(ownership.offer, ana, group.slug, cleo.user_id),
         attempt(actions.leave, ana, group.slug),
         attempt(actions.leave, ben, group.slug),
-        attempt(succession.depart, cleo.user_id),
+        attempt(ownership.depart, cleo.user_id),
         attempt(administration.remove, ana, group.slug, ben.user_id),
     )
     assert await owner_of(db, group) in {ana.user_id, ben.user_id}

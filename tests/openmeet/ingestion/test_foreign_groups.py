@@ -13,8 +13,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.groups import (
     actions,
     administration,
-    listing,
-    people,
+    membership_queries,
     publication_settings,
     queries,
     record_queries,
@@ -280,8 +279,8 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
         await record_queries.set_record(tx, ours.id, URI, CID)
     await take(db, *(said(1, author=number) for number in range(2, 9)))
     async with db.reader() as reader:
-        assert len(await people.ids_in_roles(reader, ours.id, [Role.PENDING], who_listen=False)) == 3
-        assert len(await people.ids_in_roles(reader, ours.id, INSIDE, who_listen=False)) == 1
+        assert len(await membership_queries.ids_in_roles(reader, ours.id, [Role.PENDING], who_listen=False)) == 3
+        assert len(await membership_queries.ids_in_roles(reader, ours.id, INSIDE, who_listen=False)) == 1
 
 
 async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
@@ -289,7 +288,7 @@ async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
     await take(db, group(1))
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
-        assert await listing.listed(tx, [], None, after=None, limit=9) == []
+        assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
     one = await known(db)
     assert one is not None
     async with db.transaction() as tx:
@@ -297,7 +296,9 @@ async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
             await actions.join(tx, ben, one.slug)
         asking = await publication_settings.show_membership(tx, ben, one.slug, is_public=True)
         assert (asking.role, asking.sync_enabled) == (Role.PENDING, True)
-        assert [found.group.id for found in await listing.listed(tx, [], None, after=None, limit=9)] == [one.id]
+        assert [found.group.id for found in await membership_queries.listed(tx, [], None, after=None, limit=9)] == [
+            one.id
+        ]
         after = await publication_settings.show_membership(tx, ben, one.slug, is_public=False)
         assert (after.role, after.sync_enabled) == (Role.LEFT, False)
 

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
 from openmeet.domain.groups.model import Act, Group, JoinPolicy, Membership, Role
-from openmeet.domain.groups.promotion import Share
+from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series import queries as series_queries

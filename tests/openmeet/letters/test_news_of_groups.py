@@ -8,7 +8,7 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.groups import actions, administration, announcements, following, succession
+from openmeet.domain.groups import actions, administration, announcements, ownership
 from openmeet.domain.groups.model import Role
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, Kind, Topic
@@ -61,7 +61,7 @@ async def test_an_announcement_reaches_everybody_inside_who_listens(post, club):
     async with post.db.transaction() as tx:
         dan = await member(tx, group, ana, "Dan")
         eve = await person(tx, "Eve")
-        await following.follow(tx, eve, group.slug)
+        await actions.follow(tx, eve, group.slug)
         await actions.set_notifications(tx, cleo, group.slug, enabled=False)
         await actions.leave(tx, dan, group.slug)
         await announcements.announce(tx, ana, group.slug, "We meet at the *harbour*.\n\nBring <lamps>.")
@@ -128,8 +128,8 @@ async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, clu
 
 async def test_an_offer_is_mailed_while_it_stands(post, club):
     group, ana, ben, cleo = club
-    await does(post, succession.offer, ana, group.slug, ben.user_id)
-    await does(post, succession.offer, ana, group.slug, cleo.user_id)
+    await does(post, ownership.offer, ana, group.slug, ben.user_id)
+    await does(post, ownership.offer, ana, group.slug, cleo.user_id)
     ((to, _, text),) = await mails(post)
     assert to == "cleo@example.org"
     assert "Ana offers you to own Chess club." in text
@@ -155,7 +155,7 @@ async def test_new_events_are_told_once_to_whom_they_are_for(post, club):
     group, _, ben, cleo = club
     async with post.db.transaction() as tx:
         eve = await person(tx, "Eve")
-        await following.follow(tx, eve, group.slug)
+        await actions.follow(tx, eve, group.slug)
         for title, visibility in (("Openings", "public"), ("Endgames", "private")):
             await events.create(tx, ben, details(title=title, visibility=visibility), group=of_event(group))
         held = await events.create(tx, ben, details(title="Held"), is_held=True, group=of_event(group))

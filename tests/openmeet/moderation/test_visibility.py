@@ -7,7 +7,7 @@ import pytest
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events, queries, seeing
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import listing
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import blocks, visibility
 from openmeet.domain.moderation.model import State, Subject, Thing
@@ -103,13 +103,13 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         assert not await series_seeing.may_see(tx, now, ben.user_id)
         assert await series_seeing.may_see(tx, now, ana.user_id)
         assert not await seeing.may_see(tx, await queries.by_id(tx, event.id), inside.user_id, is_invited=True)
-        assert await listing.listed(tx, [], None, after=None, limit=9) == []
-        assert await listing.of_user(tx, inside.user_id, limit=9) == []
-        assert [one.group.id for one in await listing.of_user(tx, ana.user_id, limit=9)] == [group.id]
+        assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
+        assert await membership_queries.of_user(tx, inside.user_id, limit=9) == []
+        assert [one.group.id for one in await membership_queries.of_user(tx, ana.user_id, limit=9)] == [group.id]
         for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
             await visibility.change(tx, subject, State.HIDDEN, State.SHOWN, reason="", by=ben.user_id)
         assert len(await search.coming(tx, Wanted(), None, 50)) >= 2
-        assert len(await listing.listed(tx, [], None, after=None, limit=9)) == 1
+        assert len(await membership_queries.listed(tx, [], None, after=None, limit=9)) == 1
 
 
 async def event_by_group(tx, host, group):

@@ -21,9 +21,9 @@ from openmeet.domain.attendance.model import NO_WISHES, Reply
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
-from openmeet.domain.groups import administration, succession
+from openmeet.domain.groups import administration, ownership
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
-from openmeet.domain.groups.tasks import pass_on
+from openmeet.domain.groups.ownership import pass_on
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
@@ -70,7 +70,7 @@ async def _succession(site: Site, _: object) -> None:
         owner = await person(tx, "Absent")
         group = await group_by(tx, owner, name="Forlorn")
         heir = await member(tx, group, owner, "Heir")
-        await succession.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
+        await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
     await pass_on(site.db)
 
@@ -80,7 +80,7 @@ async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
         owner = await person(tx, "Gone")
         group = await group_by(tx, owner, name="Nearly lost")
         heir = await member(tx, group, owner, "Next")
-        await succession.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
+        await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
     await pass_on(site.db)
     await deliver()

@@ -9,14 +9,7 @@ from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import group_for
-from openmeet.domain.groups import (
-    actions,
-    administration,
-    invitation_queries,
-    publication_settings,
-    queries,
-    succession,
-)
+from openmeet.domain.groups import actions, administration, invitation_queries, ownership, publication_settings, queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupVisibility, PromotionLevel, Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -345,8 +338,8 @@ async def test_when_the_owner_changes_the_record_leads_to_the_next(town: Town, r
     ((old, _),) = (await records(town, ana, GROUP)).items()
     (said,) = await records(town, cleo, MEMBERSHIP)
     async with town.db.transaction() as tx:
-        await succession.offer(tx, ana, group.slug, ben.user_id)
-        await succession.accept_offer(tx, ben, group.slug)
+        await ownership.offer(tx, ana, group.slug, ben.user_id)
+        await ownership.accept_offer(tx, ben, group.slug)
     await pay(town)
     ((new, record),) = (await records(town, ben, GROUP)).items()
     assert record["predecessor"]["uri"] == old
@@ -377,7 +370,7 @@ async def test_when_the_owners_account_is_deleted_the_group_goes_on(town: Town, 
     await let_in(town, ana, group, ben)
     await show(town, ben, group)
     async with town.db.transaction() as tx:
-        await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+        await ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
     await pay(town)
     before = (await now(town, group)).network.record_uri
     ben_did, ana_did = (await town.identity(ben.user_id)).did, (await town.identity(ana.user_id)).did

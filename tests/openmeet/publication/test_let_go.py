@@ -12,7 +12,7 @@ from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.errors import NotSignedIn
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.model import Event
-from openmeet.domain.groups import succession
+from openmeet.domain.groups import ownership
 from openmeet.domain.groups.model import Role
 from openmeet.domain.identities import actions
 from openmeet.domain.series import actions as series
@@ -75,8 +75,8 @@ async def one_of_each(town: Town) -> tuple[Caller, Did]:
     given_away = await found(town, cleo, name="Given away")
     await let_in(town, cleo, given_away, dan, Role.ADMIN)
     async with town.db.transaction() as tx:
-        await succession.offer(tx, cleo, given_away.slug, dan.user_id)
-        await succession.accept_offer(tx, dan, given_away.slug)
+        await ownership.offer(tx, cleo, given_away.slug, dan.user_id)
+        await ownership.accept_offer(tx, dan, given_away.slug)
     await pay(town)
     return cleo, account
 

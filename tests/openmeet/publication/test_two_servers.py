@@ -23,7 +23,7 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import pay as debts
 from groundwork.outbox.owe import owe_again
 from groundwork.outbox.pay import Paying
-from openmeet.domain.groups import administration, queries, succession
+from openmeet.domain.groups import administration, ownership, queries
 from openmeet.domain.groups.model import INSIDE, Group, Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import session_queries
@@ -170,8 +170,8 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
     await show(town, cleo, group)
     ((old, _),) = (await servers.records(ana, GROUP)).items()
     async with town.db.transaction() as tx:
-        await succession.offer(tx, ana, group.slug, ben.user_id)
-        await succession.accept_offer(tx, ben, group.slug)
+        await ownership.offer(tx, ana, group.slug, ben.user_id)
+        await ownership.accept_offer(tx, ben, group.slug)
     await pay(town)
     ((new, record),) = (await servers.records(ben, GROUP)).items()
     assert record["predecessor"]["uri"] == old
@@ -196,7 +196,7 @@ async def test_the_backup_admin_takes_over_when_the_owners_account_goes(servers:
     await let_in(town, ana, group, ben)
     await show(town, ben, group)
     async with town.db.transaction() as tx:
-        await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+        await ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
     await pay(town)
     ((before, record),) = (await servers.records(ana, GROUP)).items()
     gone = await servers.did(ana)

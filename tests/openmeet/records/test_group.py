@@ -23,7 +23,7 @@ from openmeet.domain.groups.model import (
     PromotionLevel,
     Role,
 )
-from openmeet.domain.groups.promotion import BY_LEVEL, Share, share_of
+from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import GroupOut, Reference, read_group, uri_of_group, write_former, write_group

@@ -7,7 +7,8 @@ from groundwork.errors import Refused
 from openmeet.domain.attendance import invitations
 from openmeet.domain.events import co_hosts
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import administration, succession
+from openmeet.domain.groups import administration
+from openmeet.domain.groups import ownership as groups_ownership
 from openmeet.domain.groups.model import INVITATION_MAIL
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
@@ -88,9 +89,9 @@ async def test_nothing_is_handed_over_between_them(db: Database, who: str) -> No
         assert [name for _, name in await ownership.candidates(tx, practice)] == ["Ben"]
         await _part(tx, who, ana, ben)
         with pytest.raises(Refused, match="cannot offer"):
-            await succession.offer(tx, ana, group.slug, ben.user_id)
+            await groups_ownership.offer(tx, ana, group.slug, ben.user_id)
         with pytest.raises(Refused, match="cannot name"):
-            await succession.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+            await groups_ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
         assert await ownership.candidates(tx, practice) == []
         with pytest.raises(Refused, match="follows it"):
             await ownership.offer(tx, ana, practice, ben.user_id)

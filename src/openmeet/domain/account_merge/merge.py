@@ -16,7 +16,7 @@ from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.chat import queries as chat
-from openmeet.domain.groups import people as group_people
+from openmeet.domain.groups import membership_queries as group_people
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.series import detection_queries
 from openmeet.domain.users import merge as users

@@ -8,9 +8,9 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.owe import owe
-from openmeet.domain.groups import calendar_feeds, invitation_queries, people, queries
+from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import Act, Membership, Role
-from openmeet.domain.groups.promotion import speaker_of
+from openmeet.domain.groups.publication import speaker_of
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities_queries
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
@@ -101,7 +101,7 @@ _NAMED: Final = (
 async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Everything of groups that names the one names the other; how many standings were merged."""
     merged = 0
-    for theirs in await people.standings_of(tx, from_user):
+    for theirs in await membership_queries.standings_of(tx, from_user):
         await queries.lock(tx, theirs.group_id)
         mine = await queries.find_member(tx, theirs.group_id, to_user)
         if mine is not None:

@@ -13,8 +13,8 @@ from openmeet.domain.events.deleted_records import Decision
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import Act
 from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
-from openmeet.domain.groups.people import roles_of
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Kind, Particulars

@@ -14,8 +14,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
-from openmeet.domain.groups.promotion import Share, share_of
-from openmeet.domain.groups.publication import look_at_members
+from openmeet.domain.groups.publication import Share, look_at_members, share_of
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications

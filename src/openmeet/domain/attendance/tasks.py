@@ -10,7 +10,7 @@ from openmeet.domain.attendance.visibility import seen_by_all
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
-from openmeet.domain.groups.following import listeners
+from openmeet.domain.groups.actions import listeners
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications.model import Kind, Particulars
 from openmeet.domain.notifications.notify import reached, tell

@@ -7,7 +7,7 @@ from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.groups.people import roles_of
+from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.users.model import UserId
 
 

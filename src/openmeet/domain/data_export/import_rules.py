@@ -13,9 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AnswerMode, Reply, Through, Wishes
 from openmeet.domain.data_export.tables import Part, Value, camel
 from openmeet.domain.events.model import EventSlug, Visibility
-from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import following as group_following
-from openmeet.domain.groups import rules
+from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.model import GroupId, GroupSlug, Role
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import Action
@@ -89,11 +87,11 @@ async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
             if row.get("role") not in _ASKS:
                 raise NotFound("Nobody asked to be in.")
             slug_of_group = GroupSlug(await _slug(tx, "groups", row["group_id"]))
-            await groups.join(tx, caller, slug_of_group, str(row.get("answer") or ""))
+            await actions.join(tx, caller, slug_of_group, str(row.get("answer") or ""))
         case "group_followers":
             slug_of_group = GroupSlug(await _slug(tx, "groups", row["group_id"]))
             enabled = bool(row.get("notifications_enabled", 1))
-            await group_following.follow(tx, caller, slug_of_group, enabled=enabled)
+            await actions.follow(tx, caller, slug_of_group, enabled=enabled)
         case "person_followers":
             followed = UserId(str(row["followed_id"]))
             await must_not_be_apart(tx, caller.user_id, followed, refusal="You cannot follow this person.")

@@ -1,10 +1,188 @@
-"""Groups that were elsewhere before: what only then is known of them, and taking them back. All of it SQL of groups."""
+"""SQL about many memberships and groups at once: members in some roles, groups of one user, lists and search, imported groups."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
-from openmeet.domain.groups.model import GroupId
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, MemberId, Membership, Role
+from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
+from openmeet.domain.moderation.blocks import is_out_of_lists
+from openmeet.domain.notifications.preferences import AT_ONCE
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+
+_COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
+
+
+async def ids_in_roles(reader: Reader, group_id: GroupId, roles: Sequence[Role], *, who_listen: bool) -> list[UserId]:
+    """Everybody in these roles; ``who_listen``: only those who want to hear of the group."""
+    listening = " and notifications_enabled = 1" if who_listen else ""
+    rows = await reader.fetch(
+        f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",
+        group_id=group_id,
+        roles=[role.value for role in roles],
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[MemberId, Membership]:
+    """Standings by their own ids."""
+    if not member_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {MEMBER_COLUMNS} from group_members where id in :ids order by id", ids=list(dict.fromkeys(member_ids))
+    )
+    return {one.id: one for one in map(member_of, rows)}
+
+
+async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
+    """Every standing of one person in a group that is not deleted."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from group_members m join groups g on g.id = m.group_id"
+        " where m.user_id = :user_id and g.deleted_at is null order by m.group_id",
+        user_id=user_id,
+    )
+    return [member_of(row) for row in rows]
+
+
+async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
+    """Who is in beside one person: the most trusted first, among equals who is in for longest; shadow accounts never are."""
+    rank = " ".join(f"when '{role.value}' then {number}" for number, role in enumerate(INSIDE))
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from group_members m join users u on u.id = m.user_id and u.kind = 'person'"
+        f" where m.group_id = :group_id and m.user_id <> :besides and m.role in :inside"
+        f" order by case m.role {rank} end, m.joined_at, m.id",
+        group_id=group_id,
+        besides=besides,
+        inside=[role.value for role in INSIDE],
+    )
+    return [member_of(row) for row in rows]
+
+
+async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, Role]:
+    """How each of these people stands in a group."""
+    found: dict[UserId, Role] = {}
+    for start in range(0, len(user_ids), AT_ONCE):
+        rows = await reader.fetch(
+            "select user_id, role from group_members where group_id = :group_id and user_id in :user_ids"
+            " order by user_id",
+            group_id=group_id,
+            user_ids=list(user_ids[start : start + AT_ONCE]),
+        )
+        found |= {UserId(row["user_id"]): Role(row["role"]) for row in rows}
+    return found
+
+
+_INSIDE = [role.value for role in INSIDE]
+
+# Where nobody asked for anything, a group that is kept elsewhere is listed when somebody who signs in here belongs to it, or asked
+# to: records are free, and whoever writes thousands is not to fill everybody's list. A search finds all, as it does of events.
+IS_KNOWN = (
+    "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
+    " where km.group_id = g.id and km.role in ('member', 'pending')))"
+)
+
+# The account that holds a group kept elsewhere waits as a newcomer, or is hidden: as events of it are.
+_WAITS = (
+    "(g.is_read_only = 1 and exists (select 1 from identities wi join moderation_states ws on ws.subject = wi.did"
+    " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
+)
+
+# More words than anybody searches for; each is one `like` over the same rows.
+_MAX_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A group in a list: how many are in it, and how the viewer stands."""
+
+    group: Group
+    members: int
+    role: Role | None
+
+
+async def listed(
+    reader: Reader,
+    words: Sequence[str],
+    viewer: UserId | None,
+    *,
+    after: tuple[str, str] | None,
+    limit: int,
+    asks_all: bool = False,
+    kept_here: bool | None = None,
+) -> list[Listed]:
+    """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen.
+
+    ``asks_all``: also those that are kept elsewhere and that nobody here belongs to; words ask for all, too. ``kept_here``: only those
+    that are, or are not.
+    """
+    clauses = [
+        "g.deleted_at is null",
+        "g.visibility = 'public'",
+        f"not {is_hidden('g')}",
+        f"not {_WAITS}" if asks_all or words else IS_KNOWN,
+        f"not {is_out_of_lists('g.owner_id', 'g.id')}",
+    ]
+    values: dict[str, object] = {"viewer": viewer or "", "limit": limit, "inside": _INSIDE}
+    if kept_here is not None:
+        clauses.append(f"g.is_read_only = {int(not kept_here)}")
+    for number, word in enumerate(words[:_MAX_WORDS]):
+        clauses.append(f"g.search_text like :word{number} escape '!'")
+        values[f"word{number}"] = f"%{_literally(folded(word))}%"
+    if after is not None:
+        clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
+        values |= {"after_text": after[0], "after_id": after[1]}
+    return await _listed(reader, " and ".join(clauses), values)
+
+
+async def of_user(reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None) -> list[Listed]:
+    """Groups that a person is in or has asked to get into, by name; those behind ``after``, a text and an id as rows have them."""
+    mine = (
+        "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
+    )
+    values: dict[str, object] = {
+        "viewer": user_id,
+        "limit": limit,
+        "inside": _INSIDE,
+        "standing": [*_INSIDE, Role.PENDING.value],
+    }
+    clauses = ["g.deleted_at is null", mine, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
+    if after is not None:
+        clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
+        values |= {"after_text": after[0], "after_id": after[1]}
+    return await _listed(reader, " and ".join(clauses), values)
+
+
+async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:
+    rows = await reader.fetch(
+        f"""
+        select {COLUMNS}, m.role as my_role,
+               (select count(*) from group_members c where c.group_id = g.id and c.role in :inside) as people
+          from groups g left join group_members m on m.group_id = g.id and m.user_id = :viewer
+         where {clause}
+         order by g.search_text, g.id limit :limit
+        """,
+        **values,
+    )
+    return [Listed(group_of(row), int(row["people"]), Role(row["my_role"]) if row["my_role"] else None) for row in rows]
+
+
+def _literally(word: str) -> str:
+    """``%`` and ``_`` are characters here, not wildcards."""
+    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed]:
+    """Groups that a person follows without being in them, by name; those that hide from them are left out."""
+    followed = "exists (select 1 from group_followers f where f.group_id = g.id and f.user_id = :viewer)"
+    outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"
+    values: dict[str, object] = {"viewer": user_id, "limit": limit, "inside": _INSIDE}
+    return await _listed(
+        reader,
+        f"g.deleted_at is null and g.visibility <> 'private' and not {is_hidden('g')} and {followed} and {outside}",
+        values,
+    )
 
 
 async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.groups import people
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import INSIDE, RUNNING, Announcement, Group, Membership, Role
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications.model import Kind, Particulars
@@ -28,7 +28,7 @@ Ownership = Literal[
 
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     """Those who may decide hear that somebody asks to get in."""
-    deciding = await people.ids_in_roles(tx, group.id, RUNNING, who_listen=True)
+    deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, who_listen=True)
     about = Particulars(person_id=asking.user_id, group_id=group.id)
     await tell(tx, deciding, Kind.JOIN_REQUEST, asking.id, asking.revision, about, bundle=group.id)
 
@@ -57,10 +57,10 @@ async def of_ownership(
 
 async def of_announcement(tx: Transaction, group: Group, said: Announcement) -> None:
     """Everybody who is in and listens hears what was announced, and who is mentioned in it that they are; its author knows."""
-    everybody = await people.ids_in_roles(tx, group.id, INSIDE, who_listen=False)
+    everybody = await membership_queries.ids_in_roles(tx, group.id, INSIDE, who_listen=False)
     mentioned = [one for one in await mentioned_in(tx, said.text) if one in everybody and one != said.author_id]
     hearing = await reached(tx, mentioned, Kind.GROUP_MENTION)
-    inside = await people.ids_in_roles(tx, group.id, INSIDE, who_listen=True)
+    inside = await membership_queries.ids_in_roles(tx, group.id, INSIDE, who_listen=True)
     about = Particulars(person_id=said.author_id, group_id=group.id)
     told = [user_id for user_id in inside if user_id != said.author_id and user_id not in hearing]
     await tell(tx, told, Kind.ANNOUNCEMENT, said.id, 1, about, bundle=group.id)

@@ -1,10 +1,302 @@
-"""SQL about owners who are not there: their newest trace, groups whose time has come, who was owner before."""
+"""Who owns a group, and how that passes on: offered and accepted, or taken over from an owner who is no longer there."""
 
+from dataclasses import replace
+from typing import Final
+
+from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
+from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
+from openmeet.domain.groups.actions import lock_for, lock_visible, take_away
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
-from openmeet.domain.groups.model import Act, GroupId, Logged
-from openmeet.domain.users.model import UserId
+from openmeet.domain.groups.model import (
+    INSIDE,
+    LAST_CALL_MAIL,
+    LONGEST_ABSENCE,
+    LONGEST_WAIT,
+    REMINDED_BEFORE,
+    SHORTEST_ABSENCE,
+    SHORTEST_WAIT,
+    SUCCESSION_MAIL,
+    Act,
+    Group,
+    GroupId,
+    GroupSlug,
+    Keeping,
+    Logged,
+    Membership,
+    Offer,
+    Role,
+    Succession,
+)
+from openmeet.domain.groups.publication_settings import change_speaker
+from openmeet.domain.groups.rules import Action
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.queries import of_user
+from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.emails import owe_mail
+
+_NOT_INSIDE: Final = "This person is not in the group."
+
+
+async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) -> Group:
+    """Somebody who is in the group is asked to own it; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
+    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    if to == caller.user_id:
+        raise Refused("You own this group already.", name="OneOwner")
+    heir = await _inside(tx, group, to)
+    await must_not_be_apart(tx, caller.user_id, to, refusal="You cannot offer it to them.")
+    if group.offer is not None and group.offer.heir_id == to:
+        return group
+    after = replace(group, offer=Offer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after)
+    await invitation_queries.log(
+        tx, group.id, to, Act.OWNERSHIP_OFFERED, by=caller.user_id, before=heir.role, after=heir.role
+    )
+    await notify.of_ownership(tx, after, [to], what="offered", who=caller.user_id)
+    return after
+
+
+async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """The owner takes the offer back, or the heir says no. Raises NotFound, Forbidden."""
+    group, _ = await lock_visible(tx, caller, slug)
+    if group.offer is None:
+        return group
+    if caller.user_id not in {group.owner_id, group.offer.heir_id}:
+        raise Forbidden("Only the owner and the person who was asked can end this.")
+    after = replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after)
+    await invitation_queries.log(tx, group.id, group.offer.heir_id, Act.OFFER_ENDED, by=caller.user_id)
+    if caller.user_id != group.owner_id:
+        await notify.of_ownership(tx, after, [group.owner_id], what="declined", who=caller.user_id)
+    return after
+
+
+async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """The heir owns the group from now on; the owner before is an admin. Raises NotFound, Refused (``NotOffered``)."""
+    group, _ = await lock_visible(tx, caller, slug)
+    if group.offer is None or group.offer.heir_id != caller.user_id:
+        raise Refused("This group is not offered to you any more.", name="NotOffered")
+    after = await _pass_on(tx, group, caller.user_id, Act.HANDED_OVER, by=caller.user_id)
+    await notify.of_ownership(tx, after, [group.owner_id], what="accepted", who=caller.user_id)
+    return after
+
+
+async def arrange(
+    tx: Transaction, caller: Caller, slug: GroupSlug, backup: UserId | None, *, absence_days: int, wait_days: int
+) -> Group:
+    """Who is next when the owner is not there, and after how long. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    problems = {}
+    if not SHORTEST_ABSENCE <= absence_days <= LONGEST_ABSENCE:
+        problems["absence_days"] = f"From {SHORTEST_ABSENCE} to {LONGEST_ABSENCE} days."
+    if not SHORTEST_WAIT <= wait_days <= LONGEST_WAIT:
+        problems["wait_days"] = f"From {SHORTEST_WAIT} to {LONGEST_WAIT} days."
+    if backup == caller.user_id:
+        problems["backup"] = "You own this group. Choose somebody else."
+    if problems:
+        raise InvalidForm(problems)
+    did = None
+    if backup is not None:
+        await _inside(tx, group, backup)
+        if backup != group.keeping.backup_admin_id:
+            await must_not_be_apart(tx, caller.user_id, backup, refusal="You cannot name them.")
+        did = next((one.did for one in await of_user(tx, backup)), None)
+    keeping = Keeping(backup, did, absence_days, wait_days)
+    if keeping == group.keeping:
+        return group
+    after = replace(group, keeping=keeping, revision=group.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after)
+    await invitation_queries.log(tx, group.id, backup or caller.user_id, Act.SUCCESSION_ARRANGED, by=caller.user_id)
+    if backup is not None and backup != group.keeping.backup_admin_id:
+        await notify.of_ownership(tx, after, [backup], what="backup", who=caller.user_id)
+    return after
+
+
+async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """Who ranks highest asks to take over; asking again keeps the first day. Raises NotFound, Forbidden, Refused."""
+    group, role = await lock_for(tx, caller, slug, Action.TAKE_OVER)
+    if group.succession is not None:
+        if group.succession.successor_id == caller.user_id:
+            return group
+        raise Refused("Another person has asked already.", name="AskedAlready")
+    backup = group.keeping.backup_admin_id
+    if backup != caller.user_id:
+        others = [one.role for one in await membership_queries.longest_inside(tx, group.id, besides=group.owner_id)]
+        if others and rules.ranks_above(others[0], role):
+            raise Refused(
+                f"Somebody with more trust can do this: ask one who is {others[0].value}.", name="NotNextInLine"
+            )
+    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
+        raise Refused("The owner was here not long ago. Talk to them.", name="OwnerIsHere")
+    return await _begin(tx, group, caller.user_id, role)
+
+
+async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """The owner says no, or the person who asked takes it back. Raises NotFound, Forbidden."""
+    group, _ = await lock_visible(tx, caller, slug)
+    asked = group.succession
+    if asked is None:
+        return group
+    if caller.user_id not in {group.owner_id, asked.successor_id}:
+        raise Forbidden("Only the owner and the person who asked can end this.")
+    return await _stop(tx, group, asked, by=caller.user_id)
+
+
+async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """The person who asked owns the group, after the waiting time. Raises NotFound, Forbidden, Refused."""
+    group, _ = await lock_for(tx, caller, slug, Action.TAKE_OVER)
+    seen = await last_seen(tx, group.owner_id)
+    rules.must_be_takeable(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
+    return await _taken_over(tx, group, caller.user_id)
+
+
+async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
+    """The owner from whom the group was taken over has it back. Raises NotFound, Refused."""
+    group, mine = await lock_visible(tx, caller, slug)
+    rules.must_be_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
+    after = await _pass_on(tx, group, caller.user_id, Act.TAKEN_BACK, by=caller.user_id)
+    await notify.of_ownership(tx, after, [group.owner_id], what="taken_back", who=caller.user_id)
+    return after
+
+
+async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
+    """The backup admin is next, if that still holds; False where it does not."""
+    group = await queries.lock(tx, group_id)
+    backup = group.keeping.backup_admin_id if group else None
+    if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
+        return False
+    theirs = await queries.find_member(tx, group.id, backup)
+    if theirs is None or theirs.role not in INSIDE or theirs.role is Role.OWNER:
+        return False
+    if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
+        return False
+    await _begin(tx, group, backup, theirs.role, note=invitation_queries.BY_CLOCK)
+    return True
+
+
+async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> Act | None:
+    """What the time makes of a succession: it passes on, ends because the owner was seen, or the second letter is due."""
+    group = await queries.lock(tx, group_id)
+    asked = group.succession if group else None
+    if group is None or asked is None or group.deleted_at is not None:
+        return None
+    theirs = await queries.find_member(tx, group.id, asked.successor_id)
+    if theirs is None or theirs.role not in INSIDE:
+        await _stop(tx, group, asked, by=asked.successor_id, note=invitation_queries.BY_CLOCK)
+        return Act.SUCCESSION_STOPPED
+    if await last_seen(tx, group.owner_id) > asked.asked_at:
+        await _stop(tx, group, asked, by=group.owner_id, note=invitation_queries.BY_CLOCK)
+        return Act.SUCCESSION_STOPPED
+    if tx.now - asked.asked_at >= group.keeping.wait:
+        await _taken_over(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
+        return Act.TAKEN_OVER
+    if asked.reminded_at is None and tx.now - asked.asked_at >= group.keeping.wait - REMINDED_BEFORE:
+        after = replace(group, succession=replace(asked, reminded_at=tx.now))
+        await queries.update(tx, after)
+        await owe_mail(tx, kind=LAST_CALL_MAIL, person=group.owner_id, subject_id=group.id, revision=group.revision)
+    return None
+
+
+async def depart(tx: Transaction, user_id: UserId) -> None:
+    """A person's account goes: they are out of every group, and what they own passes on at once, to the backup admin or to
+    whoever ranks highest and is in for longest; a group without anybody else ends. Safe to call again.
+    """
+    for standing in await membership_queries.standings_of(tx, user_id):
+        group = await queries.lock(tx, standing.group_id)
+        mine = await queries.find_member(tx, standing.group_id, user_id)
+        if group is None or mine is None or group.deleted_at is not None:
+            continue
+        if mine.role is Role.OWNER:
+            heirs = await membership_queries.longest_inside(tx, group.id, besides=user_id)
+            chosen = [one for one in heirs if one.user_id == group.keeping.backup_admin_id] or heirs
+            if not chosen:
+                await take_away(tx, group, by=user_id)
+                continue
+            group = await _pass_on(tx, group, chosen[0].user_id, Act.PASSED_ON, by=user_id)
+            await notify.of_ownership(tx, group, [chosen[0].user_id], what="passed_on", who=None)
+            mine = await _inside(tx, group, user_id)
+        await _forget_in(tx, group, user_id)
+        if mine.role in INSIDE or mine.role is Role.PENDING:
+            left = replace(mine, role=Role.LEFT, answer="", revision=mine.revision + 1)
+            await queries.put_member(tx, left)
+            await invitation_queries.log(tx, group.id, user_id, Act.LEFT, by=user_id, before=mine.role, after=Role.LEFT)
+
+
+async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
+    """Nothing of a group waits for somebody who is gone."""
+    after = group
+    if group.keeping.backup_admin_id == user_id:
+        after = replace(after, keeping=replace(group.keeping, backup_admin_id=None, backup_admin_did=None))
+    if group.succession is not None and group.succession.successor_id == user_id:
+        after = replace(after, succession=None)
+    if group.offer is not None and group.offer.heir_id == user_id:
+        after = replace(after, offer=None)
+    if after != group:
+        await queries.update(tx, replace(after, revision=group.revision + 1, updated_at=tx.now))
+
+
+async def _begin(tx: Transaction, group: Group, successor: UserId, role: Role, *, note: str = "") -> Group:
+    after = replace(group, succession=Succession(successor, tx.now), revision=group.revision + 1)
+    await queries.update(tx, after)
+    await invitation_queries.log(
+        tx, group.id, successor, Act.SUCCESSION_ASKED, by=successor, before=role, after=role, note=note
+    )
+    await owe_mail(tx, kind=SUCCESSION_MAIL, person=group.owner_id, subject_id=group.id, revision=after.revision)
+    await notify.of_ownership(tx, after, [group.owner_id], what="asked", who=successor)
+    return after
+
+
+async def _stop(tx: Transaction, group: Group, asked: Succession, *, by: UserId, note: str = "") -> Group:
+    after = replace(group, succession=None, revision=group.revision + 1)
+    await queries.update(tx, after)
+    await invitation_queries.log(tx, group.id, asked.successor_id, Act.SUCCESSION_STOPPED, by=by, note=note)
+    told = asked.successor_id if by != asked.successor_id else group.owner_id
+    await notify.of_ownership(tx, after, [told], what="stopped", who=by)
+    return after
+
+
+async def _taken_over(tx: Transaction, group: Group, successor: UserId, *, note: str = "") -> Group:
+    after = await _pass_on(tx, group, successor, Act.TAKEN_OVER, by=successor, note=note)
+    await notify.of_ownership(tx, after, [group.owner_id], what="taken_over", who=successor)
+    await notify.of_ownership(tx, after, [successor], what="yours", who=None)
+    return after
+
+
+async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
+    found = await queries.find_member(tx, group.id, user_id)
+    if found is None or found.role not in INSIDE:
+        raise NotFound(_NOT_INSIDE)
+    return found
+
+
+async def _pass_on(tx: Transaction, group: Group, to: UserId, act: Act, *, by: UserId, note: str = "") -> Group:
+    """Change the owner of a locked group; the one before stays as an admin."""
+    heir = await _inside(tx, group, to)
+    owner = await _inside(tx, group, group.owner_id)
+    # First down, then up: the database lets there be one owner at any moment.
+    await queries.put_member(tx, replace(owner, role=Role.ADMIN, revision=owner.revision + 1))
+    await queries.put_member(tx, replace(heir, role=Role.OWNER, revision=heir.revision + 1))
+    await invitation_queries.log(tx, group.id, heir.user_id, act, by=by, before=heir.role, after=Role.OWNER, note=note)
+    await invitation_queries.log(
+        tx, group.id, owner.user_id, act, by=by, before=Role.OWNER, after=Role.ADMIN, note=note
+    )
+    # Whom the owner before trusted, the new one need not; only how long to wait stays.
+    keeping = replace(group.keeping, backup_admin_id=None, backup_admin_did=None)
+    after = replace(
+        group,
+        owner_id=heir.user_id,
+        succession=None,
+        offer=None,
+        keeping=keeping,
+        revision=group.revision + 1,
+        updated_at=tx.now,
+    )
+    await change_speaker(tx, group, after)
+    return after
+
 
 # What is kept of people anyway: the day on which they were here, signing in, reading news, changing their profile, doing something
 # in a group. A program of theirs that asks by a token is no trace.
@@ -59,3 +351,31 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
     )
     found = logged_of(row) if row else None
     return found if found is not None and found.act is Act.TAKEN_OVER else None
+
+
+async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
+    """Named only where they let everybody know that they are in the group: a record cannot be taken back."""
+    backup, did = group.keeping.backup_admin_id, group.keeping.backup_admin_did
+    if backup is None or did is None:
+        return ()
+    standing = await queries.find_member(reader, group.id, backup)
+    known = await identity_queries.find(reader, did)
+    is_willing = standing is not None and standing.sync_enabled and standing.statement_uri is not None
+    if not is_willing or known is None or known.user_id != backup:
+        return ()
+    return (known.did,) if (await identity_queries.consent(reader, backup)).is_given else ()
+
+
+async def pass_on(db: Database) -> int:
+    """Begin the successions whose time has come, and let those that run go on; how many groups it concerned."""
+    async with db.reader() as reader:
+        alone = await left_alone(reader)
+        running = await in_succession(reader)
+    moved = 0
+    for group_id in alone:
+        async with db.transaction() as tx:
+            moved += await begin_by_clock(tx, group_id)
+    for group_id in running:
+        async with db.transaction() as tx:
+            moved += await go_on_by_clock(tx, group_id) is not None
+    return moved

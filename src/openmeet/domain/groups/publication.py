@@ -4,9 +4,13 @@ What becomes of them (publish, take back, nothing) the payer decides from the pr
 nobody wanted on the network.
 """
 
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
 from groundwork.database.transaction import Transaction
-from openmeet.domain.groups.model import Group, GroupId, Membership
-from openmeet.domain.groups.promotion import speaker_of
+from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
+from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind
 
@@ -46,3 +50,37 @@ async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
     ids = [row["id"] for row in rows]
     await publications.look_again(tx, kind=Kind.MEMBERSHIP, subject_ids=ids, is_edit=True)
     await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=ids, is_edit=True)
+
+
+class Share(IntEnum):
+    """From the narrowest to the widest. Least: its name and its page; all: what its page says, and the members who want to be named."""
+
+    NOTHING = 0
+    LEAST = 1
+    ALL = 2
+
+
+# THE table (invariants 3, 11). That its owner wants it published at all comes on top.
+BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
+    (GroupVisibility.PUBLIC, PromotionLevel.PRIVATE): Share.NOTHING,
+    (GroupVisibility.PUBLIC, PromotionLevel.MEMBERS): Share.LEAST,
+    (GroupVisibility.PUBLIC, PromotionLevel.PUBLIC): Share.ALL,
+    (GroupVisibility.UNLISTED, PromotionLevel.PRIVATE): Share.NOTHING,
+    (GroupVisibility.UNLISTED, PromotionLevel.MEMBERS): Share.NOTHING,
+    (GroupVisibility.UNLISTED, PromotionLevel.PUBLIC): Share.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.PRIVATE): Share.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.MEMBERS): Share.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.PUBLIC): Share.NOTHING,
+}
+
+
+def share_of(group: Group) -> Share:
+    """What the network may get of a group that was made here."""
+    if group.deleted_at is not None or not group.details.sync_enabled or group.is_read_only:
+        return Share.NOTHING
+    return BY_LEVEL[group.details.visibility, group.details.promotion_level]
+
+
+def speaker_of(group: Group) -> UserId:
+    """In whose repository the group's records stand: the group's own, where it has one, else its owner's."""
+    return group.network.account_id or group.owner_id

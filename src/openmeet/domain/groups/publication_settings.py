@@ -10,7 +10,7 @@ from groundwork.errors import Refused
 from openmeet.domain.groups import invitation_queries, queries, record_queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Act, Group, GroupSlug, Membership, Role
-from openmeet.domain.groups.promotion import speaker_of
+from openmeet.domain.groups.publication import speaker_of
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries

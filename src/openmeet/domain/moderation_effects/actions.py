@@ -8,7 +8,7 @@ from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.model import EventId
-from openmeet.domain.groups import people
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupId, Role
 from openmeet.domain.moderation import actions, model
@@ -125,7 +125,7 @@ async def _tell_group(tx: Transaction, group_id: GroupId, step: Step) -> None:
     if step.after is not State.HIDDEN:
         await group_hosting.look_at_records(tx, group.id)
     about = Particulars(answer="hidden" if step.after is State.HIDDEN else "shown", said=step.reason, group_id=group.id)
-    running = await people.ids_in_roles(tx, group.id, (Role.OWNER, Role.ADMIN), who_listen=False)
+    running = await membership_queries.ids_in_roles(tx, group.id, (Role.OWNER, Role.ADMIN), who_listen=False)
     await tell(tx, running, Kind.GROUP_MODERATED, group.id, int(tx.now), about)
 
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.groups import announcements, rules
+from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, MemberId, Membership, Role
-from openmeet.domain.groups.people import members_by_ids
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.identities.queries import shown_names

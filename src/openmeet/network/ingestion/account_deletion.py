@@ -23,7 +23,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import handing_over
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import administration as groups
-from openmeet.domain.groups import succession
+from openmeet.domain.groups import ownership
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation import newcomers
@@ -79,7 +79,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await newcomers.forget(tx, did)
     await _forget_debts(tx, did, revs)
     if behind is not None and await _is_out_of_reach(tx, behind.user_id):
-        await succession.depart(tx, behind.user_id)
+        await ownership.depart(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
         await series_handing_over.depart(tx, behind.user_id)
         await handing_over.depart(tx, behind.user_id)

@@ -13,9 +13,9 @@ from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, queries
-from openmeet.domain.groups.backups import named_backups
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, PromotionLevel
-from openmeet.domain.groups.promotion import Share, share_of, speaker_of
+from openmeet.domain.groups.ownership import named_backups
+from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.ingestion.merge_local import record_of

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, statements
+from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries
+from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import INSIDE, Act, Group, Membership, Role
-from openmeet.domain.groups.people import members_by_ids
-from openmeet.domain.groups.promotion import speaker_of
-from openmeet.domain.groups.statements import Said
+from openmeet.domain.groups.publication import speaker_of
+from openmeet.domain.groups.record_queries import Said
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
@@ -98,10 +98,10 @@ async def meet(tx: Transaction, group: Group, did: str) -> None:
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
     own = [uri, *await record_queries.former_records(tx, locked.id)]
-    said = {one.uri: one for one in await statements.about(tx, Saying.MEMBERSHIP.value, own, dids)}
+    said = {one.uri: one for one in await record_queries.about(tx, Saying.MEMBERSHIP.value, own, dids)}
     accepted = [
         one
-        for one in await statements.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
+        for one in await record_queries.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in said and said[one.refers_to].about == one.about
     ]
     ours = await publication_leases.owned_among(tx, [one.uri for one in accepted])

@@ -18,7 +18,7 @@ from groundwork.fresh_id import new_id
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, Origin
-from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules, statements
+from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
 from openmeet.domain.groups.model import (
     INSIDE,
     Act,
@@ -32,7 +32,7 @@ from openmeet.domain.groups.model import (
     OnNetwork,
     Role,
 )
-from openmeet.domain.groups.statements import Said
+from openmeet.domain.groups.record_queries import Said
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import must_be_welcome
@@ -117,11 +117,11 @@ async def remove(tx: Transaction, uri: str) -> None:
 
 async def take_in(tx: Transaction, did: Did, uri: str, statement: Statement) -> None:
     """A repository says something about a group: what follows from it together with what others say."""
-    before = await statements.find(tx, uri)
+    before = await record_queries.find(tx, uri)
     said = Said(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == said:
         return
-    await statements.put(tx, statement.saying.value, said)
+    await record_queries.put(tx, statement.saying.value, said)
     if before is not None and (before.group_uri, before.about) != (said.group_uri, said.about):
         await _follow_up(tx, statement.saying, before, is_new=False)
     await _follow_up(tx, statement.saying, said, is_new=True)
@@ -129,7 +129,7 @@ async def take_in(tx: Transaction, did: Did, uri: str, statement: Statement) -> 
 
 async def take_out(tx: Transaction, saying: Saying, uri: str) -> None:
     """A repository says it no more."""
-    before = await statements.forget(tx, uri)
+    before = await record_queries.forget(tx, uri)
     if before is not None:
         await _follow_up(tx, saying, before, is_new=False)
 
@@ -137,7 +137,7 @@ async def take_out(tx: Transaction, saying: Saying, uri: str) -> None:
 async def erase_from(tx: Transaction, did: str) -> None:
     """The account behind a DID is gone: what it said of groups and members, and the groups that it held."""
     for saying in Saying:
-        for said in await statements.erase_of(tx, did, saying.value):
+        for said in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, said, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
         await group_records.look_at_what_names(tx, group_id)
@@ -175,7 +175,7 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
     is_theirs = group is not None and group.is_read_only and group.deleted_at is None
     if group is not None and is_theirs:
         is_same = parse_at_uri(named).authority == known.did
-        listed = await statements.about(tx, Saying.EVENT.value, [named], [known.uri])
+        listed = await record_queries.about(tx, Saying.EVENT.value, [named], [known.uri])
         is_theirs = is_same or bool(listed)
     await set_network_group(tx, event_id, group.id if group is not None and is_theirs else None)
 
@@ -222,7 +222,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         return
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
-    said = await statements.about(tx, Saying.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
+    said = await record_queries.about(tx, Saying.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # What was written from here counts as long as its member wants it, also while it is being taken back.
@@ -231,7 +231,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     answered = {one.uri: one for one in said}
     accepted = [
         one
-        for one in await statements.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
+        for one in await record_queries.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in answered and answered[one.refers_to].about == one.about
     ]
     if accepted and locked.deleted_at is None:
@@ -294,7 +294,7 @@ async def _ask(tx: Transaction, group: Group, said: Said) -> None:
         after = rules.role_after_joining(locked, before)
     except Refused:
         return
-    if not is_here and await statements.strangers_asking(tx, locked.id) >= MOST_ASKING:
+    if not is_here and await record_queries.strangers_asking(tx, locked.id) >= MOST_ASKING:
         return
     after = after if is_here else Role.PENDING
     standing = replace(
@@ -338,9 +338,9 @@ async def _look_at_all(tx: Transaction, group: Group) -> None:
     """The group came after what is said of it, or says otherwise whom it continues."""
     uri = group.network.record_uri or ""
     named = [uri, *await continues(tx, uri)]
-    for did in await statements.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
+    for did in await record_queries.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
-    listed = await statements.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
+    listed = await record_queries.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
     own = await of_repository.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)

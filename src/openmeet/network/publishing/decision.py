@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
-from openmeet.domain.groups.promotion import Share
+from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture

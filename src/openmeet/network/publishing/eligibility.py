@@ -11,7 +11,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.promotion import Circle, Reach, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.promotion import Share, share_of
+from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity

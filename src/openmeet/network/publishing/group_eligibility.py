@@ -16,9 +16,9 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.promotion import Reach, reach_of
 from openmeet.domain.groups import queries, record_queries
-from openmeet.domain.groups.backups import named_backups
 from openmeet.domain.groups.model import Group, GroupId
-from openmeet.domain.groups.promotion import Share, share_of, speaker_of
+from openmeet.domain.groups.ownership import named_backups
+from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId

@@ -14,9 +14,9 @@ from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.groups import queries, record_queries
+from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import INSIDE, Group, Membership, Role
-from openmeet.domain.groups.people import members_by_ids
-from openmeet.domain.groups.promotion import Share, share_of
+from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import (

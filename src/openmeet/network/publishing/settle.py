@@ -15,7 +15,7 @@ from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventId
-from openmeet.domain.groups import statements
+from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import Pause, Publish, Wait
 from openmeet.network.publishing.eligibility import decide
@@ -129,7 +129,7 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
             await group_records.note(tx, held.kind, held.subject_id, uri=None, cid=None)
             if held.uri is not None:
                 # Our deletion is known by the time that the network tells of it, and nobody else takes the word back then.
-                await statements.forget(tx, held.uri)
+                await record_queries.forget(tx, held.uri)
         after = await leases.find(tx, held.kind, held.subject_id)
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
             # It may be public again, or stand in another repository from now on.

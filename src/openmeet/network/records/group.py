@@ -22,7 +22,7 @@ from openmeet.domain.groups.model import (
     JoinPolicy,
     PromotionLevel,
 )
-from openmeet.domain.groups.promotion import Share
+from openmeet.domain.groups.publication import Share
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.group_roles import VALUE_OF

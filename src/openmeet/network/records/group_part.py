@@ -4,7 +4,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.promotion import Reach, reach_of
 from openmeet.domain.groups import queries
-from openmeet.domain.groups.promotion import Share, share_of
+from openmeet.domain.groups.publication import Share, share_of
 
 
 async def group_part(reader: Reader, event: Event) -> str | None:

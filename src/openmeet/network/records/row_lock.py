@@ -10,8 +10,8 @@ from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import GroupId, MemberId
-from openmeet.domain.groups.people import members_by_ids
 from openmeet.domain.groups.record_queries import group_of_former
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, administration, announcements, following, invitation_queries, rules
+from openmeet.domain.groups import actions, administration, announcements, invitation_queries, rules
 from openmeet.domain.groups.model import Announcement, AnnouncementId
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.identities.queries import shown_names
@@ -171,14 +171,14 @@ async def follow_group(request: Request) -> Response:
     caller = caller_of(request)
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
-        group = await following.follow(tx, caller, slug_of(request), enabled=enabled)
-        return json_response(FollowingShown(await following.count(tx, group.id), is_following=True))
+        group = await actions.follow(tx, caller, slug_of(request), enabled=enabled)
+        return json_response(FollowingShown(await actions.count(tx, group.id), is_following=True))
 
 
 async def unfollow_group(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await following.unfollow(tx, caller, slug_of(request))
+        await actions.unfollow(tx, caller, slug_of(request))
     return Response(status_code=204)
 
 

@@ -9,8 +9,8 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, listing, queries, rules
-from openmeet.domain.groups.listing import Listed
+from openmeet.domain.groups import actions, membership_queries, queries, rules
+from openmeet.domain.groups.membership_queries import Listed
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.search import query
@@ -52,7 +52,7 @@ async def list_groups(request: Request) -> Response:
         raise InvalidInput("source", "Choose one of: " + ", ".join(query.SOURCE_WORDS) + ".")
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
-        found = await listing.listed(
+        found = await membership_queries.listed(
             reader,
             words,
             caller.user_id if caller else None,
@@ -68,7 +68,7 @@ async def list_mine(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request)
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
-        found = await listing.of_user(reader, caller.user_id, limit=limit + 1, after=after)
+        found = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
         return json_response(await _list(reader, request, found, limit))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Reader
 from groundwork.outbox.owe import DebtState, find
 from openmeet.domain.groups.model import INSIDE, Membership, Role
-from openmeet.domain.groups.promotion import Share, share_of, speaker_of
+from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, rules, succession
+from openmeet.domain.groups import actions, ownership, rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.users.model import Caller, UserId
@@ -62,7 +62,7 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     heir = UserId((await read_json(request, Heir)).user_id)
     async with database_of(request).transaction() as tx:
-        group = await succession.offer(tx, caller, slug_of(request), heir)
+        group = await ownership.offer(tx, caller, slug_of(request), heir)
     return json_response(_shown(group, caller.user_id))
 
 
@@ -71,7 +71,7 @@ async def arrange(request: Request) -> Response:
     wanted = await read_json(request, Arrangement)
     backup = None if wanted.backup_admin_id is None else UserId(wanted.backup_admin_id)
     async with database_of(request).transaction() as tx:
-        group = await succession.arrange(
+        group = await ownership.arrange(
             tx, caller, slug_of(request), backup, absence_days=wanted.absence_days, wait_days=wanted.wait_days
         )
     return json_response(_shown(group, caller.user_id))
@@ -121,7 +121,7 @@ OPERATIONS = (
         f"{_PATH}/offer",
         "endOffer",
         "Take an offer back, or say no to it",
-        _step(succession.end_offer),
+        _step(ownership.end_offer),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -130,7 +130,7 @@ OPERATIONS = (
         f"{_PATH}/acceptance",
         "acceptOffer",
         "Own a group that was offered; the owner before stays an admin",
-        _step(succession.accept_offer),
+        _step(ownership.accept_offer),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -149,7 +149,7 @@ OPERATIONS = (
         f"{_PATH}/succession",
         "askToTakeOver",
         "Ask to take over from an owner who is not there; they are written to",
-        _step(succession.ask),
+        _step(ownership.ask),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -158,7 +158,7 @@ OPERATIONS = (
         f"{_PATH}/succession",
         "stopSuccession",
         "Keep the group, or take back having asked for it",
-        _step(succession.stop),
+        _step(ownership.stop),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -167,7 +167,7 @@ OPERATIONS = (
         f"{_PATH}/takeover",
         "takeOver",
         "Own a group whose owner has not answered in time",
-        _step(succession.take_over),
+        _step(ownership.take_over),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -176,7 +176,7 @@ OPERATIONS = (
         f"{_PATH}/return",
         "takeBack",
         "Own a group again that was taken over",
-        _step(succession.take_back),
+        _step(ownership.take_back),
         _ANSWERS,
         failures=_FAILURES,
     ),

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
-from openmeet.domain.groups import invitation_queries, ownership, people, rules, succession
+from openmeet.domain.groups import invitation_queries, membership_queries, ownership, rules
 from openmeet.domain.groups.model import (
     LONGEST_ABSENCE,
     LONGEST_WAIT,
@@ -35,12 +35,12 @@ Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
 
 # What a button does, and what the page says afterwards.
 _STEPS: dict[str, tuple[Step, str]] = {
-    "end offer": (succession.end_offer, "offer_ended"),
-    "accept": (succession.accept_offer, "offer_accepted"),
-    "ask": (succession.ask, "takeover_asked"),
-    "stop": (succession.stop, "takeover_stopped"),
-    "take over": (succession.take_over, "taken_over"),
-    "take back": (succession.take_back, "taken_back_group"),
+    "end offer": (ownership.end_offer, "offer_ended"),
+    "accept": (ownership.accept_offer, "offer_accepted"),
+    "ask": (ownership.ask, "takeover_asked"),
+    "stop": (ownership.stop, "takeover_stopped"),
+    "take over": (ownership.take_over, "taken_over"),
+    "take back": (ownership.take_back, "taken_back_group"),
 }
 
 
@@ -78,11 +78,11 @@ async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[st
     if wish == "offer":
         if not typed.get("heir"):
             raise InvalidForm({"heir": "Choose somebody."})
-        return await succession.offer(tx, caller, slug, UserId(typed["heir"])), "offer_made"
+        return await ownership.offer(tx, caller, slug, UserId(typed["heir"])), "offer_made"
     if wish == "arrange":
         backup = UserId(typed["backup"]) if typed.get("backup") else None
         absence_days, wait_days = _days(typed, "absence_days"), _days(typed, "wait_days")
-        group = await succession.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
+        group = await ownership.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
         return group, "succession_arranged"
     raise InvalidInput("act", "Choose one of: offer, arrange, " + ", ".join(_STEPS) + ".")
 
@@ -108,7 +108,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 async def _context(reader: Reader, seen: Seen) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     asked = group.succession
-    others = await people.longest_inside(reader, group.id, besides=group.owner_id)
+    others = await membership_queries.longest_inside(reader, group.id, besides=group.owner_id)
     named = [group.owner_id, *(one.user_id for one in others)]
     named += [asked.successor_id] if asked else []
     named += [group.offer.heir_id] if group.offer else []

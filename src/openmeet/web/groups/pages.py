@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
-from openmeet.domain.groups import actions, following, listing, queries
+from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, Role
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.search import event_lists, group_events, query
@@ -59,11 +59,11 @@ async def show_groups(request: Request) -> Response:
     source = query.source_or_none(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
         if is_mine and viewer is not None:
-            found = await listing.of_user(reader, viewer, limit=view.MOST_OF_ONE)
-            followed = await listing.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
+            found = await membership_queries.of_user(reader, viewer, limit=view.MOST_OF_ONE)
+            followed = await membership_queries.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
         else:
             after = await _after(reader, request.query_params.get("after", ""))
-            found = await listing.listed(
+            found = await membership_queries.listed(
                 reader,
                 words.split(),
                 viewer,
@@ -247,9 +247,9 @@ async def follow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
         if wish == "yes":
-            await following.follow(tx, caller, group.slug)
+            await actions.follow(tx, caller, group.slug)
         else:
-            await following.unfollow(tx, caller, group.slug)
+            await actions.unfollow(tx, caller, group.slug)
     return go(path_of(group), said="group_followed" if wish == "yes" else "group_unfollowed")
 
 

@@ -14,8 +14,8 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event
-from openmeet.domain.groups import announcements, following, queries
-from openmeet.domain.groups.listing import Listed
+from openmeet.domain.groups import actions, announcements, queries
+from openmeet.domain.groups.membership_queries import Listed
 from openmeet.domain.groups.model import (
     INSIDE,
     Announcement,
@@ -186,7 +186,7 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
         "public_url": public_url,
         "visibility_words": VISIBILITY_WORDS[group.details.visibility],
         "members": seen.members,
-        "followers": await following.count(reader, group.id),
+        "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
         "mine_words": _MINE[mine.role] if mine else "",
         "mine_hint": _mine_hint(mine, names, group),
@@ -195,7 +195,7 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
         "is_asking": mine is not None and mine.role is Role.PENDING,
         "is_member": is_member,
         "is_owner": seen.role is Role.OWNER,
-        "is_following": viewer is not None and await following.is_following(reader, group.id, viewer),
+        "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
         "hears": mine is not None and mine.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
         "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.listing import of_user as groups_of
+from openmeet.domain.groups.membership_queries import of_user as groups_of
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import Action
