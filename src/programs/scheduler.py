@@ -17,7 +17,6 @@ from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.calendars import tasks as calendars
 from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.domain.events import drafts
-from openmeet.domain.events import tasks as events
 from openmeet.domain.events.trust import Shown, shown_in
 from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
@@ -63,7 +62,7 @@ CHORES: dict[str, Chore] = {
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
-    "expired_drafts": Chore(3600, lambda platform: events.forget_expired_drafts(platform.db)),
+    "expired_drafts": Chore(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),

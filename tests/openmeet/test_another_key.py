@@ -10,7 +10,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events import permissions
-from openmeet.domain.events.host_model import CoHostId
+from openmeet.domain.events.permissions import CoHostId
 from openmeet.domain.groups import calendar_feeds, queries
 from openmeet.domain.groups import rules as groups
 from openmeet.domain.groups.model import InvitationId

@@ -22,7 +22,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.identities import actions as identities

@@ -3,9 +3,8 @@
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, time_words
-from openmeet.domain.events.host_model import CoHostId
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.permissions import token_of
+from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.moderation.blocks import apart, apart_from_address
 from openmeet.domain.users.model import UNNAMED

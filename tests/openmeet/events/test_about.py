@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.domain.events import actions, queries, rules, tags, time_words
-from openmeet.domain.events.differing import details_in, length_of
+from openmeet.domain.events import actions, queries, rules, time_words, vocabulary
+from openmeet.domain.events.edits import details_in, length_of
 from openmeet.domain.events.model import Audience
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
@@ -103,11 +103,11 @@ def test_closed_lists_have_words_for_every_value():
 @given(st.text(max_size=60))
 def test_a_tag_has_one_spelling(text):
     """Normalising what is normal already changes nothing; a form shows a tag so that it is read back the same."""
-    tag = tags.normalised(text)
-    assert tags.normalised(tag) == tag
+    tag = vocabulary.normalised(text)
+    assert vocabulary.normalised(tag) == tag
     assert unicodedata.is_normalized("NFKC", tag)
-    if tag and len(tag) <= tags.MAX_TAG:
-        assert tags.tags_in(tags.joined((tag,))) == (tag,)
+    if tag and len(tag) <= vocabulary.MAX_TAG:
+        assert vocabulary.tags_in(vocabulary.joined((tag,))) == (tag,)
 
 
 def test_whole_days_last_from_midnight_to_the_midnight_after():

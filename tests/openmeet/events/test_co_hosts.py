@@ -11,8 +11,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, permissions, seeing
-from openmeet.domain.events.host_model import INVITATION_LIFE, CoHostState
-from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.permissions import INVITATION_LIFE, Act, CoHostState, Standing
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import agree

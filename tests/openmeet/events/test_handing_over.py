@@ -9,9 +9,9 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
 from groundwork.fresh_id import new_id
-from openmeet.domain.events import actions, by_record, co_host_queries, handing_over
-from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events import actions, by_record, co_host_queries, ownership
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.notifications.model import Kind
@@ -58,10 +58,10 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
         await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
-        await handing_over.offer(tx, ana, event.slug, row)
+        await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
-        assert (news.kind, news.particulars.answer) == (Kind.SERIES_OFFERED, handing_over.EVENT)
-        after = await handing_over.accept(tx, ben, event.slug)
+        assert (news.kind, news.particulars.answer) == (Kind.SERIES_OFFERED, ownership.EVENT)
+        after = await ownership.accept(tx, ben, event.slug)
         assert after == await by_id(tx, event.id)
         assert (after.author_id, after.revision, after.awaits_author) == (ben.user_id, event.revision + 1, False)
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
@@ -69,12 +69,12 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
         assert (await by_record.find(tx, OLD)).id == event.id
         assert (await states(tx, Record.FORMER_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
-            await handing_over.accept(tx, ben, event.slug)
+            await ownership.accept(tx, ben, event.slug)
 
 
 async def refusal(tx: Transaction, who: Caller, event: Event, row: str) -> type[Failure] | None:
     try:
-        await handing_over.offer(tx, who, event.slug, row)
+        await ownership.offer(tx, who, event.slug, row)
     except Failure as failure:
         return type(failure)
     return None
@@ -92,28 +92,28 @@ async def test_who_may_not_and_what_cannot_be_handed_over(db: Database):
         await tx.execute("update event_hosts set state = 'left' where id = :id", id=row)
         assert await refusal(tx, ana, event, row) is NotFound
         with pytest.raises(Conflict):
-            await handing_over.drop(tx, ana, event.slug)
+            await ownership.drop(tx, ana, event.slug)
 
 
 @pytest.mark.parametrize("by", ["owner", "heir"])
 async def test_an_offer_that_is_dropped_gives_nothing(db: Database, by: str):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
-        await handing_over.offer(tx, ana, event.slug, row)
-        await handing_over.drop(tx, ana if by == "owner" else ben, event.slug)
+        await ownership.offer(tx, ana, event.slug, row)
+        await ownership.drop(tx, ana if by == "owner" else ben, event.slug)
         with pytest.raises(NotFound):
-            await handing_over.accept(tx, ben, event.slug)
+            await ownership.accept(tx, ben, event.slug)
 
 
 async def test_who_leaves_and_comes_back_is_offered_nothing_any_more(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
-        await handing_over.offer(tx, ana, event.slug, row)
+        await ownership.offer(tx, ana, event.slug, row)
         before = await co_host_queries.by_id(tx, row)
         for state in (CoHostState.LEFT, CoHostState.ACCEPTED):
             await co_host_queries.put(tx, replace(before, state=state))
         with pytest.raises(NotFound):
-            await handing_over.accept(tx, ben, event.slug)
+            await ownership.accept(tx, ben, event.slug)
 
 
 async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Database):
@@ -124,12 +124,12 @@ async def test_whose_account_goes_leaves_it_to_who_hosts_it_for_longest(db: Data
         await beside(tx, event, ana, cleo)
         alone = await actions.create(tx, ana, details())
         for _ in range(2):
-            await handing_over.depart(tx, ana.user_id)
+            await ownership.depart(tx, ana.user_id)
         assert ((await by_id(tx, event.id)).author_id, (await by_id(tx, alone.id)).author_id) == (
             ben.user_id,
             ana.user_id,
         )
-        await handing_over.depart(tx, ben.user_id)
+        await ownership.depart(tx, ben.user_id)
         assert (await by_id(tx, event.id)).author_id == cleo.user_id
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from openmeet.domain.attendance.rules import may_answers_be_public
-from openmeet.domain.events import actions, promotion
+from openmeet.domain.events import actions, publication
 from openmeet.domain.events.edits import blank_event
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
-from openmeet.domain.events.promotion import Circle, Reach, reach, reach_of
+from openmeet.domain.events.publication import Circle, Reach, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_columns
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
@@ -63,9 +63,9 @@ def group_of(level, kind, tells):
 
 def test_the_table_has_every_cell():
     assert set(TABLE) == {(None, None), *itertools.product(PromotionLevel, GroupVisibility)}
-    assert set(promotion.BY_LEVEL) == set(PromotionLevel)
-    assert set(promotion.BY_DETAIL) == set(Detail)
-    assert set(promotion.BY_CIRCLE) == set(itertools.product(Circle, (False, True)))
+    assert set(publication.BY_LEVEL) == set(PromotionLevel)
+    assert set(publication.BY_DETAIL) == set(Detail)
+    assert set(publication.BY_CIRCLE) == set(itertools.product(Circle, (False, True)))
 
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
@@ -103,8 +103,8 @@ async def test_statements_choose_as_the_table_does(make_database):
                 await tx.execute(f"update events set {sets} where id = :id", id=made.id, **record_columns(record))
                 row = await tx.fetch_one(
                     f"""
-                    select case when {promotion.may_be_published("events")} then 1 else 0 end as goes,
-                           case when {is_public("events")} and not {promotion.is_cut_down("events")} then 1 else 0 end as whole
+                    select case when {publication.may_be_published("events")} then 1 else 0 end as goes,
+                           case when {is_public("events")} and not {publication.is_cut_down("events")} then 1 else 0 end as whole
                       from events where id = :id
                     """,
                     id=made.id,

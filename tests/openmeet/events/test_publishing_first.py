@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from openmeet.domain.events import actions, queries
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import Site, change_services, details, inputs_of, person, signed_in, site_on

@@ -10,7 +10,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, lists, queries
 from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
 from openmeet.domain.events import co_host_queries, co_hosts
-from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import forget_addresses

@@ -5,8 +5,7 @@ from html import unescape
 
 import pytest
 
-from openmeet.domain.events.about import Accessibility, Tickets
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Accessibility, Event, Tickets
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
 from openmeet.network.ingestion import merge_decisions, merge_review

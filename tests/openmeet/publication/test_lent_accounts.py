@@ -12,8 +12,8 @@ from groundwork.fresh_id import new_id
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events
-from openmeet.domain.events.host_model import CoHostState
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import Role
 from openmeet.domain.identities import publication_consent

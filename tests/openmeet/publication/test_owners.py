@@ -6,9 +6,9 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, co_host_queries, handing_over
-from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events import by_record, co_host_queries, ownership
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -31,8 +31,8 @@ async def hosted(town: Town, author: Caller, beside: Caller) -> tuple[Event, str
 async def hand_over(town: Town, event: Event, owner: Caller, heir: Caller) -> None:
     async with town.db.transaction() as tx:
         row = await co_host_queries.of_person(tx, event.id, heir.user_id)
-        await handing_over.offer(tx, owner, event.slug, row.id)
-        await handing_over.accept(tx, heir, event.slug)
+        await ownership.offer(tx, owner, event.slug, row.id)
+        await ownership.accept(tx, heir, event.slug)
     await pay(town)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.domain.events import owing
+from openmeet.domain.events import series_dates
 from openmeet.domain.series import actions, cancel_dates, queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
@@ -94,7 +94,7 @@ async def test_from_a_later_date_on_it_is_a_series_of_its_own(town: Town):
     ana, series, _ = await with_rule(town)
     town.clock.turn(8 * DAY)
     async with town.db.transaction() as tx:
-        await owing.owe_by_policy(tx, series.id)
+        await series_dates.owe_by_policy(tx, series.id)
     await pay(town)
     await town.listen(ana.user_id)
     there = await records(town, ana, EVENT)

@@ -5,7 +5,7 @@ import pytest
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.feature_flags.model import Flag
 from openmeet.feature_flags.switchboard import MAX_AGE
 from openmeet.network.ingestion.flag_effects import switch

@@ -5,9 +5,9 @@ import pytest
 from groundwork.errors import Forbidden
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_host_queries, co_hosts, handing_over
-from openmeet.domain.events.host_model import CoHostState
+from openmeet.domain.events import co_host_queries, co_hosts, ownership
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import Group, Role
 from openmeet.domain.users.model import Caller
@@ -95,7 +95,7 @@ async def test_a_co_host(town: Town, kind: str):
         row = await co_host_queries.of_person(reader, event.id, ben.user_id)
     with pytest.raises(Forbidden):
         async with town.db.transaction() as tx:
-            await handing_over.offer(tx, ben, event.slug, row.id)
+            await ownership.offer(tx, ben, event.slug, row.id)
     async with town.db.transaction() as tx:
         await co_hosts.leave(tx, ben, event.slug)
     await pay(town)
@@ -119,7 +119,7 @@ async def test_who_runs_the_group(town: Town):
         row = await co_host_queries.of_person(tx, event.id, ben.user_id)
     with pytest.raises(Forbidden):
         async with town.db.transaction() as tx:
-            await handing_over.offer(tx, ben, event.slug, row.id)
+            await ownership.offer(tx, ben, event.slug, row.id)
     async with town.db.transaction() as tx:
         await groups.leave(tx, ben, group.slug)
     await pay(town)

@@ -5,10 +5,17 @@ from dataclasses import replace
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
-from openmeet.domain.events.about import MAX_ACCESS_NOTE, MAX_CATEGORIES, MAX_PRICE, Accessibility, Tickets
-from openmeet.domain.events.model import Audience, Mode, Venue
-from openmeet.domain.events.tags import MAX_TAGS
-from openmeet.domain.events.vocabulary import AccessFeature, Category
+from openmeet.domain.events.model import (
+    MAX_ACCESS_NOTE,
+    MAX_CATEGORIES,
+    MAX_PRICE,
+    Accessibility,
+    Audience,
+    Mode,
+    Tickets,
+    Venue,
+)
+from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature, Category
 from openmeet.network.records.collections import DETAILS_KEY, EVENT
 from openmeet.network.records.event_writer import owes_nothing, publishable, write_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, read_details

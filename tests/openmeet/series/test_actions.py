@@ -13,7 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, Status, Visibility
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.series import (

@@ -11,8 +11,7 @@ import pytest
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.notify import CONCERNED, particulars_of, people_of_dates
-from openmeet.domain.events.differing import details_in
-from openmeet.domain.events.edits import with_details
+from openmeet.domain.events.edits import details_in, with_details
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails

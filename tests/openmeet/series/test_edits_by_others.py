@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, group_events
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.groups.model import Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent

@@ -21,7 +21,7 @@ from groundwork.errors import Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, standing_rsvps, undo
 from openmeet.domain.series.model import Template, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import Reply
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications.model import Kind
 from openmeet.domain.series import (

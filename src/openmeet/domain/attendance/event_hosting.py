@@ -6,7 +6,7 @@ from openmeet.domain.attendance import network_rsvps, queries, reevaluation
 from openmeet.domain.attendance.actions import decide_records_anew, event_changed
 from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import deleted_records, drafts, owing
+from openmeet.domain.events import deleted_records, drafts, series_dates
 from openmeet.domain.events.actions import lock_hosted
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.deleted_records import Decision
@@ -103,7 +103,7 @@ async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
 async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: Kind) -> Event:
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, by=caller.user_id, before=before)
-        await owing.owe_around(tx, event.slug)
+        await series_dates.owe_around(tx, event.slug)
         # Where that was about this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event
     return event

@@ -8,8 +8,7 @@ from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Event, Origin, Visibility
-from openmeet.domain.events.promotion import Reach, reach, reach_of
-from openmeet.domain.events.publication import owe_attributions
+from openmeet.domain.events.publication import Reach, owe_attributions, reach, reach_of
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceS
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining
 from openmeet.domain.attendance.transitions import TABLE, Act, Outcome
 from openmeet.domain.events.model import Event, Mode, Origin, Visibility
-from openmeet.domain.events.promotion import takes_answers
+from openmeet.domain.events.publication import takes_answers
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 

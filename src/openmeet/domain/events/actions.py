@@ -15,19 +15,18 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
-from openmeet.domain.events import by_record, draft_queries, kept_forms, ownership, queries, seeing
+from openmeet.domain.events import by_record, draft_queries, ownership, queries, seeing
 from openmeet.domain.events.changes import tell_listeners
-from openmeet.domain.events.differing import details_in, differing
 from openmeet.domain.events.edits import (
     blank_event,
+    details_in,
+    differing,
     event_of_record,
     local_text,
     search_text,
     with_details,
     with_record,
 )
-from openmeet.domain.events.first_looks import look_first
-from openmeet.domain.events.lending import waits_for_author
 from openmeet.domain.events.model import (
     NOWHERE,
     Details,
@@ -41,9 +40,10 @@ from openmeet.domain.events.model import (
     Visibility,
 )
 from openmeet.domain.events.permissions import Act
-from openmeet.domain.events.publication import owe_attribution
+from openmeet.domain.events.publication import owe_attribution, waits_for_author
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import beside, pack, values_of_event
+from openmeet.domain.events.trust import look_first
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import former_records, publication_recalls, publications
 
@@ -332,7 +332,7 @@ async def release(tx: Transaction, event_id: EventId) -> None:
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
     """Keep what somebody typed before signing in; returns when it is forgotten."""
     expires_at = Instant(tx.now + DRAFT_LIFE)
-    await kept_forms.put(tx, token_hash, fields, expires_at)
+    await draft_queries.put(tx, token_hash, fields, expires_at)
     return expires_at
 
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
-from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
 from openmeet.domain.events.model import EventId
+from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 

@@ -9,16 +9,16 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
 from groundwork.fresh_id import new_id
 from groundwork.outbox.owe import owe
 from openmeet.domain.events import co_host_queries, queries, seeing
-from openmeet.domain.events.host_model import (
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import (
     INVITATION_LIFE,
     MAX_CO_HOSTS,
     MAX_MAILS_A_DAY,
+    Act,
     CoHost,
     CoHostId,
     CoHostState,
 )
-from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.permissions import Act
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.sign_in.model import check_email

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import MINUTE, Instant
 from openmeet.domain.events.model import NOWHERE, Audience, Event, Mode, Venue
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.users.model import UserId
 
 

@@ -24,7 +24,7 @@ from openmeet.domain.events.model import (
     Status,
 )
 from openmeet.domain.events.permissions import Act
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.markdown import one_line
@@ -190,3 +190,9 @@ def _with_typed(event: Event, typed: rules.Submission) -> Event:
     except InvalidForm:
         title = one_line(typed.title)[:MAX_TITLE]
         return replace(event, title=title, description=typed.description[:MAX_DESCRIPTION])
+
+
+async def forget_expired_drafts(db: Database) -> int:
+    """Drop drafts that nobody came back for."""
+    async with db.transaction() as tx:
+        return await draft_queries.drop_expired(tx)

@@ -4,8 +4,7 @@ from typing import Any
 
 import msgspec
 
-from openmeet.domain.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import NO_TICKETS, NOT_SAID, Accessibility, Event, Tickets
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.media.pictures import Picture
 

@@ -1,37 +1,149 @@
-"""An event gets another owner, or another repository: what is out stays where it is, and leads to the record that goes on.
+"""Whose an event is, and how that changes: offered to a co-host, or moved to another repository. Includes all SQL about owners.
 
-The old record is one of before from now on (``debts.former_records``), with a promise of its own, in the name of whose repository has it:
-nothing more is written there than where the event went on, and what is not for everybody any more is taken away. The event has that uri
-as its record's until the new one is there, and leads there for good. What stands in the own repository of its group stays
-there, whoever owns it.
+What is published stays where it is, and leads to the record that continues it.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.events import co_host_queries, owner_queries, queries
+from groundwork.errors import Conflict, NotFound, Refused
+from groundwork.fresh_id import new_id
+from openmeet.domain.events import co_host_queries, queries, seeing
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.edits import search_text
-from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.events.model import Event, EventId, EventSlug, Origin
+from openmeet.domain.events.permissions import INVITATION_LIFE, Act, CoHost, CoHostId, CoHostState
+from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.users.model import UserId
+from openmeet.domain.moderation.blocks import must_not_be_apart
+from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.notify import tell
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import former_records, publication_moves, publications
 from openmeet.outbox.former_records import Former
-from openmeet.outbox.publications import FORMER_OF, Kind
+from openmeet.outbox.publications import FORMER_OF
+from openmeet.outbox.publications import Kind as PublicationKind
+
+# In the news of an offer: what is offered.
+EVENT = "event"
+# And that they are taken: of an event, of a series.
+EVENT_TAKEN = "event taken"
+SERIES_TAKEN = "series taken"
+# Or that whoever was asked said no.
+EVENT_DECLINED = "event declined"
+SERIES_DECLINED = "series declined"
+
+_NO_OFFER = "This event is not offered to you, or not any more."
+
+
+async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> CoHost:
+    """Offer it to a co-host; another offer replaces the one before.
+
+    Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and what is only a copy).
+    """
+    event = await queries.lock_by_slug(tx, slug)
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    await seeing.must_be_editable(tx, event, caller.user_id, Act.HAND_OVER)
+    if event.place_in_series is not None:
+        raise Refused("It is a date of a series. Hand the whole series over.", name="DateOfSeries")
+    if event.is_draft:
+        raise Refused("Nobody knows of a draft. Publish it first.", name="Draft")
+    if event.is_held:
+        raise Refused("It waits for your repository. Hand it over when it is out.", name="NotOutYet")
+    one = await co_host_queries.by_id(tx, co_host_id)
+    if one is None or one.event_id != event.id or one.state is not CoHostState.ACCEPTED or one.user_id is None:
+        raise NotFound("This event has no such co-host.")
+    await co_host_queries.offer(tx, event.id, one.id)
+    about = Particulars(person_id=caller.user_id, answer=EVENT)
+    await tell(tx, [one.user_id], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+    return one
+
+
+async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """The caller owns it from now on; the owner before hosts it, too. Raises NotFound where it is not offered to them."""
+    event = await queries.lock_by_slug(tx, slug)
+    mine = None if event is None else await co_host_queries.of_person(tx, event.id, caller.user_id)
+    offered = None if event is None else await co_host_queries.offered(tx, event.id)
+    if event is None or mine is None or event.is_gone or offered is None or offered.id != mine.id:
+        raise NotFound(_NO_OFFER)
+    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot take this event over.")
+    before = event.author_id
+    (after,) = await change(tx, [event], caller.user_id)
+    await co_host_queries.put(tx, beside(tx, event, before, by=caller.user_id))
+    about = Particulars(person_id=caller.user_id, answer=EVENT_TAKEN)
+    await tell(tx, [before], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+    return after
+
+
+async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
+    """The owner wants to keep it after all, or who it was offered to does not want it. Raises NotFound, Conflict (no offer stands)."""
+    event = await queries.lock_by_slug(tx, slug)
+    offered = None if event is None else await co_host_queries.offered(tx, event.id)
+    if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
+        raise NotFound("There is no such event.")
+    if offered is None or caller.user_id not in {event.author_id, offered.user_id}:
+        raise Conflict("There is no offer any more.")
+    await co_host_queries.offer(tx, event.id, None)
+    if caller.user_id != event.author_id:
+        about = Particulars(person_id=caller.user_id, answer=EVENT_DECLINED)
+        await tell(tx, [event.author_id], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+
+
+async def depart(tx: Transaction, user_id: UserId) -> None:
+    """A person's account goes: they host nothing any more, and what they owned and is coming passes on. Safe to call again.
+
+    Dates of series pass on with their series.
+    """
+    await co_host_queries.end_all_of(tx, user_id)
+    for event_id in await coming_of(tx, user_id):
+        event = await queries.lock_for_update(tx, event_id)
+        heir = None if event is None else await heir_of(tx, event)
+        if event is not None and heir is not None:
+            await change(tx, [event], heir)
+
+
+async def heir_of(tx: Transaction, event: Event) -> UserId | None:
+    """Who an event passes on to whose owner is gone."""
+    beside = await co_host_queries.longest_beside(tx, event.id)
+    if beside is not None or event.group is None:
+        return beside
+    group = await groups.by_id(tx, event.group.id)
+    is_there = group is not None and group.deleted_at is None and not group.is_read_only
+    return group.owner_id if group is not None and is_there and group.owner_id != event.author_id else None
+
+
+def beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
+    """Somebody who hosts the event, too, from now on."""
+    return CoHost(
+        id=CoHostId(new_id(tx.now)),
+        event_id=event.id,
+        user_id=user_id,
+        email=None,
+        state=CoHostState.ACCEPTED,
+        invited_by=by,
+        created_at=tx.now,
+        expires_at=Instant(tx.now + INVITATION_LIFE),
+        decided_at=tx.now,
+    )
 
 
 async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[Event]:
     """These locked events are somebody else's from now on, who has said yes to what they say; as they are then."""
     passing = [one for one in events if one.author_id != to]
-    of_groups = await owner_queries.held_by_groups(tx, [one.id for one in passing if one.group is not None])
+    of_groups = await held_by_groups(tx, [one.id for one in passing if one.group is not None])
     for one in passing:
         if one.id not in of_groups:
-            await leave_record(tx, Kind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one))
+            await leave_record(
+                tx, PublicationKind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)
+            )
             await _return(tx, one, to)
     if not passing:
         return []
-    await owner_queries.set_authors(tx, [one.id for one in passing], to)
+    await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.author_instead(tx, [one.id for one in passing], to)
     return await _go_on(tx, [replace(one, author_id=to, origin=Origin.HERE, awaits_author=False) for one in passing])
 
@@ -43,17 +155,19 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
     """
     moving = []
     for one in events:
-        if await leave_record(tx, Kind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)):
+        if await leave_record(
+            tx, PublicationKind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)
+        ):
             moving.append(one)
             if to is not None:
-                former = await former_records.of(tx, Kind.EVENT, one.id)
-                await return_to(tx, Kind.EVENT, one.id, former, one.author_id, did=to)
+                former = await former_records.of(tx, PublicationKind.EVENT, one.id)
+                await return_to(tx, PublicationKind.EVENT, one.id, former, one.author_id, did=to)
     await _go_on(tx, moving)
 
 
 async def leave_record(
     tx: Transaction,
-    kind: Kind,
+    kind: PublicationKind,
     subject_id: str,
     owner: UserId,
     revision: int,
@@ -80,7 +194,12 @@ async def leave_record(
 
 
 async def return_to(
-    tx: Transaction, kind: Kind, subject_id: str, former: Sequence[Former], owner: UserId, did: str | None = None
+    tx: Transaction,
+    kind: PublicationKind,
+    subject_id: str,
+    former: Sequence[Former],
+    owner: UserId,
+    did: str | None = None,
 ) -> None:
     """Whose repository has a record of before, has it again: that one goes on. ``did``: in this repository of theirs alone."""
     dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
@@ -93,13 +212,13 @@ async def return_to(
 async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
     """DID and uri of the records that these events have, without those that stay where they were before; by event."""
     held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
-    former = await former_records.subjects(reader, Kind.EVENT, [uri for _, uri in held.values()])
+    former = await former_records.subjects(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
     return {event_id: record for event_id, record in held.items() if record[1] not in former}
 
 
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
-    former = await former_records.of(tx, Kind.EVENT, event.id)
-    await return_to(tx, Kind.EVENT, event.id, former, to)
+    former = await former_records.of(tx, PublicationKind.EVENT, event.id)
+    await return_to(tx, PublicationKind.EVENT, event.id, former, to)
     if (
         former
         and event.record_uri in {one.uri for one in former}
@@ -113,7 +232,9 @@ async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:
     saved = [replace(one, revision=one.revision + 1, updated_at=tx.now) for one in events]
     await queries.update_many(tx, [(one, search_text(one)) for one in saved])
     await tell_listeners(tx, saved)
-    await publications.owe_many(tx, kind=Kind.EVENT, owed=[(one.id, one.author_id, one.revision) for one in saved])
+    await publications.owe_many(
+        tx, kind=PublicationKind.EVENT, owed=[(one.id, one.author_id, one.revision) for one in saved]
+    )
     return saved
 
 
@@ -121,3 +242,84 @@ def _own_record(event: Event) -> tuple[str, str, bool] | None:
     if event.record_did is None or event.record_uri is None:
         return None
     return event.record_did, event.record_uri, event.origin is Origin.NETWORK
+
+
+# Of a row of events: that its record is, or may be by now, in the own repository of its group. What has none yet is its author's.
+HELD_BY_GROUP = """exists (
+    select 1 from groups hg join identities hi on hi.user_id = hg.account_id
+     where hg.id = events.group_id and hg.deleted_at is null and hg.is_read_only = 0
+       and hi.did = coalesce((select hp.did from publications hp where hp.kind = 'event' and hp.subject_id = events.id),
+                             events.record_did))"""
+
+
+async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
+    """These events are this person's, and are kept here from now on, wherever they came from."""
+    await tx.execute(
+        "update events set author_id = :author_id, origin = 'here', submission_key = null where id in :ids",
+        author_id=author_id,
+        ids=list(event_ids),
+    )
+
+
+async def give_up_record(tx: Transaction, event_id: EventId) -> None:
+    """Its record is another event's, which it turned out to be."""
+    await tx.execute(
+        "update events set record_uri = null, record_cid = null, record_did = null, removed_at = coalesce(removed_at, :now)"
+        " where id = :id",
+        now=tx.now,
+        id=event_id,
+    )
+
+
+async def set_network_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
+    """An event that is read from the network is somebody else's there."""
+    await tx.execute(
+        "update events set author_id = :author_id, submission_key = null where id = :id and origin = 'network'",
+        author_id=author_id,
+        id=event_id,
+    )
+
+
+async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
+    """Single events that somebody owns, that are made here and not over, in the order of their ids."""
+    rows = await reader.fetch(
+        "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
+        " and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) order by id",
+        author_id=author_id,
+        now=reader.now,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
+async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
+    """Those of these events whose record stands in the own repository of their group."""
+    if not event_ids:
+        return frozenset()
+    rows = await reader.fetch(
+        f"select id from events where id in :ids and {HELD_BY_GROUP} order by id", ids=list(event_ids)
+    )
+    return frozenset(EventId(row["id"]) for row in rows)
+
+
+async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
+    """The coming dates of a locked series wait for their authors, but for those of ``by`` and those in their group's repository."""
+    await tx.execute(
+        "update events set awaits_author = 1 where series_id = :series_id and author_id <> :by and awaits_author = 0"
+        f" and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) and not {HELD_BY_GROUP}",
+        series_id=series_id,
+        by=by,
+        now=tx.now,
+    )
+
+
+async def own_by_slugs(reader: Reader, author_id: UserId, slugs: Sequence[str]) -> list[Event]:
+    """Those at these addresses that this person made, dates of no series, and that are still here."""
+    if not slugs:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where slug in :slugs and author_id = :author_id and series_id is null"
+        " and deleted_at is null and removed_at is null and is_read_only = 0 and starts_at is not null order by id",
+        slugs=sorted(set(slugs)),
+        author_id=author_id,
+    )
+    return [event_of(row) for row in rows]

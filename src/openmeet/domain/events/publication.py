@@ -1,12 +1,47 @@
-"""A group's word about its events on the network: owed with every event that has a record."""
+"""Which records of an event are published, how much the network may get, and which jobs a change enqueues."""
 
+from collections.abc import Mapping, Sequence
+from enum import IntEnum, StrEnum
 from typing import Final
 
-from groundwork.database.transaction import Transaction
-from openmeet.domain.events.model import EventId
-from openmeet.domain.groups.model import GroupId
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events import ownership
+from openmeet.domain.events.model import (
+    USUAL_RECORD,
+    Detail,
+    Details,
+    Event,
+    EventId,
+    GroupOfEvent,
+    RecordSettings,
+    Visibility,
+    narrowed,
+)
+from openmeet.domain.events.visibility import is_public
+from openmeet.domain.groups.model import GroupId, PromotionLevel
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.users.model import UserId
+from openmeet.feature_flags import queries as flags
+from openmeet.feature_flags.model import Flag
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind
+
+
+async def is_held_at_first(
+    reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
+) -> bool:
+    """Whether a new event waits for its author's PDS: public, agreed to, and the repository is their own."""
+    if reach(details.visibility, group) is Reach.NOTHING:
+        return False
+    if not (await identities.consent(reader, author_id)).is_given:
+        return False
+    if Flag.EVENTS_OUT not in await flags.switches(reader):
+        return False
+    writable = [one for one in await identities.of_user(reader, author_id) if one.can_write]
+    return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
+
 
 _OF_GROUPS: Final = """
     select e.id, e.revision, coalesce(g.account_id, g.owner_id) as speaker
@@ -33,3 +68,127 @@ async def owe_attributions(tx: Transaction, group_id: GroupId) -> None:
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
     await publications.look_again(tx, kind=Kind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True)
+
+
+async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
+    """Whether this revision, made by ``by``, waits for its author. Where they let co-hosts publish, the use of that is noted."""
+    return after.id in await waiting_for_authors(tx, [after], by)
+
+
+async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
+    """Those of these revisions of which ``waits_for_author`` is true."""
+    of_others = [one for one in after if one.author_id != by]
+    of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
+    of_others = [one for one in of_others if one.id not in of_groups]
+    waiting = [one for one in of_others if reach_of(one) is Reach.NOTHING]
+    published = [one for one in of_others if reach_of(one) is not Reach.NOTHING]
+    for author_id in sorted({one.author_id for one in published}):
+        theirs = [one for one in published if one.author_id == author_id]
+        if not await publication_consent.use_for(tx, author_id, by, [(one.id, one.revision) for one in theirs]):
+            waiting += theirs
+    return frozenset(one.id for one in waiting)
+
+
+class Reach(IntEnum):
+    """From the narrowest to the widest. Minimal: name, time, whether it takes place, and a note with the link to its page."""
+
+    NOTHING = 0
+    MINIMAL = 1
+    FULL = 2
+
+
+class Circle(StrEnum):
+    """Who may see an event, as far as that decides about its record."""
+
+    EVERYBODY = "everybody"
+    WHO_HAS_THE_ADDRESS = "who_has_the_address"
+    MEMBERS = "members"
+    INVITED = "invited"
+
+
+BY_LEVEL: Final[Mapping[PromotionLevel, Reach]] = {
+    PromotionLevel.PRIVATE: Reach.NOTHING,
+    PromotionLevel.MEMBERS: Reach.MINIMAL,
+    PromotionLevel.PUBLIC: Reach.FULL,
+}
+
+BY_DETAIL: Final[Mapping[Detail, Reach]] = {Detail.MINIMAL: Reach.MINIMAL, Detail.FULL: Reach.FULL}
+
+# (who may see it, whether who owns that circle lets the network know of it): every record is public, so what needs an
+# address to be seen is in none, and what needs a membership or an invitation only by its owner's word, and then with the least.
+BY_CIRCLE: Final[Mapping[tuple[Circle, bool], Reach]] = {
+    (Circle.EVERYBODY, False): Reach.FULL,
+    (Circle.EVERYBODY, True): Reach.FULL,
+    (Circle.WHO_HAS_THE_ADDRESS, False): Reach.NOTHING,
+    (Circle.WHO_HAS_THE_ADDRESS, True): Reach.NOTHING,
+    (Circle.MEMBERS, False): Reach.NOTHING,
+    (Circle.MEMBERS, True): Reach.MINIMAL,
+    (Circle.INVITED, False): Reach.NOTHING,
+    (Circle.INVITED, True): Reach.MINIMAL,
+}
+
+
+def circle_of(chosen: Visibility, group: GroupOfEvent | None) -> Circle:
+    """Who may see an event that its host wants to be so, in this group or in none."""
+    match narrowed(chosen, group):
+        case Visibility.PUBLIC:
+            return Circle.EVERYBODY
+        case Visibility.UNLISTED:
+            return Circle.WHO_HAS_THE_ADDRESS
+        case Visibility.PRIVATE:
+            return Circle.INVITED if group is None else Circle.MEMBERS
+
+
+def reach(
+    chosen: Visibility,
+    group: GroupOfEvent | None,
+    record: RecordSettings = USUAL_RECORD,
+    *,
+    owes_record: bool = True,
+    is_recalled: bool = False,
+) -> Reach:
+    """The narrowest of all. ``chosen``: what the host wants the event to be; ``owes_record``: not left to another date of its
+    series; ``is_recalled``: its host took it back from the network.
+    """
+    if is_recalled or not owes_record or not record.is_wanted:
+        return Reach.NOTHING
+    circle = circle_of(chosen, group)
+    is_told = record.is_announced if group is None else group.announces_events
+    by_group = Reach.FULL if group is None else BY_LEVEL[group.promotion_level]
+    return min(by_group, BY_DETAIL[record.detail], BY_CIRCLE[circle, is_told])
+
+
+def reach_of(event: Event) -> Reach:
+    """What of this event may be published by what it is; whether its host took it back the publication knows."""
+    return reach(event.own_visibility, event.group, event.record, owes_record=event.owes_record)
+
+
+def is_announced(event: Event) -> bool:
+    """Whether everybody can read in a record that there is this event, which is not for everybody to see."""
+    is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None
+    circle = circle_of(event.own_visibility, event.group)
+    return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is Reach.MINIMAL
+
+
+def takes_answers(event: Event) -> bool:
+    """Whether answers to an event may be published: never to one of which the network does not get everything."""
+    return event.record.takes_answers and reach(event.own_visibility, event.group, event.record) is Reach.FULL
+
+
+def may_be_published(table: str) -> str:
+    """The condition under which ``reach`` is not nothing, whatever the series' policy says."""
+    group = f"select 1 from groups pg where pg.id = {table}.group_id and pg"
+    is_private = f"({table}.visibility = 'private' or exists ({group}.visibility = 'private'))"
+    is_told = f"({table}.group_id is null and {table}.record_announced = 1 or exists ({group}.announces_events = 1))"
+    return (
+        f"({table}.record_wanted = 1 and not exists ({group}.promotion_level = 'private')"
+        f" and ({is_public(table)} or {is_private} and {is_told}))"
+    )
+
+
+def is_cut_down(table: str) -> str:
+    """The condition under which less than all of a public event goes out, or no answers do."""
+    return (
+        f"({table}.record_wanted = 0 or {table}.record_answers = 0 or {table}.record_detail <> 'full' or exists"
+        f" (select 1 from groups pg where pg.id = {table}.group_id and pg.promotion_level <> 'public'))"
+    )

@@ -1,32 +1,45 @@
 """Decisions about one event: what may be written, who may see it, who may change it. Pure."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.events import all_day as whole_days
-from openmeet.domain.events.about_rules import check_about
+from openmeet.domain.events import vocabulary
 from openmeet.domain.events.map_points import point_in
 from openmeet.domain.events.model import (
+    MAX_ACCESS_NOTE,
     MAX_CAPACITY,
+    MAX_CATEGORIES,
     MAX_DESCRIPTION,
+    MAX_DOOR_NOTE,
+    MAX_LANGUAGES,
+    MAX_MINUTES_BEFORE,
     MAX_PLACE_PART,
+    MAX_PRICE,
     MAX_REASON,
     MAX_TITLE,
+    MAX_URL,
+    Accessibility,
     Audience,
     Details,
     Event,
     Mode,
+    Tickets,
     Venue,
     Visibility,
 )
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.groups.model import INSIDE, Role
 from openmeet.domain.users.model import UserId
-from openmeet.domain.validation import choice
+from openmeet.domain.validation import C, choice
+from openmeet.i18n import languages
 from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
@@ -296,3 +309,98 @@ def _capacity(text: str, problems: dict[str, str]) -> int | None:
         )
         return None
     return int(text)
+
+
+def check_about(typed: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
+    """The fields of ``Details`` for what was typed; ``problems`` gets a sentence for each that is wrong."""
+    ticket_url = typed["ticket_url"].strip()
+    if ticket_url and not is_web_address(ticket_url):
+        problems["ticket_url"] = "A link starts with https:// or http:// and names a host."
+    price = one_line(typed["price"])
+    if len(price) > MAX_PRICE:
+        problems["price"] = f"At most {MAX_PRICE} characters."
+    return {
+        "place_audience": choice(Audience, typed["place_audience"], "place_audience", problems) or Audience.EVERYONE,
+        "online_url_from": _minutes(typed["online_url_from"].strip(), problems),
+        "door_note": _text(typed["door_note"], "door_note", MAX_DOOR_NOTE, problems),
+        "door_audience": choice(Audience, typed["door_audience"], "door_audience", problems) or Audience.ATTENDEES,
+        "tickets": Tickets(ticket_url, price),
+        "accessibility": Accessibility(
+            _several(AccessFeature, typed["access"], "access", problems),
+            _text(typed["access_note"], "access_note", MAX_ACCESS_NOTE, problems),
+        ),
+        "categories": _categories(typed["categories"], problems),
+        "tags": _tags(typed["tags"], problems),
+        "languages": _languages(typed["languages"], problems),
+    }
+
+
+def _several(kind: type[C], text: str, field: str, problems: dict[str, str]) -> tuple[C, ...]:
+    """Some of a closed list, in the list's order."""
+    asked = {word.strip() for word in text.split(",") if word.strip()}
+    if asked - {member.value for member in kind}:
+        problems[field] = "Choose from: " + ", ".join(member.value for member in kind) + "."
+    return tuple(member for member in kind if member.value in asked)
+
+
+def _text(text: str, field: str, longest: int, problems: dict[str, str]) -> str:
+    plain = text.replace("\r\n", "\n").strip()
+    if len(plain) > longest:
+        problems[field] = f"At most {longest:,} characters; this has {len(plain):,}."
+    return plain
+
+
+def _minutes(text: str, problems: dict[str, str]) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) > MAX_MINUTES_BEFORE:
+        problems["online_url_from"] = f"A whole number of minutes before the start, at most {MAX_MINUTES_BEFORE}."
+        return None
+    return int(text)
+
+
+def _categories(text: str, problems: dict[str, str]) -> tuple[Category, ...]:
+    found = _several(Category, text, "categories", problems)
+    if len(found) > MAX_CATEGORIES:
+        problems["categories"] = f"At most {MAX_CATEGORIES}, so that each says something."
+    return found
+
+
+def _tags(text: str, problems: dict[str, str]) -> tuple[str, ...]:
+    try:
+        return vocabulary.tags_in(text)
+    except InvalidInput as wrong:
+        problems["tags"] = wrong.why
+        return ()
+
+
+def _languages(text: str, problems: dict[str, str]) -> tuple[str, ...]:
+    typed = [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
+    known = [languages.known_code(word[:100]) for word in typed]
+    if None in known:
+        unknown = typed[known.index(None)][:40]
+        problems["languages"] = f"We do not know the language “{unknown}”; write it like English, Deutsch or fr."
+    found = _without_doubles([code for code in known if code is not None])
+    if len(found) > MAX_LANGUAGES:
+        problems["languages"] = f"At most {MAX_LANGUAGES} languages."
+    return found
+
+
+def _without_doubles(codes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
+
+
+# Spaces, controls, and the marks that turn round how the rest of an address reads.
+_NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
+    if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc

@@ -4,26 +4,32 @@
 the clock, the network or the making of the series does leaves that as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final, Literal
 
-from groundwork.database.transaction import Transaction
-from openmeet.domain.events import owner_queries, ownership, queries
+from groundwork.clock import DAY
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events import ownership, queries
 from openmeet.domain.events.changes import tell_listeners
-from openmeet.domain.events.differing import details_in
-from openmeet.domain.events.edits import blank_event, search_text, with_details
-from openmeet.domain.events.first_looks import look_first
-from openmeet.domain.events.lending import waiting_for_authors
+from openmeet.domain.events.edits import STARTS, blank_event, details_in, search_text, with_details
 from openmeet.domain.events.model import (
     USUAL_RECORD,
     Details,
     Event,
+    EventId,
     GroupOfEvent,
     PlaceInSeries,
     RecordSettings,
     Status,
 )
+from openmeet.domain.events.publication import waiting_for_authors
+from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.events.trust import look_first
+from openmeet.domain.events.visibility import is_hidden, is_listed
 from openmeet.domain.users.model import UserId
+from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.queries import switches
 from openmeet.outbox import publications
 
 
@@ -159,7 +165,7 @@ async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | 
 
 async def let_wait(tx: Transaction, series_id: str, by: UserId) -> None:
     """Every coming date of a locked series that is another's waits for its author: what its record says of the series is changed."""
-    await owner_queries.let_dates_wait(tx, series_id, by)
+    await ownership.let_dates_wait(tx, series_id, by)
 
 
 async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> list[Event]:
@@ -221,3 +227,130 @@ async def _owe(tx: Transaction, saved: Sequence[Event]) -> None:
     await publications.owe_many(
         tx, kind=publications.Kind.EVENT, owed=[(event.id, event.author_id, event.revision) for event in saved]
     )
+
+
+# Under this name the other dates of the series stand in the statement.
+_DATE = "sd"
+
+
+def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["over_at", "starts_at"]) -> str:
+    """The condition under which an event is no date of a series, or the first of those that fit.
+
+    ``fits``: what the list asks of an event, of the table of this name, with a lower bound of ``by``: that is what dates are ordered by.
+    """
+    first = f"select {_DATE}.id from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)}"
+    order = f"order by {_DATE}.{by}, {_DATE}.id limit 1"
+    takes_place = f"{_DATE}.status <> 'cancelled'"
+    return (
+        f"({table}.series_id is null or {table}.id = coalesce(({first} and {takes_place} {order}), ({first} {order})))"
+    )
+
+
+def has_date(table: str, fits: Callable[[str], str]) -> str:
+    """The condition under which an event is a date of a series of which some date fits."""
+    return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
+
+
+# Of the same group, and no less open than the one that is shown: who sees that one may know of these.
+_MORE = f"""
+    select e.id, count(*) as number
+      from events e join events {_DATE} on {_DATE}.series_id = e.series_id
+     where e.id in :event_ids and {_DATE}.id <> e.id and {_DATE}.over_at > :now and {_DATE}.status <> 'cancelled'
+       and {is_listed(_DATE)}
+       and ({_DATE}.visibility = 'public' or {_DATE}.visibility = e.visibility)
+       and coalesce({_DATE}.group_id, '') = coalesce(e.group_id, '') and not {is_hidden(_DATE)}
+     group by e.id order by e.id
+"""
+
+
+async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, int]:
+    """How many other dates of their series are stored, take place and are not over, as far as whoever sees these may know."""
+    dates = [event.id for event in events if event.place_in_series is not None]
+    if not dates:
+        return {}
+    rows = await reader.fetch(_MORE, event_ids=dates, now=reader.now)
+    return {EventId(row["id"]): row["number"] for row in rows}
+
+
+# No event takes longer (``rules.LONGEST``): what began before this is over, and the index need not be read from its beginning.
+_UNDER_WAY: Final = 367 * DAY
+# More are not stored ahead; who opens each date of a century by hand is not waited for.
+_MOST_APART: Final = 1000
+
+_COMING = """series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
+         and (over_at is null or over_at > :now)"""
+_NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order by starts_at, id limit 1"
+
+# By policy: which coming dates are to owe a record, and which that do so are not to.
+_WRONG: Final = {
+    "next": f"(owes_record = 0 and id in ({_NEXT})) or (owes_record = 1 and record_uri is null and id not in ({_NEXT}))",
+    "window": "owes_record = 0",
+    "none": "owes_record = 1",
+}
+
+
+async def owe_by_policy(tx: Transaction, series_id: str) -> int:
+    """See that exactly those coming dates owe a record which the series' policy publishes; how many that changed.
+
+    A series that is kept elsewhere, or that nobody has confirmed, has no word in that.
+    """
+    row = await tx.fetch_one(
+        "select publication_policy from event_series where id = :id and is_read_only = 0", id=series_id
+    )
+    if row is None:
+        return 0
+    rows = await tx.fetch(
+        f"select {COLUMNS} from events where {_COMING} and ({_WRONG[row['publication_policy']]}) order by starts_at, id",
+        series_id=series_id,
+        since=tx.now - _UNDER_WAY,
+        now=tx.now,
+    )
+    await let_owe_records(tx, [event_of(row) for row in rows])
+    if Flag.NATIVE_RECURRENCE in await switches(tx):
+        # The rule in the record that stands for the series leaves out what is called off, moved or a record of its own.
+        await look_at_published(tx, series_id)
+    return len(rows)
+
+
+async def look_at_published(tx: Transaction, series_id: str) -> None:
+    """The rule or the page of a series has changed: what its published dates say of it is written anew."""
+    rows = await tx.fetch(
+        f"select id from events where {_COMING} and (record_uri is not null or owes_record = 1) order by starts_at, id",
+        series_id=series_id,
+        since=tx.now - _UNDER_WAY,
+        now=tx.now,
+    )
+    await publications.look_again(
+        tx, kind=publications.Kind.EVENT, subject_ids=[row["id"] for row in rows], is_edit=True
+    )
+
+
+async def next_date(reader: Reader, series_id: str) -> str | None:
+    """The event of the next date that takes place: whose record stands for the series, by its policy."""
+    row = await reader.fetch_one(_NEXT, series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now)
+    return None if row is None else row["id"]
+
+
+async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str]:
+    """The names of stored dates after this one that the rule does not speak for: called off, gone, moved, or with a record."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from events where series_id = :series_id and original_date > :since"
+        " order by original_date limit :limit",
+        series_id=series_id,
+        since=since,
+        limit=_MOST_APART,
+    )
+    places = [(one, one.place_in_series) for one in map(event_of, rows)]
+    return [
+        place.original_date
+        for one, place in places
+        if place is not None
+        and (one.is_cancelled or one.is_gone or one.owes_record or one.record_uri or STARTS in place.overridden)
+    ]
+
+
+async def owe_around(tx: Transaction, slug: str) -> None:
+    """``owe_by_policy`` for the series that an event is a date of, if it is one: something was changed at that date alone."""
+    row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
+    if row is not None and row["series_id"] is not None:
+        await owe_by_policy(tx, row["series_id"])

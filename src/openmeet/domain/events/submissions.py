@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from openmeet.domain.events import all_day, tags
+from openmeet.domain.events import all_day, vocabulary
 from openmeet.domain.events.map_points import point_text
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission
@@ -74,7 +74,7 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
             access=",".join(event.accessibility.features),
             access_note=event.accessibility.note,
             categories=",".join(event.categories),
-            tags=tags.joined(event.tags),
+            tags=vocabulary.joined(event.tags),
             languages=languages.joined(event.languages),
         )
     )

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import nh3
 
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import is_web_address
 
 MAX_HTML = 60_000
 

@@ -8,10 +8,8 @@ import msgspec
 from icalendar import Component as Written
 from icalendar.prop import vText
 
-from openmeet.domain.events.about import MAX_CATEGORIES
-from openmeet.domain.events.model import MAX_PLACE_PART, NOWHERE, Venue
-from openmeet.domain.events.tags import MAX_TAG, MAX_TAGS, normalised
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.events.model import MAX_CATEGORIES, MAX_PLACE_PART, NOWHERE, Venue
+from openmeet.domain.events.vocabulary import CATEGORY_WORDS, MAX_TAG, MAX_TAGS, Category, normalised
 from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code

@@ -9,9 +9,8 @@ from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, MAX_TITLE, Mode
-from openmeet.domain.events.rules import Submission
-from openmeet.domain.events.tags import joined
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import Submission, is_web_address
+from openmeet.domain.events.vocabulary import joined
 from openmeet.domain.icalendar.call_links import NO_PLACE
 from openmeet.domain.icalendar.instances import masters, name_in, newest_of
 from openmeet.domain.icalendar.model import ReadEvent

@@ -13,8 +13,7 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import parse_json
 from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
-from openmeet.domain.events.rules import Submission
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import Submission, is_web_address
 from openmeet.domain.imports.model import MOST_EVENTS, Found, Understood
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code

@@ -13,9 +13,9 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events import draft_queries, drafts, owner_queries
+from openmeet.domain.events import draft_queries, drafts, ownership
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.differing import REPEATED, details_in
+from openmeet.domain.events.edits import REPEATED, details_in
 from openmeet.domain.events.model import Details, Event, EventSlug, Mode
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import beside, unpack, values_of, values_of_event
@@ -72,7 +72,7 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[Found]) -
     """
     made = await queries.made_of(reader, user_id, [event.uid for event in events])
     slugs = [path.rpartition("/")[2] for path in made.values()]
-    singles = {f"/events/{one.slug}": one for one in await owner_queries.own_by_slugs(reader, user_id, slugs)}
+    singles = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
     whole = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}
     bases = await queries.said_of(reader, user_id, list(made))
     typed = await draft_queries.fields_of(reader, [one.id for one in singles.values() if one.is_draft])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from openmeet.domain.events.differing import STARTS, differing
+from openmeet.domain.events.edits import STARTS, differing
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.details import details_of, is_cancelled, length_of
 from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldAnswer, OldEvent

@@ -14,8 +14,7 @@ from openmeet.domain.events.model import (
     Venue,
     Visibility,
 )
-from openmeet.domain.events.rules import LONGEST
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import LONGEST, is_web_address
 from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldEvent, OldGroup
 from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.wall_time import local_of

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.events.first_dates import is_first_of_series
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.groups.model import INSIDE, Group
 from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS

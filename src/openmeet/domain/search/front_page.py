@@ -5,9 +5,9 @@ from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.first_dates import is_first_of_series
 from openmeet.domain.events.model import Event, Origin
 from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.trust import FAMILIAR_DIDS, Choice, Shown
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.first_dates import is_first_of_series
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_public
 from openmeet.domain.groups.invitation_queries import followed
 from openmeet.domain.groups.model import GroupId

@@ -10,8 +10,7 @@ from groundwork.database.words import MAX_WORDS, wanted_words
 from groundwork.errors import InvalidForm
 from groundwork.points import Near
 from openmeet.domain.events.model import Mode
-from openmeet.domain.events.tags import normalised
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category, normalised
 from openmeet.domain.search.search import Source, Wanted
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import languages

@@ -13,9 +13,9 @@ from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
 from groundwork.points import NARROW, WIDE, Near, cells, chord, spot
-from openmeet.domain.events.first_dates import has_date, is_first_of_series
 from openmeet.domain.events.model import Event, Mode, Origin
 from openmeet.domain.events.queries import event_of
+from openmeet.domain.events.series_dates import has_date, is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search.event_lists import Position, position_of

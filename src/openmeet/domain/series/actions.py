@@ -15,9 +15,8 @@ from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.fresh_id import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
-from openmeet.domain.events import owing
-from openmeet.domain.events.differing import STARTS
-from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events import series_dates
+from openmeet.domain.events.edits import STARTS, new_slug
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import leave_series, revise_dates, take_dates_away
@@ -233,10 +232,10 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     await seats_changed(tx, changed)
     is_split = target.id != series.id
     if is_split:
-        await owing.owe_by_policy(tx, series.id)
-        await owing.look_at_published(tx, series.id)
+        await series_dates.owe_by_policy(tx, series.id)
+        await series_dates.look_at_published(tx, series.id)
     if is_split or plan.scope is Scope.ALL:
-        await owing.look_at_published(tx, target.id)
+        await series_dates.look_at_published(tx, target.id)
     act = Act.SPLIT if is_split else Act.EDIT
     made_by_it = target.id if is_split else None
     await undo.keep(tx, before, act, made=made_by_it, is_silent=not tells, untold=untold)
@@ -254,7 +253,7 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
         return series
     before = await undo.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
-    await owing.look_at_published(tx, saved.id)
+    await series_dates.look_at_published(tx, saved.id)
     news = await notify.of_status(tx, saved, Kind.SERIES_PAUSED, reason) if tells else []
     untold = await notify.tell(tx, saved, news)
     await undo.keep(tx, before, Act.PAUSE, is_silent=not tells, untold=untold)
@@ -279,8 +278,8 @@ async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tupl
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and tells:
         news = [*news, *notify.of_new_dates(saved, made)]
-    await owing.owe_by_policy(tx, saved.id)
-    await owing.look_at_published(tx, saved.id)
+    await series_dates.owe_by_policy(tx, saved.id)
+    await series_dates.look_at_published(tx, saved.id)
     untold = await notify.tell(tx, saved, news)
     await undo.keep(tx, before, Act.RESUME, is_silent=not tells, untold=untold)
     return await reread(tx, series.id), back

@@ -10,7 +10,7 @@ from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import NOBODY, Attendance, Counts
 from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import may_make_events
 from openmeet.domain.events.model import Details, Event, EventId, Visibility
 from openmeet.domain.events.seeing import seen as seen_events

@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
-from openmeet.domain.events import owing
+from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import bring_dates_back, call_dates_off, take_dates_away
@@ -152,7 +152,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
         )
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
     made = await materialize.store(tx, saved, [original])
-    await owing.owe_by_policy(tx, series.id)
+    await series_dates.owe_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if tells else []
     await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
     return made[0]
@@ -208,5 +208,5 @@ async def _change(
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
-    await owing.owe_by_policy(tx, series.id)
+    await series_dates.owe_by_policy(tx, series.id)
     return pairs, notify.of_changes(series, pairs, kind, tells=tells)

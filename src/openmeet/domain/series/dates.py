@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.errors import NotFound
 from openmeet.domain.events.all_day import end_after
-from openmeet.domain.events.differing import ENDS, REPEATED, STARTS, length_of
+from openmeet.domain.events.edits import ENDS, REPEATED, STARTS, length_of
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Template, Timing
 from openmeet.recurrence.wall_time import instant_of, local_of

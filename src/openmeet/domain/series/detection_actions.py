@@ -18,7 +18,7 @@ from groundwork.database.transaction import Database, Reader, Transaction, Trans
 from groundwork.errors import NotFound
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.pay import Payer
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.series import (

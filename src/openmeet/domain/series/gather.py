@@ -7,8 +7,8 @@ from datetime import timedelta
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import registration
-from openmeet.domain.events import owing, seeing
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events import seeing, series_dates
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.group_events import may_make_events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_by_slug, lock_for_update
@@ -73,7 +73,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     before = await undo.look(tx, series, also=[event.id])
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
-    await owing.owe_by_policy(tx, saved.id)
+    await series_dates.owe_by_policy(tx, saved.id)
     untold = await notify.tell(tx, saved, notify.of_new_dates(saved, [placed]))
     await undo.keep(tx, before, undo.Act.ADD_EVENT, untold=untold)
     return await actions.reread(tx, series.id)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.series import actions, date_queries, detection_queries, queries, save

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.invitations import invite_to_new_dates
-from openmeet.domain.events import co_hosts, owing
+from openmeet.domain.events import co_hosts, series_dates
 from openmeet.domain.events.model import Event, PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.series import date_queries, queries, standing
@@ -84,7 +84,7 @@ async def store_window(tx: Transaction, series: Series, *, has_company: bool = T
     coming = [one.original for one in ahead if original_text(one.original) not in known]
     made = await store(tx, series, coming, has_company=has_company)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
-    await owing.owe_by_policy(tx, series.id)
+    await series_dates.owe_by_policy(tx, series.id)
     return made
 
 

@@ -6,16 +6,19 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.events.about import NO_TICKETS, NOT_SAID, Accessibility, Tickets
 from openmeet.domain.events.model import (
+    NO_TICKETS,
+    NOT_SAID,
     NOWHERE,
     USUAL_RECORD,
+    Accessibility,
     Audience,
     Event,
     GroupOfEvent,
     Link,
     Mode,
     RecordSettings,
+    Tickets,
     Venue,
     Visibility,
     narrowed,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.events import co_host_queries, ownership
-from openmeet.domain.events.handing_over import SERIES_DECLINED, SERIES_TAKEN, beside, heir_of
+from openmeet.domain.events.ownership import SERIES_DECLINED, SERIES_TAKEN, beside, heir_of
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE

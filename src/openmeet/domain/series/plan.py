@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from groundwork.errors import Refused
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.series.dates import details_of, keeping, original_of, original_text
 from openmeet.domain.series.model import Held, Scope, Series, Template, Timing

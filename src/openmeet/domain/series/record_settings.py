@@ -10,10 +10,10 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance.actions import decide_all_records_anew, decide_records_anew
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import owing, seeing
+from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.model import Event, EventSlug, RecordSettings, Visibility
 from openmeet.domain.events.permissions import Act
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.events.queries import by_id, by_slug, lock_dates
 from openmeet.domain.events.series_dates import set_records
 from openmeet.domain.identities.queries import consent
@@ -107,9 +107,9 @@ async def change_series(
             must_fit(one, record)
         changed = await set_records(tx, coming, record)
         await decide_all_records_anew(tx, [one.id for one in changed])
-    await owing.owe_by_policy(tx, series.id)
+    await series_dates.owe_by_policy(tx, series.id)
     if after.policy is not series.policy:
-        await owing.look_at_published(tx, series.id)
+        await series_dates.look_at_published(tx, series.id)
     return await actions.reread(tx, series.id)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.events import owing
+from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.series import date_queries, detection_queries, queries
@@ -41,7 +41,7 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     if before is None or before.record_uri == uri:
         return
     await queries.set_record(tx, series_id, uri)
-    await owing.look_at_published(tx, series_id)
+    await series_dates.look_at_published(tx, series_id)
 
 
 async def take_over(

@@ -10,7 +10,7 @@ from typing import Any
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import series_dates
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series

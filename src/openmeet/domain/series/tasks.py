@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.events import owing
+from openmeet.domain.events import series_dates
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo_queries
 from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.model import Flag
@@ -88,7 +88,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
     async def work(tx: Transaction) -> int:
         await queries.lock(tx, series_id)
         completed = await date_queries.complete_dates(tx, series_id)
-        await owing.owe_by_policy(tx, series_id)
+        await series_dates.owe_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # What is over is one date: the rule stands in the record of the next one now.
             await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=completed)

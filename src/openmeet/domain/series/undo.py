@@ -17,8 +17,8 @@ from groundwork.errors import Refused
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.attendance.notify import Heard
-from openmeet.domain.events import owing
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events import series_dates
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
 from openmeet.domain.notifications.model import Kind
@@ -172,7 +172,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     await seats_changed(tx, pairs)
     await undo_queries.note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
-    await owing.owe_by_policy(tx, restored.id)
+    await series_dates.owe_by_policy(tx, restored.id)
     return restored
 
 

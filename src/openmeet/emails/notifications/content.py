@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import seen_by
-from openmeet.domain.events import handing_over, time_words
+from openmeet.domain.events import ownership, time_words
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification, When
@@ -196,17 +196,17 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
             return "The series of ", f" is paused{': ' + about.said if about.said else '.'}"
         case Kind.SERIES_RESUMED:
             return "The series of ", " goes on."
-        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_TAKEN, handing_over.SERIES_TAKEN}:
+        case Kind.SERIES_OFFERED if about.answer in {ownership.EVENT_TAKEN, ownership.SERIES_TAKEN}:
             name = names.get(about.person_id) if about.person_id else None
-            what = "" if about.answer == handing_over.EVENT_TAKEN else "the series of "
+            what = "" if about.answer == ownership.EVENT_TAKEN else "the series of "
             return f"{name or 'Somebody'} has taken over {what}", "."
-        case Kind.SERIES_OFFERED if about.answer in {handing_over.EVENT_DECLINED, handing_over.SERIES_DECLINED}:
+        case Kind.SERIES_OFFERED if about.answer in {ownership.EVENT_DECLINED, ownership.SERIES_DECLINED}:
             name = names.get(about.person_id) if about.person_id else None
-            what = "" if about.answer == handing_over.EVENT_DECLINED else "the series of "
+            what = "" if about.answer == ownership.EVENT_DECLINED else "the series of "
             return f"{name or 'Somebody'} does not take over {what}", ". It stays yours."
         case Kind.SERIES_OFFERED:
             name = names.get(about.person_id) if about.person_id else None
-            what = "" if about.answer == handing_over.EVENT else "the series of "
+            what = "" if about.answer == ownership.EVENT else "the series of "
             return f"{name or 'Somebody'} would like to hand over to you {what}", "."
         case Kind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
-from openmeet.domain.events import handing_over, time_words
+from openmeet.domain.events import ownership, time_words
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications.model import TOPICS, Kind, Notification, Topic
 from openmeet.domain.users.model import UNNAMED, UserId
@@ -271,7 +271,7 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
             words = f"{name} does not take over {what} that you offered. It stays yours."
             found.append(Point(one.kind, "Not taken over", (words,)))
             continue
-        is_event = one.particulars.answer == handing_over.EVENT
+        is_event = one.particulars.answer == ownership.EVENT
         words = f"{name} would like to hand this series over to you. Say yes or no on its page."
         if is_event:
             words = f"{name} would like to hand this event over to you. Say yes or no where its hosts are listed."
@@ -279,8 +279,8 @@ def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> lis
     return found
 
 
-_TAKEN: Mapping[str, str] = {handing_over.EVENT_TAKEN: "the event", handing_over.SERIES_TAKEN: "the series"}
-_DECLINED: Mapping[str, str] = {handing_over.EVENT_DECLINED: "the event", handing_over.SERIES_DECLINED: "the series"}
+_TAKEN: Mapping[str, str] = {ownership.EVENT_TAKEN: "the event", ownership.SERIES_TAKEN: "the series"}
+_DECLINED: Mapping[str, str] = {ownership.EVENT_DECLINED: "the event", ownership.SERIES_DECLINED: "the series"}
 
 
 def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:

@@ -20,7 +20,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.network_rsvps import erase_answers_to
 from openmeet.domain.chat import queries as chat
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import handing_over
+from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import administration as groups
 from openmeet.domain.groups import ownership
@@ -82,7 +82,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await ownership.depart(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
         await series_handing_over.depart(tx, behind.user_id)
-        await handing_over.depart(tx, behind.user_id)
+        await events_ownership.depart(tx, behind.user_id)
         await chat.erase_of(tx, behind.user_id)
         await users.blank(tx, behind.user_id)
 

@@ -15,7 +15,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, Origin
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series.detection_jobs import enqueue_detection
 from openmeet.domain.users.model import UserId

@@ -16,7 +16,7 @@ from typing import Final
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
 from openmeet.network.ingestion.parsed_messages import Reading

@@ -12,7 +12,7 @@ from typing import Any, Final
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Mode, Venue
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.series import actions, agenda, date_queries, queries
 from openmeet.domain.series.dates import original_of, original_text

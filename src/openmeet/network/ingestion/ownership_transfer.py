@@ -15,7 +15,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe_many
 from openmeet.domain.attendance import merge
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import owner_queries
+from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, Origin
 from openmeet.domain.identities import actions as identities
@@ -83,11 +83,11 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     """The event that was known first goes on with the new record; what was made of that alone is gone."""
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
-    await owner_queries.give_up_record(tx, gone.id)
+    await ownership.give_up_record(tx, gone.id)
     await former_records.note(tx, Kind.EVENT, kept.id, old, is_authors=True)
     await former_records.hand_on(tx, Kind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
-    await owner_queries.set_network_author(tx, kept.id, author_id)
+    await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     said = without_own_links(read.event, here)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)

@@ -4,8 +4,17 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from groundwork.clock import Instant
-from openmeet.domain.events.about import Accessibility, Tickets
-from openmeet.domain.events.model import NOWHERE, Event, Link, NetworkEvent, Origin, Status, Venue
+from openmeet.domain.events.model import (
+    NOWHERE,
+    Accessibility,
+    Event,
+    Link,
+    NetworkEvent,
+    Origin,
+    Status,
+    Tickets,
+    Venue,
+)
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.network.ingestion.three_way import Facts, Policy, Side, Way, by_most_recent
 from openmeet.network.records.places import share_a_part

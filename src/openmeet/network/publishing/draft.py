@@ -17,7 +17,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Refused, RemoteFailed
 from openmeet.domain.attendance.model import Source
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing.blob_limits import limit_for

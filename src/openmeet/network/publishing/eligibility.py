@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.promotion import Circle, Reach, circle_of, reach, reach_of
+from openmeet.domain.events.publication import Circle, Reach, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities import publication_consent

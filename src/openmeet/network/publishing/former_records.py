@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.promotion import Reach, reach, reach_of
+from openmeet.domain.events.publication import Reach, reach, reach_of
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId

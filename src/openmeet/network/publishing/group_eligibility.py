@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.groups import queries, record_queries
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.groups.ownership import named_backups

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Mode, Status, Venue
-from openmeet.domain.events.promotion import is_cut_down, may_be_published
+from openmeet.domain.events.publication import is_cut_down, may_be_published
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.identities.model import Preview
 from openmeet.domain.users.model import UserId

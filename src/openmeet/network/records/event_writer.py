@@ -14,7 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from openmeet.domain.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
-from openmeet.domain.events.promotion import Circle, Reach, circle_of, reach_of
+from openmeet.domain.events.publication import Circle, Reach, circle_of, reach_of
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details

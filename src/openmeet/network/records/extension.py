@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from at_protocol.data.model import Value
-from openmeet.domain.events.about import (
+from openmeet.domain.events.model import (
     MAX_ACCESS_NOTE,
     MAX_CATEGORIES,
     MAX_LANGUAGES,
@@ -18,12 +18,11 @@ from openmeet.domain.events.about import (
     NO_TICKETS,
     NOT_SAID,
     Accessibility,
+    Event,
     Tickets,
 )
-from openmeet.domain.events.model import Event
-from openmeet.domain.events.tags import MAX_TAG, MAX_TAGS, normalised
-from openmeet.domain.events.vocabulary import AccessFeature, Category
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, AccessFeature, Category, normalised
 from openmeet.i18n.languages import is_code
 from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS
 from openmeet.network.records.reader import line_of, text_of

@@ -2,7 +2,7 @@
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.groups import queries
 from openmeet.domain.groups.publication import Share, share_of
 

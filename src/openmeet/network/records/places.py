@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from at_protocol.data.model import Value
 from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.model import MAX_PLACE_PART, Link, Venue
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import is_web_address
 from openmeet.network.records.countries import code_of
 from openmeet.network.records.reader import Notes, line_of, text_of
 

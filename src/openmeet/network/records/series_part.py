@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader
-from openmeet.domain.events import owing
+from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event, Visibility
-from openmeet.domain.events.promotion import Reach, reach_of
+from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.series import queries
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesStatus
@@ -48,7 +48,7 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     name = event.place_in_series.original_date
     native: Mapping[str, Value] = {}
     if Flag.NATIVE_RECURRENCE in await switches(reader) and await _stands_for(reader, series, event):
-        apart = [original_of(one) for one in await owing.names_apart(reader, series.id, since=name)]
+        apart = [original_of(one) for one in await series_dates.names_apart(reader, series.id, since=name)]
         native = native_fields(series.timing.pattern, original_of(name), apart)
     return SeriesPart(url, _sentence(series, url), name, series.record_uri, native)
 
@@ -61,7 +61,11 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
     """
     if series.policy is not Policy.NEXT or series.status is not SeriesStatus.ACTIVE:
         return False
-    if event.place_in_series is None or event.starts_at is None or event.id != await owing.next_date(reader, series.id):
+    if (
+        event.place_in_series is None
+        or event.starts_at is None
+        or event.id != await series_dates.next_date(reader, series.id)
+    ):
         return False
     original = original_of(event.place_in_series.original_date)
     starts_local = local_of(event.starts_at, event.time_zone).replace(tzinfo=None)

@@ -17,7 +17,7 @@ from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import seeing
 from openmeet.domain.events.deleted_records import Decision
 from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings

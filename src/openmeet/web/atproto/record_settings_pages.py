@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import time_words
 from openmeet.domain.events.model import Detail, Event, RecordSettings, Visibility
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings

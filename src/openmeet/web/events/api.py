@@ -20,8 +20,8 @@ from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details
-from openmeet.domain.events.host_model import MAX_CO_HOSTS
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names

@@ -9,10 +9,9 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.events import co_host_queries, co_hosts, handing_over, permissions, queries, seeing
-from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import Act, CoHost, CoHostId, CoHostState
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
@@ -115,19 +114,19 @@ async def leave(request: Request) -> Response:
 
 async def offer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await handing_over.offer(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+        await ownership.offer(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
     return Response(status_code=204)
 
 
 async def take_over(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await handing_over.accept(tx, caller_of(request), _slug(request))
+        await ownership.accept(tx, caller_of(request), _slug(request))
     return Response(status_code=204)
 
 
 async def drop_offer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await handing_over.drop(tx, caller_of(request), _slug(request))
+        await ownership.drop(tx, caller_of(request), _slug(request))
     return Response(status_code=204)
 
 

@@ -8,10 +8,9 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
-from openmeet.domain.events import co_host_queries, co_hosts, handing_over, permissions, queries, seeing, time_words
-from openmeet.domain.events.host_model import CoHost, CoHostId, CoHostState
+from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_words
 from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import Act, CoHost, CoHostId, CoHostState
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
 from openmeet.web.events.co_hosts_view import HostLine, lines_of
@@ -76,7 +75,7 @@ async def offer(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             co_host = CoHostId(request.path_params["co_host"])
-            await handing_over.offer(tx, caller_of(request), _slug(request), co_host)
+            await ownership.offer(tx, caller_of(request), _slug(request), co_host)
     except Refused as refused:
         return await _list(request, Typed({}, {"": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", said="event_offered")
@@ -88,9 +87,9 @@ async def answer_offer(request: Request) -> Response:
     wish = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
         if wish == "yes":
-            await handing_over.accept(tx, caller, slug)
+            await ownership.accept(tx, caller, slug)
         else:
-            await handing_over.drop(tx, caller, slug)
+            await ownership.drop(tx, caller, slug)
     return go(f"/events/{quote(slug)}", said="event_taken_over" if wish == "yes" else "offer_dropped")
 
 

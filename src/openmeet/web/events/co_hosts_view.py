@@ -7,9 +7,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries
-from openmeet.domain.events.host_model import CoHost, CoHostState
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.permissions import token_of
+from openmeet.domain.events.permissions import CoHost, CoHostState, token_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import apart
 from openmeet.domain.paging import WHOLE, Page

@@ -13,7 +13,7 @@ from groundwork.http.json_bodies import read_json
 from openmeet.domain.events import actions, rules
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Details, Event, EventSlug
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.detail import to_host

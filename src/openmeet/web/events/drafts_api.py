@@ -17,7 +17,7 @@ from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.events import actions, copy, draft_queries, drafts, rules, seeing
 from openmeet.domain.events.group_events import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.submissions import beside, unpack, values_of_event
 from openmeet.web.api.etags import IF_MATCH, expected_revision

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.first_dates import more_dates
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.recurrence import expansion

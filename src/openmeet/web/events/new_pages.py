@@ -13,11 +13,11 @@ from starlette.routing import Route
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import registration
-from openmeet.domain.events import actions, drafts, kept_forms, pictures, queries, rules
+from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
-from openmeet.domain.events.publishing import is_held_at_first
+from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
@@ -85,7 +85,7 @@ async def show_new(request: Request) -> Response:
         if group and caller is not None:
             await group_for(reader, group, caller.user_id)
         if draft_token and not group:
-            kept = await kept_forms.find(reader, hash_token(draft_token))
+            kept = await draft_queries.find(reader, hash_token(draft_token))
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
@@ -149,7 +149,7 @@ async def create(request: Request) -> Response:
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
         if draft_token:
-            await kept_forms.drop(tx, hash_token(draft_token))
+            await draft_queries.drop(tx, hash_token(draft_token))
         arrived = await flash.said_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
     said = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
@@ -212,7 +212,7 @@ async def _begin_draft(
         if picture is not None:
             await pictures.put(tx, caller, event.slug, picture)
         if token:
-            await kept_forms.drop(tx, hash_token(token))
+            await draft_queries.drop(tx, hash_token(token))
     return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
 
 

@@ -15,9 +15,9 @@ from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import co_host_queries, seeing
-from openmeet.domain.events.host_model import CoHostState
 from openmeet.domain.events.model import Event, EventSlug, Visibility
-from openmeet.domain.events.promotion import is_announced
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.trust import Choice
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category

@@ -6,7 +6,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.i18n import formatting
 from openmeet.network.records.rsvp import Silence, told
 from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, ON_THE_NETWORK, Standing, State

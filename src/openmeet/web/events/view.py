@@ -13,8 +13,8 @@ from openmeet.domain.events import permissions, time_words
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
 from openmeet.domain.events.model import Event, Link, Mode, Visibility
 from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
-from openmeet.domain.events.web_address import is_web_address
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.emails.rsvp_status import before_words, offer_words, pending_words, too_large_words

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance.model import Reply, Through
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.paging import packed, unpacked

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.attendance.capacity_change import Lowered
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.domain.series import actions, agenda, date_queries, materialize

@@ -12,7 +12,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import NOWHERE, Details, Event, EventId, Mode, Venue, Visibility, public_place
 from openmeet.domain.icalendar.of_event import SAID, UNSURE, geo_of, location_of
 from openmeet.domain.icalendar.properties import topics_of

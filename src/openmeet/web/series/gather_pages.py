@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.events import seeing
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, PreconditionFailed
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.events.differing import details_in
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, gather, materialize

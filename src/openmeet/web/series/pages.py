@@ -12,7 +12,7 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.events.promotion import Reach, reach
+from openmeet.domain.events.publication import Reach, reach
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group

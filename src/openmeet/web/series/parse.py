@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from openmeet.domain.events import rules
 from openmeet.domain.events.all_day import end_after
-from openmeet.domain.events.differing import length_of
+from openmeet.domain.events.edits import length_of
 from openmeet.domain.events.map_points import point_text
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission

@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import capacity_change
-from openmeet.domain.events.differing import details_in, differing
+from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Audience, public_place
 from openmeet.domain.series import (
     agenda,

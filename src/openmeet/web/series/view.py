@@ -7,7 +7,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from groundwork.clock import Instant
-from openmeet.domain.events.differing import ENDS, STARTS
+from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import NOWHERE, EventId, Mode, public_place
 from openmeet.domain.events.time_words import clock_words
 from openmeet.domain.series.agenda import Line

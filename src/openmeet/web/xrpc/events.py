@@ -6,8 +6,7 @@ from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
 from groundwork.points import Near
 from openmeet.domain.events.map_points import coordinate_of
-from openmeet.domain.events.tags import normalised
-from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.events.vocabulary import Category, normalised
 from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.query import MAX_QUERY

@@ -12,7 +12,7 @@ from openmeet.domain.attendance.model import Counts as Counted
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event, EventId, Mode, Origin, Status, Venue, Visibility
-from openmeet.domain.events.web_address import is_web_address
+from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Role
