@@ -25,10 +25,9 @@ from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.series.detection_actions import detection_payer
 from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
-from openmeet.domain.series.left_groups import left_group_payer
 from openmeet.domain.series.move_records import moving_payer
 from openmeet.domain.series.notify import telling_payer
-from openmeet.domain.series.standing import standing_payer
+from openmeet.domain.series.standing_rsvps import left_group_payer, standing_payer
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
 from openmeet.domain.webhooks.model import OFF_MAIL

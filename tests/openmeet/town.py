@@ -42,7 +42,7 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.series.left_groups import left_group_payer
+from openmeet.domain.series.standing_rsvps import left_group_payer
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.firehose.consumer import follow_source

@@ -35,9 +35,8 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance.network_rsvps import comparing_payer
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.series.detection_actions import detection_payer
-from openmeet.domain.series.left_groups import left_group_payer
 from openmeet.domain.series.notify import telling_payer
-from openmeet.domain.series.standing import standing_payer
+from openmeet.domain.series.standing_rsvps import left_group_payer, standing_payer
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.delivery import Delivering

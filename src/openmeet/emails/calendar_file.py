@@ -22,9 +22,8 @@ from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
-from openmeet.domain.series.calendar_uids import FormerPlace
+from openmeet.domain.series.calendar_uids import FormerPlace, sequences
 from openmeet.domain.series.dates import original_of
-from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users.model import UserId
 from openmeet.emails import removed
 from openmeet.emails.render import Letterhead

@@ -18,8 +18,8 @@ from openmeet.domain.imports.events import bring_in
 from openmeet.domain.imports.model import Medium, Reading, What
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series, SeriesSlug
-from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.feed import file_of
 from openmeet.web.events import feeds

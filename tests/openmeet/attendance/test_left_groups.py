@@ -15,7 +15,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.series import actions as series_actions
-from openmeet.domain.series import date_queries, follower_queries, left_groups, standing_rsvps
+from openmeet.domain.series import date_queries, follower_queries, standing_rsvps
 from openmeet.domain.series.model import Template
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
@@ -48,7 +48,7 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
         for one in (event, elsewhere):
             await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
         await (administration.ban if way == "banned" else administration.remove)(tx, olga, group.slug, gil.user_id)
-    await left_groups.end_answers(db, gil.user_id)
+    await standing_rsvps.end_answers(db, gil.user_id)
     async with db.reader() as reader:
         hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
@@ -78,7 +78,7 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
             case "banned":
                 await administration.ban(tx, olga, group.slug, gil.user_id)
         assert await due(tx) == [gil.user_id]
-    assert [await left_groups.end_answers(db, gil.user_id) for _ in range(2)] == [1, 0]
+    assert [await standing_rsvps.end_answers(db, gil.user_id) for _ in range(2)] == [1, 0]
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
         assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
@@ -96,7 +96,7 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         await attendance.answer(tx, gil, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await left_groups.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
 
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
@@ -116,13 +116,13 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
         await groups.leave(tx, gil, group.slug)
         await administration.ban(tx, olga, group.slug, ban.user_id)
     for one in (gil, ban):
-        assert await left_groups.end_answers(db, one.user_id) == 0
+        assert await standing_rsvps.end_answers(db, one.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from debts where kind = 'left_group'")
         await group_hosting.revise(tx, olga, group.slug, replace(group.details, visibility=GroupVisibility(visibility)))
         assert await due(tx) == ([] if visibility == "unlisted" else sorted([gil.user_id, ban.user_id]))
     for one in (gil, ban):
-        await left_groups.end_answers(db, one.user_id)
+        await standing_rsvps.end_answers(db, one.user_id)
     async with db.reader() as reader:
         kept = {
             one.user_id: (await queries.find(reader, event.id, one.user_id)).status for one in (gil, ban, nan, stranger)
@@ -147,12 +147,12 @@ async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_l
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await left_groups.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from debts where kind = 'left_group'")
         await event_hosting.revise(tx, olga, event.slug, details(visibility="private"))
         assert await due(tx) == [gil.user_id]
-    assert await left_groups.end_answers(db, gil.user_id) == 1
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 1
 
 
 async def test_so_do_all_dates_of_a_series_that_turns_private(db):
@@ -165,7 +165,7 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await left_groups.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from debts where kind = 'left_group'")
         held = await date_queries.stored(tx, series.id)
@@ -173,7 +173,7 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         locked = await series_actions.lock_own(tx, olga, series.slug)
         await series_actions.apply(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
-    assert await left_groups.end_answers(db, gil.user_id) == len(held)
+    assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
 
 
 async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
@@ -186,7 +186,7 @@ async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
         await groups.leave(tx, gil, group.slug)
         link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
         await administration.accept(tx, gil, link.id)
-    assert await left_groups.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
 
 
 async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
@@ -200,7 +200,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
         await administration.remove(tx, olga, group.slug, gil.user_id)
-    assert await left_groups.end_answers(db, gil.user_id) == len(stored)
+    assert await standing_rsvps.end_answers(db, gil.user_id) == len(stored)
     async with db.reader() as reader:
         assert await follower_queries.going_of(reader, series.id, gil.user_id) is None
         assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}

@@ -19,7 +19,7 @@ from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import records as series_records
+from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import Series, Template, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in

@@ -17,8 +17,8 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users.model import Caller
 from openmeet.emails import calendar_file
 from openmeet.emails.render import Letterhead

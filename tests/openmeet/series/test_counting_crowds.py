@@ -18,7 +18,7 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import preferences, rules
 from openmeet.domain.notifications.model import TOPICS, Channel, Kind
 from openmeet.domain.notifications.preferences import Reached
-from openmeet.domain.series import date_queries, effects, follower_queries, impact
+from openmeet.domain.series import date_queries, follower_queries, impact
 from openmeet.domain.series.model import Held, Scope, Series
 from openmeet.domain.series.plan import Change, Plan, moved, plan_all
 from openmeet.domain.users import actions as users
@@ -218,7 +218,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
             for by in (None, ana.user_id, crowd.people[4]):
                 for kind in (Kind.EVENT_CANCELLED, Kind.EVENT_DELETED):
                     one = replace(series, changed_by=by)
-                    found = await effects.of(tx, one, held, kind)
+                    found = await impact.of(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
                     assert (found.told, found.mailed) == (wanted.told, wanted.mailed)
                     seen.add(wanted)
@@ -238,5 +238,5 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         counted = Counting(tx)
         assert await impact.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
         held = await date_queries.coming(tx, series.id)
-        assert (await effects.of(counted, series, held, Kind.EVENT_CANCELLED)).told == 30
+        assert (await impact.of(counted, series, held, Kind.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -16,9 +16,9 @@ from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.notifications.model import Kind, Particulars
-from openmeet.domain.series import actions, cancel_dates, date_queries, notify, notify_queries, undo
+from openmeet.domain.series import actions, cancel_dates, date_queries, notify, undo
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.notify_queries import About, News, Telling
+from openmeet.domain.series.notify import About, News, Telling
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import Debt
@@ -212,7 +212,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         (first, *_) = await dates(tx, series)
         about = About(first.id, first.revision, Particulars())
         news = News(Kind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
-        left = await notify_queries.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
+        left = await notify.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
         await owe(tx, Debt.SERIES_NEWS, left)
         await reassign_series(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)

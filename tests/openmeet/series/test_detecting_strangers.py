@@ -18,8 +18,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import State
 from openmeet.domain.series import agenda, date_queries, detection, detection_actions, detection_queries, queries
 from openmeet.domain.series.detection import Sighting, find
-from openmeet.domain.series.detection_actions import detection_payer
-from openmeet.domain.series.detection_jobs import QUIET, STRANGER_INTERVAL
+from openmeet.domain.series.detection_actions import QUIET, STRANGER_INTERVAL, detection_payer
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.records.message import RecordMessage

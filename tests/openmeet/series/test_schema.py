@@ -6,7 +6,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Row, Transaction
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.co_host_queries import series_hosted_among
-from openmeet.domain.series import date_queries, follower_queries, ownership, queries, undo_queries, visibility
+from openmeet.domain.series import date_queries, follower_queries, ownership, queries, undo, visibility
 from openmeet.domain.series.model import Series
 from tests.openmeet.series.practice import begin
 
@@ -84,7 +84,7 @@ ASKED = {
     "followers": lambda tx, series: follower_queries.followers(tx, series.id),
     "who goes to all": lambda tx, series: follower_queries.going(tx, series.id),
     "who is told": follower_queries.to_tell,
-    "what can be undone": lambda tx, series: undo_queries.newest(tx, series.id),
+    "what can be undone": lambda tx, series: undo.newest(tx, series.id),
     "what one is offered": lambda tx, series: ownership.offered_to(tx, series.owner_id),
     "an invitation to any date": lambda tx, series: visibility.invited_among(tx, [series.id], series.owner_id),
     "hosting any date": lambda tx, series: series_hosted_among(tx, [series.id], series.owner_id),

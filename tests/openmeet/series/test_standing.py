@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.events.model import Mode
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.series import actions, follower_queries, my_dates, standing, standing_rsvps, tasks
+from openmeet.domain.series import actions, date_queries, follower_queries, standing_rsvps, tasks
 from openmeet.outbox.kinds import Debt
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
 from tests.openmeet.site_under_test import person
@@ -119,8 +119,8 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has answered that date otherwise meanwhile, or goes to all no more, is left alone; paid again it changes nothing."""
-    monkeypatch.setattr(standing, "AT_ONCE", 3)
-    monkeypatch.setattr(standing, "PIECE", 2)
+    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
+    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, capacity=4)
         people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
@@ -135,7 +135,9 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
         await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
-        while await pay.run_once(practice_db, {Debt.STANDING_ANSWERS: Paying(standing.standing_payer(practice_db))}):
+        while await pay.run_once(
+            practice_db, {Debt.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
+        ):
             pass
         async with practice_db.transaction() as tx:
             assert [await status_of(tx, far, one) for one in people] == expected
@@ -145,15 +147,15 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
 async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "AT_ONCE", 0)
-    monkeypatch.setattr(standing, "PIECE", 2)
+    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
+    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
         for one in people:
             await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    payings = {Debt.STANDING_ANSWERS: Paying(standing.standing_payer(practice_db))}
+    payings = {Debt.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
     whole, left = follower_queries.going, 2
 
     async def dying(*args: object, **more: object) -> object:
@@ -180,10 +182,10 @@ async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Data
         _, series = await begin(tx, mode=Mode.HYBRID)
         await registration.put(tx, series.id, Joining(limit_in_person=5))
         ben = await person(tx, "Ben")
-        mine = (await my_dates.of_series(tx, [series.id], ben.user_id))[series.id]
+        mine = (await date_queries.of_series(tx, [series.id], ben.user_id))[series.id]
         assert (mine.dates, mine.limited, mine.unanswered) == (mine.dates, mine.dates, 0)
         assert mine.dates > 0
-        assert await my_dates.limits_new_dates(tx, series)
+        assert await date_queries.limits_new_dates(tx, series)
         assert await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING, skips_limited=True) == []
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ben.user_id)
         assert await status_of(tx, far, ben) is None

@@ -16,7 +16,7 @@ from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.queries import Kind, Run, State
-from openmeet.domain.series import brought as series
+from openmeet.domain.series import linking as series
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId

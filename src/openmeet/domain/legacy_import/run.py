@@ -37,7 +37,7 @@ from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, O
 from openmeet.domain.legacy_import.plan import Answer, Part, Plan, Single
 from openmeet.domain.legacy_import.queries import Kind, Run, State, known, note
 from openmeet.domain.series import actions as series
-from openmeet.domain.series import brought as brought_series
+from openmeet.domain.series import linking as brought_series
 from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Policy, SeriesId, SeriesStatus

@@ -50,7 +50,7 @@ from openmeet.domain.series.model import (
     Template,
     Timing,
 )
-from openmeet.domain.series.notify_queries import News
+from openmeet.domain.series.notify import News
 from openmeet.domain.series.plan import Plan
 from openmeet.domain.series.save import save
 from openmeet.domain.series.undo import Act

@@ -7,12 +7,12 @@ Whatever has the name next goes on above what was said under it (``sequences``).
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
-from openmeet.domain.series.sequences import NUMBER
 from openmeet.domain.users.model import UserId
 
 # Dates whose entries one mail renews: a window has no more.
@@ -118,3 +118,23 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
         )
         for row in rows
     ]
+
+
+# Of an event ``e``, whose series is ``s``.
+NUMBER: Final = """
+    e.revision + coalesce(s.revision, 0) + coalesce(
+      (select max(f.sequence) from event_former_places f where f.series_id = e.series_id and f.original_date = e.original_date),
+      (select max(f.sequence) from event_former_places f where f.event_id = e.id and f.series_id = '' and e.series_id is null),
+      0)"""
+
+
+async def sequences(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, int]:
+    """The number of each of these events, as it is now."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select e.id, {NUMBER} as sequence from events e left join event_series s on s.id = e.series_id"
+        " where e.id in :ids order by e.id",
+        ids=sorted(event_ids),
+    )
+    return {EventId(row["id"]): row["sequence"] for row in rows}

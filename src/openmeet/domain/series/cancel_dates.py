@@ -15,7 +15,7 @@ from openmeet.domain.notifications.model import Kind
 from openmeet.domain.series import date_queries, materialize, notify, save, undo
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
-from openmeet.domain.series.notify_queries import News
+from openmeet.domain.series.notify import News
 from openmeet.domain.series.undo import Act
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern

@@ -1,14 +1,21 @@
 """Dates of series that are stored as events: which there are, where they stand in their series, what became of them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
+from openmeet.domain.events.seeing import seen
 from openmeet.domain.series import calendar_uids
-from openmeet.domain.series.model import Held, SeriesId
+from openmeet.domain.series.model import Held, Series, SeriesId
 from openmeet.domain.users.model import UserId
 
 # Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
@@ -244,4 +251,56 @@ async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> 
     await tx.execute_many(
         "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
         [{"fields": ",".join(sorted({*place.overridden, field})), "id": event_id} for event_id, place in places],
+    )
+
+
+_ANSWERED = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class MyDates:
+    """Coming dates that take place and that the person may see, by what they said to them.
+
+    ``limited``: dates with limited places that they have not answered; ``unanswered``: the other dates that they have not answered.
+    """
+
+    dates: int = 0
+    going: int = 0
+    waitlisted: int = 0
+    pending: int = 0
+    limited: int = 0
+    unanswered: int = 0
+
+
+async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
+    """The numbers of each series; of a series without coming dates, zeros."""
+    held = [event for event in await coming_of(reader, series_ids) if not event.is_cancelled]
+    mine = await attendance.of_user(reader, viewer, [event.id for event in held])
+    invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
+    lines: dict[str, list[tuple[Event, Attendance | None]]] = {}
+    for event in await seen(reader, held, viewer, invited):
+        if event.place_in_series is not None:
+            lines.setdefault(event.place_in_series.series_id, []).append((event, mine.get(event.id)))
+    limited = await registration.limited_among(reader, [event for some in lines.values() for event, _ in some])
+    return {series_id: _counted(lines.get(series_id, []), limited) for series_id in series_ids}
+
+
+async def limits_new_dates(reader: Reader, series: Series) -> bool:
+    """Whether dates that the series makes later have limited places."""
+    joining = await registration.of_subject(reader, series.id) or DEFAULT
+    return joining.has_limit(series.template.capacity, series.template.mode)
+
+
+def _counted(lines: Sequence[tuple[Event, Attendance | None]], limited_ids: Collection[EventId]) -> MyDates:
+    statuses = [None if answer is None else answer.status for _, answer in lines]
+    # Said nothing that counts yet: no answer at all, an invitation, or only interest.
+    still_open = [event for event, answer in lines if answer is None or answer.status not in _ANSWERED]
+    limited = sum(event.id in limited_ids for event in still_open)
+    return MyDates(
+        dates=len(lines),
+        going=sum(status in SEATED for status in statuses),
+        waitlisted=statuses.count(AttendanceStatus.WAITLISTED),
+        pending=statuses.count(AttendanceStatus.PENDING),
+        limited=limited,
+        unanswered=len(still_open) - limited,
     )

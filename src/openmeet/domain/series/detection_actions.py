@@ -8,15 +8,17 @@ one. The rule that was inferred waits beside it for the author's yes, which can 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 from urllib.parse import urlsplit
 
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from groundwork.outbox.owe import Debt as OwedDebt
+from groundwork.outbox.owe import owe_chosen, owe_many
 from groundwork.outbox.pay import Payer
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
@@ -34,13 +36,14 @@ from openmeet.domain.series import (
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
+from openmeet.domain.series.linking import Undone, take_back
 from openmeet.domain.series.model import Policy, Series, SeriesId
-from openmeet.domain.series.taking_back import Undone, take_back
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.feature_flags.model import Flag
 from openmeet.feature_flags.queries import switches
 from openmeet.i18n.markdown import folded
+from openmeet.outbox.kinds import Debt
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
@@ -278,3 +281,39 @@ def _place(event: Event) -> str:
 def _at(event: Event) -> Instant:
     assert event.starts_at is not None  # noqa: S101  # only events with a start are looked at
     return event.starts_at
+
+
+# How long an author's events are left alone before a series is looked for among them.
+QUIET: Final = MINUTE
+# A stranger has at most one job in each of these.
+STRANGER_INTERVAL: Final = 10 * MINUTE
+
+# At least two events: fewer are no series. Each author costs two entries of an index, however much they wrote.
+_STRANGERS: Final = """
+    select u.id as subject from users u
+     where u.id in :authors and u.kind = 'shadow'
+       and exists (select 1 from events e
+                    where e.author_id = u.id and e.starts_at is not null and e.origin = 'network'
+                    limit 1 offset 1)
+     order by u.id
+"""
+
+ALL_STRANGERS: Final = """
+    select distinct i.user_id as subject from identities i join events e on e.author_id = i.user_id
+     where i.kind = 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
+"""
+
+
+async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, bool]]) -> None:
+    """Look for series among the events of these authors. The flag says whether the author signs in here (``who_wrote``).
+
+    Call it after the events are written: a stranger with a single event gets no job.
+    """
+    quiet = Instant(tx.now + QUIET)
+    await owe_many(tx, Debt.DETECT_SERIES, [(user_id, int(tx.now), quiet) for user_id, is_here in authors if is_here])
+    strangers = sorted(user_id for user_id, is_here in authors if not is_here)
+    if strangers:
+        # The revision is the end of the interval: within one, everything that an author writes is the same job.
+        ends = tx.now - tx.now % STRANGER_INTERVAL + STRANGER_INTERVAL
+        due_at = Instant(ends + QUIET)
+        await owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)

@@ -3,23 +3,38 @@
 Linking an event sets its place and nothing else: its record, its revision and its address stay.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from groundwork.database.transaction import Transaction
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
+from groundwork.outbox.owe import owe
+from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.series import actions, date_queries, detection_queries, queries, save
-from openmeet.domain.series.dates import original_text, template_in
+from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.events.queries import lock_dates, lock_for_update
+from openmeet.domain.events.series_dates import leave_series, take_dates_away
+from openmeet.domain.series import (
+    actions,
+    calendar_uids,
+    date_queries,
+    detection_queries,
+    follower_queries,
+    queries,
+    save,
+    splits,
+)
+from openmeet.domain.series.dates import original_of, original_text, template_in
 from openmeet.domain.series.detection import Found, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.series.gather import length_of
 from openmeet.domain.series.model import FOREVER, Policy, Series, SeriesId, Timing
 from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import Debt
 from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import local_of
 
 
 async def there(tx: Transaction, found: Found) -> dict[str, Event]:
@@ -67,3 +82,186 @@ def of_these(zone_name: str, dates: Sequence[datetime]) -> Pattern:
     """No rule, nothing but these dates, in any order."""
     first, *others = sorted(dates)
     return Pattern(first, zone_name, None, added=tuple(others))
+
+
+async def note(
+    tx: Transaction,
+    series_id: SeriesId,
+    *,
+    slug: str | None = None,
+    split_from: SeriesId | None = None,
+    group_id: str | None = None,
+    matrix_room_id: str | None = None,
+    created_at: Instant | None = None,
+    external_id: str | None = None,
+    external_source: str | None = None,
+) -> None:
+    """Keep what a series that was just stored has from before; an address only where no series has it."""
+    await tx.execute(
+        """
+        update event_series
+           set slug = case when exists (select 1 from event_series o where o.slug = :slug)
+                           then slug else coalesce(:slug, slug) end,
+               split_from = :split_from, group_id = :group_id, matrix_room_id = :matrix_room_id,
+               created_at = coalesce(:created_at, created_at), external_id = :external_id,
+               external_source = :external_source
+         where id = :id
+        """,
+        id=series_id,
+        slug=slug,
+        split_from=split_from,
+        group_id=group_id,
+        matrix_room_id=matrix_room_id,
+        created_at=created_at,
+        external_id=external_id,
+        external_source=external_source,
+    )
+
+
+async def follow_all(tx: Transaction, series_id: SeriesId, user_ids: Sequence[UserId]) -> None:
+    """These people follow it, and hear of it."""
+    await tx.execute_many(
+        """
+        insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
+        values (:series_id, :user_id, 1, :now, :now) on conflict (series_id, user_id) do nothing
+        """,
+        [{"series_id": series_id, "user_id": one, "now": tx.now} for one in user_ids],
+    )
+
+
+async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
+    """Ids of every stored date of these series."""
+    rows = await reader.fetch("select id from events where series_id in :ids order by id", ids=list(series_ids))
+    return [row["id"] for row in rows]
+
+
+async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
+    """Take series back that were imported; their dates are gone already."""
+    named = [{"id": one} for one in series_ids]
+    for table in ("followers", "answers", "offers", "undos", "tellings"):
+        await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)
+    await tx.execute_many("update event_series_undos set made = null where made = :id", named)
+    await tx.execute_many("update event_series set split_from = null where split_from = :id", named)
+    await tx.execute_many("delete from event_series where id = :id", named)
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """``keeps_answered``: dates stay that came with the yes, because somebody answered them; ``keeps_others``: a half stays
+    that somebody else hosts by now.
+    """
+
+    detection: Detection
+    keeps_answered: bool = False
+    keeps_others: bool = False
+
+
+async def take_back(tx: Transaction, one: Detection) -> Undone:
+    """What an accepted one was before: a read-only series of the dates that are there, or single events where it was only suggested.
+
+    Raises Refused (``SomebodyElses``) where its author gave the series itself away.
+    """
+    series = None if one.series_id is None else await queries.lock(tx, one.series_id)
+    if series is None:
+        return Undone(await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, None))
+    if series.owner_id != one.user_id:
+        raise Refused(
+            "Somebody else hosts this series by now: ask them to hand it back before you undo it.", name="SomebodyElses"
+        )
+    behind = [half for half in await splits.continuing(tx, series.id) if half.deleted_at is None]
+    theirs = [half for half in behind if half.owner_id != one.user_id]
+    mine = await _lock_each(tx, [half.id for half in behind if half.owner_id == one.user_id])
+    found = dict(one.found.dates)
+    held = [event for part in (series, *mine) for event in await lock_dates(tx, part.id)]
+    dates = [event for event in held if not event.is_gone]
+    others = [event for event in dates if event.origin is Origin.HERE and event.id not in found]
+    were_alone = await calendar_uids.were_alone(tx, [event.id for event in others])
+    alone = [event for event in others if event.id in were_alone]
+    await calendar_uids.remember(tx, [event.id for event in alone])
+    await leave_series(tx, alone, by=one.user_id)
+    added = [event for event in others if event.id not in were_alone]
+    answered = await detection_queries.answered(tx, [event.id for event in added])
+    going = [event for event in added if event.id not in answered]
+    await take_dates_away(tx, going)
+    await date_queries.forget_places(tx, [event.id for event in going])
+    leaving = {event.id for event in (*alone, *going)}
+    staying = [event for event in dates if event.id not in leaving]
+    named = await _named(tx, one, staying, {series.id, *(half.id for half in mine)})
+    names = {original_text(at) for at in named.values()}
+    # What was deleted before holds its name in the series still.
+    await date_queries.forget_places(
+        tx,
+        [
+            event.id
+            for event in held
+            if event.is_gone and event.place_in_series and event.place_in_series.original_date in names
+        ],
+    )
+    for half in mine:
+        await follower_queries.copy_all(tx, half.id, series.id)
+        await invitation_queries.copy(tx, half.id, series.id)
+        await save.save(tx, replace(half, deleted_at=tx.now, changed_by=one.user_id))
+    await date_queries.place(tx, [(event_id, series.id, original_text(at)) for event_id, at in named.items()])
+    await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in named if event_id in found])
+    back = await _back(tx, one, series, list(named.values()))
+    return Undone(back, keeps_answered=len(going) < len(added), keeps_others=bool(theirs))
+
+
+async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence[datetime]) -> Detection:
+    """The locked series is the read-only one of these dates again; none at all where there are none, or nobody was sure of it."""
+    if dates:
+        bare = replace(of_these(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
+        series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
+    await queries.save(tx, replace(series, is_read_only=True, policy=Policy.NONE, stored_until=FOREVER))
+    if dates and one.is_certain:
+        return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
+    await unlink(tx, one)
+    # What is there of it now is looked for once more: events may have come and gone since the yes.
+    await owe(tx, Debt.DETECT_SERIES, one.user_id, int(tx.now))
+    return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
+
+
+async def _lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Series]:
+    locked = [await queries.lock(tx, series_id) for series_id in series_ids]
+    return [series for series in locked if series is not None]
+
+
+async def _named(
+    tx: Transaction, one: Detection, staying: Sequence[Event], parts: Collection[SeriesId]
+) -> dict[EventId, datetime]:
+    """By which name each date stands in the series: what was found under its own, the others under theirs while that is free.
+
+    What was found and left the series since, for itself, is back; what is another series' date now, or somebody else's event, is not.
+    """
+    events = await there(tx, one.found)
+    named = {
+        EventId(event_id): at
+        for event_id, at in one.found.dates
+        if event_id in events and _is_back(events[event_id], one, parts)
+    }
+    taken = set(named.values())
+    for event in staying:
+        if event.id not in named:
+            named[event.id] = _free_name(event, taken)
+            taken.add(named[event.id])
+    return named
+
+
+def _is_back(event: Event, one: Detection, parts: Collection[SeriesId]) -> bool:
+    place = event.place_in_series
+    return event.author_id == one.user_id and (place is None or place.series_id in parts)
+
+
+def _free_name(event: Event, taken: Collection[datetime]) -> datetime:
+    """Its name, or the next minute that is no name yet: another rule may have given it that of what was found."""
+    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    assert event.starts_at is not None  # noqa: S101  # a rule gave it one
+    name = event.place_in_series.original_date
+    at = (
+        local_of(event.starts_at, event.time_zone).replace(tzinfo=None, second=0, microsecond=0)
+        if name == event.id
+        else original_of(name)
+    )
+    while at in taken:
+        at += timedelta(minutes=1)
+    return at

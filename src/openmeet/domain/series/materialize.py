@@ -15,7 +15,7 @@ from openmeet.domain.attendance.invitations import invite_to_new_dates
 from openmeet.domain.events import co_hosts, series_dates
 from openmeet.domain.events.model import Event, PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
-from openmeet.domain.series import date_queries, queries, standing
+from openmeet.domain.series import date_queries, queries, standing_rsvps
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.model import (
     WINDOW,
@@ -71,7 +71,7 @@ async def store(
     if has_company:
         await co_hosts.host_new_dates(tx, series.id, made)
         await invite_to_new_dates(tx, series.id, made)
-        await standing.go_to_new_dates(tx, series, made)
+        await standing_rsvps.go_to_new_dates(tx, series, made)
     return made
 
 

@@ -12,11 +12,14 @@ its news until those of the one before are told; an act that is taken back is to
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NewType
 
 import msgspec
 
+from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.fresh_id import new_id
 from groundwork.outbox.owe import Debt as OwedDebt
 from groundwork.outbox.owe import owe
 from groundwork.outbox.pay import Payer
@@ -34,13 +37,119 @@ from openmeet.domain.events.queries import lock_several
 from openmeet.domain.notifications.model import Kind, Particulars, When
 from openmeet.domain.notifications.notify import Telling as ToldOfOne
 from openmeet.domain.notifications.notify import tell_each
-from openmeet.domain.series import date_queries, follower_queries, notify_queries, queries
-from openmeet.domain.series.model import Series
-from openmeet.domain.series.notify_queries import About, News, Telling, TellingId
+from openmeet.domain.series import date_queries, follower_queries, queries
+from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import Debt
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern
+
+TellingId = NewType("TellingId", str)
+
+
+class About(msgspec.Struct, frozen=True):
+    """What news say of one date. ``starts_at``: of a moved one, the earlier start; ``is_at``: when it is now."""
+
+    event_id: EventId
+    revision: int
+    particulars: Particulars
+    starts_at: Instant | None = None
+    is_at: When | None = None
+
+
+class News(msgspec.Struct, frozen=True):
+    """One kind of news of an act: of these dates, the earliest first.
+
+    Who answered one of ``answers_to`` hears of it, of their earliest, and when their others are; ``hosts``, and followers where
+    ``to_followers``, hear of the first date and of the others unless they have heard of this act already; who goes to all dates, where
+    ``to_goers``, hears of them anyway.
+    """
+
+    kind: Kind
+    about: list[About]
+    answers_to: list[EventId]
+    hosts: list[UserId]
+    to_followers: bool
+    to_goers: bool = False
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """All news of one act. ``by``: who did it, and knows. ``only``: who did not hear of what is taken back need not hear of that."""
+
+    news: list[News]
+    by: UserId
+    only: Heard | None = None
+
+
+class Owed(msgspec.Struct, frozen=True):
+    """What is left of a telling: everybody behind ``told_until``."""
+
+    id: TellingId
+    telling: Telling
+    told_until: UserId
+
+
+async def insert(tx: Transaction, series_id: SeriesId, telling: Telling, told_until: UserId) -> TellingId:
+    """Of a locked series."""
+    telling_id = TellingId(new_id(tx.now))
+    await tx.execute(
+        """
+        insert into event_series_tellings (id, series_id, telling, told_until, created_at)
+        values (:id, :series_id, :telling, :told_until, :now)
+        """,
+        id=telling_id,
+        series_id=series_id,
+        telling=msgspec.json.encode(telling).decode(),
+        told_until=told_until,
+        now=tx.now,
+    )
+    return telling_id
+
+
+async def series_of(reader: Reader, telling_id: TellingId) -> SeriesId | None:
+    """None: everybody was told."""
+    row = await reader.fetch_one("select series_id from event_series_tellings where id = :id", id=telling_id)
+    return None if row is None else SeriesId(row["series_id"])
+
+
+async def oldest(reader: Reader, series_id: SeriesId) -> Owed | None:
+    """What is told next: nobody hears of a later act before an earlier one."""
+    row = await reader.fetch_one(
+        "select id, telling, told_until from event_series_tellings where series_id = :series_id"
+        " order by created_at, id limit 1",
+        series_id=series_id,
+    )
+    if row is None:
+        return None
+    return Owed(TellingId(row["id"]), msgspec.json.decode(row["telling"], type=Telling), UserId(row["told_until"]))
+
+
+async def is_any_owed(reader: Reader, series_id: SeriesId) -> bool:
+    row = await reader.fetch_one(
+        "select 1 as found from event_series_tellings where series_id = :series_id limit 1", series_id=series_id
+    )
+    return row is not None
+
+
+async def note(tx: Transaction, telling_id: TellingId, told_until: UserId) -> None:
+    await tx.execute(
+        "update event_series_tellings set told_until = :told_until where id = :id",
+        told_until=told_until,
+        id=telling_id,
+    )
+
+
+async def drop(tx: Transaction, telling_id: TellingId) -> UserId | None:
+    """No more is told of it: until whom it was. None: to everybody, it was done."""
+    row = await tx.fetch_one("delete from event_series_tellings where id = :id returning told_until", id=telling_id)
+    return None if row is None else UserId(row["told_until"])
+
+
+def next_people(crowds: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
+    """The first of several ordered crowds as one, and whether that is everybody there is. Pure."""
+    everybody = sorted({user_id for crowd in crowds for user_id in crowd})
+    return everybody[:limit], len(everybody) <= limit
+
 
 # How many people an act tells by itself, and how many a payer in one transaction: 15 and 100 ms on a laptop.
 AT_ONCE = 100
@@ -144,11 +253,11 @@ async def tell(tx: Transaction, series: Series, news: Sequence[News], *, only: H
         return None
     telling = Telling(said, series.changed_by or series.owner_id, only)
     told_until: UserId | None = _NOBODY
-    if not await notify_queries.is_any_owed(tx, series.id):
+    if not await is_any_owed(tx, series.id):
         told_until = await _tell_some(tx, series, telling, _NOBODY, AT_ONCE)
     if told_until is None:
         return None
-    left = await notify_queries.insert(tx, series.id, telling, told_until)
+    left = await insert(tx, series.id, telling, told_until)
     await owe(tx, Debt.SERIES_NEWS, left)
     return left
 
@@ -165,16 +274,16 @@ def telling_payer(db: Database) -> Payer:
 
 async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
     """Tell the next people of the oldest act on the series; whether this one is not told to everybody yet."""
-    series_id = await notify_queries.series_of(tx, telling_id)
+    series_id = await series_of(tx, telling_id)
     series = None if series_id is None else await queries.lock(tx, series_id)
-    owed = None if series is None else await notify_queries.oldest(tx, series.id)
+    owed = None if series is None else await oldest(tx, series.id)
     if series is None or owed is None:
         return False
     told_until = await _tell_some(tx, series, owed.telling, owed.told_until, PIECE, locks=True)
     if told_until is not None:
-        await notify_queries.note(tx, owed.id, told_until)
+        await note(tx, owed.id, told_until)
         return True
-    await notify_queries.drop(tx, owed.id)
+    await drop(tx, owed.id)
     return owed.id != telling_id
 
 
@@ -197,7 +306,7 @@ async def _tell_some(
     hosts = {user_id for one in telling.news for user_id in one.hosts if user_id > after} - {telling.by}
     if only is not None:
         hosts = {user_id for user_id in hosts if user_id <= only.until}
-    people, is_all = notify_queries.next_people([answering, followers, goers, sorted(hosts)], limit)
+    people, is_all = next_people([answering, followers, goers, sorted(hosts)], limit)
     others = [one for one in people if one != telling.by]
     tellings_of_kind = await _written(tx, telling, others, frozenset(followers), frozenset(goers))
     if locks:

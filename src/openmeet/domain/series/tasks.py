@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events import series_dates
-from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo_queries
+from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo
 from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.model import Flag
 from openmeet.feature_flags.queries import switches
@@ -48,7 +48,7 @@ async def complete_dates(db: Database) -> int:
 async def forget_undos(db: Database) -> int:
     """Drop what can be undone no more."""
     async with db.transaction() as tx:
-        return await undo_queries.forget_expired(tx)
+        return await undo.forget_expired(tx)
 
 
 async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:

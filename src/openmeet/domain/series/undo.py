@@ -8,39 +8,159 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
-from groundwork.clock import MINUTE
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
+from groundwork.fresh_id import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.attendance.notify import Heard
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.model import Details, Event, EventId
+from openmeet.domain.events.model import Details, Event, EventId, Status
+from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
+from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.series import (
-    date_queries,
-    follower_queries,
-    materialize,
-    notify,
-    notify_queries,
-    queries,
-    save,
-    undo_queries,
-)
+from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save
 from openmeet.domain.series.dates import details_of, keeping, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
-from openmeet.domain.series.notify_queries import News, TellingId
-from openmeet.domain.series.undo_queries import Kept, KeptDate, Known, Undo
+from openmeet.domain.series.notify import News, TellingId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
+
+# Answers that somebody gave to this very date: who goes to all dates loses nothing with one.
+_ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
+    and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'attended')
+    and not exists (select 1 from event_series_answers g where g.series_id = events.series_id and g.user_id = a.user_id))"""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A stored date with what its model does not show."""
+
+    event: Event
+    status_before: Status
+    is_cancelled_with_series: bool
+    answers: int
+
+
+class KeptDate(msgspec.Struct, frozen=True):
+    """A date that an act changed: as it was, and a digest of what it said afterwards."""
+
+    known: Known
+    digest: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer.
+
+    ``untold``: what is left of telling people of it. ``had``: dates that were stored at the act's own instant, before it.
+    """
+
+    series: dict[str, Any]
+    revisions: dict[str, int]
+    dates: list[KeptDate]
+    untold: TellingId | None = None
+    had: list[EventId] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """An act that can be taken back. ``series_id`` is what it was done to, ``made`` the series that it made."""
+
+    id: str
+    series_id: SeriesId
+    made: SeriesId | None
+    act: str
+    is_silent: bool
+    created_at: Instant
+    expires_at: Instant
+    kept: Kept
+
+
+async def known_dates(
+    reader: Reader, series_ids: Sequence[SeriesId], *, also: Sequence[EventId] = ()
+) -> dict[EventId, Known]:
+    """Every stored date of these series, and these events, by their ids."""
+    rows = await reader.fetch(
+        f"select {EVENT_COLUMNS}, status_before, is_cancelled_with_series, {_ANSWERS} as answers from events"
+        " where series_id in :series_ids or id in :also order by id",
+        series_ids=list(series_ids),
+        also=list(also) or [""],
+    )
+    return {
+        EventId(row["id"]): Known(
+            event_of(row),
+            Status(row["status_before"] or Status.SCHEDULED),
+            bool(row["is_cancelled_with_series"]),
+            row["answers"],
+        )
+        for row in rows
+    }
+
+
+async def insert(
+    tx: Transaction,
+    series_id: SeriesId,
+    made: SeriesId | None,
+    act: str,
+    kept: Kept,
+    *,
+    is_silent: bool,
+    expires_at: int,
+) -> None:
+    await tx.execute(
+        """
+        insert into event_series_undos (id, series_id, made, act, is_silent, kept, created_at, expires_at, undone_at)
+        values (:id, :series_id, :made, :act, :is_silent, :kept, :now, :expires_at, null)
+        """,
+        id=new_id(tx.now),
+        series_id=series_id,
+        made=made,
+        act=act,
+        is_silent=int(is_silent),
+        kept=msgspec.json.encode(kept).decode(),
+        now=tx.now,
+        expires_at=expires_at,
+    )
+
+
+async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
+    """The last act on a series, or the one that made it, that was not taken back."""
+    row = await reader.fetch_one(
+        "select id, series_id, made, act, is_silent, kept, created_at, expires_at from event_series_undos"
+        " where (series_id = :series_id or made = :series_id) and undone_at is null"
+        " order by created_at desc, id desc limit 1",
+        series_id=series_id,
+    )
+    if row is None:
+        return None
+    return Undo(
+        row["id"],
+        SeriesId(row["series_id"]),
+        None if row["made"] is None else SeriesId(row["made"]),
+        row["act"],
+        bool(row["is_silent"]),
+        row["created_at"],
+        row["expires_at"],
+        msgspec.json.decode(row["kept"], type=Kept),
+    )
+
+
+async def note_undone(tx: Transaction, undo_id: str) -> None:
+    await tx.execute("update event_series_undos set undone_at = :now where id = :id", now=tx.now, id=undo_id)
+
+
+async def forget_expired(tx: Transaction) -> int:
+    return await tx.execute("delete from event_series_undos where expires_at <= :now", now=tx.now)
+
 
 # Long enough to see on the page what one has done; short enough that few have made plans by it.
 UNDONE_FOR = 10 * MINUTE
@@ -71,7 +191,7 @@ class Look:
 
 async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> Look:
     """Before an act: remember how things are. ``also``: events that the act makes dates of the series."""
-    return Look(series, await undo_queries.known_dates(tx, [series.id], also=also))
+    return Look(series, await known_dates(tx, [series.id], also=also))
 
 
 async def keep(
@@ -85,7 +205,7 @@ async def keep(
 ) -> None:
     """After it: keep what is needed to take it back. ``made``: the series that it made; ``untold``: what is left of telling people."""
     ids = [before.series.id] if made is None else [before.series.id, made]
-    after = await undo_queries.known_dates(tx, ids, also=list(before.dates))
+    after = await known_dates(tx, ids, also=list(before.dates))
     changed = [
         KeptDate(known, digest_of(after[event_id]))
         for event_id, known in before.dates.items()
@@ -94,14 +214,12 @@ async def keep(
     revisions = await queries.revisions(tx, ids)
     had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
     kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had)
-    await undo_queries.insert(
-        tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR
-    )
+    await insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
 async def open_undo(reader: Reader, series: Series) -> Undo | None:
     """What can be taken back of a series now: its newest act, if that is not too long ago and nothing was changed since."""
-    found = await undo_queries.newest(reader, series.id)
+    found = await newest(reader, series.id)
     if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
         return None
     return found
@@ -113,7 +231,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     ``series`` is the one that the act was about, not the one that it made. Raises Refused: ``NothingToUndo``, ``ChangedSince``,
     ``AnsweredSince``.
     """
-    found = await undo_queries.newest(tx, series.id)
+    found = await newest(tx, series.id)
     if found is None or found.expires_at <= tx.now:
         raise Refused(
             "There is nothing to undo: that works for ten minutes after a change, and once.", name="NothingToUndo"
@@ -126,7 +244,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
             )
     old = {one.known.event.id: one for one in found.kept.dates}
     ids = [series.id] if made is None else [series.id, made.id]
-    now = await undo_queries.known_dates(tx, ids, also=list(old))
+    now = await known_dates(tx, ids, also=list(old))
     for event_id, date in old.items():
         if digest_of(now[event_id]) != date.digest:
             raise Refused(f"{_day(date.known.event)} was changed since; undo would lose that.", name="ChangedSince")
@@ -170,7 +288,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
         news += await notify.of_status(tx, restored, Kind.SERIES_RESUMED, "")
     await notify.tell(tx, restored, news, only=await _heard(tx, found))
     await seats_changed(tx, pairs)
-    await undo_queries.note_undone(tx, found.id)
+    await note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
     await series_dates.owe_by_policy(tx, restored.id)
     return restored
@@ -209,7 +327,7 @@ def _staying(pattern: Pattern | None, newer: Sequence[Known], *, taken: Collecti
 
 async def _heard(tx: Transaction, act: Undo) -> Heard | None:
     """Nobody else is told of an act that is taken back; who had heard of it by then, None where everybody had."""
-    until = None if act.kept.untold is None else await notify_queries.drop(tx, act.kept.untold)
+    until = None if act.kept.untold is None else await notify.drop(tx, act.kept.untold)
     return None if until is None else Heard(until, act.created_at)
 
 

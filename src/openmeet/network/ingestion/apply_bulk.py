@@ -12,7 +12,7 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events.actions import RecordRead
 from openmeet.domain.events.model import Event, NetworkEvent
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.series.detection_jobs import enqueue_detection
+from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.network.ingestion import events, foreign_series, notify, pending, remote_groups
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here

@@ -17,7 +17,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, Origin
 from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.series.detection_jobs import enqueue_detection
+from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.switchboard import Switchboard
 from openmeet.network.ingestion import merge_decisions

@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import owe
-from openmeet.domain.series.detection_jobs import ALL_STRANGERS
+from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import actions
 from openmeet.feature_flags.model import Flag
 from openmeet.outbox import publication_waking, publications

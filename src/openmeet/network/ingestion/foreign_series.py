@@ -11,10 +11,10 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import date_queries, queries
-from openmeet.domain.series import records as series_records
+from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series, SeriesId
-from openmeet.domain.series.records import normal_name
+from openmeet.domain.series.record_settings import normal_name
 from openmeet.feature_flags.model import Flag, Switches
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.events import Version

@@ -15,7 +15,7 @@ from groundwork.outbox import owe
 from groundwork.outbox.pay import Payer
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.series import queries
-from openmeet.domain.series import records as series_records
+from openmeet.domain.series import record_settings as series_records
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.series_part import LinkRead, read_link
 from openmeet.outbox.kinds import Debt

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import records as series_records
+from openmeet.domain.series import record_settings as series_records
 from openmeet.network.ingestion import events, foreign_series, local_records, remote_groups, rsvps
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.records import group_records, links, seen

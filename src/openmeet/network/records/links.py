@@ -11,7 +11,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventId
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import records as series_records
+from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.outbox import former_records, publications

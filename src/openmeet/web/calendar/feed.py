@@ -19,7 +19,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
-from openmeet.domain.series.sequences import sequences
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users.model import UserId
 
 PAST = 92 * DAY

@@ -16,7 +16,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
-from openmeet.domain.series.sequences import sequences
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
 from openmeet.web.events.words import must_be_here
 from openmeet.web.site.caller import caller_or_none

@@ -10,8 +10,8 @@ from openmeet.domain.events.model import Visibility
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.search.group_events import between_in_group, seen_in_group
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users.model import UserId
 from openmeet.web.events import feeds
 from openmeet.web.groups import feeds as group_feed

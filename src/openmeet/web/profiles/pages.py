@@ -14,7 +14,7 @@ from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import actions, queries
-from openmeet.domain.series.sequences import sequences
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
 from openmeet.web.events import badges, feeds

@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import front_page, search
 from openmeet.domain.search import query as searches
-from openmeet.domain.series.sequences import sequences
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
 from openmeet.web.search.front_choice import shown_of

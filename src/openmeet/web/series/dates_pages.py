@@ -15,14 +15,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.series import (
-    actions,
-    agenda,
-    cancel_dates,
-    date_queries,
-    effects,
-    record_settings,
-)
+from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
 from openmeet.domain.series import (
     undo as undoing,
 )
@@ -184,7 +177,7 @@ async def _confirm(
     request: Request, tx: Transaction, series: Series, act: Act, names: list[str], typed: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _WORDS[act]
-    effect = await effects.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
+    effect = await impact.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
     # A range goes on as its ends: its dates would be more fields than a form may have.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}

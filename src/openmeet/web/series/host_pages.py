@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, effects, my_dates, standing_rsvps
+from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import Line
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug
@@ -66,7 +66,7 @@ async def answer_all(request: Request) -> Response:
         with_limited = bool(typed.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, Reply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
-        mine = (await my_dates.of_series(tx, [series.id], caller.user_id))[series.id]
+        mine = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
     return go(f"/series/{quote(slug)}", said="dates_answered", numbers=(mine.going, mine.dates))
 
 
@@ -143,7 +143,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
-        effect = await effects.of(reader, series, planned, Kind.EVENT_CANCELLED)
+        effect = await impact.of(reader, series, planned, Kind.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
@@ -154,7 +154,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
-        effect = await effects.of(reader, series, await date_queries.coming(reader, series.id), Kind.EVENT_DELETED)
+        effect = await impact.of(reader, series, await date_queries.coming(reader, series.id), Kind.EVENT_DELETED)
     context = {
         "series": series,
         "address": _path(series),

@@ -19,22 +19,13 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import Standing, State
-from openmeet.domain.series import (
-    actions,
-    agenda,
-    date_queries,
-    follower_queries,
-    my_dates,
-    ownership,
-    queries,
-    splits,
-)
+from openmeet.domain.series import actions, agenda, date_queries, follower_queries, ownership, queries, splits
 from openmeet.domain.series import (
     undo as undoing,
 )
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
-from openmeet.domain.series.sequences import sequences
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.network.ingestion import merge_decisions
@@ -86,8 +77,8 @@ async def show_series(request: Request) -> Response:
         group = await _group(reader, series, viewer)
         going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
         limited_ids = await registration.limited_among(reader, [line.event for line in coming if line.event])
-        limits_new = await my_dates.limits_new_dates(reader, series)
-        answered = None if viewer is None else (await my_dates.of_series(reader, [series.id], viewer))[series.id]
+        limits_new = await date_queries.limits_new_dates(reader, series)
+        answered = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
         can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
         can_end = not series.is_read_only and await agenda.may_host(reader, series, viewer)
         undo = await undoing.open_undo(reader, series) if can_edit else None

@@ -11,9 +11,9 @@ from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.series import (
     actions,
     agenda,
+    date_queries,
     detection_queries,
     follower_queries,
-    my_dates,
     ownership,
     queries,
     visibility,
@@ -47,7 +47,7 @@ async def show_mine(request: Request) -> Response:
         followed = await queries.followed_by(reader, caller.user_id)
         gone_to = await queries.gone_to_by(reader, caller.user_id)
         standing = await visibility.seen(reader, gone_to, caller.user_id)
-        mine = await my_dates.of_series(reader, [one.id for one in standing], caller.user_id)
+        mine = await date_queries.of_series(reader, [one.id for one in standing], caller.user_id)
         seen = await visibility.seen(reader, followed, caller.user_id)
         offers = await ownership.offered_to(reader, caller.user_id)
         offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]

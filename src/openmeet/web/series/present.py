@@ -9,15 +9,7 @@ from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Audience, public_place
-from openmeet.domain.series import (
-    agenda,
-    follower_queries,
-    impact,
-    materialize,
-    my_dates,
-    queries,
-    splits,
-)
+from openmeet.domain.series import agenda, date_queries, follower_queries, impact, materialize, queries, splits
 from openmeet.domain.series import (
     undo as undoing,
 )
@@ -55,7 +47,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     behind = await splits.behind(reader, series, viewer)
     follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
     going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
-    mine = None if viewer is None else (await my_dates.of_series(reader, [series.id], viewer))[series.id]
+    mine = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
     can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
     (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
     undo = await undoing.open_undo(reader, series) if can_edit else None

@@ -12,7 +12,7 @@ from openmeet.domain.events.model import NOWHERE, EventId, Mode, public_place
 from openmeet.domain.events.time_words import clock_words
 from openmeet.domain.series.agenda import Line
 from openmeet.domain.series.model import OPENED_AHEAD_WORDS, Going, Series, SeriesStatus
-from openmeet.domain.series.undo_queries import Undo
+from openmeet.domain.series.undo import Undo
 from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of

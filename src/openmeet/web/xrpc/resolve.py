@@ -18,8 +18,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupSlug, Role
 from openmeet.domain.groups.record_queries import by_any_record
-from openmeet.domain.series import by_record as series_by_record
-from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
@@ -82,10 +81,10 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
     """The series of this address, if this person may see it."""
     uri = _record_of(address)
     if uri is not None:
-        series = await series_by_record.find(reader, uri)
+        series = await queries.find(reader, uri)
     else:
         slug = _slug_of(address, "series", public_url)
-        series = None if slug is None else await series_queries.by_slug(reader, SeriesSlug(slug))
+        series = None if slug is None else await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None:
         return None
     return series if await series_seeing.may_see(reader, series, viewer) else None
