@@ -25,7 +25,7 @@ from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.moderation.model import Reason, Thing
 from openmeet.domain.notifications.links import Link, Purpose, token_for
-from openmeet.domain.profiles import actions as following
+from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.series import actions as series

@@ -19,7 +19,7 @@ from openmeet.domain.moderation.model import State, Subject, Thing
 from openmeet.domain.moderation_effects import actions as acting
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.notifications.model import Kind
-from openmeet.domain.profiles import actions as following
+from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES

@@ -1,9 +1,10 @@
-"""What everybody may see of a host, and all SQL of following people."""
+"""Hosts' public profiles and their followers: following, unfollowing, and all SQL about them."""
 
 from collections.abc import Callable, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound, Refused
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
@@ -13,8 +14,8 @@ from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS
 from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.moderation.blocks import are_apart
-from openmeet.domain.users.model import User, UserId
+from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
+from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
 
 
@@ -110,7 +111,7 @@ async def public_groups(reader: Reader, user_id: UserId, limit: int) -> list[Gro
     return [group_of(row) for row in rows]
 
 
-async def follow(tx: Transaction, user_id: UserId, followed: UserId) -> None:
+async def put_follower(tx: Transaction, user_id: UserId, followed: UserId) -> None:
     await tx.execute(
         "insert into person_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)"
         " on conflict (user_id, followed_id) do nothing",
@@ -120,7 +121,7 @@ async def follow(tx: Transaction, user_id: UserId, followed: UserId) -> None:
     )
 
 
-async def unfollow(tx: Transaction, user_id: UserId, followed: UserId) -> bool:
+async def drop_follower(tx: Transaction, user_id: UserId, followed: UserId) -> bool:
     gone = await tx.execute(
         "delete from person_followers where user_id = :user_id and followed_id = :followed",
         user_id=user_id,
@@ -169,3 +170,32 @@ async def drop_departed(tx: Transaction) -> int:
     return await tx.execute(
         f"delete from person_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
     )
+
+
+# More would be no following any more.
+MAX_FOLLOWED = 1_000
+
+
+async def seen(reader: Reader, user_id: UserId) -> User:
+    """Whose page everybody sees. Raises NotFound, for who is not there and who hosts nothing public alike."""
+    found = await host(reader, user_id)
+    if found is None:
+        raise NotFound("There is no such person.")
+    return found
+
+
+async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
+    """Hear of what they host for everybody; again changes nothing. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
+    found = await seen(tx, followed)
+    if found.id == caller.user_id:
+        raise Refused("You cannot follow yourself.", name="Oneself")
+    await must_not_be_apart(tx, caller.user_id, found.id, refusal="You cannot follow this person.")
+    if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
+        raise Refused(f"You follow {MAX_FOLLOWED} people already.", name="TooMany")
+    await put_follower(tx, caller.user_id, found.id)
+
+
+async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
+    """Also of somebody who has no page any more. Raises NotFound where they are not followed."""
+    if not await drop_follower(tx, caller.user_id, followed):
+        raise NotFound("You do not follow this person.")

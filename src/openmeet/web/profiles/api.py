@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.profiles import actions, queries
+from openmeet.domain.profiles import queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import Operation
 from openmeet.web.profiles.pages import COMING, GROUPS
@@ -37,7 +37,7 @@ class FollowedPeople(msgspec.Struct, rename="camel"):
 async def show_person(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        person = await actions.seen(reader, _id(request))
+        person = await queries.seen(reader, _id(request))
         name = (await shown_names(reader, [person.id]))[person.id]
         coming = await queries.coming(reader, person.id, COMING)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
@@ -62,13 +62,13 @@ async def list_followed(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.follow(tx, caller_of(request), _id(request))
+        await queries.follow(tx, caller_of(request), _id(request))
     return Response(status_code=204)
 
 
 async def unfollow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.unfollow(tx, caller_of(request), _id(request))
+        await queries.unfollow(tx, caller_of(request), _id(request))
     return Response(status_code=204)
 
 

@@ -13,7 +13,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.profiles import actions, queries
+from openmeet.domain.profiles import queries
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
@@ -83,10 +83,10 @@ async def follow(request: Request) -> Response:
     wish = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
         if wish == "no":
-            await actions.unfollow(tx, caller, person)
+            await queries.unfollow(tx, caller, person)
             back = _path(person) if await queries.host(tx, person) is not None else "/my/people"
         else:
-            await actions.follow(tx, caller, person)
+            await queries.follow(tx, caller, person)
             back = _path(person)
     return go(back, said="person_unfollowed" if wish == "no" else "person_followed")
 
@@ -106,7 +106,7 @@ async def show_followed(request: Request) -> Response:
 async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await actions.seen(reader, _id(request))
+        person = await queries.seen(reader, _id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
         found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
@@ -133,7 +133,7 @@ async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, In
     """What somebody hosts for everybody, answered as to a stranger."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await actions.seen(reader, _id(request))
+        person = await queries.seen(reader, _id(request))
         found = await queries.coming(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
         feed = await _named(reader, person, public_url, kind)
