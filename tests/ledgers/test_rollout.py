@@ -2,7 +2,7 @@
 
 import re
 
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from tests.ledgers.tables import DOCS, rows, section
 
 TEXT = (DOCS / "rollout.md").read_text(encoding="utf-8")

@@ -25,8 +25,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.actions import switch
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag, switch
 from openmeet.network.ingestion import remote_groups
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group

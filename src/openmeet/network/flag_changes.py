@@ -4,7 +4,7 @@ from typing import Final
 
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.markdown import one_line
 from openmeet.network.firehose import sources
 from openmeet.network.ingestion.flag_effects import switch

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from groundwork.database.transaction import Database
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 
 # Who is asked where no other community is named; all of an installation that names none.
 DEFAULT_TENANT: Final = "default"

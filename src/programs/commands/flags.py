@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from groundwork.clock import SECOND, to_datetime
-from openmeet.feature_flags import queries
-from openmeet.feature_flags.model import WHAT, Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import MAX_AGE, WHAT, Flag
 from openmeet.network.flag_changes import switch_flag
 from openmeet.tenants.model import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
@@ -27,7 +26,7 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            standing = await queries.switches(reader)
+            standing = await flags.switches(reader)
         if as_json:
             print_json({flag.value: flag in standing for flag in Flag})
             return
@@ -55,7 +54,7 @@ def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            changes = await queries.changes(reader)
+            changes = await flags.changes(reader)
         found = [
             {
                 "at": to_datetime(one.changed_at).isoformat(timespec="seconds"),

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from groundwork.errors import Refused
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.ingestion.flag_effects import owe_series
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind

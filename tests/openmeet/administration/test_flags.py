@@ -8,8 +8,8 @@ import httpx
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.domain.identities import actions as identities
-from openmeet.feature_flags import queries
-from openmeet.feature_flags.model import DEFAULTS, UNTOUCHED, WHAT, Change, Flag
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import DEFAULTS, UNTOUCHED, WHAT, Change, Flag
 from openmeet.outbox.kinds import Debt
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import did
@@ -24,7 +24,7 @@ async def switch(browser: httpx.AsyncClient, flag: Flag, to: str, why: str = "A 
 
 async def changes(bench: Bench) -> list[Change]:
     async with bench.db.reader() as reader:
-        return list(await queries.changes(reader))
+        return list(await flags.changes(reader))
 
 
 async def service(bench: Bench, *may: ServiceScope) -> dict[str, str]:
@@ -44,7 +44,7 @@ async def test_each_flag_is_switched_on_its_page(bench: Bench):
         assert (await switch(bench.client, flag, to, why)).status_code == HTTPStatus.SEE_OTHER
         otherwise.add(flag)
         async with bench.db.reader() as reader:
-            assert (await queries.switches(reader)).on == UNTOUCHED.on ^ otherwise
+            assert (await flags.switches(reader)).on == UNTOUCHED.on ^ otherwise
         change = (await changes(bench))[0]
         assert (change.flag, change.is_on, change.why) == (flag, to == "on", why)
         assert change.changed_by == f"Olga ({OPERATOR})", "what the setting calls her, whatever she calls herself"

@@ -10,7 +10,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import remote_groups
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import GROUP

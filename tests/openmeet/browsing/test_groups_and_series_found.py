@@ -9,8 +9,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import State, Subject, Thing
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import Template
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import GROUP, MEMBERSHIP
 from openmeet.network.records.message import RecordMessage

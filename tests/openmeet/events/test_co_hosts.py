@@ -24,7 +24,7 @@ from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.emails.co_host_invitation import co_host_composer
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing.eligibility import Leave, decide
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.emails import Due

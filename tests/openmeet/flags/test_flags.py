@@ -6,10 +6,8 @@ import pytest
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
-from openmeet.feature_flags import queries
-from openmeet.feature_flags.actions import switch
-from openmeet.feature_flags.model import DEFAULTS, UNTOUCHED, Change, Flag
-from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, UNTOUCHED, Change, Flag, Switchboard, switch
 from tests.databases import MakeDatabase
 
 
@@ -25,7 +23,7 @@ async def turn(db: Database, flag: Flag, *, is_on: bool, by: str = "Ana", why: s
 
 async def test_untouched_flags_are_as_the_table_says(db: Database):
     async with db.reader() as reader:
-        standing = await queries.switches(reader)
+        standing = await flags.switches(reader)
     assert {flag: flag in standing for flag in Flag} == dict(DEFAULTS)
     assert standing == UNTOUCHED
 
@@ -36,11 +34,11 @@ async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
     to = not DEFAULTS[flag]
     assert await turn(db, flag, is_on=to, why="a trial")
     async with db.reader() as reader:
-        assert (await queries.switches(reader)).on == UNTOUCHED.on ^ {flag}
-        assert await queries.changes(reader) == [Change(flag, to, "Ana", "a trial", reader.now)]
+        assert (await flags.switches(reader)).on == UNTOUCHED.on ^ {flag}
+        assert await flags.changes(reader) == [Change(flag, to, "Ana", "a trial", reader.now)]
     assert await turn(db, flag, is_on=not to)
     async with db.reader() as reader:
-        assert await queries.switches(reader) == UNTOUCHED
+        assert await flags.switches(reader) == UNTOUCHED
 
 
 async def test_what_stands_so_already_leaves_no_line(db: Database):
@@ -48,14 +46,14 @@ async def test_what_stands_so_already_leaves_no_line(db: Database):
     assert await turn(db, Flag.EVENTS_IN, is_on=False)
     assert not await turn(db, Flag.EVENTS_IN, is_on=False, by="Ben")
     async with db.reader() as reader:
-        assert [one.changed_by for one in await queries.changes(reader)] == ["Ana"]
+        assert [one.changed_by for one in await flags.changes(reader)] == ["Ana"]
 
 
 async def test_two_who_switch_at_once_leave_one_line(db: Database):
     done = await asyncio.gather(*(turn(db, Flag.GROUPS, is_on=True, by=f"operator {n}") for n in range(4)))
     assert sum(done) == 1
     async with db.reader() as reader:
-        assert len(await queries.changes(reader)) == 1
+        assert len(await flags.changes(reader)) == 1
 
 
 async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeDatabase):
@@ -63,7 +61,7 @@ async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeD
     one, other = await make_database("openmeet"), await make_database("openmeet")
     await turn(one, Flag.RSVPS_OUT, is_on=False)
     async with other.reader() as reader:
-        assert await queries.switches(reader) == UNTOUCHED
+        assert await flags.switches(reader) == UNTOUCHED
 
 
 async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, clock: HandClock):
@@ -110,8 +108,8 @@ async def test_a_flag_of_a_later_version_is_passed_over(db: Database):
         await tx.execute(
             "insert into feature_flags (name, is_on, changed_at) values ('of-tomorrow', 1, :now)", now=tx.now
         )
-        await queries.note(tx, Flag.GROUPS, is_on=True, changed_by="Ana", why="")
+        await flags.note(tx, Flag.GROUPS, is_on=True, changed_by="Ana", why="")
         await tx.execute("update feature_flag_changes set name = 'of-tomorrow'")
     async with db.reader() as reader:
-        assert await queries.switches(reader) == UNTOUCHED
-        assert await queries.changes(reader) == []
+        assert await flags.switches(reader) == UNTOUCHED
+        assert await flags.changes(reader) == []

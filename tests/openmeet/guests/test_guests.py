@@ -23,7 +23,7 @@ from openmeet.emails.guest_confirmation import guest_composer
 from openmeet.emails.notifications.email import news_composer
 from openmeet.emails.render import Letterhead
 from openmeet.emails.rsvp_confirmation import confirmed_composer
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.outbox import publication_leases
 from openmeet.outbox.emails import Due, due_of

@@ -21,7 +21,7 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import dead_letters, identity_refresh, merge_decisions
 from openmeet.network.ingestion.account_deletion import Erasing, erase_here
 from openmeet.network.ingestion.apply import apply

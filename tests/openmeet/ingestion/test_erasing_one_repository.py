@@ -9,8 +9,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine, Reader
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.groups import record_queries
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.flag_effects import switch

@@ -21,8 +21,7 @@ from openmeet.domain.groups import (
 from openmeet.domain.groups.model import INSIDE, Group, Membership, Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import Outcome

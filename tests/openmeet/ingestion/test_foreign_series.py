@@ -12,8 +12,7 @@ from groundwork.errors import NotFound
 from groundwork.outbox.pay import Paying, run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
+from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch

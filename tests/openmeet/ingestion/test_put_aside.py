@@ -7,8 +7,7 @@ import pytest
 from at_protocol.syntax.nsid import parse_nsid
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE, Switchboard
+from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.network.ingestion import put_aside, retry
 from openmeet.network.ingestion.backfill import take_whole
 from openmeet.network.ingestion.flag_effects import switch

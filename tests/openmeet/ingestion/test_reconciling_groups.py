@@ -9,7 +9,7 @@ from openmeet.domain.groups.model import Group, Role
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.comparing import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.group_roles import VALUE_OF

@@ -5,8 +5,7 @@ from dataclasses import replace
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.latest_word import FIELD

@@ -3,8 +3,7 @@
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import Outcome
 from openmeet.outbox.publications import Kind

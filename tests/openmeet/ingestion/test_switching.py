@@ -8,7 +8,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions
 from openmeet.domain.series.model import Template
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from groundwork.database.transaction import Database
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.parsed_messages import Outcome
 from openmeet.network.records.message import RecordMessage

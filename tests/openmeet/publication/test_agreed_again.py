@@ -12,7 +12,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, RSVP, SERIES
 from tests.openmeet.publication.test_answers_heard_late import HEARINGS, going, hear, settle, status, words_in
 from tests.openmeet.publication.test_groups import found, let_in, records, records_in, revise, show, turn

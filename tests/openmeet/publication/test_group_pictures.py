@@ -12,7 +12,7 @@ from openmeet.domain.groups.model import Group, GroupVisibility, PromotionLevel
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.records.collections import GROUP
 from openmeet.settings import Settings

@@ -13,8 +13,7 @@ from openmeet.domain.groups import actions, administration, invitation_queries, 
 from openmeet.domain.groups.model import INSIDE, Group, GroupVisibility, PromotionLevel, Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP

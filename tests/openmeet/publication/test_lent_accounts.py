@@ -22,8 +22,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import Template, Timing
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import Kind

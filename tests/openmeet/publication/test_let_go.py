@@ -19,7 +19,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import in_flight, publication_recalls, publications

@@ -19,7 +19,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.kinds import Debt

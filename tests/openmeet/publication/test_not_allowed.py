@@ -5,7 +5,7 @@ import json
 from aiohttp import web
 
 from openmeet.domain.groups import actions as groups
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.groups.people import details as group_details

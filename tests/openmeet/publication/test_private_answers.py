@@ -8,7 +8,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publications import Kind

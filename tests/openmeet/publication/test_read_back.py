@@ -18,7 +18,7 @@ from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way import Policy, Side
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES

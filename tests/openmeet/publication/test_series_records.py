@@ -11,8 +11,7 @@ from openmeet.domain.series import actions, cancel_dates, date_queries, detectio
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY

@@ -9,7 +9,7 @@ from openmeet.domain.events import series_dates
 from openmeet.domain.series import actions, cancel_dates, queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.records.collections import EVENT
 from openmeet.recurrence.rule import format_rule

@@ -6,8 +6,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.publication import is_held_at_first
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_series_records import make

@@ -28,7 +28,7 @@ from openmeet.domain.groups.model import INSIDE, Group, Role
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import session_queries
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.ingestion.account_deletion import Erasing
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, ORIGIN_KEY

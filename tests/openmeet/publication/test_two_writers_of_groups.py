@@ -17,7 +17,7 @@ from openmeet.domain.series import actions, date_queries, queries
 from openmeet.domain.series.model import Template, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.groups.people import details as group_details

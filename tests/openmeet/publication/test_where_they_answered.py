@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.groups import publication_settings
 from openmeet.domain.identities import actions, backfill_progress
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.publishing.repositories import READ_WITHIN
 from openmeet.network.records.collections import MEMBERSHIP, RSVP

@@ -11,7 +11,7 @@ from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import Group, Role
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.outbox.publications import Kind

@@ -15,8 +15,8 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, queries, tasks
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.feature_flags import actions as flags
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import flag_effects
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage

@@ -32,8 +32,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.model import Policy, Series, Template
 from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing.eligibility import PublishEvent, PublishSeries, decide
 from openmeet.outbox import publication_leases

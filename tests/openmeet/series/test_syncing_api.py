@@ -12,8 +12,7 @@ from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import IdentityKind, NewSession, SessionKind
 from openmeet.domain.identities.permissions import Feature, scope_for
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.outbox.publications import Kind, State, owe, states

@@ -15,8 +15,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import MAX_AGE
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents

@@ -11,7 +11,7 @@ from tests.parts import ROOT
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from openmeet.domain.identities import actions as identities
-from openmeet.feature_flags.model import DEFAULTS
+from openmeet.feature_flags.flags import DEFAULTS
 from openmeet.outbox.kinds import Debt
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings

@@ -14,7 +14,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions
 from openmeet.domain.series.model import Series, Template, Timing
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories.sign_in import sign_in_with_password

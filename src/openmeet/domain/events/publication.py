@@ -23,8 +23,8 @@ from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags import queries as flags
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind
 

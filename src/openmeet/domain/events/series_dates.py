@@ -28,8 +28,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.trust import look_first
 from openmeet.domain.events.visibility import is_hidden, is_listed
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
 

@@ -40,8 +40,7 @@ from openmeet.domain.series.linking import Undone, take_back
 from openmeet.domain.series.model import Policy, Series, SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.markdown import folded
 from openmeet.outbox.kinds import Debt
 from openmeet.recurrence import expansion

@@ -9,8 +9,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events import series_dates
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo
 from openmeet.domain.series.model import WINDOW, SeriesId
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
 # Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.

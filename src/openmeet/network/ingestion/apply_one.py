@@ -15,7 +15,7 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     deletions,
     events,

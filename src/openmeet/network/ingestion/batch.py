@@ -7,7 +7,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
-from openmeet.feature_flags.model import Flag, Switches
+from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import foreign_series, origins, ownership_transfer, remote_groups
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading

@@ -19,7 +19,7 @@ from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way import Facts, encode_edits
 from openmeet.network.ingestion.three_way_merge import WAY, saying_as, with_local_values

@@ -6,8 +6,8 @@ from typing import Final
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import owe
 from openmeet.domain.series.detection_actions import ALL_STRANGERS
-from openmeet.feature_flags import actions
-from openmeet.feature_flags.model import Flag
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publication_waking, publications
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import Kind
@@ -55,7 +55,7 @@ async def switch(
     ``followed``: DIDs that the installation follows beside those that this tenant knows; they are read again when
     something from the network is taken again.
     """
-    if not await actions.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
+    if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
         await publication_waking.wake_switched_off(tx, _OUT[flag])

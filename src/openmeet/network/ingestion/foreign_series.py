@@ -15,7 +15,7 @@ from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.series.record_settings import normal_name
-from openmeet.feature_flags.model import Flag, Switches
+from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.events import Version
 from openmeet.network.ingestion.parsed_messages import Reading

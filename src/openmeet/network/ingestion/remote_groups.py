@@ -38,7 +38,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.slugs import new_slug
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.model import Flag, Switches
+from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import own_members
 from openmeet.network.ingestion.parsed_messages import Reading
 from openmeet.network.records import group_records, of_repository, seen

@@ -21,8 +21,7 @@ from openmeet.domain.moderation.model import State
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Policy, SeriesId
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility, memberships
 from openmeet.network.publishing.decision import (
     ELSEWHERE,

@@ -10,7 +10,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Database
 from openmeet.domain.events.model import Event
-from openmeet.feature_flags.switchboard import Switchboard
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.results import Result
 from openmeet.network.repositories.clients import Network

@@ -12,8 +12,7 @@ from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.series import queries
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesStatus
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.records.collections import SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.series import native_fields
 from openmeet.recurrence.describe import describe

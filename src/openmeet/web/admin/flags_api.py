@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.feature_flags import queries
-from openmeet.feature_flags.model import WHAT, Flag
-from openmeet.feature_flags.queries import SHOWN_CHANGES
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import SHOWN_CHANGES, WHAT, Flag
 from openmeet.i18n.formatting import iso
 from openmeet.network.flag_changes import flag_named, switch_flag
 from openmeet.web.admin.access import must_be_of_the_site
@@ -85,14 +84,14 @@ class FlagSwitched(msgspec.Struct, rename="camel"):
 async def list_flags(request: Request) -> Response:
     await must_be_of_the_site(request)
     async with database_of(request).reader() as reader:
-        standing = await queries.switches(reader)
+        standing = await flags.switches(reader)
     return json_response(FlagList([FlagShown(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
 
 
 async def list_changes(request: Request) -> Response:
     await must_be_of_the_site(request)
     async with database_of(request).reader() as reader:
-        changes = await queries.changes(reader)
+        changes = await flags.changes(reader)
     return json_response(
         FlagChangeList(
             [

@@ -13,8 +13,7 @@ from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import Policy, Series
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import Kind
 from openmeet.web.api.etags import revision_in_form

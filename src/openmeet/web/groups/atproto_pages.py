@@ -10,8 +10,7 @@ from openmeet.domain.groups.queries import find_member
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.model import Flag
-from openmeet.feature_flags.queries import switches
+from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.ingestion import merge_decisions
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import Debt

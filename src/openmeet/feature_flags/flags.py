@@ -1,0 +1,173 @@
+"""Feature flags: their values before anybody switches them, switching one, all SQL about them, and a cache for those who ask often."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.fresh_id import new_id
+
+
+class Flag(StrEnum):
+    """One part of the synchronisation. "Out" is into people's repositories, "in" from the network."""
+
+    EVENTS_IN = "events-in"
+    EVENTS_OUT = "events-out"
+    RSVPS_IN = "rsvps-in"
+    RSVPS_OUT = "rsvps-out"
+    GROUPS = "groups"
+    MEMBERSHIPS = "memberships"
+    SERIES_LEXICON = "series-lexicon"
+    NATIVE_RECURRENCE = "native-recurrence"
+    DETECTION = "detection"
+
+
+# What nobody outside reads yet stays at home until an operator wants it out: our own Lexicons, and fields that the
+# community's Lexicon has not adopted.
+DEFAULTS: Final[Mapping[Flag, bool]] = {
+    Flag.EVENTS_IN: True,
+    Flag.EVENTS_OUT: True,
+    Flag.RSVPS_IN: True,
+    Flag.RSVPS_OUT: True,
+    Flag.GROUPS: False,
+    Flag.MEMBERSHIPS: False,
+    Flag.SERIES_LEXICON: False,
+    Flag.NATIVE_RECURRENCE: False,
+    Flag.DETECTION: True,
+}
+
+WHAT: Final[Mapping[Flag, str]] = {
+    Flag.EVENTS_IN: "Events of other people’s repositories are shown here",
+    Flag.EVENTS_OUT: "Events are written into their authors’ repositories",
+    Flag.RSVPS_IN: "Answers from other apps count here",
+    Flag.RSVPS_OUT: "Answers are written into people’s repositories",
+    Flag.GROUPS: "Groups are records, too",
+    Flag.MEMBERSHIPS: "Memberships of groups are records, too",
+    Flag.SERIES_LEXICON: "A series is a record of its own beside its dates",
+    Flag.NATIVE_RECURRENCE: "Rules stand in event records as rrule, rdate and exdate",
+    Flag.DETECTION: "Series are found among one author’s events",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """All flags at one moment."""
+
+    on: frozenset[Flag]
+
+    def __contains__(self, flag: Flag) -> bool:
+        return flag in self.on
+
+
+UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() if is_on))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody switched a flag. ``changed_by``: the name that they have where they did it."""
+
+    flag: Flag
+    is_on: bool
+    changed_by: str
+    why: str
+    changed_at: Instant
+
+
+# Changes that operators are shown.
+SHOWN_CHANGES = 50
+
+SWITCHED = "select name, is_on from feature_flags order by name"
+
+# The guard is the statement's own: two who switch the same way at once leave one change.
+SWITCH = """
+    insert into feature_flags (name, is_on, changed_at) values (:name, :is_on, :now)
+    on conflict (name) do update set is_on = excluded.is_on, changed_at = excluded.changed_at
+     where feature_flags.is_on <> excluded.is_on
+"""
+
+NOTE = """
+    insert into feature_flag_changes (id, name, is_on, changed_by, why, changed_at)
+    values (:id, :name, :is_on, :changed_by, :why, :now)
+"""
+
+CHANGES = """
+    select name, is_on, changed_by, why, changed_at from feature_flag_changes order by changed_at desc, id desc limit :limit
+"""
+
+
+async def switches(reader: Reader) -> Switches:
+    """How every flag stands now. A row of a flag that this version does not know is passed over."""
+    standing = dict(DEFAULTS)
+    for row in await reader.fetch(SWITCHED):
+        if row["name"] in _NAMES:
+            standing[Flag(row["name"])] = bool(row["is_on"])
+    return Switches(frozenset(flag for flag, is_on in standing.items() if is_on))
+
+
+async def is_switched(reader: Reader, flag: Flag) -> bool:
+    """Whether somebody has ever switched it."""
+    return await reader.fetch_one("select 1 from feature_flags where name = :name", name=flag) is not None
+
+
+async def put_switch(tx: Transaction, flag: Flag, *, is_on: bool) -> bool:
+    """Store how it stands; False where it stood so already."""
+    return await tx.execute(SWITCH, name=flag, is_on=int(is_on), now=tx.now) == 1
+
+
+async def note(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str) -> None:
+    """Add the line that stays."""
+    await tx.execute(NOTE, id=new_id(tx.now), name=flag, is_on=int(is_on), changed_by=changed_by, why=why, now=tx.now)
+
+
+async def changes(reader: Reader, *, limit: int = SHOWN_CHANGES) -> Sequence[Change]:
+    """The newest changes first."""
+    return [
+        Change(Flag(row["name"]), bool(row["is_on"]), row["changed_by"], row["why"], Instant(row["changed_at"]))
+        for row in await reader.fetch(CHANGES, limit=limit)
+        if row["name"] in _NAMES
+    ]
+
+
+_NAMES = frozenset(flag.value for flag in Flag)
+
+
+async def switch(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "") -> bool:
+    """Switch one flag; False, and nothing noted, where it stood so already.
+
+    Who reads through a ``Switchboard`` sees it within ``switchboard.MAX_AGE``.
+    """
+    if DEFAULTS[flag] is is_on and not await is_switched(tx, flag):
+        return False
+    if not await put_switch(tx, flag, is_on=is_on):
+        return False
+    await note(tx, flag, is_on=is_on, changed_by=changed_by, why=why)
+    return True
+
+
+# How long after a flag was switched everybody acts by it, at the latest.
+MAX_AGE = 5 * SECOND
+
+
+class Switchboard:
+    """One tenant's flags as last read. One per database, for as long as that is open."""
+
+    def __init__(self) -> None:
+        self._known: Switches | None = None
+        self._read_at = Instant(0)
+
+    async def switches(self, reader: Reader, wanted: Collection[Flag] = ()) -> Switches:
+        """How the flags stand, at most ``MAX_AGE`` ago; ``reader`` is what is asked where that is too long ago.
+
+        ``wanted``: flags without which something is passed over now. Where one of them is off that is so at this moment.
+        """
+        known = self._known
+        if known is None or not 0 <= reader.now - self._read_at < MAX_AGE or not known.on.issuperset(wanted):
+            known = await switches(reader)
+            self._known, self._read_at = known, reader.now
+        return known
+
+    async def is_on(self, reader: Reader, flag: Flag) -> bool:
+        """Whether one flag is on: a yes is at most ``MAX_AGE`` old, a no is new."""
+        return flag in await self.switches(reader, {flag})
