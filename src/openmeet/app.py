@@ -18,7 +18,7 @@ from groundwork.http.security_headers import page_headers
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
-from openmeet.tenants.health import Health, ready
+from openmeet.tenants.configured import Health, ready
 from openmeet.web.account import consent_api, consent_pages, custodial_pages, identity_pages, taking_over_pages
 from openmeet.web.account import export_pages as takeout_pages
 from openmeet.web.account import merge_pages as claiming_pages

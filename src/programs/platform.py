@@ -34,7 +34,7 @@ from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
 from openmeet.network.repositories.oauth_app import app_of
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.model import DEFAULT_TENANT, Tenant
+from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases
 from programs.community_queues import queue_over
 from programs.platform_settings import named, read_installation_settings

@@ -9,8 +9,7 @@ from groundwork.database.open_ import SQLITE, sqlite_path
 from groundwork.errors import NotFound, Refused
 from groundwork.settings import read_file
 from openmeet.settings import Settings
-from openmeet.tenants.configured import TABLE, checked, read_tenants
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, TABLE, checked, read_tenants
 
 
 def read_installation_settings(

@@ -7,8 +7,7 @@ from typing import Final
 from groundwork.blobstore.contract import try_writing
 from groundwork.database.durable_write import write_durably
 from groundwork.telemetry.probes import Probe
-from openmeet.tenants.health import check_name, checks_of
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, check_name, checks_of
 from programs.platform import Installation, Platform
 
 # A store of pictures may be a bucket, which asks a price for each request.

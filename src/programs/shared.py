@@ -26,7 +26,7 @@ from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.running import VERSION
 
 # The methods that take a password, or a token of a letter instead of one.

@@ -34,8 +34,7 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import Serving, serve
 from groundwork.settings import Secret
 from openmeet.settings import Settings
-from openmeet.tenants.configured import checked
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import household, workers

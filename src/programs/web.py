@@ -15,8 +15,7 @@ from openmeet.domain.calendars.fetch import Outgoing
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
-from openmeet.tenants.health import Health, check_name, checks_of
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, Health, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.callers import service_callers

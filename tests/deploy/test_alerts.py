@@ -26,8 +26,7 @@ from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import encode
 from openmeet.network.records.results import Result
 from openmeet.settings import Settings
-from openmeet.tenants.configured import checked
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from programs import gauges
 from programs.gauges import Gauges
 from programs.platform import Platform, open_platform

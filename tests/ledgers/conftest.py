@@ -17,8 +17,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import probing
 from openmeet.settings import Settings
-from openmeet.tenants.configured import checked
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import create_app
 from plc_directory.settings import PlcSettings
 from plc_directory.store import Limits

@@ -45,7 +45,7 @@ from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.oauth_app import app_of
 from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings

@@ -28,7 +28,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL

@@ -31,7 +31,7 @@ from openmeet.emails.sign_in_code import code_composer
 from openmeet.outbox.emails import Letter, mail_payer
 from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, change_services
 from tests.worker_pool import POOL

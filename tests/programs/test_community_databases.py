@@ -19,8 +19,7 @@ from groundwork.telemetry.health import look
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose import audience
 from openmeet.settings import Settings
-from openmeet.tenants.configured import read_tenants
-from openmeet.tenants.health import checks_of
+from openmeet.tenants.configured import checks_of, read_tenants
 from programs import community_databases, gauges
 from programs.balancer import balanced
 from programs.community_databases import open_databases

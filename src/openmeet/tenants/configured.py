@@ -1,22 +1,34 @@
-"""Every community of an installation and its settings: the default one, and one per table ``[[openmeet.tenants]]`` of the file.
-
-Where there is no file, as in containers, ``OPENMEET_TENANTS`` holds the same tables as a TOML list. A table says what differs from the installation's own settings. What would let one community into another is never taken
-over from there: databases, folders, who operates and moderates, whom mail is from. Nothing may be shared by two of them.
-"""
+"""Tenants: the communities of an installation, their settings, and whether their sites can work."""
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from groundwork.dangerous_starts import dangers_of
 from groundwork.database.open_ import POSTGRES, SQLITE, sqlite_path
+from groundwork.database.transaction import Database
 from groundwork.settings import Secret, SettingsRefused, override, read_settings
+from groundwork.telemetry.health import Check
+from groundwork.telemetry.probes import Probes
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
-from openmeet.tenants.model import DEFAULT_TENANT
+
+# Who is asked where no other community is named; all of an installation that names none.
+DEFAULT_TENANT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One community: its name in metrics and file names, the database that holds everything of it, and its flags."""
+
+    name: str
+    database: Database
+    flags: Switchboard = field(default_factory=Switchboard)
+
 
 # The table of the settings file, and the key in it that holds the communities' own tables.
 TABLE: Final = "openmeet"
@@ -203,3 +215,31 @@ def _place(url: str, schema: str) -> tuple[object, ...]:
             raise SettingsRefused([f"A database URL cannot be used: {error}."]) from None
     parts = urlsplit(url)
     return (parts.hostname or "", parts.port or 5432, parts.path.strip("/"), schema or "public")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a program's health is made of; ``serving``: per community the names without which it is not served."""
+
+    checks: Mapping[str, Check]
+    probes: Probes | None
+    serving: Sequence[Collection[str]]
+
+
+def ready(tenant: Tenant) -> Check:
+    """The check that a tenant's database answers."""
+
+    async def check() -> None:
+        async with tenant.database.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    return check
+
+
+def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
+    """The same of several, each by what it looks at: ``database``, ``database of village``."""
+    return {check_name(one.name): ready(one) for one in tenants}
+
+
+def check_name(tenant: str) -> str:
+    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -8,7 +8,7 @@ import typer
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.outbox import owe
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

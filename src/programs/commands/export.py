@@ -13,7 +13,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.data_export.person import document
 from openmeet.domain.data_export.tenant import write
 from openmeet.domain.users.queries import by_email
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, role, say
 from programs.platform import Platform, run_on_platform
 from programs.platform_settings import read_settings_of_installation

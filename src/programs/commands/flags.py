@@ -10,7 +10,7 @@ from groundwork.clock import SECOND, to_datetime
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import MAX_AGE, WHAT, Flag
 from openmeet.network.flag_changes import switch_flag
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

@@ -9,7 +9,7 @@ import typer
 from groundwork.errors import InvalidInput
 from openmeet.domain.data_export.person import take_in
 from openmeet.domain.data_export.tenant import lines_of, load
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, role, say
 from programs.platform import Platform, run_on_platform
 from programs.platform_settings import named, read_installation_settings

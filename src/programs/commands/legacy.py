@@ -18,7 +18,7 @@ from openmeet.domain.legacy_import.report import differences, json_of, lines_of,
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in
 from openmeet.recurrence.wall_time import is_zone
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 from programs.running import run_command

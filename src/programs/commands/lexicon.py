@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from groundwork.errors import NotFound
 from openmeet.network.publishing.lexicons import dns_entries, own_documents, publish
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

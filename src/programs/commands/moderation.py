@@ -12,7 +12,7 @@ from openmeet.domain.moderation import policy, reports, visibility
 from openmeet.domain.moderation.model import State
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 

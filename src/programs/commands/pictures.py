@@ -8,7 +8,7 @@ from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
 from groundwork.errors import Refused
 from openmeet.domain.media.pictures import open_pictures, pictures_folder
 from openmeet.settings import PREFIX
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import OfTenant, SettingsFile, noun
 from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command

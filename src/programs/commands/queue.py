@@ -11,7 +11,7 @@ from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import Shown
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.community_queues import open_queue_alone
 from programs.platform_settings import read_settings_of_installation

@@ -18,7 +18,7 @@ from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.structured import to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

@@ -7,7 +7,7 @@ import typer
 from groundwork.clock import Instant, to_datetime
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import SERVICE_WORDS, ServiceScope
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

@@ -29,7 +29,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.status import standing
 from openmeet.outbox.kinds import Debt
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 

@@ -6,7 +6,7 @@ from groundwork.outbox import owe
 from openmeet.network.firehose import audience, sources
 from openmeet.network.firehose.sources import everything_for
 from openmeet.outbox.kinds import Debt
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from tests.databases import MakeDatabase
 
 FOLLOWED, BY_LINES = "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:plc:44ybard66vv44zksje25o7dz"

@@ -15,7 +15,7 @@ from groundwork.sealing import Sealer
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 
 
 @asynccontextmanager

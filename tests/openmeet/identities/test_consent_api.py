@@ -9,7 +9,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.account import consent_api
 from openmeet.web.account.consent_api import NOTICE
 from openmeet.web.site.services import Services

@@ -16,7 +16,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up

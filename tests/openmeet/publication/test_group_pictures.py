@@ -16,7 +16,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.records.collections import GROUP
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.publication.test_groups import found, pay, records, revise, turn
 from tests.openmeet.publication.test_pictures import SECRET, blob, drawn

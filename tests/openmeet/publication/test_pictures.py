@@ -21,7 +21,7 @@ from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPicture
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import Kind
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.openmeet.town import Town

@@ -18,7 +18,7 @@ from openmeet.domain.identities.model import Identity, SealedSession
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.oauth_app import OAuthApp, app_of
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.openmeet.town import Town

@@ -12,7 +12,7 @@ from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY

@@ -14,7 +14,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.network.repositories.clients import Network
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.callers import service_callers
 from openmeet.web.xrpc.service import did_of

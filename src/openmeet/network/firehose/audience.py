@@ -13,7 +13,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.firehose import sources
 from openmeet.network.firehose.sources import Interests
 from openmeet.outbox.kinds import Debt
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 
 # Repositories owed to a new community in one transaction, which may last two seconds.
 BATCH = 1_000

@@ -17,7 +17,7 @@ from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from openmeet.network.repositories.oauth_app import OAuthApp
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 
 _OURSELVES = "openmeet"
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundwork.errors import Failure, NotFound, NotSignedIn
 from groundwork.http.faults import fault_of, render_problem
-from openmeet.tenants.model import DEFAULT_TENANT
+from openmeet.tenants.configured import DEFAULT_TENANT
 
 HEADER = "x-tenant-id"
 _API = "/api/"

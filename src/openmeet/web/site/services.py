@@ -23,7 +23,7 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from groundwork.http.addresses import is_public, network_of
 from groundwork.http.application import client_address
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import Payer, person
-from openmeet.tenants.model import Tenant
+from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import services
 
 # People behind one address: a household, a school, a company.
