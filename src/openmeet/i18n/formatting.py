@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from functools import cache
+from zoneinfo import available_timezones
 
 from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
 from markupsafe import Markup
@@ -100,3 +101,12 @@ def ago(instant: Instant, now: Instant) -> str:
     if abs(apart) < timedelta(minutes=1):
         return "just now"
     return format_timedelta(apart, add_direction=True, locale=LOCALE)
+
+
+_REGIONS = frozenset(
+    {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+)
+
+ZONES: tuple[str, ...] = tuple(
+    sorted(name for name in available_timezones() if name == "UTC" or name.partition("/")[0] in _REGIONS)
+)

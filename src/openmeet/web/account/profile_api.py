@@ -8,7 +8,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of

@@ -8,7 +8,7 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import User
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page

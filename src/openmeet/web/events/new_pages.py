@@ -25,7 +25,7 @@ from openmeet.domain.series.actions import AlreadyMade as SeriesMade
 from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver import pay_now
 from openmeet.outbox.publications import Kind
 from openmeet.web.events import flash, new_picture

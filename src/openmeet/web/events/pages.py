@@ -36,7 +36,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications import content
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications

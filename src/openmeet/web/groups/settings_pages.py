@@ -16,7 +16,7 @@ from openmeet.domain.identities.queries import by_handle, find, shown_names
 from openmeet.domain.search.group_events import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
 from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of

@@ -13,7 +13,7 @@ from openmeet.domain.notifications import notify, preferences, rules
 from openmeet.domain.notifications.model import Channel, Topic
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, must_match_shown
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of

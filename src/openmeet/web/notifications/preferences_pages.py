@@ -8,7 +8,7 @@ from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.notifications import links, notify, preferences, rules
 from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, Topic
 from openmeet.domain.users.queries import by_id
-from openmeet.i18n.zones import ZONES
+from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
