@@ -1,14 +1,98 @@
 """Dates that were left out of a rule, where another rule takes its place: a week that is off stays off."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from groundwork.clock import DAY, Instant
+from groundwork.errors import Refused
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.remapping import remap
+from openmeet.recurrence.rule import Until
 from openmeet.recurrence.wall_time import instant_of
+
+
+def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
+    """What comes before a date of the pattern, and the rest with this date as its first.
+
+    ``at`` is the date's wall-clock time by the rule; it may have been left out. Raises Refused where it is no date of
+    the pattern (``NoSuchDate``), or the first one (``FirstDate``): there is nothing before it then.
+    """
+    dates = (*pattern.added, *pattern.left_out)
+    if at not in dates and not expansion.is_date_of(pattern, at):
+        raise Refused("The series has no such date.", name="NoSuchDate")
+    before = _before(pattern, at)
+    if before is None:
+        raise Refused("This is the first date of the series: change all dates instead.", name="FirstDate")
+    return before, behind(pattern, at)
+
+
+def _before(pattern: Pattern, at: datetime) -> Pattern | None:
+    added = tuple(date for date in pattern.added if date < at)
+    left_out = tuple(date for date in pattern.left_out if date < at)
+    rule = pattern.rule
+    if rule is None or pattern.start >= at:
+        if pattern.start < at:
+            return replace(pattern, added=added, left_out=left_out)
+        if not added:
+            return None
+        # The start comes later than a date that was added: that date is the first of its half.
+        return replace(pattern, start=added[0], rule=None, added=added[1:], left_out=left_out)
+    last = _last_by_rule(pattern, at)
+    return replace(
+        pattern,
+        rule=replace(rule, count=None, until=Until(last, is_date=pattern.is_all_day)),
+        added=added,
+        left_out=left_out,
+    )
+
+
+def behind(pattern: Pattern, at: datetime) -> Pattern:
+    """What is left of a pattern from one of its dates on."""
+    added = tuple(date for date in pattern.added if date >= at)
+    left_out = tuple(date for date in pattern.left_out if date >= at)
+    whole = replace(pattern, added=(), left_out=())
+    rule = pattern.rule
+    if pattern.start >= at:
+        return replace(pattern, added=added, left_out=left_out)
+    if rule is not None and rule.count is not None:
+        remaining = expansion.originals_with_count(whole)
+        later = tuple(date for date in remaining if date >= at)
+        rule = replace(rule, count=len(later)) if later else None
+        first = later[0] if later else None
+    else:
+        ahead = (
+            expansion.following(whole, Instant(instant_of(at, pattern.zone_name or "UTC") - 2 * DAY), 60)
+            if rule
+            else []
+        )
+        first = next((one.original for one in ahead if one.original >= at), None)
+    if first is not None:
+        return Pattern(first, pattern.zone_name, rule, left_out, added, is_all_day=pattern.is_all_day)
+    # Only single dates are left.
+    return Pattern(
+        added[0] if added else at, pattern.zone_name, None, left_out, added[1:], is_all_day=pattern.is_all_day
+    )
+
+
+def _last_by_rule(pattern: Pattern, at: datetime) -> datetime:
+    """The newest date by the rule before ``at``; the start is one."""
+    whole = replace(pattern, added=(), left_out=())
+    zone = pattern.zone_name or "UTC"
+    end = instant_of(at, zone)
+    reach = 400 * DAY
+    while True:
+        found = [one.original for one in expansion.between(whole, Instant(end - reach), Instant(end + 2 * DAY))]
+        earlier = [original for original in found if original < at]
+        if earlier:
+            return earlier[-1]
+        if end - reach < instant_of(pattern.start, zone):
+            return pattern.start
+        reach *= 4
+
 
 _UNITS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
@@ -64,3 +148,57 @@ def _within(pattern: Pattern, begin: datetime, end: datetime) -> list[datetime]:
         pattern, Instant(instant_of(begin, zone) - 2 * DAY), Instant(instant_of(end, zone) + 2 * DAY)
     )
     return [one.original for one in found if begin <= one.original < end]
+
+
+# Dates of a series that has no two are never moved further than this.
+_ALONE = timedelta(days=3)
+
+
+def remap(
+    old: Sequence[datetime], new: Sequence[datetime], *, apart: Collection[datetime] = ()
+) -> dict[datetime, datetime | None]:
+    """Old date -> new date, or None for one that has no place in the new rule. No new date is given twice.
+
+    A date stays itself where it still exists; else it becomes the date on the same day; else the nearest free one that is
+    closer than half the usual distance between dates (a weekly meeting that goes from Tuesday to Wednesday), keeping order.
+
+    ``apart``: those of the old dates that the rule did not name any more. Such a date becomes one of the rule again where that names
+    it or its day, which has no other; of another day it takes no meeting's place.
+    """
+    free = sorted(set(new))
+    found: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))
+    for date in found:
+        if date in free:
+            found[date] = date
+            free.remove(date)
+    for date in sorted(_open(found), key=lambda date: (date in apart, date)):
+        same_day = next((other for other in free if other.date() == date.date()), None)
+        if same_day is not None:
+            found[date] = same_day
+            free.remove(same_day)
+    reach = _reach([date for date in found if date not in apart], new)
+    for date in _open(found):
+        if date in apart:
+            continue
+        near = [other for other in free if abs(other - date) <= reach and _keeps_order(found, date, other)]
+        if near:
+            nearest = min(near, key=lambda other: (abs(other - date), other))
+            found[date] = nearest
+            free.remove(nearest)
+    return found
+
+
+def _open(found: dict[datetime, datetime | None]) -> list[datetime]:
+    return [date for date, other in found.items() if other is None]
+
+
+def _reach(old: Sequence[datetime], new: Sequence[datetime]) -> timedelta:
+    both = (sorted(old), sorted(new))
+    gaps = [(behind - before).total_seconds() for dates in both for before, behind in pairwise(dates)]
+    return timedelta(seconds=median(gaps) / 2) if gaps else _ALONE
+
+
+def _keeps_order(found: dict[datetime, datetime | None], date: datetime, other: datetime) -> bool:
+    return all(
+        (before < date) == (taken < other) for before, taken in found.items() if taken is not None and before != date
+    )

@@ -3,11 +3,13 @@
 Names follow JSCalendar's RecurrenceRule (RFC 8984, section 4.3.3) where it has one.
 """
 
+import calendar
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from openmeet.recurrence.errors import Code, RuleRefused
-from openmeet.recurrence.rule import DAYS, Rule, format_until, parse_rule
+from openmeet.recurrence.rule import DAYS, Rule, Weekday, format_until, parse_rule
 
 _NUMBERS: Final = {
     "byMonth": "BYMONTH",
@@ -117,3 +119,26 @@ def _day(day: Any) -> str:
     _known_only(day, _NAMES_OF_DAY, "A day of byDay")
     nth = _number(day["nthOfPeriod"], Code.BAD_BYDAY, "nthOfPeriod") if "nthOfPeriod" in day else ""
     return f"{nth}{day['day']}"
+
+
+def plain_choices(start: datetime) -> list[Rule]:
+    """Rules that fit the start, the likeliest first; ``sentence.describe`` words them."""
+    weekday = start.weekday()
+    nth = (start.day - 1) // 7 + 1
+    days_in_month = calendar.monthrange(start.year, start.month)[1]
+    choices = [
+        Rule("WEEKLY", by_day=(Weekday(weekday),)),
+        Rule("WEEKLY", interval=2, by_day=(Weekday(weekday),)),
+    ]
+    if nth <= 4:
+        choices.append(Rule("MONTHLY", by_day=(Weekday(weekday, nth),)))
+    if start.day > days_in_month - 7:
+        choices.append(Rule("MONTHLY", by_day=(Weekday(weekday, -1),)))
+    choices.append(Rule("MONTHLY", by_month_day=(start.day,)))
+    if start.day == days_in_month:
+        choices.append(Rule("MONTHLY", by_month_day=(-1,)))
+    choices.append(Rule("DAILY"))
+    if weekday < 5:
+        choices.append(Rule("WEEKLY", by_day=tuple(Weekday(day) for day in range(5))))
+    choices.append(Rule("YEARLY"))
+    return choices

@@ -11,12 +11,11 @@ from openmeet.network.ingestion.flag_effects import owe_series
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind
 from openmeet.recurrence import expansion
-from openmeet.recurrence.choices import plain_choices
 from openmeet.recurrence.describe import WEEKDAYS, describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.structured import to_json
+from openmeet.recurrence.structured import plain_choices, to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmeet.recurrence.remapping import remap
+from openmeet.recurrence.split import remap
 
 TUESDAY = datetime.fromisoformat("2026-11-24T18:00")
 

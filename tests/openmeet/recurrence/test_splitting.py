@@ -10,7 +10,7 @@ from groundwork.errors import Refused
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.splitting import split
+from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of
 
 RULES = (

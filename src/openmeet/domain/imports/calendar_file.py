@@ -25,7 +25,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, format_dates
-from openmeet.recurrence.splitting import split
+from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # Of one series, dates that differ, and changes to "this and following" dates; and what is said about a file.

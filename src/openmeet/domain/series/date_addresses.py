@@ -25,7 +25,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.expand import END
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.remapping import remap
+from openmeet.recurrence.split import remap
 from openmeet.recurrence.wall_time import instant_of
 
 # Dates of one day that are looked at: a rule may name several.

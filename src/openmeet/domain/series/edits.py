@@ -18,8 +18,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked
 from openmeet.recurrence.rule import Rule
-from openmeet.recurrence.split import still_left_out
-from openmeet.recurrence.splitting import split
+from openmeet.recurrence.split import split, still_left_out
 
 
 @dataclass(frozen=True, slots=True)

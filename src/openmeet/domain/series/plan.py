@@ -17,9 +17,8 @@ from openmeet.domain.series.dates import details_of, keeping, original_of, origi
 from openmeet.domain.series.model import Held, Scope, Series, Template, Timing
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.remapping import remap
 from openmeet.recurrence.rule import Until, Weekday
-from openmeet.recurrence.splitting import split
+from openmeet.recurrence.split import remap, split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # A date that is later than the last stored one by more than this is not looked at when places are given.

@@ -23,7 +23,7 @@ from openmeet.domain.series.model import Series, SeriesStatus, Template
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until
-from openmeet.recurrence.splitting import behind
+from openmeet.recurrence.split import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.events.feeds import Feed
 

@@ -12,11 +12,11 @@ from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import Meaning, meaning_of
 from openmeet.i18n import formatting
-from openmeet.recurrence.choices import plain_choices
 from openmeet.recurrence.describe import WEEKDAYS, describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
+from openmeet.recurrence.structured import plain_choices
 from openmeet.recurrence.wall_time import is_zone, parse_local
 
 CUSTOM = "custom"
