@@ -36,13 +36,11 @@ from openmeet.emails.groups import invitation_composer, succession_composer
 from openmeet.emails.guest_confirmation import guest_composer
 from openmeet.emails.import_invitation import invitation_composer as arrival_composer
 from openmeet.emails.notifications.email import digest_composer, news_composer
-from openmeet.emails.plain import with_html
-from openmeet.emails.render import Letterhead
-from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer
+from openmeet.emails.render import Letterhead, with_html
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.emails.sign_in_code import code_composer
 from openmeet.emails.webhook_disabled import off_composer
-from openmeet.emails.withdrawn import withdrawn_composer
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.account_deletion import Erasing

@@ -13,19 +13,19 @@ from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
+from openmeet.domain.notifications.model import Kind, Notification, Particulars
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import FormerPlace, sequences
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.users.model import UserId
-from openmeet.emails import removed
 from openmeet.emails.render import Letterhead
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
@@ -75,7 +75,7 @@ async def end_of(
     entries = await _entries(reader, head, [event], mine.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
     if is_shut_out:
-        ended = [removed.bare(entry) for entry in ended]
+        ended = [bare(entry) for entry in ended]
     return CalendarFile(write_calendar(ended, name=head.site_name, method=CANCEL), CANCEL) if ended else None
 
 
@@ -135,4 +135,38 @@ def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
         changes=original,
         is_cancelled=True,
         sequence=former.sequence,
+    )
+
+
+def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Particulars | None:
+    """What the newest of these news say of it; None where they do not, or it is otherwise now. Pure."""
+    if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
+        return None
+    removals = [one.particulars for one in news if one.kind is Kind.ANSWER_DECLINED and one.particulars.said]
+    return removals[-1] if removals else None
+
+
+def as_known(event: Event, known: Particulars) -> Event:
+    """The event with the name and the time that they knew. Pure."""
+    starts = known.starts
+    if starts is None:
+        return replace(event, title=known.said, starts_at=None, ends_at=None)
+    return replace(
+        event, title=known.said, starts_at=starts.at, ends_at=None, time_zone=starts.time_zone, is_all_day=starts.is_day
+    )
+
+
+def bare(entry: WrittenEvent) -> WrittenEvent:
+    """An entry of a calendar with its name and its time alone. Pure."""
+    # Named one by one what stays: what is added to entries one day is left out by itself.
+    return WrittenEvent(
+        uid=entry.uid,
+        pattern=entry.pattern,
+        length=entry.length,
+        summary=entry.summary,
+        stamped_at=entry.stamped_at,
+        changes=entry.changes,
+        is_cancelled=entry.is_cancelled,
+        is_tentative=entry.is_tentative,
+        sequence=entry.sequence,
     )

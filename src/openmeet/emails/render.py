@@ -1,9 +1,14 @@
-"""What every mail of a site has in common."""
+"""Rendering of e-mails: templates, the common parts, and the HTML of e-mails that are written as text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
+import jinja2
+
 from groundwork.signing_key import SigningKey
+from openmeet.outbox.emails import Letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +22,45 @@ class Letterhead:
     @property
     def host(self) -> str:
         return urlsplit(self.public_url).hostname or "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines, or a link with its ``words``; ``is_main``: what the letter is for."""
+
+    lines: tuple[str, ...]
+    url: str = ""
+    words: str = ""
+    is_main: bool = False
+
+
+def with_html(letter: Letter, public_url: str) -> Letter:
+    """The letter with its text as HTML, unless it has some."""
+    if letter.html:
+        return letter
+    context = {"subject": letter.subject, "paragraphs": paragraphs(letter.text, public_url)}
+    return replace(letter, html=TEMPLATES.get_template("plain.html").render(context))
+
+
+def paragraphs(text: str, public_url: str) -> list[Paragraph]:
+    """The text in paragraphs. A line that ends with a colon, and an address of ours below it, are one link."""
+    found: list[Paragraph] = []
+    for block in text.strip().split("\n\n"):
+        *lines, last = block.strip("\n").split("\n")
+        if lines and last.startswith(f"{public_url}/") and " " not in last and lines[-1].endswith(":"):
+            if lines[:-1]:
+                found.append(Paragraph(tuple(lines[:-1])))
+            is_main = not any(one.url for one in found)
+            found.append(Paragraph((), last, lines[-1].removesuffix(":"), is_main))
+        else:
+            found.append(Paragraph((*lines, last)))
+    return found
+
+
+TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=jinja2.select_autoescape(enabled_extensions=("html",), disabled_extensions=("txt",)),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)

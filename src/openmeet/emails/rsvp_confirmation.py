@@ -1,28 +1,29 @@
-"""The letter after somebody has answered: where and when, how to get in, an entry for the calendar, and the link to change it.
+"""E-mails about a person's own RSVP: confirmed or withdrawn, with the entry for the calendar."""
 
-Guests have no page that they could look it up on, and the letter that asked them to confirm is of no use any more. Who has an
-account gets it for the entry, unless they want none.
-"""
-
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import notify
-from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
+from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.registration import Joining
 from openmeet.domain.attendance.registration import of_event as joining_of
+from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, places_words
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_words import join_from_words
 from openmeet.domain.users.model import UserId
-from openmeet.emails.calendar_file import file_of
+from openmeet.emails.calendar_file import end_of, file_of
 from openmeet.emails.notifications.items import when_words
-from openmeet.emails.own import Addressee, addressee_of
 from openmeet.emails.render import Letterhead
-from openmeet.emails.rsvp_status import stands_words
+from openmeet.emails.unsubscribe import Addressee, addressee_of
+from openmeet.i18n import formatting
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.recurrence import wall_time
 
 # Whoever said no needs no letter about it.
 _COMES = frozenset(
@@ -95,3 +96,93 @@ async def _letter(tx: Transaction, head: Letterhead, due: Due, to: Addressee) ->
     await notify.note_mailed(tx, [mine.id] if calendar else [])
     text = "\n\n".join(parts) + "\n"
     return Letter(to.address, f"Your answer: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)
+
+
+def withdrawn_composer(head: Letterhead) -> Composer:
+    """The composer of ``WITHDRAWN_MAIL``; says nothing when they come after all, or nobody does, or never had the entry by mail."""
+
+    async def compose(db: Database, due: Due) -> Letter | None:
+        user_id = UserId(due.person)
+        async with db.transaction() as tx:
+            to = await addressee_of(tx, head, user_id)
+            event = await event_by_id(tx, EventId(due.subject_id))
+            mine = None if event is None else await answer_of(tx, event.id, user_id)
+            if to is None or event is None or mine is None or mine.status in IN_CALENDAR:
+                return None
+            if event.is_gone or event.is_cancelled or event.is_over(tx.now):
+                return None
+            if event.id not in await seen_by(tx, [event], user_id):
+                return None
+            if not await notify.end(tx, [mine.id], due.message_id_local):
+                return None
+            answer_url = await to.answer_url(tx, head, event.id)
+            title = one_line(event.title)
+            parts = [
+                "You are not going. The file with this mail takes the entry out of your calendar.",
+                f"{title}\n{when_words(event)}",
+                f"Change your answer:\n{answer_url}",
+                to.closing,
+            ]
+            calendar = await end_of(tx, head, event, mine)
+        text = "\n\n".join(parts) + "\n"
+        return Letter(to.address, f"You are not going: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)
+
+    return compose
+
+
+_PLAIN = {
+    AttendanceStatus.ATTENDING: "You are going.",
+    AttendanceStatus.ATTENDED: "You were there.",
+    AttendanceStatus.INTERESTED: "You are interested.",
+    AttendanceStatus.DECLINED: "You are not going.",
+    AttendanceStatus.INVITED: "You are invited.",
+    AttendanceStatus.REJECTED: "The host has no place for you at this event.",
+}
+
+
+def stands_words(event: Event, joining: Joining, mine: Attendance | None, before: int, now: Instant) -> str:
+    """One sentence or two; empty for who has not answered. ``before``: people in the line before this one."""
+    if mine is None:
+        return ""
+    party = f" You come as {mine.party} people." if mine.party > 1 and mine.is_seated else ""
+    if mine.status is AttendanceStatus.WAITLISTED:
+        words = offer_words(event, mine, now) or too_large_words(event, joining, mine)
+        return words or f"You are on the waitlist: {before_words(before)}."
+    if mine.status is AttendanceStatus.PENDING:
+        return pending_words(mine)
+    return _PLAIN[mine.status] + party
+
+
+def offer_words(event: Event, mine: Attendance, now: Instant) -> str:
+    """That a place is held, and until when; empty where none is."""
+    if mine.offered_until is None or not mine.has_offer(now):
+        return ""
+    until = wall_time.local_of(mine.offered_until, event.time_zone)
+    places = "A place is" if mine.party == 1 else f"{mine.party} places are"
+    return (
+        f"{places} held for you until {formatting.span(until, None)}, {formatting.zone_words(until, event.time_zone)}."
+    )
+
+
+def too_large_words(event: Event, joining: Joining, mine: Attendance) -> str:
+    """That no place will ever be free for so many people, because the host lowered the limit; empty where there can be one."""
+    limits = limits_of(event, joining)
+    most = most_together(limits, mine.mode)
+    if most is None or not is_too_large(limits, mine):
+        return ""
+    return (
+        f"{places_words(most, mine.mode)}, and you come as {mine.party} people: nothing can become free for all of you."
+        " Answer again with fewer people."
+    )
+
+
+def before_words(before: int) -> str:
+    """``3 before you``."""
+    return f"{before} before you" if before else "you are the next"
+
+
+def pending_words(mine: Attendance) -> str:
+    """Whom an answer waits for that takes no place yet."""
+    if mine.pending_for is PendingFor.APPROVAL:
+        return "You asked to come. The host says yes or no."
+    return "Your answer from another app takes no place yet: the host confirms it."

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.registration import Joining, Question
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.notifications.model import Kind
 from openmeet.domain.notifications.queries import newest
-from openmeet.emails.rsvp_status import stands_words
+from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
 

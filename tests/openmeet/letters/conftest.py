@@ -30,9 +30,8 @@ from openmeet.emails.guest_confirmation import guest_composer
 from openmeet.emails.import_invitation import invitation_composer as arrival_composer
 from openmeet.emails.notifications.email import digest_composer, news_composer
 from openmeet.emails.render import Letterhead
-from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
-from openmeet.emails.withdrawn import withdrawn_composer
 from openmeet.outbox.emails import mail_payer
 from openmeet.outbox.kinds import Debt
 from programs.publisher import sender

@@ -1,6 +1,6 @@
 """Letters that are written as text are HTML, too; nobody's words become a link that says one thing and leads elsewhere."""
 
-from openmeet.emails.plain import Paragraph, paragraphs, with_html
+from openmeet.emails.render import Paragraph, paragraphs, with_html
 from openmeet.outbox.emails import Letter
 
 SITE = "https://meet.example"

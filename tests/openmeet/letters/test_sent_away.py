@@ -13,7 +13,7 @@ from openmeet.domain.attendance import event_hosting, host_decisions, invitation
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.icalendar.write import WrittenEvent
-from openmeet.emails.removed import bare
+from openmeet.emails.calendar_file import bare
 from openmeet.recurrence.pattern import Pattern
 from tests.openmeet.letters.conftest import Post, calendar_of, html_of, links_of, text_of
 from tests.openmeet.site_under_test import ORIGIN, api_session, details, event_by, person, signed_in

@@ -24,12 +24,11 @@ from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
-from openmeet.emails import new_dates, removed
+from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import end_of, file_of, file_of_dates
 from openmeet.emails.notifications import group_content
 from openmeet.emails.notifications.items import REMOVED, Point, points, when_words
-from openmeet.emails.render import Letterhead
-from openmeet.emails.templating import TEMPLATES
+from openmeet.emails.render import TEMPLATES, Letterhead
 from openmeet.emails.unsubscribe import DIGEST, TOPIC_WORDS, search_subject
 from openmeet.i18n import formatting
 from openmeet.outbox import left_alone
@@ -196,8 +195,8 @@ async def _stories(
         if event is None or not event.title:
             continue
         if event_id not in seen:
-            known = removed.newest_removal(its_news, event, answer)
-            found += [] if known is None else _story_of_removal(removed.as_known(event, known), tx.now)
+            known = calendar_file.newest_removal(its_news, event, answer)
+            found += [] if known is None else _story_of_removal(calendar_file.as_known(event, known), tx.now)
             continue
         said = points(event, its_news, answer, names, tx.now)
         if said:
@@ -289,7 +288,7 @@ async def _calendar(
     event = story.event
     if event is None:
         return None
-    also, answers = await new_dates.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
+    also, answers = await series_confirmation.gone_to(tx, event, UserId(due.person)) if goes_to_all else ([], {})
     is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
         await notify.note_mailed(tx, [answers[one.id].id for one in also])

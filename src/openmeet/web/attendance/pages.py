@@ -21,7 +21,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
-from openmeet.emails.rsvp_status import stands_words
+from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.outbox import publication_recalls, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of

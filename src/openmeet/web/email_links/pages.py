@@ -27,7 +27,7 @@ from openmeet.domain.notifications.links import Link, Purpose
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.items import when_words
-from openmeet.emails.rsvp_status import stands_words
+from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.emails.unsubscribe import stop, stopped_words
 from openmeet.web.attendance.forms import fields_of, values_of, wishes_of
 from openmeet.web.check_in.pages import ticket_page

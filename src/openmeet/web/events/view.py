@@ -17,7 +17,7 @@ from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
-from openmeet.emails.rsvp_status import before_words, offer_words, pending_words, too_large_words
+from openmeet.emails.rsvp_confirmation import before_words, offer_words, pending_words, too_large_words
 from openmeet.i18n import formatting, languages
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
