@@ -23,7 +23,7 @@ from openmeet.domain.notifications.links import Link, Purpose
 from openmeet.domain.sign_in.model import ChallengeId, code_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.web.calendar import feed
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
@@ -32,7 +32,7 @@ from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_s
 ID = "01890000-0000-7000-8000-000000000000"
 DROPPED = SigningKey(b"n" * 32)
 ROTATED = SigningKey(b"n" * 32, (CODE_KEY.newest,))
-ADDRESS = left_alone.hash_of("ben@example.org")
+ADDRESS = emails.hash_of("ben@example.org")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
         (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
         (lambda key: permissions.token_of(key, CoHostId(ID)), permissions.invitation_in),
         (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_in),
-        (lambda key: left_alone.token_of(key, ADDRESS), left_alone.address_in),
+        (lambda key: emails.token_of(key, ADDRESS), emails.address_in),
         (
             lambda key: tickets.code_of(key, AttendanceId(ID)),
             lambda key, code: tickets.is_of(key, code, AttendanceId(ID)) or None,
@@ -76,7 +76,7 @@ def test_a_code_to_sign_in_is_of_the_newest_key_alone() -> None:
 
 async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> None:
     async with site.browser() as anybody:
-        path = f"/mail/never/{left_alone.token_of(CODE_KEY, ADDRESS)}"
+        path = f"/mail/never/{emails.token_of(CODE_KEY, ADDRESS)}"
         for key, status in ((ROTATED, 200), (DROPPED, 404)):
             change_services(site.app, code_key=key)
             assert (await anybody.get(path)).status_code == status

@@ -41,7 +41,7 @@ from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import HAPPENING_WORDS
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way import Decision, Policy, Side, encode_edits
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
@@ -188,7 +188,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "webhooks": "/settings/webhooks",
         "a webhook": f"/settings/webhooks/{webhook.id}",
         "stop mail": f"/mail/stop/{stop}",
-        "never again": f"/mail/never/{left_alone.token_of(CODE_KEY, left_alone.hash_of('eve@example.org'))}",
+        "never again": f"/mail/never/{emails.token_of(CODE_KEY, emails.hash_of('eve@example.org'))}",
         "answer from a mail": f"/mail/answer/{answer}",
         "welcome": "/welcome",
         "mailbox": "/dev/mail",

@@ -9,7 +9,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.moderation.blocks import apart, apart_from_address
 from openmeet.domain.users.model import UNNAMED
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.outbox.emails import Composer, Due, Letter
 
 
@@ -32,11 +32,11 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
                 return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
             address = one.email or (invited and invited.email)
-            if address and await left_alone.is_left_alone(reader, left_alone.hash_of(address)):
+            if address and await emails.is_left_alone(reader, emails.hash_of(address)):
                 return None
         if event is None or event.is_gone or not address:
             return None
-        never = left_alone.url_of(key, public_url, address)
+        never = emails.url_of(key, public_url, address)
         name = " ".join(((host and host.display_name) or UNNAMED).split())
         title = event.title or "an event"
         reach = (
@@ -50,7 +50,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{time_words.start_words(event)}{reach}\n\n"
             f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
             "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n\n"
-            f"{left_alone.closing(never)}",
+            f"{emails.closing(never)}",
             unsubscribe_url=never,
         )
 

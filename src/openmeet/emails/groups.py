@@ -11,7 +11,7 @@ from openmeet.domain.moderation.blocks import apart_from_address
 from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.outbox.emails import Composer, Due, Letter
 from openmeet.recurrence.wall_time import local_of
 
@@ -35,7 +35,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await invitation_queries.is_inside_with(reader, group.id, invitation.email):
                 return None
-            if await left_alone.is_left_alone(reader, left_alone.hash_of(invitation.email)):
+            if await emails.is_left_alone(reader, emails.hash_of(invitation.email)):
                 return None
         name = (host and host.display_name) or UNNAMED
         token = rules.token_of(key, invitation.id)
@@ -46,7 +46,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             f"Look at it, and say yes or no:\n{public_url}/groups/invitations/{token}\n\n"
             "The link works once, for two weeks. You are in no group before you say yes; if you do nothing, you hear"
             " nothing more of this. Say no there, and the group never writes to this address again.\n\n"
-            f"{left_alone.closing(left_alone.url_of(key, public_url, invitation.email))}",
+            f"{emails.closing(emails.url_of(key, public_url, invitation.email))}",
             unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
         )
 

@@ -8,7 +8,7 @@ from openmeet.domain.guest_rsvps import actions, queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.outbox.emails import Composer, Due, Letter
 from openmeet.recurrence import wall_time
 
@@ -27,13 +27,13 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
             asked = await queries.find(reader, GuestAnswerId(due.subject_id))
             if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
                 return None
-            if await left_alone.is_left_alone(reader, left_alone.hash_of(asked.email)):
+            if await emails.is_left_alone(reader, emails.hash_of(asked.email)):
                 return None
             event = await by_id(reader, asked.event_id)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title = one_line(event.title)
-        never = left_alone.url_of(key, public_url, asked.email)
+        never = emails.url_of(key, public_url, asked.email)
         when = ""
         if event.starts_at is not None:
             local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -45,7 +45,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
             f"Confirm it here:\n{public_url}/answers/confirm/{actions.token_of(key, asked.id)}\n\n"
             "The link works for a day. Nothing is kept of an answer that is not confirmed.\n\n"
             f"If it was not you who answered on {site_name}, somebody mistyped their address: there is nothing you need"
-            f" to do.\n\n{left_alone.closing(never)}",
+            f" to do.\n\n{emails.closing(never)}",
             unsubscribe_url=never,
         )
 

@@ -10,7 +10,7 @@ from openmeet.domain.imports.people import shown, token_of
 from openmeet.domain.users.model import UNNAMED
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from openmeet.outbox.emails import Composer, Due, Letter
 from openmeet.recurrence.wall_time import local_of
 
@@ -26,7 +26,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             except NotFound:
                 return None
             host = await by_id(reader, person.invited_by)
-            if await left_alone.is_left_alone(reader, left_alone.hash_of(person.email)):
+            if await emails.is_left_alone(reader, emails.hash_of(person.email)):
                 return None
         if person.stage is not Stage.INVITED or host is None:
             return None
@@ -36,7 +36,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             subject_of(host.display_name, event, group),
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
             + "\n"
-            + left_alone.closing(left_alone.url_of(key, public_url, person.email)),
+            + emails.closing(emails.url_of(key, public_url, person.email)),
             # A no to this is a no to every further letter of that sort.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )

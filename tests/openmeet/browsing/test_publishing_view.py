@@ -15,7 +15,7 @@ from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox import publication_recalls
+from openmeet.outbox import publication_moves
 from openmeet.outbox.publications import Kind
 from tests.openmeet.ingestion.network import HERE as INSTANCE
 from tests.openmeet.ingestion.network import did, event, rsvp
@@ -90,7 +90,7 @@ async def test_what_was_recalled_is_being_taken_back(town: Town):
     event = await town.event(ana)
     await town.pay()
     async with town.db.transaction() as tx:
-        await publication_recalls.recall(tx, kind=Kind.EVENT, subject_id=event.id)
+        await publication_moves.recall(tx, kind=Kind.EVENT, subject_id=event.id)
     assert await chips(town, ana, event) == {ON_ITS_WAY_BACK}
 
 

@@ -8,8 +8,7 @@ from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publication_echoes, publication_taking, publication_waking, publications
-from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import SWITCHED_OFF, Kind, State
 from tests.databases import MakeDatabase
@@ -28,24 +27,24 @@ CHANGES: dict[str, Change] = {
     "of all of a kind": lambda tx, _: publications.look_again_at_all(tx, KIND),
     "a selection": lambda tx, _: publications.look_again_where(tx, kind=KIND, chosen="select 'e'"),
     "a new yes": publications.wake_all_of,
-    "read": lambda tx, user_id: publication_waking.wake_waiting_of(tx, user_id, KIND),
-    "switched on": lambda tx, _: publication_waking.wake_switched_off(tx, KIND),
+    "read": lambda tx, user_id: publication_echoes.wake_waiting_of(tx, user_id, KIND),
+    "switched on": lambda tx, _: publication_echoes.wake_switched_off(tx, KIND),
 }
 
 
 def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
-    return leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
+    return publication_leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
 
 
 def _move(state: State, reason: str = "") -> Outcome:
-    return lambda tx, held: leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+    return lambda tx, held: publication_leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
-    "left": leases.leave,
+    "left": publication_leases.leave,
     "withheld": _move(State.WITHHELD),
     "waiting": _move(State.WAITING),
     "refused": _move(State.REFUSED),
@@ -58,7 +57,7 @@ OUTCOMES: dict[str, Outcome] = {
 async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.owe(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
-    (held,) = await publication_taking.take(tx, limit=1, seconds=60)
+    (held,) = await publication_leases.take(tx, limit=1, seconds=60)
     await tx.execute(
         "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
         " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
@@ -67,7 +66,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
         rev=REV,
         body=b"\xa0",
     )
-    found = await leases.find(tx, KIND, "e")
+    found = await publication_leases.find(tx, KIND, "e")
     assert found is not None
     assert found.lease == held.lease
     return user_id, found
@@ -75,7 +74,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
 
 async def _leased_again(db: Database) -> Publication | None:
     async with db.transaction() as tx:
-        found = await publication_taking.take(tx, limit=1, seconds=60)
+        found = await publication_leases.take(tx, limit=1, seconds=60)
         return found[0] if found else None
 
 
@@ -106,7 +105,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
     again = await _leased_again(database)
     assert again is not None
     async with database.transaction() as tx:
-        await leases.leave(tx, again)
+        await publication_leases.leave(tx, again)
     assert await _leased_again(database) is None
 
 
@@ -115,7 +114,7 @@ async def test_a_failed_try_waits_for_its_time(database: Database):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.look_again_at_all_of(tx, user_id)
-        assert await leases.move(tx, held, State.RETRYING, due_at=tx.now + MINUTE, failed=True)
+        assert await publication_leases.move(tx, held, State.RETRYING, due_at=tx.now + MINUTE, failed=True)
         standing = (await publications.states(tx, KIND, ["e"]))["e"]
     assert standing.state is State.RETRYING
     assert await _leased_again(database) is None

@@ -12,11 +12,10 @@ from openmeet.outbox import (
     in_flight,
     publication_counts,
     publication_echoes,
-    publication_recalls,
-    publication_taking,
+    publication_leases,
+    publication_moves,
     publications,
 )
-from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import Sent
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, Kind, State
@@ -55,7 +54,7 @@ async def state_of(db: Database) -> State:
 
 
 async def held(tx: Transaction) -> Publication:
-    found = await leases.find(tx, Kind.EVENT, "e")
+    found = await publication_leases.find(tx, Kind.EVENT, "e")
     assert found is not None
     return found
 
@@ -83,7 +82,7 @@ async def test_rows_that_are_not_leased_are_not_moved_by_payers(db: Database, st
         await place(tx, state)
         late = await held(tx)
         if GRAPH.allows(State.SENDING, following):
-            assert not await leases.move(tx, late, following)
+            assert not await publication_leases.move(tx, late, following)
     assert await state_of(db) is state
 
 
@@ -94,10 +93,10 @@ async def test_payers_move_leased_rows_along_the_graph_only(db: Database, leased
         await place(tx, leased)
         row = await held(tx)
         if GRAPH.allows(leased, following):
-            assert await leases.move(tx, row, following)
+            assert await publication_leases.move(tx, row, following)
         else:
             with pytest.raises(ImpossibleMove):
-                await leases.move(tx, row, following)
+                await publication_leases.move(tx, row, following)
             following = leased
     assert await state_of(db) is following
 
@@ -185,7 +184,7 @@ async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database
         user_id = await place(tx, State.SENDING)
         row = await held(tx)
         await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=2)
-        await leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
+        await publication_leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
     assert await state_of(db) is State.DUE
 
 
@@ -193,14 +192,14 @@ async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Da
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
         await publications.owe(tx, kind=Kind.EVENT, subject_id="e", user_id=user_id, revision=1)
-        first = (await publication_taking.take(tx, limit=10, seconds=60))[0]
-        assert await publication_taking.take(tx, limit=10, seconds=60) == []
+        first = (await publication_leases.take(tx, limit=10, seconds=60))[0]
+        assert await publication_leases.take(tx, limit=10, seconds=60) == []
     clock.turn(61 * SECOND)
     async with db.transaction() as tx:
-        second = (await publication_taking.take(tx, limit=10, seconds=60))[0]
+        second = (await publication_leases.take(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
-        assert not await leases.move(tx, first, State.REFUSED)
-        assert await leases.move(tx, second, State.PUBLISHED)
+        assert not await publication_leases.move(tx, first, State.REFUSED)
+        assert await publication_leases.move(tx, second, State.PUBLISHED)
     assert await state_of(db) is State.PUBLISHED
 
 
@@ -213,7 +212,7 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
     clock.turn(SECOND)
     async with db.transaction() as tx:
         await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e2", user_id=user_id, revision=2)
-        assert [row.subject_id for row in await publication_taking.take(tx, limit=1, seconds=60)] == ["e2"]
+        assert [row.subject_id for row in await publication_leases.take(tx, limit=1, seconds=60)] == ["e2"]
 
 
 async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
@@ -221,11 +220,11 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         await place(tx, State.SENDING)
         row = await held(tx)
-        counted = [await leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"") for _ in range(6)]
+        counted = [await publication_leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"") for _ in range(6)]
     assert counted == [1, 2, 3, 4, 5, 6]
     clock.turn(HOUR + 1)
     async with db.transaction() as tx:
-        assert await leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"") == 1
+        assert await publication_leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"") == 1
 
 
 @pytest.mark.parametrize("state", State, ids=lambda state: state.value)
@@ -272,10 +271,10 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
     async with db.transaction() as tx:
         user_id = await place(tx, State.DUE, uri=None)
         other = await users.create_person(tx, display_name="Ben")
-        row = (await publication_taking.take(tx, limit=5, seconds=60))[0]
-        assert await leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"\x00\xff") == 1
-        assert await leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
-        found = await leases.find_by_uri(tx, URI)
+        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        assert await publication_leases.fix(tx, row, Sent(URI, "c", None), did=DID, body=b"\x00\xff") == 1
+        assert await publication_leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
+        found = await publication_leases.find_by_uri(tx, URI)
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", State.PUBLISHED)
         await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
@@ -286,14 +285,14 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await publications.try_again(tx, kind=Kind.EVENT, subject_id="e")
         await publications.wake_all_of(tx, user_id)
         await publications.look_again(tx, kind=Kind.RSVP, subject_ids=["a", "b"])
-        await publication_recalls.recall_all_of(tx, user_id)
-        await publication_recalls.allow_all_of(tx, user_id)
+        await publication_moves.recall_all_of(tx, user_id)
+        await publication_moves.allow_all_of(tx, user_id)
         await publications.reassign(tx, from_user=user_id, to_user=other)
         await publications.owe_retraction(tx, kind=Kind.EVENT, subject_id="e", user_id=other, revision=5)
-        row = (await publication_taking.take(tx, limit=5, seconds=60))[0]
-        assert await leases.start_retracting(tx, row)
-        assert await leases.retracted(tx, row, is_gone=True)
-        await leases.leave(tx, row)
-        await leases.attach_current(tx, row, did=DID, uri=URI)
+        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        assert await publication_leases.start_retracting(tx, row)
+        assert await publication_leases.retracted(tx, row, is_gone=True)
+        await publication_leases.leave(tx, row)
+        await publication_leases.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_counts.counts(tx)
-        assert await publication_taking.take_one(tx, kind=Kind.EVENT, subject_id="e", seconds=1) is None
+        assert await publication_leases.take_one(tx, kind=Kind.EVENT, subject_id="e", seconds=1) is None

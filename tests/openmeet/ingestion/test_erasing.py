@@ -34,7 +34,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import Standing
-from openmeet.outbox import in_flight, publication_leases, publication_taking, publications
+from openmeet.outbox import in_flight, publication_leases, publications
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
@@ -206,7 +206,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         )
         mine = await attendance.answer(tx, ana, tea.slug, Reply.GOING)
         body = cbor.encode({"name": "Nutmeg"})
-        held = await publication_taking.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
+        held = await publication_leases.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
         await publication_leases.fix(tx, held, in_flight.Sent(TEA, "c", None), did=did(1), body=body)
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
@@ -337,7 +337,7 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         mine = await attendance_queries.by_record_uri(tx, own)
         assert mine is not None
         await publications.owe(tx, kind=Kind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
-        held = await publication_taking.take_one(tx, kind=Kind.RSVP, subject_id=mine.id, seconds=60)
+        held = await publication_leases.take_one(tx, kind=Kind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
         await publication_leases.fix(tx, held, in_flight.Sent(own, "c", None), did=did(5), body=b"\xa0")
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")

@@ -13,7 +13,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import Row, What
 from openmeet.domain.imports.queries import keep_people
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.letters.conftest import Post, link_to, text_of
 from tests.openmeet.site_under_test import CODE_KEY, event_by, h1_of, person, sign_up
@@ -91,7 +91,7 @@ async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
         for _ in range(2):
             assert (await scanner.get(path)).status_code == 200
     async with post.db.reader() as reader:
-        assert not await left_alone.is_left_alone(reader, left_alone.hash_of(EVE))
+        assert not await emails.is_left_alone(reader, emails.hash_of(EVE))
 
 
 async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, evening) -> None:
@@ -100,7 +100,7 @@ async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, eveni
     await answer_by_mail(post, event)
     (mail,) = await post.deliver()
     never, confirm = link_to(mail, "/mail/never/"), link_to(mail, "/answers/confirm/")
-    token, other = never.rpartition("/")[2], left_alone.hash_of("ben@example.org")
+    token, other = never.rpartition("/")[2], emails.hash_of("ben@example.org")
     async with post.site.browser() as browser:
         forged = [
             f"/mail/never/{confirm.rpartition('/')[2]}",
@@ -130,12 +130,12 @@ async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> No
         assert "You are going" in text_of(mail)
         await sign_up(browser, EVE, "Eve")
     async with post.db.reader() as reader:
-        assert not await left_alone.is_left_alone(reader, left_alone.hash_of(EVE))
+        assert not await emails.is_left_alone(reader, emails.hash_of(EVE))
 
 
 async def test_the_address_is_nowhere_in_what_is_kept(post: Post) -> None:
     async with post.db.transaction() as tx:
-        await left_alone.leave_alone(tx, left_alone.hash_of("Zqeve@Example.org "))
-        assert await left_alone.is_left_alone(tx, left_alone.hash_of("zqeve@example.org"))
+        await emails.leave_alone(tx, emails.hash_of("Zqeve@Example.org "))
+        assert await emails.is_left_alone(tx, emails.hash_of("zqeve@example.org"))
     assert not re.search("zqeve", str(await post.contents()), re.IGNORECASE)
-    assert left_alone.address_in(CODE_KEY, "x") is None
+    assert emails.address_in(CODE_KEY, "x") is None

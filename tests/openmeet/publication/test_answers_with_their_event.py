@@ -10,8 +10,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.publishing import settle, write
 from openmeet.network.publishing.eligibility import PublishRsvp, decide
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import publication_leases as leases
-from openmeet.outbox import publication_taking
+from openmeet.outbox import publication_leases
 from openmeet.outbox.publications import Kind
 from tests.openmeet.town import Town, details
 
@@ -90,7 +89,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
     await town.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, Reply.INTERESTED)
     async with town.db.transaction() as tx:
-        (held,) = await publication_taking.take(tx, limit=5, seconds=60)
+        (held,) = await publication_leases.take(tx, limit=5, seconds=60)
         decision = await decide(tx, held, town.publisher.flags)
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(town.db, town.network, decision.identity)
@@ -106,12 +105,12 @@ async def test_public_again_before_the_answer_is_gone(town: Town):
     ben, event, uri = await answered(town)
     await revise(town, ben, event, visibility="unlisted")
     async with town.db.transaction() as tx:
-        held = [one for one in await publication_taking.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        held = [one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
         for one in held:
-            await leases.start_retracting(tx, one)
+            await publication_leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")
     for one in held:
-        await settle.forget(town.publisher, leases.as_retracting(one))
+        await settle.forget(town.publisher, publication_leases.as_retracting(one))
     town.clock.turn(10 * MINUTE)
     await pay_all(town)
     async with town.db.reader() as reader:
@@ -124,9 +123,9 @@ async def test_taking_back_ends_where_nothing_is_owed_any_more(town: Town):
     ben, event, uri = await answered(town)
     await revise(town, ben, event, visibility="unlisted")
     async with town.db.transaction() as tx:
-        held = [one for one in await publication_taking.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        held = [one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
         for one in held:
-            await leases.start_retracting(tx, one)
+            await publication_leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")
     record = (await town.standing(Kind.EVENT, event.id)).uri or ""
     _, _, did, collection, rkey = record.split("/")

@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.agents import agent_for_user
 from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publication_recalls import recall
+from openmeet.outbox.publication_moves import recall
 from openmeet.outbox.publications import Kind, try_again
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town

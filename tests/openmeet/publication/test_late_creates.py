@@ -26,7 +26,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.outbox.in_flight import forget_old
-from openmeet.outbox.publication_recalls import recall
+from openmeet.outbox.publication_moves import recall
 from openmeet.outbox.publications import Kind, State, try_again
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_late import (

@@ -22,7 +22,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox import in_flight, publication_recalls, publications
+from openmeet.outbox import in_flight, publication_moves, publications
 from openmeet.outbox.in_flight import Sent
 from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
@@ -236,7 +236,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     answer = await town.answer(cleo, hosted.slug)
     await pay(town)
     async with town.db.transaction() as tx:
-        await publication_recalls.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await publication_moves.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
     await pay(town)
     assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
     work = await second_account(town, cleo)

@@ -45,7 +45,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import beside, pack, values_of_event
 from openmeet.domain.events.trust import look_first
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import former_records, publication_recalls, publications
+from openmeet.outbox import former_records, publication_moves, publications
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
 DRAFT_LIFE = 7 * DAY
@@ -392,7 +392,7 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
         raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
-    await publication_recalls.recall_record(
+    await publication_moves.recall_record(
         tx,
         kind=publications.Kind.EVENT,
         subject_id=event.id,

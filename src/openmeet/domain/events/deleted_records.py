@@ -14,7 +14,7 @@ from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventSlug, Origin
 from openmeet.domain.events.permissions import Act
 from openmeet.domain.users.model import Caller
-from openmeet.outbox import publication_recalls, publications
+from openmeet.outbox import publication_moves, publications
 
 
 class Decision(StrEnum):
@@ -55,7 +55,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
     await publications.owe(
         tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
     )
-    await publication_recalls.recall(tx, kind=publications.Kind.EVENT, subject_id=after.id)
+    await publication_moves.recall(tx, kind=publications.Kind.EVENT, subject_id=after.id)
     return after
 
 

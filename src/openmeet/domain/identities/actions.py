@@ -11,7 +11,7 @@ from openmeet.domain.identities.model import Identity, IdentityKind, NewSession
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import queries as users_queries
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import in_flight, publication_recalls, publications
+from openmeet.outbox import in_flight, publication_moves, publications
 from openmeet.outbox.kinds import Debt
 
 
@@ -101,7 +101,7 @@ async def erase(tx: Transaction, did: str) -> None:
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     """The person said yes: what is public of theirs becomes due, and a repository is owed where they have none."""
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
-    await publication_recalls.allow_all_of(tx, user_id)
+    await publication_moves.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
         await publications.wake_all_of(tx, user_id)
     else:
@@ -112,7 +112,7 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
     """The person says no (again): nothing new is published, and what was is taken back."""
     before = await queries.consent(tx, user_id)
     await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
-    await publication_recalls.recall_all_of(tx, user_id)
+    await publication_moves.recall_all_of(tx, user_id)
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:

@@ -25,9 +25,8 @@ from openmeet.domain.sign_in.model import (
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
-from openmeet.outbox import left_alone
-from openmeet.outbox.emails import owe_mail
-from openmeet.outbox.left_alone import hash_of
+from openmeet.outbox import emails
+from openmeet.outbox.emails import hash_of, owe_mail
 
 WRONG_CODE = "That isn’t the code, or it no longer works."
 USED_UP = "Too many wrong codes for this address today."
@@ -137,7 +136,7 @@ async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionKind, time
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
         # Who has come here by themselves is no stranger to it any more.
-        await left_alone.write_again(tx, left_alone.hash_of(challenge.email))
+        await emails.write_again(tx, emails.hash_of(challenge.email))
     else:
         user_id = user.id
     session = await open_session(tx, user_id, kind)

@@ -31,7 +31,7 @@ from openmeet.emails.notifications.items import REMOVED, Point, points, when_wor
 from openmeet.emails.render import TEMPLATES, Letterhead
 from openmeet.emails.unsubscribe import DIGEST, TOPIC_WORDS, search_subject
 from openmeet.i18n import formatting
-from openmeet.outbox import left_alone
+from openmeet.outbox import emails as outbox_emails
 from openmeet.outbox.emails import Composer, Due, Letter
 from openmeet.recurrence import wall_time
 
@@ -113,8 +113,8 @@ async def _letter(
     # Switched off since: then it is not sent, whatever waits.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
-    never = "" if guest is None else left_alone.url_of(head.key, head.public_url, address)
-    if never and await left_alone.is_left_alone(tx, left_alone.hash_of(address)):
+    never = "" if guest is None else outbox_emails.url_of(head.key, head.public_url, address)
+    if never and await outbox_emails.is_left_alone(tx, outbox_emails.hash_of(address)):
         wanted = [one for one in wanted if one.kind is not Kind.INVITED]
     searches = await alerts.those_on(
         tx, user_id, {one.particulars.search_id for one in wanted if one.particulars.search_id}

@@ -47,7 +47,7 @@ from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.read import account_status, download_repository
 from openmeet.outbox.kinds import Debt as DebtKind
-from openmeet.outbox.publication_waking import wake_waiting_of
+from openmeet.outbox.publication_echoes import wake_waiting_of
 from openmeet.outbox.publications import Kind
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from groundwork.outbox import owe
 from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.outbox import publication_waking, publications
+from openmeet.outbox import publication_echoes, publications
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import Kind
 from openmeet.outbox.publications_chosen import owe_chosen
@@ -58,7 +58,7 @@ async def switch(
     if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
-        await publication_waking.wake_switched_off(tx, _OUT[flag])
+        await publication_echoes.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # The dates that stand for their series carry the rule, or carry it no longer.
         await publications.look_again_at_all(tx, Kind.EVENT)

@@ -30,7 +30,7 @@ from openmeet.network.records.places import is_same_place
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.series import SeriesRead, read_series, write_series
 from openmeet.network.records.series_part import series_page
-from openmeet.outbox import publication_echoes, publication_recalls
+from openmeet.outbox import publication_echoes, publication_moves
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind
 from openmeet.recurrence.errors import RuleRefused
@@ -210,7 +210,7 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> No
     """Another app has deleted the record: it does not come again until its owner says so. The series stays, and its dates."""
     reason = "The record of the series was deleted in the repository."
     if await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
-        await publication_recalls.recall(tx, kind=Kind.SERIES, subject_id=owned.subject_id)
+        await publication_moves.recall(tx, kind=Kind.SERIES, subject_id=owned.subject_id)
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 
 

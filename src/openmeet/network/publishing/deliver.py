@@ -53,8 +53,7 @@ from openmeet.network.publishing.sending import get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
-from openmeet.outbox import publication_leases as leases
-from openmeet.outbox import publication_taking
+from openmeet.outbox import publication_leases
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, Kind, State, look_again
@@ -73,7 +72,7 @@ async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline
     async with publisher.db.transaction() as tx:
         before = await _named_by(tx, kind, subject_id)
         held = [
-            await publication_taking.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            await publication_leases.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
     due = [one for one in held if one is not None]
@@ -82,7 +81,7 @@ async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline
         task = asyncio.create_task(_pay_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
-        after = await leases.find(reader, kind, subject_id)
+        after = await publication_leases.find(reader, kind, subject_id)
     return after is not None and after.state is State.PUBLISHED
 
 
@@ -122,7 +121,7 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
             await settle.give_back(publisher, held, State.WITHHELD, reason=why)
         case Leave():
             async with publisher.db.transaction() as tx:
-                await leases.leave(tx, held)
+                await publication_leases.leave(tx, held)
         case Stay(why):
             await settle.give_back(publisher, held, State.BLOCKED, reason=why)
         case LetGo():
@@ -190,9 +189,9 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
             await settle.give_back(publisher, held, State.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
-        if not await leases.start_retracting(tx, held):
+        if not await publication_leases.start_retracting(tx, held):
             return
-    await _take_back(publisher, leases.as_retracting(held))
+    await _take_back(publisher, publication_leases.as_retracting(held))
 
 
 async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
@@ -252,7 +251,7 @@ async def _settle_failure(publisher: Publisher, held: Publication, failure: Fail
         # It has moved, or rests: who it is now is asked, and its person signs in where it is.
         await settle.give_back(publisher, held, State.BLOCKED, reason=failure.why)
         async with publisher.db.transaction() as tx:
-            fixed = await leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
+            fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
             if fixed is not None and fixed.did is not None:
                 await owe(tx, Debt.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):

@@ -19,7 +19,7 @@ from openmeet.network.publishing.counting import count
 from openmeet.network.publishing.deliver import pay
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher
 from openmeet.network.repositories import circuits
-from openmeet.outbox import publication_taking
+from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind, State
 
@@ -70,9 +70,9 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
     # As identities have them: with or without a slash behind it.
     shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        held = await publication_taking.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
-        held += await publication_taking.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
-        servers = await publication_taking.servers_of(tx, held)
+        held = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
+        held += await publication_leases.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
+        servers = await publication_leases.servers_of(tx, held)
     by_server: dict[str, list[Publication]] = defaultdict(list)
     for one in held:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)

@@ -22,7 +22,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
 from openmeet.emails.rsvp_confirmation import stands_words
-from openmeet.outbox import publication_recalls, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.attendance.resume_click import SAID, note_click
@@ -113,7 +113,7 @@ async def take_back(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publication_recalls.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+        await publication_moves.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", said="taken_back")
 
 

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.outbox import left_alone
-from openmeet.outbox.left_alone import AddressHash
+from openmeet.outbox import emails
+from openmeet.outbox.emails import AddressHash
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -31,25 +31,25 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     address = _address(request)
     async with database_of(request).reader() as reader:
-        is_left_alone = await left_alone.is_left_alone(reader, address)
+        is_left_alone = await emails.is_left_alone(reader, address)
     return _page(request, is_left_alone=is_left_alone)
 
 
 async def leave_alone(request: Request) -> Response:
     """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        await left_alone.leave_alone(tx, _address(request))
+        await emails.leave_alone(tx, _address(request))
     return _page(request, is_left_alone=True)
 
 
 async def write_again(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await left_alone.write_again(tx, _address(request))
+        await emails.write_again(tx, _address(request))
     return _page(request, is_left_alone=False, is_new=True)
 
 
 def _address(request: Request) -> AddressHash:
-    found = left_alone.address_in(services(request).code_key, request.path_params["token"])
+    found = emails.address_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound("It was cut off on its way. Open it from the mail once more.", name=INVALID_LINK)
     return found

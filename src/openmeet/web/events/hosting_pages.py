@@ -19,7 +19,7 @@ from openmeet.domain.events.permissions import Act
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.i18n import formatting
-from openmeet.outbox import publication_recalls, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.capacity_confirmation import ASKED, must_be_meant
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
@@ -172,7 +172,7 @@ async def take_back(request: Request) -> Response:
     """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
     event, _ = await _own(request, Act.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publication_recalls.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+        await publication_moves.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", said="taken_back")
 
 
