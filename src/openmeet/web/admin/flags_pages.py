@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidInput
-from openmeet.feature_flags import flags as feature_flags_flags
+from openmeet.feature_flags import flags as feature_flags
 from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
 from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
 from openmeet.web.admin.access import operator_of
@@ -71,8 +71,8 @@ def routes() -> list[Route]:
 async def show_flags(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        standing = await feature_flags_flags.switches(reader)
-        changes = await feature_flags_flags.changes(reader)
+        standing = await feature_flags.switches(reader)
+        changes = await feature_flags.changes(reader)
         now = reader.now
     flags = [(flag, flag in standing, DEFAULTS[flag]) for flag in Flag]
     return page(request, "admin/flags.html", {"flags": flags, "what": WHAT, "changes": changes, "now": now})
@@ -106,7 +106,7 @@ async def switch(request: Request) -> Response:
 
 async def _flag_page(request: Request, flag: Flag, typed: Typed = EMPTY, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        is_on = flag in await feature_flags_flags.switches(reader)
+        is_on = flag in await feature_flags.switches(reader)
     on, off = FOLLOWS[flag]
     return page(
         request,
