@@ -11,12 +11,20 @@ from aurora_locus.accounts.limits import effective
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.site.frame import page
+from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
 from groundwork.http.forms import Typed
 from groundwork.rate_limit.contract import Limit, spend
 
 # What the mail of an account brought, in every form that asks for it.
 TOKEN = "token"  # noqa: S105 - a field's name
+
+
+def kept_for(microseconds: int) -> str:
+    """How long a handle that was given up is kept for who had it, in words; empty if it is not."""
+    if microseconds >= 2 * DAY:
+        return f"{microseconds // DAY} days"
+    return f"{max(1, microseconds // MINUTE):,} minutes" if microseconds else ""
 
 
 async def own_account(request: Request, did: Did) -> Account:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.answering import TOKEN, count, kept_for, own_account, refused
 from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, residence
 from aurora_locus.accounts.email_tokens import Purpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
@@ -127,4 +127,5 @@ async def _belongings(request: Request, account: Account) -> dict[str, object]:
     registry = edge.registry_of(request)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
-    return {"account": account, "storage": storage, "sends_mail": registry.sends_mail}
+    kept = kept_for(registry.handle_quarantine)
+    return {"account": account, "storage": storage, "sends_mail": registry.sends_mail, "kept_for": kept}

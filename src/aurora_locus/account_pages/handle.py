@@ -9,7 +9,7 @@ from starlette.routing import Route
 from at_network.handle_resolver import Ways
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from aurora_locus.account_pages.answering import count, own_account, refused
+from aurora_locus.account_pages.answering import count, kept_for, own_account, refused
 from aurora_locus.accounts import own_identity, renaming
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
@@ -73,6 +73,7 @@ def _context(request: Request, account: Account) -> dict[str, object]:
     return {
         "account": account,
         "endings": registry.handle_domains,
+        "kept_for": kept_for(registry.handle_quarantine),
         "is_plc": own_identity.is_plc(account.did),
         "looked_up": None,
         "ways": None,

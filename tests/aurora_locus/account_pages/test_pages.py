@@ -5,7 +5,7 @@ import re
 import pytest
 
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import furnish, write
 from tests.aurora_locus.town import SERVER, Town
@@ -56,6 +56,23 @@ async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None
         assert len(re.findall("<h1", answer.text)) == 1, path
         assert heading_of(answer)
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_pages_say_how_long_a_handle_is_kept(town: Town, ada: Ada) -> None:
+    """As the operator has set it, and not as it is by default."""
+    for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "at once")):
+        object.__setattr__(town.pds.registry, "handle_quarantine", round(days * DAY))
+        for path in ("/account/handle", "/account/delete"):
+            page = (await ada.browser.get(path)).text
+            assert words in page
+            assert days == 30 or "30 days" not in page
+
+
+async def test_the_page_of_app_passwords_says_what_they_may_do(town: Town, ada: Ada) -> None:
+    """One that changes the handle is not said to change nothing of the account."""
+    page = (await ada.browser.get("/account/app-passwords")).text
+    assert "change your handle" in page
+    assert "neither change" not in page
 
 
 async def test_what_is_delicate_wants_the_password_shown_lately(town: Town, ada: Ada) -> None:
