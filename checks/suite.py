@@ -101,13 +101,16 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
+    cpu: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hear(self, report: dict[str, Any]) -> None:
         """One phase of one test, or a file that cannot be collected."""
         with self.lock:
-            self.seconds[report["id"].partition("::")[0]] += report["seconds"]
+            file = report["id"].partition("::")[0]
+            self.seconds[file] += report["seconds"]
+            self.cpu[file] += report["cpu"]
             match report["outcome"]:
                 case "passed" if report["when"] == "call":
                     self.passed += 1
@@ -188,9 +191,13 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; all tests without any")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--record", action="store_true", help=f"write the times of this run to {DURATIONS}")
+    parser.add_argument(
+        "--compare", action="store_true", help=f"fail when processor time has grown by a fifth since {DURATIONS}"
+    )
     arguments = parser.parse_args()
-    durations = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
-    units = plan(_files(arguments.paths), durations, arguments.workers)
+    recorded = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
+    files = _files(arguments.paths)
+    units = plan(files, {file: times["wall"] for file, times in recorded.items()}, arguments.workers)
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
@@ -200,8 +207,20 @@ def main() -> int:
             list(pool.map(suite.work, range(arguments.workers)))
     outcome = suite.outcome
     if arguments.record:
-        _record(outcome.seconds)
-    return _summary(outcome)
+        _record(outcome)
+    status = _summary(outcome)
+    before = sum(recorded[file]["cpu"] for file in files & recorded.keys())
+    has_grown = has_grown_by_a_fifth(before, outcome.cpu.total())
+    return 1 if arguments.compare and has_grown else status
+
+
+def has_grown_by_a_fifth(before: float, now: float) -> bool:
+    """Say both; whether it is so. In processor time, which says more of the tests and less of what else the machine does."""
+    print(f"{now:.0f} s of processor time; {before:.0f} s when it was recorded")
+    has_grown = before > 0 and now > 1.2 * before
+    if has_grown:
+        print(f"The tests take a fifth more than recorded: make them cheaper, or record again ({DURATIONS}).")
+    return has_grown
 
 
 def _files(paths: Iterable[str]) -> set[str]:
@@ -240,8 +259,13 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _record(seconds: Mapping[str, float]) -> None:
-    times = {file: round(spent, 1) for file, spent in sorted(seconds.items()) if spent > SHORT_SECONDS}
+def _record(outcome: Outcome) -> None:
+    """Wall time decides about order, since a worker is taken by what waits, too; processor time is what runs are compared by."""
+    times = {
+        file: {"wall": round(wall, 1), "cpu": round(outcome.cpu[file], 1)}
+        for file, wall in sorted(outcome.seconds.items())
+        if file.endswith(".py")
+    }
     DURATIONS.write_text(json.dumps(times, indent=1) + "\n")
 
 

@@ -5,6 +5,7 @@ how many); an empty answer is the end. ``{"running": test}`` and ``{"report": â€
 """
 
 import json
+import os
 import socket
 import traceback
 from typing import Any
@@ -34,6 +35,7 @@ class Worker:
         self._stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
         self._files: dict[str, pytest.Collector] = {}
         self._spread: dict[str, list[pytest.Item]] = {}
+        self._cpu_told = _cpu_seconds()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -116,5 +118,12 @@ class Worker:
         self._report(report.nodeid, report.when, report.outcome, report.duration, text)
 
     def _report(self, nodeid: str, when: str, outcome: str, seconds: float, text: str) -> None:
+        # Since the last report, so that importing a file counts for its first test.
+        cpu, self._cpu_told = self._cpu_told, _cpu_seconds()
         told = {"id": nodeid, "when": when, "outcome": outcome, "seconds": seconds, "text": text}
-        self._tell(report=told)
+        self._tell(report={**told, "cpu": self._cpu_told - cpu})
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])

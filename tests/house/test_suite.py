@@ -1,5 +1,6 @@
 """How the suite is run: real runs of pytest in a folder of their own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def test_it():
 """
 
 
-def run(folder: Path, name: str, story: str, workers: int = 1) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.CompletedProcess[str]":
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(story)
@@ -32,7 +33,7 @@ def run(folder: Path, name: str, story: str, workers: int = 1) -> "subprocess.Co
     environment |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     # Nor does any of these tests need a database.
     environment.setdefault(postgres.VARIABLE, "postgresql://nobody.asks")
-    command = [sys.executable, "-m", "checks.suite", "--workers", str(workers)]
+    command = [sys.executable, "-m", "checks.suite", "--workers", str(workers), *more]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -161,3 +162,29 @@ def test_a_plan_holds_every_file_once_the_longest_first():
         [("tests/a/test_slow.py", 0, 1)],
         [("tests/a/test_short.py", 0, 1)],
     ]
+
+
+COSTLY = """
+import time
+
+def test_it():
+    ends = time.process_time() + {seconds}
+    while time.process_time() < ends:
+        pass
+"""
+
+
+def test_what_a_run_cost_is_recorded_and_compared_when_asked(tmp_path: Path):
+    """Processor time: what waits costs nothing, and a busy machine makes nothing dearer. Without the switch nothing fails."""
+    (tmp_path / "checks").mkdir()
+    name = "tests/other/test_story.py"
+    assert run(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
+    recorded = json.loads((tmp_path / suite.DURATIONS).read_text())
+    assert recorded.keys() == {name}
+    assert recorded[name]["cpu"] >= 0.5
+    assert run(tmp_path, name, COSTLY.format(seconds=0.1), 1, "--compare").returncode == 0
+    dear = COSTLY.format(seconds=5 * recorded[name]["cpu"])
+    done = run(tmp_path, name, dear, 1, "--compare")
+    assert done.returncode == 1
+    assert "a fifth more than recorded" in done.stdout
+    assert run(tmp_path, name, dear).returncode == 0
