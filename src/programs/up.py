@@ -276,7 +276,9 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
         "openmeet": {
             "data_directory": str(settings.data_directory),
             "public_url": settings.public_url,
+            "port": settings.port,
             "pds_url": settings.pds_url,
+            "pds_admin_password": settings.pds_admin_password.reveal(),
             "pds_handle_domain": settings.pds_handle_domain,
             "plc_url": settings.plc_url,
             "second_plc_url": settings.second_plc_url,
@@ -292,6 +294,7 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
         },
         "pds": {
             "hostname": pds.hostname,
+            "service_name": pds.service_name,
             "port": pds.port,
             "public_url": pds.public_url,
             "data_directory": str(pds.data_directory),
