@@ -34,7 +34,7 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # how Python 
 
 jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
 
-pytest_plugins = ["tests.databases", "tests.buckets", "tests.passwords"]
+pytest_plugins = ["tests.databases", "tests.buckets", "tests.passwords", "tests.pauses"]
 
 
 @pytest.fixture(scope="session")

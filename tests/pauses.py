@@ -1,0 +1,76 @@
+"""A test that sleeps fails, in the folders that are listed here: waiting for a clock makes a suite slow and proves nothing.
+
+Slow is something else: a machine that does much besides is waited for without limit. What counts is a timer that was set for more than
+20 ms and ran out while the event loop had nothing to do, or ``time.sleep`` for as long, in the thread of the test.
+
+Folders whose tests open servers are not listed yet: those look around by timers of their own while they wait for a slow machine.
+"""
+
+import selectors
+import threading
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+HELD = (
+    "tests/at_protocol/",
+    "tests/openmeet/events/",
+    "tests/openmeet/groups/",
+    "tests/openmeet/notifications/",
+    "tests/openmeet/records/",
+    "tests/openmeet/recurrence/",
+)
+LONGEST_SECONDS = 0.02
+
+
+class Pauses:
+    """What the thread of the tests has slept since it was last asked, in seconds."""
+
+    def __init__(self) -> None:
+        self._found: list[float] = []
+        self._thread = threading.get_ident()
+
+    def note(self, seconds: float) -> None:
+        if seconds > LONGEST_SECONDS and threading.get_ident() == self._thread:
+            self._found.append(seconds)
+
+    def taken(self) -> list[float]:
+        found, self._found = self._found, []
+        return found
+
+
+pauses = Pauses()
+
+_sleep = time.sleep
+_select = selectors.DefaultSelector.select
+
+
+def _noted_sleep(seconds: float) -> None:
+    pauses.note(seconds)
+    _sleep(seconds)
+
+
+def _noted_select(self: Any, timeout: float | None = None) -> Any:
+    ready = _select(self, timeout)
+    if timeout is not None and not ready:
+        pauses.note(timeout)
+    return ready
+
+
+time.sleep = _noted_sleep
+selectors.DefaultSelector.select = _noted_select  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    pauses.taken()
+    result = yield
+    found = pauses.taken()
+    if found and item.nodeid.startswith(HELD):
+        slept = ", ".join(f"{seconds:.3f}" for seconds in found[:10])
+        pytest.fail(
+            f"the test slept for {slept} s: give what it waits for a clock of the test's, or an event", pytrace=False
+        )
+    return result
