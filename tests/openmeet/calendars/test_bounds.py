@@ -165,6 +165,22 @@ def test_doubts_about_one_event_are_bounded() -> None:
     assert 0 < len(found.warnings) <= MAX_DOUBTS
 
 
+def test_what_is_said_about_a_file_is_not_as_long_as_its_lines() -> None:
+    """A number of 20,000 digits is named once, and only by how it begins."""
+    long = "9" * 20_000
+    head = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Choir\r\nDTSTART:20261101T100000Z\r\n"
+    for lines in (
+        f"RRULE:FREQ=DAILY;INTERVAL={long}",
+        f"RRULE:FREQ={long}",
+        f"DURATION:P{long}D",
+        f"SEQUENCE:{long}",
+        f"DTEND:{long}",
+    ):
+        (calendar,) = read_calendars(calendar_of(f"{head}{lines}\r\nEND:VEVENT"))
+        said = [*calendar.warnings, *(one for event in calendar.events for one in event.warnings)]
+        assert all(len(one) <= 500 for one in said), [len(one) for one in said]
+
+
 def test_changes_that_are_brought_in_are_bounded() -> None:
     """Each became a value of its own for every page that shows the file."""
 

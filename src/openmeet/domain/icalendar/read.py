@@ -34,6 +34,7 @@ MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
 # What is said about one event, and how many dates of one property are looked at before ``pattern`` counts those that differ.
 MAX_DOUBTS = 20
+MAX_DOUBT_LENGTH = 500
 _MAX_VALUES = 10 * MAX_DATES
 
 _GEO_URI = re.compile(r"geo:(-?[0-9.]+),(-?[0-9.]+)")
@@ -70,7 +71,7 @@ def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar
             try:
                 calendar.events.append(_event(inside, calendar, call_hosts))
             except _Left as left:
-                calendar.warnings.append(f"Component {inside.number} was left out: {left}")
+                calendar.warnings.append(_shortened(f"Component {inside.number} was left out: {left}"))
         elif inside.name != "VTIMEZONE":
             calendar.others.append((inside.number, inside.name))
     return calendar
@@ -128,8 +129,13 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
         comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
         sequence=_sequence(event),
         categories=_categories(event),
-        warnings=tuple(doubts),
+        warnings=tuple(map(_shortened, doubts)),
     )
+
+
+def _shortened(doubt: str) -> str:
+    """What is said about a file says a part of it again, which may be as long as a line of it."""
+    return doubt if len(doubt) <= MAX_DOUBT_LENGTH else f"{doubt[: MAX_DOUBT_LENGTH - 1]}…"
 
 
 def _description(event: Event) -> tuple[str, str]:

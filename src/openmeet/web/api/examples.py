@@ -82,7 +82,7 @@ TEXTS: Final = {
     "deliveryId": _THING,
     "offWhy": "",
     "token": "pVx3lT0u0nV1m8Jw2Zb7",
-    "code": "123456",
+    "code": "7KQM 2PXA",
     **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),
     "Idempotency-Key": "6f1d0c5e-8e0a-4c53-9f43-0a2b9c1d7e55",
     # When.
