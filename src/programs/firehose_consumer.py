@@ -12,15 +12,14 @@ from at_protocol.sync.verify import FULL, LIGHT
 from groundwork.database.late import until_opened
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import audience, consumer, cursors
+from openmeet.network.firehose import consumer, cursors, delivery
 from openmeet.network.firehose.delivery import Delivering
 from openmeet.network.firehose.expiry import expire_by_the_clock
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.jetstream import follow_jetstream
 from openmeet.network.firehose.labelers import Labelling, counter_of, follow_labellers
 from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import Interests
-from openmeet.network.firehose.upstreams import upstreams
+from openmeet.network.firehose.sources import Interests, upstreams
 from openmeet.network.firehose.verification import Verifier
 from programs.platform import Installation, Platform
 from programs.probes import CONSUMER
@@ -34,7 +33,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     platform = installation.default
     # Whose queue is away counts as new when it comes: what could not be kept for it is owed by a reading.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
-    known = await audience.seat(platform.installation, keeping)
+    known = await delivery.seat(platform.installation, keeping)
     counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,
@@ -76,7 +75,7 @@ async def _community(
     while await until_opened(own.db, stop):
         try:
             if is_new:
-                await audience.seat_late(installation.default.installation, own.tenant, known)
+                await delivery.seat_late(installation.default.installation, own.tenant, known)
                 is_new = False
             await follow_labellers(labelling, own.settings.labellers, stop)
         except Unavailable as away:

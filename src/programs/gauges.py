@@ -20,8 +20,8 @@ from openmeet.domain.legacy_import import queries as legacy_queries
 from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors as progress
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import discrepancies, put_aside
-from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_counts, publications
 from openmeet.outbox.kinds import Debt
@@ -192,7 +192,7 @@ async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
 async def _disagreed(platform: Platform, gauges: Gauges) -> None:
     async with platform.db.reader() as reader:
         counts = await discrepancies.counts(reader)
-        gauges.put_aside.labels(platform.tenant.name).set(await put_aside.count(reader))
+        gauges.put_aside.labels(platform.tenant.name).set(await dead_letters.count(reader))
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):
             gauges.disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))

@@ -29,10 +29,9 @@ from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.pictures import open_pictures
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.intake import origin_of
-from openmeet.network.records.results import results_of
-from openmeet.network.repositories.clients import Network
+from openmeet.network.records.collections import results_of
+from openmeet.network.repositories.clients import Network, app_of
 from openmeet.network.repositories.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
-from openmeet.network.repositories.oauth_app import app_of
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases

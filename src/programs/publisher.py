@@ -48,15 +48,15 @@ from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
 from openmeet.network.ingestion.fetch import record_payer, subject_payer
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.identity_refresh import identity_payer
+from openmeet.network.ingestion.origins import unknown_identities
 from openmeet.network.ingestion.reconcile import reconcile_payer
 from openmeet.network.ingestion.release_pending import waiting_payer
 from openmeet.network.ingestion.remote_series import claimed_dates_payer
-from openmeet.network.ingestion.unknown_identities import unknown_identities
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.records.older_meta import named_series
 from openmeet.network.repositories.custodial import Keeper, account_payer
 from openmeet.outbox.emails import Composer, Letter, Sender, mail_payer
 from openmeet.outbox.kinds import Debt

@@ -32,7 +32,7 @@ from openmeet.network.ingestion.intake import decide_due
 from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.network.records import seen
 from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys
-from openmeet.network.repositories import tasks as identities
+from openmeet.network.repositories import session_tasks as identities
 from openmeet.outbox import in_flight
 from openmeet.settings import Settings
 from programs.platform import Platform

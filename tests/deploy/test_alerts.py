@@ -17,14 +17,13 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes
 from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors
-from openmeet.network.ingestion import discrepancies, processor, put_aside
-from openmeet.network.ingestion.comparing import Discrepancy, Found
+from openmeet.network.ingestion import dead_letters, discrepancies, processor
+from openmeet.network.ingestion.dead_letters import Failed, Step
+from openmeet.network.ingestion.discrepancies import Discrepancy, Found
 from openmeet.network.ingestion.metrics import counting
 from openmeet.network.ingestion.processor import POLICY, Processor
-from openmeet.network.ingestion.put_aside import Failed, Step
-from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
-from openmeet.network.records.results import Result
 from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from programs import gauges
@@ -133,7 +132,7 @@ async def _disagree(here: Installation) -> None:
 async def _put_aside(here: Installation) -> None:
     failed = Failed(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
     async with here.platform.db.transaction() as tx:
-        await put_aside.settle(tx, did(1), Step.TAKING, CONCERNING, [failed])
+        await dead_letters.settle(tx, did(1), Step.TAKING, CONCERNING, [failed])
 
 
 PUBLICATION = """

@@ -41,8 +41,7 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.oauth_app import app_of
+from openmeet.network.repositories.clients import Network, app_of
 from openmeet.outbox.kinds import Debt
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant

@@ -23,7 +23,7 @@ from openmeet.domain.series.model import Template
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase

@@ -50,14 +50,13 @@ from openmeet.network.firehose.cursors import known_of
 from openmeet.network.firehose.delivery import Delivering
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import everything_for, interests_of
-from openmeet.network.firehose.upstreams import authority
+from openmeet.network.firehose.sources import authority, everything_for, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, release_pending
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for

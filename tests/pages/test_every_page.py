@@ -40,7 +40,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import HAPPENING_WORDS
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way import Decision, Policy, Side, encode_edits
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side, encode_edits
 from openmeet.outbox import emails
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule

@@ -17,7 +17,7 @@ from groundwork.errors import Refused
 from groundwork.queue.contract import Message
 from groundwork.telemetry.health import look
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.firehose import audience
+from openmeet.network.firehose import delivery
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checks_of, read_tenants
 from programs import community_databases, gauges
@@ -121,7 +121,7 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
         for asked in (village.queue.publish([letter]), village.queue.depth(), village.db.read(lambda _: None)):
             with pytest.raises(DatabaseUnavailable):
                 await asked
-        seated = await audience.seat(town.installation, [one.tenant for one in (town,)])
+        seated = await delivery.seat(town.installation, [one.tenant for one in (town,)])
         assert seated.seated == {"default"}
         volume.unlink()
         assert await asyncio.wait_for(until_opened(village.db, asyncio.Event()), 30)

@@ -59,10 +59,10 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_payer
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.records.older_meta import named_series
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
 from openmeet.outbox.kinds import Debt

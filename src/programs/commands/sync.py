@@ -17,11 +17,11 @@ from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import owe
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
-from openmeet.network.firehose.upstreams import authority
-from openmeet.network.ingestion import put_aside
+from openmeet.network.firehose.sources import authority
+from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.backfill import chosen_collections, subject_of
-from openmeet.network.ingestion.comparing import Found
 from openmeet.network.ingestion.discover import Host
+from openmeet.network.ingestion.discrepancies import Found
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import Asking, Reconciled, written_to
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
@@ -128,7 +128,7 @@ def list_aside(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = 
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await put_aside.page(reader, limit=1000)
+            found = await dead_letters.page(reader, limit=1000)
         if as_json:
             print_json([{"uri": one.uri, "step": one.step.value, "reason": one.reason} for one in found])
             return

@@ -13,11 +13,11 @@ from openmeet.network import problems
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import discrepancies, put_aside
+from openmeet.network.ingestion import dead_letters, discrepancies
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.comparing import Discrepancy, Found
-from openmeet.network.ingestion.put_aside import Failed, Step
-from openmeet.network.ingestion.three_way import encode_edits
+from openmeet.network.ingestion.dead_letters import Failed, Step
+from openmeet.network.ingestion.discrepancies import Discrepancy, Found
+from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
 from openmeet.outbox.publications import Kind
@@ -240,8 +240,8 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
     async with bench.db.transaction() as tx:
-        await put_aside.settle(tx, did(1), Step.TAKING, CONCERNING, failed)
-        await put_aside.settle(tx, did(2), Step.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
+        await dead_letters.settle(tx, did(1), Step.TAKING, CONCERNING, failed)
+        await dead_letters.settle(tx, did(2), Step.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
     assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
@@ -274,7 +274,7 @@ async def test_an_answer_put_aside_is_counted_again(bench: Bench):
     answer = rsvp(2, "one", 1, tea)
     async with bench.db.transaction() as tx:
         await apply(tx, HERE, [answer])
-        await put_aside.put(tx, Step.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
+        await dead_letters.put(tx, Step.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
         await tx.execute("delete from debts")
     shown = (await bench.client.get("/operating/put-aside")).text
     assert "Counting it failed 1 time" in shown

@@ -14,7 +14,7 @@ from groundwork.queue.contract import Message, Queue, QueueUnavailable
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.firehose.jumps import MAX_JUMP
+from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs

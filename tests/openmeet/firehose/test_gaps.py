@@ -6,7 +6,7 @@ from at_protocol.sync.events import InfoMessage
 from at_protocol.sync.events import encode as encode_frame
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.jumps import MAX_JUMP
+from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.test_consumer import everybody, numbered

@@ -9,7 +9,7 @@ from at_protocol.sync.frames import glance
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import run
-from openmeet.network.firehose.upstreams import Upstream, authority, upstreams
+from openmeet.network.firehose.sources import Upstream, authority, upstreams
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS

@@ -10,8 +10,8 @@ from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.metrics import Counting, counting
+from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.network.records.results import results_of
 from tests.world.oracle import EVENT, RSVP, Change
 
 HERE = Here("https://meet.example")

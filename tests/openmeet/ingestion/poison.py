@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.backfill import take_whole
-from openmeet.network.ingestion.put_aside import PutAside, page
+from openmeet.network.ingestion.dead_letters import PutAside, page
 from openmeet.network.ingestion.retry import Taken
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev

@@ -28,7 +28,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.network.publishing.decision import Hold
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen

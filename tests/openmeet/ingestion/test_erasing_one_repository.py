@@ -13,8 +13,8 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.latest_word import FIELD
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.rsvps import FIELD
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import former_records

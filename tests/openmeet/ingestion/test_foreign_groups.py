@@ -28,7 +28,7 @@ from openmeet.network.ingestion.parsed_messages import Outcome
 from openmeet.network.ingestion.remote_groups import MOST_ASKING
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
-from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.group import VALUE_OF
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev

@@ -1,7 +1,7 @@
 """What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
 
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.dead_letters import Step
 from openmeet.network.ingestion.release_pending import look_again
 from openmeet.network.ingestion.submitted import HandedIn, process
 from openmeet.network.records.collections import CALENDAR

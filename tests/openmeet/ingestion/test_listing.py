@@ -17,7 +17,7 @@ from groundwork.outbox.pay import Paying
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill as backfilling
-from openmeet.network.ingestion import listing, put_aside
+from openmeet.network.ingestion import dead_letters, listing
 from openmeet.network.ingestion.backfill import backfill, backfill_payer, backfill_whole, chosen_collections, subject_of
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.records.collections import EVENT, RSVP
@@ -128,7 +128,7 @@ async def test_a_record_that_cannot_be_proven_stands_aside(town: Town, monkeypat
     await backfill(town.db, town.network, town.processor.here, parse_did(did))
     assert await _titles(town) == dict.fromkeys(uris, True)
     async with town.db.reader() as reader:
-        assert [one.uri for one in await put_aside.page(reader)] == [made["uri"]]
+        assert [one.uri for one in await dead_letters.page(reader)] == [made["uri"]]
     assert (await _repository(town, did))[0] == ""
 
 

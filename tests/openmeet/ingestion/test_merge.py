@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
-from openmeet.network.ingestion.three_way import Facts, Merged, Policy, Side, encode_edits
-from openmeet.network.ingestion.three_way_merge import GROUPS, WAY, ends_too_early
+from openmeet.network.ingestion.three_way_merge import (
+    GROUPS,
+    WAY,
+    Facts,
+    Merged,
+    Policy,
+    Side,
+    encode_edits,
+    ends_too_early,
+)
 
 BASE = NetworkEvent(
     name="Tea",

@@ -19,7 +19,7 @@ from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.ingestion.account_deletion import Erasing
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.records import missed, seen
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, decode, encode
 from openmeet.outbox.kinds import Debt
@@ -32,30 +32,30 @@ TEA = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
 
 async def _is_behind(db: Database, who: Did) -> bool:
     async with db.reader() as reader:
-        return await missed.is_behind(reader, who)
+        return await repository_state.is_behind(reader, who)
 
 
 async def test_only_a_read_that_reaches_it_takes_the_mark_off(db: Database):
     """The greatest rev counts, in whatever order they are heard of; where none is known, any read will do."""
     async with db.transaction() as tx:
-        await missed.note(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
-        await missed.note(tx, [(did(1), rev(6))])
-        await missed.reach(tx, did(1), rev(6))
-        await missed.reach(tx, did(2), rev(1))
+        await repository_state.note_missed(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
+        await repository_state.note_missed(tx, [(did(1), rev(6))])
+        await repository_state.reach(tx, did(1), rev(6))
+        await repository_state.reach(tx, did(2), rev(1))
     assert [await _is_behind(db, did(number)) for number in (1, 2, 3)] == [True, False, False]
     async with db.transaction() as tx:
-        await missed.reach(tx, did(1), rev(7))
+        await repository_state.reach(tx, did(1), rev(7))
     assert not await _is_behind(db, did(1))
 
 
 async def test_so_many_revs_of_one_repository_are_kept(db: Database):
     """The first of a batch, however many come at once; one that is known takes no room again."""
     async with db.transaction() as tx:
-        await missed.note(tx, [(did(number % 2), rev(number)) for number in range(96)])
-        await missed.note(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
-        await missed.note(tx, [(did(2), rev(number)) for number in range(80)])
+        await repository_state.note_missed(tx, [(did(number % 2), rev(number)) for number in range(96)])
+        await repository_state.note_missed(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
+        await repository_state.note_missed(tx, [(did(2), rev(number)) for number in range(80)])
     async with db.reader() as reader:
-        kept = [await missed.before(reader, did(number)) for number in range(3)]
+        kept = [await repository_state.before(reader, did(number)) for number in range(3)]
     assert kept[0] == [rev(number) for number in range(0, 96, 2)]
     assert kept[1] == [rev(number) for number in range(1, 101, 2)]
     assert kept[2] == [rev(number) for number in range(50)]
@@ -64,7 +64,7 @@ async def test_so_many_revs_of_one_repository_are_kept(db: Database):
 async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
     """Revs of before may be greater than all that come."""
     async with db.transaction() as tx:
-        await missed.note(tx, [(did(1), rev(7))])
+        await repository_state.note_missed(tx, [(did(1), rev(7))])
         await seen.start_epoch(tx, did(1))
     assert not await _is_behind(db, did(1))
 
@@ -132,7 +132,7 @@ async def test_an_old_state_is_not_enough(town: Town):
     assert owed is not None
     assert (owed.state, owed.attempts, await _uris(town)) == (DebtState.DUE, 1, [uri])
     async with town.db.transaction() as tx:
-        await missed.reach(tx, who, ahead)
+        await repository_state.reach(tx, who, ahead)
     town.clock.turn(HOUR)
     await town.pay_debts()
     async with town.db.reader() as reader:

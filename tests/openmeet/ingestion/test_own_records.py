@@ -25,13 +25,12 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionKind
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions, reviewing_own
+from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.parsed_messages import Outcome
-from openmeet.network.ingestion.three_way import Side
-from openmeet.network.records import group_records
+from openmeet.network.ingestion.three_way_merge import Side
+from openmeet.network.records import links
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
-from openmeet.network.records.group import GroupOut, write_group
-from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.group import VALUE_OF, GroupOut, write_group
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
 from openmeet.outbox import publication_echoes, publications
@@ -77,7 +76,7 @@ async def group_out(db: Database, **typed: str) -> tuple[Caller, Group, dict[str
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
         record = write_group(GroupOut(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
         await out(tx, Kind.GROUP, group.id, ana, record, GROUP_URI)
-        await group_records.note(tx, Kind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
+        await links.note(tx, Kind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
     return ana, group, record
 
 
@@ -136,13 +135,13 @@ async def test_a_host_may_have_it_the_other_way(db: Database):
     wish = {"field": "name", "theirs_rev": str(rev(1)), "choice": Side.THEIRS}
     async with db.transaction() as tx:
         with pytest.raises(Forbidden):
-            await reviewing_own.choose_for_group(tx, eve, group.slug, **wish)
+            await merge_review.choose_for_group(tx, eve, group.slug, **wish)
         with pytest.raises(NotFound):
-            await reviewing_own.choose_for_group(tx, ana, group.slug, **{**wish, "field": "level"})
+            await merge_review.choose_for_group(tx, ana, group.slug, **{**wish, "field": "level"})
     async with db.transaction() as tx:
-        assert (await reviewing_own.choose_for_group(tx, ana, group.slug, **wish)).details.name == "Theirs"
+        assert (await merge_review.choose_for_group(tx, ana, group.slug, **wish)).details.name == "Theirs"
     async with db.reader() as reader:
-        _, (one,) = await reviewing_own.merged_into_group(reader, ana, (await group_now(db, group)).slug)
+        _, (one,) = await merge_review.merged_into_group(reader, ana, (await group_now(db, group)).slug)
     assert one.choice is Side.THEIRS
 
 
@@ -165,9 +164,9 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
         with pytest.raises(Forbidden):
-            await reviewing_own.choose_for_series(tx, eve, series.slug, **wish)
+            await merge_review.choose_for_series(tx, eve, series.slug, **wish)
     async with db.transaction() as tx:
-        await reviewing_own.choose_for_series(tx, ana, series.slug, **wish)
+        await merge_review.choose_for_series(tx, ana, series.slug, **wish)
     rule = (await series_now(db, series)).timing.pattern.rule
     assert rule is not None
     assert format_rule(rule) == "FREQ=WEEKLY;COUNT=4"
@@ -187,7 +186,7 @@ async def test_what_does_not_fit_together_is_not_taken(db: Database):
     await take(db, said(SERIES_URI, 1, record | {"exdate": many}))
     assert (await series_now(db, series)).timing == before.timing
     async with db.reader() as reader:
-        _, (one,) = await reviewing_own.merged_into_series(reader, ana, series.slug)
+        _, (one,) = await merge_review.merged_into_series(reader, ana, series.slug)
     assert (one.decision.field, one.decision.ours_values) == ("record", None)
 
 
@@ -306,9 +305,9 @@ async def test_decisions_about_members_are_shown_and_not_turned_round(db: Databa
     ana, _, group, record = await with_member(db)
     await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.OWNER]}))
     async with db.transaction() as tx:
-        _, (one,) = await reviewing_own.merged_into_group(tx, ana, group.slug)
+        _, (one,) = await merge_review.merged_into_group(tx, ana, group.slug)
         with pytest.raises(Refused):
-            await reviewing_own.choose_for_group(
+            await merge_review.choose_for_group(
                 tx, ana, group.slug, field="role", theirs_rev=one.theirs_rev, choice=Side.THEIRS
             )
 

@@ -10,9 +10,9 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.network.ingestion import dead_letters, merge_decisions
-from openmeet.network.ingestion.latest_word import FIELD
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.rsvps import FIELD
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.network.records import seen
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
 from openmeet.outbox.kinds import Debt

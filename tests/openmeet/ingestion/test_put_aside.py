@@ -8,10 +8,10 @@ from at_protocol.syntax.nsid import parse_nsid
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
-from openmeet.network.ingestion import put_aside, retry
+from openmeet.network.ingestion import dead_letters, retry
 from openmeet.network.ingestion.backfill import take_whole
+from openmeet.network.ingestion.dead_letters import Failed, Step, settle
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.put_aside import Failed, Step, settle
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
@@ -152,10 +152,10 @@ async def test_what_came_since_is_shown_no_more(db: Database):
     await take(db, event(1, "c", 2, "Written anew"))
     assert await aside(db) == []
     async with db.reader() as reader:
-        assert await put_aside.count(reader) == 0
+        assert await dead_letters.count(reader) == 0
     async with db.transaction() as tx:
-        assert await put_aside.forget_overtaken(tx) == 1
-        assert await put_aside.forget_overtaken(tx) == 0
+        assert await dead_letters.forget_overtaken(tx) == 1
+        assert await dead_letters.forget_overtaken(tx) == 0
 
 
 async def test_only_what_was_read_can_have_healed(db: Database):

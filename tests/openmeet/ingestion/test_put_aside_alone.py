@@ -9,8 +9,8 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from groundwork.outbox import owe
 from groundwork.outbox.owe import DebtState
-from openmeet.network.ingestion import put_aside
-from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.dead_letters import Step
 from openmeet.network.ingestion.retry import MOST_ASIDE
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
@@ -74,7 +74,7 @@ async def test_a_bad_answer_that_waited_holds_up_no_event(town: Town, cleo: Did,
     assert await is_quiet(town)
     await heal(town.db, "attendances", "late")
     async with town.db.transaction() as tx:
-        await put_aside.read_again(tx, [one.uri])
+        await dead_letters.read_again(tx, [one.uri])
     await settle(town)
     assert await counted(town, uri, cleo) == {one.did for one in waiting}
     assert await aside(town.db) == []
@@ -94,7 +94,7 @@ async def test_an_answer_that_is_gone_leaves_the_list(town: Town, cleo: Did):
         await tx.execute("delete from records where uri = :uri", uri=bad.uri)
     assert await aside(town.db) == []
     async with town.db.transaction() as tx:
-        assert await put_aside.forget_overtaken(tx) == 1
+        assert await dead_letters.forget_overtaken(tx) == 1
 
 
 async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, cleo: Did):
@@ -142,7 +142,7 @@ async def test_an_event_that_was_put_aside_is_taken_when_it_is_read_again(town: 
     uri = await not_fetched(town, cleo)
     await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
-        await put_aside.read_again(tx, [uri])
+        await dead_letters.read_again(tx, [uri])
     await settle(town)
     assert (await aside(town.db), await counted(town, uri, cleo)) == ([], {did(2)})
     async with town.db.reader() as reader:

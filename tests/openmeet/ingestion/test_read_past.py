@@ -10,10 +10,10 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.outbox.owe import owe_again
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion import account_deletion, discrepancies, put_aside
+from openmeet.network.ingestion import account_deletion, dead_letters, discrepancies
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.ingestion.comparing import Discrepancy
-from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import Debt
@@ -117,7 +117,7 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(town: Town, cleo
     assert (one.step, one.times) == (Step.MENDING, 2), "a reading that mends nothing does not say that it is mended"
     await heal(town.db, "attendances", "tob")
     async with town.db.transaction() as tx:
-        await put_aside.read_again(tx, [one.uri])
+        await dead_letters.read_again(tx, [one.uri])
     town.clock.turn(SECOND)
     await town.pay_debts()
     assert (await owed(town, cleo))["reconcile"] == "paid"
@@ -136,7 +136,7 @@ async def test_the_operator_has_it_read_again(town: Town, cleo: Did):
         if is_healed:
             await heal(town.db, "events", key_of("b"))
         async with town.db.transaction() as tx:
-            await put_aside.read_again(tx, [uri])
+            await dead_letters.read_again(tx, [uri])
         assert (await owed(town, cleo))["backfill"] == "due"
         town.clock.turn(SECOND)
         await town.pay_debts()

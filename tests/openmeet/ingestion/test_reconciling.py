@@ -11,8 +11,8 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import comparing, discrepancies
-from openmeet.network.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare
+from openmeet.network.ingestion import discrepancies
+from openmeet.network.ingestion.discrepancies import Discrepancy, Facts, Found, Kept, Promised, compare
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import Asking, Reconciled, reconcile, written_to
 from openmeet.network.records.collections import EVENT
@@ -225,8 +225,8 @@ def test_what_is_newer_than_the_read_disagrees_with_nothing():
     facts = Facts(kept, {"at://a/e/1": Promised("new", "5"), "at://a/e/3": Promised("x", "5")}, (), ())
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "4", facts) == []
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "5", facts) == [
-        Found("at://a/e/1", comparing.Discrepancy.PUBLICATION_DIFFERS),
-        Found("at://a/e/1", comparing.Discrepancy.RECORD_DIFFERS),
-        Found("at://a/e/2", comparing.Discrepancy.RECORD_MISSING),
-        Found("at://a/e/3", comparing.Discrepancy.PUBLICATION_LOST),
+        Found("at://a/e/1", discrepancies.Discrepancy.PUBLICATION_DIFFERS),
+        Found("at://a/e/1", discrepancies.Discrepancy.RECORD_DIFFERS),
+        Found("at://a/e/2", discrepancies.Discrepancy.RECORD_MISSING),
+        Found("at://a/e/3", discrepancies.Discrepancy.PUBLICATION_LOST),
     ]

@@ -10,9 +10,9 @@ from openmeet.domain.series import queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
-from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.publication.test_groups import event_in, found, let_in, now, pay, show, turn
 from tests.openmeet.publication.test_read_back import delete, put

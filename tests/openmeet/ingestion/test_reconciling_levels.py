@@ -10,7 +10,7 @@ from openmeet.domain.events.model import USUAL_RECORD, Detail, Event
 from openmeet.domain.series.model import Policy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion.comparing import Discrepancy
+from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import Kind

@@ -18,7 +18,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.ingestion.network import did, event

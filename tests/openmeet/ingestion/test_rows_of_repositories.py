@@ -8,9 +8,9 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.latest_word import FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.rsvps import FIELD
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value

@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode

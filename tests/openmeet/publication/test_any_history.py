@@ -25,7 +25,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, release_pending
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.late import late_create_payer
+from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import Debt

@@ -9,7 +9,7 @@ from openmeet.domain.events.model import Accessibility, Event, Tickets
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
 from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.three_way import Policy, Side
+from openmeet.network.ingestion.three_way_merge import Policy, Side
 from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_two_writers import Writers, other_installation, published, settle

@@ -17,7 +17,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
-from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.town import INSTANCE, Town, details

@@ -20,9 +20,9 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way import Policy, Side
+from openmeet.network.ingestion.three_way_merge import Policy, Side
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
-from openmeet.network.records.group_roles import VALUE_OF
+from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule

@@ -31,7 +31,7 @@ from openmeet.network.firehose.sources import everything_for, interests_of
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way import Side
+from openmeet.network.ingestion.three_way_merge import Side
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.outbox.publications import Kind

@@ -13,8 +13,7 @@ from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, Preferences, WaitingAs
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
-from openmeet.network.records.collections import RSVP
-from openmeet.network.records.results import Result
+from openmeet.network.records.collections import RSVP, Result
 from openmeet.outbox import publications
 from openmeet.outbox.publications import Kind, State
 from tests.openmeet.site_under_test import api_session, site_on

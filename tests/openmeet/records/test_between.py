@@ -5,7 +5,7 @@ import random
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.network.records import of_repository
+from openmeet.network.records import repository_state
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
@@ -58,7 +58,7 @@ async def test_between_two_keys(db: Database):
         above, below = choose.choice(("", *KEYS)), choose.choice((*KEYS, BEHIND))
         besides, limit = choose.sample(KEYS, choose.randrange(5)), choose.randrange(1, 20)
         async with db.reader() as reader:
-            found = await of_repository.between(
+            found = await repository_state.between(
                 reader, did(1), EVENT, above=above, below=below, besides=[uri_of(one) for one in besides], limit=limit
             )
         wanted = sorted((one for one in KEYS if above < one < below and one not in besides), reverse=True)
@@ -69,5 +69,5 @@ async def test_it_reads_what_is_wanted(db: Database):
     """However many records the repository has."""
     async with db.transaction() as tx:
         counting = Counting(tx)
-        await of_repository.between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)
+        await repository_state.between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)
     assert (counting.statements, counting.rows) == (1, 3)

@@ -26,8 +26,16 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
-from openmeet.network.records.group import GroupOut, Reference, read_group, uri_of_group, write_former, write_group
-from openmeet.network.records.group_roles import VALUE_OF, role_of
+from openmeet.network.records.group import (
+    VALUE_OF,
+    GroupOut,
+    Reference,
+    read_group,
+    role_of,
+    uri_of_group,
+    write_former,
+    write_group,
+)
 from openmeet.network.records.group_statements import (
     Saying,
     put_link,

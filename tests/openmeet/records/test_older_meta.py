@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.older_meta import MAX_NAME, series_name
+from openmeet.network.records.extension import MAX_NAME, series_name
 from tests.openmeet.records.test_event import NOW, event
 
 

@@ -6,7 +6,7 @@ from openmeet.network.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
 from openmeet.network.records.own_entries import Earlier
-from openmeet.network.records.series_part import SeriesPart, read_link
+from openmeet.network.records.series import SeriesPart, read_link
 
 NOW = Instant(1_772_366_400_000_000)
 URL = "https://meet.example/series/games"

@@ -19,8 +19,8 @@ from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import flag_effects
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.older_meta import named_series
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event
 from tests.openmeet.series.test_detection import BERLIN, dates_of

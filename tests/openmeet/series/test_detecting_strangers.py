@@ -21,8 +21,8 @@ from openmeet.domain.series.detection import Sighting, find
 from openmeet.domain.series.detection_actions import QUIET, STRANGER_INTERVAL, detection_payer
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.older_meta import named_series
 from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev

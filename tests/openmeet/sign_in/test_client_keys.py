@@ -11,7 +11,7 @@ from groundwork.errors import NotSignedIn
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
 from openmeet.network.repositories import agents, oauth_client_keys
-from openmeet.network.repositories.oauth_app import OAuthApp, app_of
+from openmeet.network.repositories.clients import OAuthApp, app_of
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.town import Town

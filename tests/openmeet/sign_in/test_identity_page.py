@@ -22,11 +22,10 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories import (
     agents,
     credentials_cache,
-    leaving,
     oauth_client_keys,
     session_sealing,
+    session_tasks,
     sessions,
-    tasks,
 )
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.outbox import publications
@@ -211,7 +210,7 @@ async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: 
         given.append(granted.refresh)
         async with door.db.transaction() as tx:
             # Telling the server of the token that has just been spent ends nothing at some.
-            await leaving.forget_all(tx, ana.user_id)
+            await sessions.forget_all(tx, ana.user_id)
         return granted
 
     with monkeypatch.context() as patched:
@@ -291,10 +290,10 @@ async def test_sessions_by_app_password_are_kept_alive_too(door_on_each: Door):
     ana, kept = await town.connected("ana"), await town.person("Kim")
     before = {one.user_id: await _version(door, one) for one in (ana, kept)}
     town.clock.turn(2 * DAY)
-    assert await tasks.keep_alive(door.db, door.network) == 1
+    assert await session_tasks.keep_alive(door.db, door.network) == 1
     assert await _version(door, ana) == before[ana.user_id] + 1
     assert await _version(door, kept) == before[kept.user_id]
-    assert await tasks.keep_alive(door.db, door.network) == 0
+    assert await session_tasks.keep_alive(door.db, door.network) == 0
 
 
 async def test_sessions_at_a_server_that_is_away_hold_up_no_others(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
@@ -307,9 +306,9 @@ async def test_sessions_at_a_server_that_is_away_hold_up_no_others(door_on_each:
     away, there = sorted(found, key=lambda one: one.did)
     async with door.db.transaction() as tx:
         await session_queries.put(tx, NewSession(away.did, away.kind, "http://localhost:1", away.sealed))
-    monkeypatch.setattr(tasks, "_BATCH", 1)
+    monkeypatch.setattr(session_tasks, "_BATCH", 1)
     town.clock.turn(2 * DAY)
-    assert [await tasks.keep_alive(door.db, door.network) for _ in range(2)] == [0, 1]
+    assert [await session_tasks.keep_alive(door.db, door.network) for _ in range(2)] == [0, 1]
     async with door.db.reader() as reader:
         after = await session_queries.find(reader, there.did)
         left = await session_queries.find(reader, away.did)
@@ -335,21 +334,21 @@ async def test_sessions_are_kept_alive_while_they_are_needed(door_on_each: Door)
     ana = await door.identity("ana")
     async with door.db.transaction() as tx:
         await actions.agree(tx, ana.user_id, handle=ana.handle)
-    assert await tasks.keep_alive(door.db, door.network) == 0
+    assert await session_tasks.keep_alive(door.db, door.network) == 0
     before = {name: (await door.stored(name)).version for name in ("ana", "bob")}
     door.town.clock.turn(13 * DAY)  # a public client's refresh token lives 14 days
-    assert await tasks.keep_alive(door.db, door.network) == 1
-    assert await tasks.keep_alive(door.db, door.network) == 0
+    assert await session_tasks.keep_alive(door.db, door.network) == 1
+    assert await session_tasks.keep_alive(door.db, door.network) == 0
     after = {name: (await door.stored(name)).version for name in ("ana", "bob")}
     assert after == {"ana": before["ana"] + 1, "bob": before["bob"]}
     agent = await agents.agent_for(door.db, door.network, ana)
     assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
-    await tasks.forget_over(door.db)
+    await session_tasks.forget_over(door.db)
     door.town.clock.turn(2 * DAY)  # the whole session of a public client ends after 14 days, whoever refreshes it
-    assert await tasks.keep_alive(door.db, door.network) == 0
+    assert await session_tasks.keep_alive(door.db, door.network) == 0
     assert (await door.stored("ana")).needs_login
     door.town.clock.turn(180 * DAY)
-    await tasks.forget_over(door.db)
+    await session_tasks.forget_over(door.db)
     assert (await door.session("ana"), await door.session("bob")) == (None, None)
 
 

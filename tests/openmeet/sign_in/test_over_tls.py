@@ -17,7 +17,7 @@ from groundwork.http.server import serve
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.repositories import agents, oauth_client_keys
-from openmeet.network.repositories.oauth_app import app_of
+from openmeet.network.repositories.clients import app_of
 from openmeet.outbox.publications import Kind, State
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to

@@ -7,7 +7,7 @@ from at_network.oauth_client import Client
 from groundwork.errors import NotSignedIn
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.permissions import Feature, Standing, standing
-from openmeet.network.repositories import agents, leaving, sessions
+from openmeet.network.repositories import agents, sessions
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import event_by, person
 from tests.pages.browsers import chromium
@@ -48,8 +48,8 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
     assert renewed.access != session.access
     # Signed out here, it is over there.
     async with far.db.transaction() as tx:
-        ended = await leaving.forget_all(tx, ana.user_id)
-    await leaving.give_back_all(far.db, far.network, ana.user_id, ended)
+        ended = await sessions.forget_all(tx, ana.user_id)
+    await sessions.give_back_all(far.db, far.network, ana.user_id, ended)
     with pytest.raises(NotSignedIn):
         await agents.agent_for(far.db, far.network, ana)
     with pytest.raises(NotSignedIn):

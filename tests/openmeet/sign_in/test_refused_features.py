@@ -19,7 +19,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
-from openmeet.network.repositories.leaving import give_back
+from openmeet.network.repositories.sessions import give_back
 from openmeet.outbox import publications
 from openmeet.outbox.publications import NOT_ALLOWED, Kind, State
 from openmeet.recurrence.pattern import parse_date, pattern

@@ -7,8 +7,8 @@ from dataclasses import replace
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.following import Consumer, follow_until
 from openmeet.network.firehose.repo_stream import RepoStream
+from openmeet.network.firehose.sources import Upstream
 from openmeet.network.firehose.unresolved import Retrying
-from openmeet.network.firehose.upstreams import Upstream
 
 
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose.sources import Interests
-from openmeet.network.records.of_repository import referred_to
+from openmeet.network.records.repository_state import referred_to
 
 # What has just been verified may still wait in a queue.
 KEPT_FOR = 7 * DAY

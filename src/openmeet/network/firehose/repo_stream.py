@@ -32,7 +32,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import Failure, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import cursors, gaps, jumps
+from openmeet.network.firehose import cursors, gaps
 from openmeet.network.firehose.cursors import Rejected, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
@@ -116,12 +116,12 @@ class RepoStream:
                     await self._make_room()
                     continue
                 last, now = self._position.last_seq, consumer.clock.now()
-                if jumps.is_jump(last, seen.seq, now, refused=self._refused_jump):
+                if is_jump(last, seen.seq, now, refused=self._refused_jump):
                     self._refused_jump = seen.seq
                     self._reject_at_once(frame, f"the number {seen.seq} is far beyond {last}")
                     await self._make_room()
                     return False
-                if jumps.is_far(last, seen.seq, now):
+                if is_far(last, seen.seq, now):
                     self._note_gap(f"its numbers go from {last} to {seen.seq}")
                 if not self._position.advance(seen.seq):
                     continue  # sent again after a reconnect
@@ -380,3 +380,21 @@ def _newer(one: AccountState | None, other: AccountState) -> AccountState:
     if one is None or one.known is None or (other.known is not None and other.known.rev >= one.known.rev):
         return other
     return one
+
+
+# Three hours of the whole network, and more than any of its servers writes in a day.
+MAX_JUMP = 10_000_000
+# Some servers number by their clock, in microseconds: gaps of theirs are as long as nothing was written. 2020-01-01.
+_NUMBERED_BY_CLOCK_FROM = 1_577_836_800_000_000
+
+
+def is_far(last: int, seq: int, now: Instant) -> bool:
+    """Whether a number is further beyond the last one than a server numbers in a day; 0 for no last one."""
+    if not last or seq - last <= MAX_JUMP:
+        return False
+    return last < _NUMBERED_BY_CLOCK_FROM or seq > now + MINUTE
+
+
+def is_jump(last: int, seq: int, now: Instant, *, refused: int | None) -> bool:
+    """Whether a number is not to be believed yet. ``refused``: one that ended the connection before."""
+    return is_far(last, seq, now) and (refused is None or abs(seq - refused) > MAX_JUMP)

@@ -4,10 +4,13 @@ A tenant is interested in collections, and in single DIDs. A DID whose calendar 
 because a chain of commits can only be checked when none is left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from at_protocol.failures import Malformed
 from at_protocol.sync.frames import Glance
+from at_protocol.sync.verify import FULL, Care
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.network.records.collections import CONCERNING
 
@@ -101,3 +104,46 @@ async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
 
 async def remove(tx: Transaction, *, tenant: str, kind: str, value: str) -> None:
     await tx.execute(REMOVE, tenant=tenant, kind=kind, value=value)
+
+
+_SECURE = {"https": "https", "wss": "https", "http": "http", "ws": "http"}
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One stream. ``sender``: the PDS that speaks in it, as ``host:port``; None for a relay.
+
+    ``first_cursor``: where to begin when it was never read; None is now. ``care``: how much of each commit is checked.
+    """
+
+    url: str
+    sender: str | None
+    first_cursor: int | None
+    care: Care = FULL
+
+
+def upstreams(
+    pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
+) -> Iterator[Upstream]:
+    """From the settings; a PDS's own stream is always checked in full. Raises Malformed for what is no address."""
+    for text in pdses:
+        url, _, public = text.partition("=")
+        authority(url)
+        yield Upstream(url, authority(public or url), first_cursor=0)
+    for url in relays:
+        authority(url)
+        yield Upstream(url, None, first_cursor=0 if relays_from_the_start else None, care=relay_care)
+
+
+def authority(url: str) -> str:
+    """``host:port`` of an origin, so that every spelling of one compares equal. Raises Malformed."""
+    parts = urlsplit(url)
+    scheme = _SECURE.get(parts.scheme)
+    try:
+        port = parts.port
+    except ValueError:
+        raise Malformed("address", url, "its port is not a number") from None
+    if scheme is None or not parts.hostname or parts.path.rstrip("/") or parts.query or parts.fragment:
+        raise Malformed("address", url, "not ws(s):// or http(s):// with a host and no path")
+    return f"{parts.hostname.lower().rstrip('.')}:{port or _DEFAULT_PORTS[scheme]}"

@@ -38,7 +38,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Clock
 from openmeet.domain.identities.model import PROFILE
-from openmeet.network.firehose.upstreams import authority
+from openmeet.network.firehose.sources import authority
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
 

@@ -14,12 +14,12 @@ from groundwork.outbox.owe import owe_many
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import (
     apply_bulk,
-    foreign_series,
     intake,
     many_answers,
     many_deletions,
     ownership_transfer,
     reevaluate,
+    remote_series,
 )
 from openmeet.network.ingestion.apply_one import apply_alone
 from openmeet.network.ingestion.batch import Batch, begin
@@ -59,7 +59,7 @@ async def apply(
             else:
                 known = batch.before
             await _apply_wave(tx, here, batch, {place: readings[place] for place in wave}, known, outcomes)
-        await foreign_series.fill(tx, batch.freed_dates, batch.appeared)
+        await remote_series.fill(tx, batch.freed_dates, batch.appeared)
         await _go_on(tx, here, readings, outcomes)
     except ForeignKeyViolated as gone:
         raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone

@@ -13,7 +13,7 @@ from openmeet.domain.events.actions import RecordRead
 from openmeet.domain.events.model import Event, NetworkEvent
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series.detection_actions import enqueue_detection
-from openmeet.network.ingestion import events, foreign_series, notify, pending, remote_groups
+from openmeet.network.ingestion import events, notify, pending, remote_groups, remote_series
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
@@ -101,10 +101,10 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
         _, after = of_uri[one.reading.message.uri]
         if remote_groups.concerns_group(one.reading.record, after, batch.switches):
             await remote_groups.attribute(tx, after.id)
-        if foreign_series.says_more(one.reading.record, after, batch.switches):
+        if remote_series.says_more(one.reading.record, after, batch.switches):
             said = records[one.reading.message.uri].event
             version = events.version_of(one.reading.message)
-            await foreign_series.place(tx, version, said, after.id, batch.switches, batch.freed_dates)
+            await remote_series.place(tx, version, said, after.id, batch.switches, batch.freed_dates)
 
 
 async def _tell(tx: Transaction, puts: Sequence[Put], of_uri: Mapping[str | None, tuple[Event | None, Event]]) -> None:
@@ -129,4 +129,4 @@ async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: Netwo
     if one.known is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
-        await foreign_series.place(tx, version, said, event_id, batch.switches, batch.freed_dates)
+        await remote_series.place(tx, version, said, event_id, batch.switches, batch.freed_dates)

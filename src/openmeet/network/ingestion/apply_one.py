@@ -19,7 +19,6 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     deletions,
     events,
-    foreign_series,
     local_records,
     local_series,
     many_answers,
@@ -28,11 +27,12 @@ from openmeet.network.ingestion import (
     pending,
     reevaluate,
     remote_groups,
+    remote_series,
 )
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
-from openmeet.network.records import group_records, links, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
@@ -122,7 +122,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
             tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
         )
     else:
-        await group_records.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
+        await links.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
     return owned
 
 
@@ -190,7 +190,7 @@ async def _put_series(
         return Outcome.RAW
     if message.uri in batch.former:
         return Outcome.APPLIED
-    await foreign_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
+    await remote_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
     return Outcome.APPLIED
 
 
@@ -271,6 +271,6 @@ async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publi
     if message.collection in OF_STATEMENTS:
         await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
     if owned is not None:
-        await group_records.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+        await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
     elif message.collection in GROUP_COLLECTIONS:
         await remote_groups.remove(tx, message.uri)

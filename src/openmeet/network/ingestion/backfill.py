@@ -34,14 +34,14 @@ from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.dead_letters import Failed, Step
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.proving import prove_each
-from openmeet.network.ingestion.put_aside import Failed, Step
 from openmeet.network.ingestion.retry import BATCH, MOST_ASIDE, Taken, take_each
-from openmeet.network.records import floors, missed, of_repository, seen
+from openmeet.network.records import floors, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.repositories.clients import Network
@@ -209,7 +209,7 @@ async def backfill_chosen(
     found = await take_listed(db, network, here, did, listing, collections, spend_on_host)
     await _noticed(db, did)
     async with db.transaction() as tx:
-        await put_aside.settle(tx, did, Step.TAKING, collections, found.taken.failed)
+        await dead_letters.settle(tx, did, Step.TAKING, collections, found.taken.failed)
     log.info(
         "repository.read_in_part",
         did=did,
@@ -248,7 +248,7 @@ async def take_listed(
     Raises what ended it before its end; what was taken until then stays.
     """
     async with db.reader() as reader:
-        known = await of_repository.understood(reader, did, sorted(collections))
+        known = await repository_state.understood(reader, did, sorted(collections))
     unknown = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid]
     gone = await _expected_but(db, did, listing.rev, collections, listing.cids.keys())
     if is_waited_for:
@@ -280,13 +280,13 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         await floors.lock(tx, did)
         if await _is_outdated(tx, did, found.listing, found.proven):
             return False
-        await put_aside.settle(tx, did, Step.TAKING, CONCERNING, found.taken.failed)
+        await dead_letters.settle(tx, did, Step.TAKING, CONCERNING, found.taken.failed)
         if found.taken.is_whole and not found.taken.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:
             # What was not taken is read again at this very rev when it is.
             await seen.note_read(tx, did)
-        await missed.reach(tx, did, found.rev)
+        await repository_state.reach(tx, did, found.rev)
         await _done(tx, did)
     log.info(
         "repository.read",
@@ -301,18 +301,18 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
     """Whether something that was not proven is known otherwise than it is listed, as of a rev that the listing includes."""
-    known = await of_repository.understood(reader, did, sorted(CONCERNING))
+    known = await repository_state.understood(reader, did, sorted(CONCERNING))
     otherwise = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid and uri not in proven]
     rows = await seen.find_many(reader, otherwise)
     if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
         return True
-    expected = await of_repository.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+    expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     return any(uri not in listing.cids and uri not in proven for uri, _, _ in expected)
 
 
 async def _not_served(db: Database, did: Did) -> None:
     async with db.transaction() as tx:
-        await missed.note(tx, [(did, None)])
+        await repository_state.note_missed(tx, [(did, None)])
         await _done(tx, did)
 
 
@@ -323,7 +323,7 @@ async def _expect_reached(db: Database, network: Network, did: Did) -> None:
     before the server is asked, so whoever comes back in between is seen by one of the two.
     """
     async with db.reader() as reader:
-        if not await missed.is_behind(reader, did):
+        if not await repository_state.is_behind(reader, did):
             return
     # Perhaps it was the server where they lived before.
     network.dids.doubt(did)
@@ -361,7 +361,7 @@ async def _expected_but(
 ) -> list[str]:
     """Records that a complete read at ``rev`` must contain and does not."""
     async with db.reader() as reader:
-        expected = await of_repository.not_newer_than(reader, did, rev, sorted(collections))
+        expected = await repository_state.not_newer_than(reader, did, rev, sorted(collections))
     return [uri for uri, _, _ in expected if uri not in held]
 
 

@@ -8,15 +8,15 @@ from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from openmeet.feature_flags.flags import Flag, Switches
-from openmeet.network.ingestion import foreign_series, origins, ownership_transfer, remote_groups
+from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
 from openmeet.network.records import floors, links, seen
 from openmeet.network.records import repository_state as erased
 from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import Seen, Standing
-from openmeet.network.records.subjects import lock_current
 from openmeet.outbox import former_records, in_flight, publication_leases
 
 # A rev further ahead than this is refused from every source: it would block what follows.
@@ -42,7 +42,7 @@ class Batch:
     switches: Switches
     former: set[str]
     leads: dict[str, str]
-    freed_dates: foreign_series.Freed = field(default_factory=dict)
+    freed_dates: remote_series.Freed = field(default_factory=dict)
     appeared: set[str] = field(default_factory=set)
 
     def following(self, readings: Sequence[Reading]) -> list[Reading]:
@@ -108,7 +108,7 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Bat
     before = await seen.find_many(tx, sorted(answer_uris))
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
     named = {subject for subject in subjects if subject is not None}
-    of_series, of_groups = foreign_series.named_by(readings), remote_groups.named_by(readings)
+    of_series, of_groups = remote_series.named_by(readings), remote_groups.named_by(readings)
     wanted = {_flag_of(one.message.collection) for one in readings if one.message.collection in CONCERNING}
     wanted |= {Flag.SERIES_LEXICON} if of_series else set()
     wanted |= {Flag.GROUPS} if of_groups else set()

@@ -18,18 +18,10 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
-from openmeet.network.ingestion import (
-    latest_word,
-    local_groups,
-    local_records,
-    own_members,
-    own_series,
-    put_aside,
-    repair,
-)
-from openmeet.network.ingestion.comparing import Discrepancy, Found
+from openmeet.network.ingestion import dead_letters, local_groups, local_records, own_series, repair, rsvps
+from openmeet.network.ingestion.discrepancies import Discrepancy, Found
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.latest_word import UNTOLD
+from openmeet.network.ingestion.rsvps import UNTOLD
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS
 from openmeet.outbox import publication_leases, publications
@@ -62,7 +54,7 @@ async def differing(db: Database, here: Here, did: Did, uris: Sequence[str], *, 
         try:
             fields = await _differing(db, here, did, uri, is_dry_run=is_dry_run)
         except Exception as failure:
-            if not put_aside.is_of_record(failure):
+            if not dead_letters.is_of_record(failure):
                 raise
             log.warning("record.not_compared", uri=uri, reason=str(failure))
             continue
@@ -103,7 +95,7 @@ async def _differing_answer(db: Database, owned: Publication, uri: str) -> tuple
         known = await seen.find(reader, uri)
     if mine is None or known is None or known.body is None or mine.status in UNTOLD:
         return ()
-    return () if latest_word.read_of(known).answer is attendance_rules.said_by(mine.status) else ("status",)
+    return () if rsvps.read_of(known).answer is attendance_rules.said_by(mine.status) else ("status",)
 
 
 async def _differing_from_ours(db: Database, here: Here, owned: Publication, uri: str) -> tuple[str, ...]:
@@ -118,7 +110,7 @@ async def _differing_from_ours(db: Database, here: Here, owned: Publication, uri
             case Kind.SERIES:
                 return await own_series.differing(reader, here, owned, known.body)
             case _:
-                return await own_members.differing(reader, owned, known.body)
+                return await local_groups.differing_members(reader, owned, known.body)
 
 
 async def _differing_row(db: Database, here: Here, did: Did, uri: str, *, is_kept: bool) -> tuple[str, ...]:

@@ -1,12 +1,22 @@
 """Messages that were given up, for the operator: what each is about, why, and what to do with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
 from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
+from groundwork.database.for_each import write_each
+from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
+from groundwork.errors import Failure
+from groundwork.outbox.owe import owe_again
+from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records.message import RecordMessage, decode
+from openmeet.network.records.reader import shortened
+from openmeet.outbox.kinds import Debt
 
 PAGE = 100
 
@@ -67,3 +77,175 @@ def _about(body: bytes) -> str:
     except Malformed:
         return ""
     return message.uri if isinstance(message, RecordMessage) else message.did
+
+
+# Characters of a reason: a sentence of a database, and no record that somebody quotes in it.
+_MOST_REASON: Final = 500
+
+
+class Step(StrEnum):
+    """What failed: taking the record over, mending a row that lost touch with it (``reconciling``), or counting an answer that waited
+    for its event (``fetching``).
+    """
+
+    TAKING = "taking"
+    MENDING = "mending"
+    COUNTING = "counting"
+
+
+# What is read again to try a step again: the repository of the record; to count an answer, the event that it is to.
+READING: Final = {Step.TAKING: Debt.BACKFILL, Step.MENDING: Debt.RECONCILE, Step.COUNTING: Debt.FETCH_SUBJECT}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A version of a record, as of the rev of the reading, and what it failed with. ``cid``: None where it was to go, or is not known."""
+
+    uri: str
+    rev: str
+    failure: Exception
+    cid: str | None = None
+
+    @property
+    def reason(self) -> str:
+        cause = self.failure.__cause__
+        failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
+        # What a driver or a parser quotes may hold what no database stores.
+        said = f"{type(failure).__name__}: {failure}".replace("\0", "")
+        return shortened(said.encode(errors="replace").decode(), _MOST_REASON)
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """A row. ``found_at``: first; ``tried_at``: last; ``times``: how often it failed."""
+
+    uri: str
+    did: str
+    rev: str
+    step: Step
+    reason: str
+    found_at: Instant
+    tried_at: Instant
+    times: int
+
+
+_PUT: Final = """
+    insert into records_put_aside (uri, did, collection, rev, cid, step, reason, found_at, tried_at, times)
+    select given.uri, given.did, given.collection, given.rev, given.cid, cast(:step as text), given.reason,
+           cast(:now as bigint), cast(:now as bigint), 1
+      from each(uri text, did text, collection text, rev text, cid text, reason text) as given where 1 = 1
+        on conflict (uri) do update
+       set rev = excluded.rev, cid = excluded.cid, step = excluded.step, reason = excluded.reason,
+           tried_at = excluded.tried_at, times = records_put_aside.times + 1
+"""
+_OF: Final = (
+    "select uri from records_put_aside where did = :did and step = :step and collection in :collections order by uri"
+)
+_FORGET: Final = "delete from records_put_aside where uri in :uris"
+_HEALED: Final = "delete from records_put_aside where uri in :uris and step = :step"
+
+# Of a record that was to be taken, this version or a newer one was taken over since, by the stream; an answer waits no more: it counts,
+# is another one or gone. What failed is history.
+_IS_OVERTAKEN: Final = """
+    ((p.step = 'taking'
+      and exists (select 1 from records r
+                   where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.standing <> 'parked'))))
+     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.standing = 'parked')))
+"""
+_STANDING: Final = f"from records_put_aside p where not {_IS_OVERTAKEN}"
+_COUNT: Final = f"select count(*) as n {_STANDING}"
+_PAGE: Final = f"""
+    select p.uri, p.did, p.rev, p.step, p.reason, p.found_at, p.tried_at, p.times {_STANDING}
+       and p.uri > :after order by p.uri limit :limit
+"""
+_NAMED: Final = """
+    select p.did, p.step, r.subject_uri from records_put_aside p left join records r on r.uri = p.uri
+     where p.uri in :uris order by p.uri
+"""
+_FORGET_OVERTAKEN: Final = f"""
+    delete from records_put_aside where uri in (select p.uri from records_put_aside p where {_IS_OVERTAKEN})
+"""
+
+
+def is_of_record(failure: Exception) -> bool:
+    """Whether it would fail alike whenever it is tried: neither a store or a server that is away, nor a race that was lost.
+
+    A row that is not there for a foreign key may be a race with somebody who is just being joined with another row of theirs
+    (``apply``). By then that has been tried again.
+    """
+    if isinstance(failure, TransactionConflict) and isinstance(failure.__cause__, ForeignKeyViolated):
+        return True
+    return not (isinstance(failure, Failure) and is_worth_retrying(failure))
+
+
+async def settle(tx: Transaction, did: str, step: Step, collections: Collection[str], failed: Sequence[Failed]) -> None:
+    """What of these collections of a repository failed in this step of a reading just now; what failed before has healed."""
+    found = {one.uri: one for one in failed}
+    before = await tx.fetch(_OF, did=did, step=step.value, collections=sorted(collections))
+    await forget(tx, [row["uri"] for row in before if row["uri"] not in found])
+    await put(tx, step, list(found.values()))
+
+
+async def put(tx: Transaction, step: Step, failed: Sequence[Failed]) -> None:
+    """These failed in this step just now; nothing is said of others."""
+    rows: list[Mapping[str, object]] = []
+    for one in sorted(failed, key=lambda some: some.uri):
+        uri = parse_at_uri(one.uri)
+        said = {"rev": one.rev, "cid": one.cid, "reason": one.reason}
+        rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
+    await write_each(tx, _PUT, rows, step=step.value, now=tx.now)
+
+
+async def healed(tx: Transaction, step: Step, uris: Sequence[str]) -> None:
+    """The step has succeeded for these."""
+    if uris:
+        await tx.execute(_HEALED, uris=list(uris), step=step.value)
+
+
+async def count(reader: Reader) -> int:
+    """How many stand aside."""
+    row = await reader.fetch_one(_COUNT)
+    return 0 if row is None else int(row["n"])
+
+
+async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[PutAside]:
+    """Those behind the uri ``after``, in the order of uris: one repository's stand together."""
+    return [
+        PutAside(
+            row["uri"],
+            row["did"],
+            row["rev"],
+            Step(row["step"]),
+            row["reason"],
+            Instant(row["found_at"]),
+            Instant(row["tried_at"]),
+            row["times"],
+        )
+        for row in await reader.fetch(_PAGE, after=after, limit=limit)
+    ]
+
+
+async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
+    """Owe what tries these again: their repositories are read once more, or the events that they are to looked at."""
+    if not uris:
+        return
+    named = await tx.fetch(_NAMED, uris=list(uris))
+    for step, debt in READING.items():
+        about = "subject_uri" if step is Step.COUNTING else "did"
+        await owe_again(tx, debt, {row[about] for row in named if row["step"] == step.value and row[about]})
+
+
+async def forget(tx: Transaction, uris: Sequence[str]) -> None:
+    """They stand aside no more; a reading that fails on one of them puts it there again."""
+    if uris:
+        await tx.execute(_FORGET, uris=list(uris))
+
+
+async def forget_overtaken(tx: Transaction) -> int:
+    """Drop those that are shown no more; how many."""
+    return await tx.execute(_FORGET_OVERTAKEN)
+
+
+async def erase_of(tx: Transaction, did: str) -> None:
+    """Erasure of a DID takes along what is said of its records."""
+    await tx.execute("delete from records_put_aside where did = :did", did=did)

@@ -5,7 +5,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
-from openmeet.network.ingestion import events, foreign_series, notify, rsvps
+from openmeet.network.ingestion import events, notify, remote_series, rsvps
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.records.message import RecordMessage
@@ -24,7 +24,7 @@ async def of_event(
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)
-        await foreign_series.leave(tx, before, batch.freed_dates)
+        await remote_series.leave(tx, before, batch.freed_dates)
     if owned is not None and owned.kind is Kind.EVENT:
         await attendance.decide_records_anew(tx, EventId(owned.subject_id))
 

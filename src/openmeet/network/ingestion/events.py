@@ -21,19 +21,18 @@ from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way import Facts, encode_edits
-from openmeet.network.ingestion.three_way_merge import WAY, saying_as, with_local_values
+from openmeet.network.ingestion.three_way_merge import WAY, Facts, encode_edits, saying_as, with_local_values
 from openmeet.network.records import links as going_on
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import ours_as_read, own_links, publishable
 from openmeet.network.records.extension import says_details
-from openmeet.network.records.group_part import group_part
+from openmeet.network.records.group import group_part
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.seen import Seen
-from openmeet.network.records.sentence import sentence_in, without
-from openmeet.network.records.series_part import series_part
+from openmeet.network.records.series import series_part
 from openmeet.outbox import former_records, publication_echoes, publication_leases, publication_moves, publications
 from openmeet.outbox.former_records import Former
 from openmeet.outbox.publication_echoes import Unsent

@@ -20,11 +20,11 @@ from openmeet.domain.events import by_record
 from openmeet.network.ingestion import pending
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.proving import message_of
 from openmeet.network.ingestion.release_pending import count_waiting
 from openmeet.network.ingestion.retry import take_fetched
-from openmeet.network.ingestion.unknown_identities import CountUnknown, uncounted
-from openmeet.network.records.subjects import lock_current
+from openmeet.network.records.links import lock_current
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.read import prove_record
 

@@ -17,8 +17,8 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.account_deletion import Erasing, erase
-from openmeet.network.ingestion.unknown_identities import CountUnknown, uncounted
-from openmeet.network.records import missed, seen
+from openmeet.network.ingestion.origins import CountUnknown, uncounted
+from openmeet.network.records import repository_state, seen
 from openmeet.network.repositories import credentials_cache
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.read import DELETED, account_status, profile_name
@@ -95,7 +95,7 @@ async def refresh(db: Database, network: Network, did: Did, believed: frozenset[
             await follow(tx, before, pds_url=pds, status=status)
         await seen.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, believed)
-        if status == ACTIVE and await missed.is_behind(tx, did):
+        if status == ACTIVE and await repository_state.is_behind(tx, did):
             # It was not to be read when it should have been.
             await owe.owe_again(tx, OwedKind.BACKFILL, [did])
     if before is not None and before.can_write:

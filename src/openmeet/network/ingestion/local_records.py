@@ -6,10 +6,10 @@ from at_protocol.data import cbor
 from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.ingestion import local_groups, merge_local, own_members, own_series, remote_groups
+from openmeet.network.ingestion import local_groups, merge_local, own_series, remote_groups
 from openmeet.network.ingestion.events import Here, Version, version_of, version_seen
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
-from openmeet.network.records import group_records, links, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import Saying, read_statement
 from openmeet.network.records.message import RecordMessage
@@ -62,7 +62,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, owned: Public
                 await own_series.take_over(tx, here, version, read_series(version.collection, record), owned)
             case _:
                 said = read_statement(version.collection, version.did, record)
-                await own_members.take_over(tx, version, said, owned)
+                await local_groups.take_over_membership(tx, version, said, owned)
     except (Unmappable, Malformed) as wrong:
         await merge_local.keep_ours(tx, owned, version, why=wrong.why)
 
@@ -76,7 +76,7 @@ async def delete(tx: Transaction, message: RecordMessage, owned: Publication) ->
     elif owned.kind is Kind.SERIES:
         await links.note_series(tx, SeriesId(owned.subject_id), None)
     else:
-        await group_records.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+        await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
@@ -87,7 +87,7 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> No
         case Kind.SERIES:
             await own_series.lose(tx, uri=uri, rev=rev, owned=owned)
         case _:
-            await own_members.lose(tx, uri=uri, rev=rev, owned=owned)
+            await local_groups.lose_membership(tx, uri=uri, rev=rev, owned=owned)
 
 
 async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication) -> None:

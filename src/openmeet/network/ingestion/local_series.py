@@ -23,13 +23,12 @@ from openmeet.domain.series.plan import Plan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import NATIVE
-from openmeet.network.records.sentence import mark_of
-from openmeet.network.records.series import native_fields, read_native
-from openmeet.network.records.series_part import series_part
+from openmeet.network.records.preserve import mark_of
+from openmeet.network.records.series import native_fields, read_native, series_part
 from openmeet.outbox.publication_leases import Publication
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern

@@ -15,7 +15,7 @@ from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.network.ingestion import deletions, foreign_series, notify, rsvps
+from openmeet.network.ingestion import deletions, notify, remote_series, rsvps
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome
@@ -61,7 +61,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[Go
         if event is not None and event.id in heard:
             await notify.of_removal(tx, event, one.message.rev)
         if event is not None:
-            await foreign_series.leave(tx, event, batch.freed_dates)
+            await remote_series.leave(tx, event, batch.freed_dates)
     return _outcomes(gone, newest)
 
 

@@ -8,7 +8,7 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.paging import Page
-from openmeet.network.ingestion.three_way import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.events.model import Origin
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import Version, moment_of_rev
-from openmeet.network.ingestion.three_way import Decision, Facts, Merged, Policy, Side, T, Way, encode_edits
+from openmeet.network.ingestion.three_way_merge import Decision, Facts, Merged, Policy, Side, T, Way, encode_edits
 from openmeet.network.records.reader import shortened
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_leases import Publication

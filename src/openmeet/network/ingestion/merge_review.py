@@ -1,19 +1,25 @@
 """The host looks at what was merged, and may have it the other way."""
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.actions import event_changed
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import rules
+from openmeet.domain.groups.model import Group, GroupSlug
+from openmeet.domain.groups.rules import Action
 from openmeet.domain.notifications.model import Kind
 from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.series import actions, agenda, queries, visibility
+from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion import local_groups, merge_decisions, own_series
 from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way import Side
-from openmeet.network.ingestion.three_way_merge import WAY
+from openmeet.network.ingestion.three_way_merge import WAY, Side
 
 
 async def merged(reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE) -> tuple[Event, list[Conflict]]:
@@ -60,3 +66,80 @@ def _kind(before: Event, after: Event) -> Kind:
     if before.is_cancelled and not after.is_cancelled:
         return Kind.EVENT_REINSTATED
     return Kind.EVENT_CHANGED
+
+
+# What the group's own repository said of its members, too.
+_OF_MEMBERS = """
+    select distinct c.uri from conflicts c
+      join publications p on p.uri = c.uri and p.kind = 'acceptance'
+      join group_members m on m.id = p.subject_id
+     where m.group_id = :group_id order by c.uri
+"""
+
+
+async def merged_into_group(
+    reader: Reader, caller: Caller, slug: GroupSlug, page: Page = WHOLE
+) -> tuple[Group, list[Conflict]]:
+    """What was decided about a group that the caller may change, newest first. Raises NotFound, Forbidden."""
+    group, uris = await _group_to_change(reader, caller, slug)
+    return group, await merge_decisions.of_records(reader, uris, page)
+
+
+async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
+    group, mine = await groups.visible(reader, slug, caller.user_id)
+    rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
+    if group.network.record_uri is not None:
+        uris.append(group.network.record_uri)
+    return group, uris
+
+
+async def choose_for_group(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: Side
+) -> Group:
+    """Have this side of a decision: an edit by the caller, published like any other. Raises as ``reviewing.choose``."""
+    group, uris = await _group_to_change(tx, caller, slug)
+    conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
+    values = local_groups.WAY.decode_edits(_values(conflict, choice))
+    after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
+    await merge_decisions.mark_reviewed(tx, conflict, choice)
+    return after
+
+
+async def merged_into_series(
+    reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
+) -> tuple[Series, list[Conflict]]:
+    """The same of a series. Raises NotFound, Forbidden."""
+    series, uris = await _series_to_change(reader, caller, slug)
+    return series, await merge_decisions.of_records(reader, uris, page)
+
+
+async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[str]]:
+    series = await queries.by_slug(reader, slug)
+    if series is None or series.deleted_at is not None or not await visibility.may_see(reader, series, caller.user_id):
+        raise NotFound("There is no such series.")
+    if not await agenda.may_edit(reader, series, caller.user_id):
+        raise Forbidden("Only the host of this series can change it.")
+    return series, [] if series.record_uri is None else [series.record_uri]
+
+
+async def choose_for_series(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: Side
+) -> Series:
+    """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
+    _, uris = await _series_to_change(tx, caller, slug)
+    conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
+    values = own_series.WAY.decode_edits(_values(conflict, choice))
+    series = await actions.lock_to_change(tx, caller, slug)
+    plan = await own_series.plan_of(tx, series, values)
+    if plan is not None:
+        series = await actions.apply(tx, series, plan)
+    await merge_decisions.mark_reviewed(tx, conflict, choice)
+    return series
+
+
+def _values(conflict: Conflict, choice: Side) -> bytes:
+    values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
+    if values is None or choice is Side.BOTH:
+        raise Refused("This cannot be put the other way here. Change it by hand instead.", name="NotReversible")
+    return values

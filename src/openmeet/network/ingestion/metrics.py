@@ -9,8 +9,8 @@ from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import SECOND, Instant
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, RecordMessage, noun_of
-from openmeet.network.records.results import Result
 
 # From what a person takes for at once to what somebody must look at.
 AGE_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)

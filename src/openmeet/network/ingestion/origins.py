@@ -10,10 +10,13 @@ own key: it is the one event's, not a second one, and its promise is decided ane
 does not agree any more, is taken back once more (invariants 3, 11); what may be public goes on where it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from prometheus_client import Counter
+
 from groundwork.database.transaction import Transaction
+from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Reach, reach_of
@@ -94,3 +97,16 @@ async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
     account = None if group is None else group.network.account_id
     people = [event.author_id] if account is None else [event.author_id, account]
     return {one.did for mine in (await identities.of_users(tx, people)).values() for one in mine if one.can_write}
+
+
+CountUnknown = Callable[[str], object]
+"""Called with the kind of the debt that ended so."""
+
+
+def uncounted(_kind: str) -> None:
+    """For whoever has nothing to count with."""
+
+
+def unknown_identities(metrics: Metrics) -> Counter:
+    """Registered once per program."""
+    return metrics.counter("unknown_identities", "Debts about strangers whom nobody can find, by kind", ["kind"])

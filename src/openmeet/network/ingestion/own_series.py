@@ -22,14 +22,12 @@ from openmeet.domain.series.plan import Plan, plan_all
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way import Facts, Policy, Side, Way, by_most_recent
-from openmeet.network.ingestion.three_way_merge import both_venues
+from openmeet.network.ingestion.three_way_merge import Facts, Policy, Side, Way, both_venues, by_most_recent
 from openmeet.network.records import links
 from openmeet.network.records.collections import SERIES
 from openmeet.network.records.places import is_same_place
 from openmeet.network.records.reader import Unmappable
-from openmeet.network.records.series import SeriesRead, read_series, write_series
-from openmeet.network.records.series_part import series_page
+from openmeet.network.records.series import SeriesRead, read_series, series_page, write_series
 from openmeet.outbox import publication_echoes, publication_moves
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind

@@ -12,8 +12,8 @@ from groundwork.database.transaction import Transaction
 from groundwork.outbox.owe import owe_many, settle_given_up
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
-from openmeet.network.ingestion import put_aside, rsvps
-from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion import dead_letters, rsvps
+from openmeet.network.ingestion.dead_letters import Step
 from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
 from openmeet.outbox.kinds import Debt
@@ -45,7 +45,7 @@ async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: s
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
-    await put_aside.healed(tx, Step.COUNTING, [answer.uri for answer in waiting])
+    await dead_letters.healed(tx, Step.COUNTING, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
     await rsvps.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 

@@ -26,9 +26,9 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.metrics import Counting
 from openmeet.network.ingestion.parsed_messages import Outcome
 from openmeet.network.ingestion.retry import take_without_waiting
-from openmeet.network.records import missed, seen
+from openmeet.network.records import repository_state, seen
+from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
-from openmeet.network.records.results import Result
 from openmeet.outbox.kinds import Debt
 
 # A transaction may last two seconds; a record takes about half a millisecond, where the machine is not busy with something else.
@@ -148,7 +148,7 @@ async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
     locked = await reevaluate.lock_missed(tx, revs)
     await seen.mark_stale(tx, {hint.did for hint in hints})
-    await missed.note(tx, [(hint.did, hint.rev) for hint in unread])
+    await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
     # A read may have brought what was missed before the stream told of it.
     await reevaluate.reconsider_missed(tx, revs, locked)
     await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})

@@ -10,8 +10,8 @@ from at_protocol.syntax.did import parse_did
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.client import AnswerTooLarge
 from groundwork.telemetry.logs import log
+from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
-from openmeet.network.ingestion.put_aside import Failed
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.read import BadProof, prove_record

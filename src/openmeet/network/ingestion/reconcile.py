@@ -23,17 +23,17 @@ from groundwork.errors import Failure, TooMany
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion import discrepancies, put_aside, repair
+from openmeet.network.ingestion import dead_letters, discrepancies, repair
 from openmeet.network.ingestion.backfill import list_repository, note_read, take_listed
-from openmeet.network.ingestion.comparing import Discrepancy, Facts, Found, Kept, Promised, compare, in_order
 from openmeet.network.ingestion.content_check import differing
+from openmeet.network.ingestion.dead_letters import Failed, Step
+from openmeet.network.ingestion.discrepancies import Discrepancy, Facts, Found, Kept, Promised, compare, in_order
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.proving import prove, prove_each
-from openmeet.network.ingestion.put_aside import Failed, Step
 from openmeet.network.ingestion.retry import BATCH, Taken, take_each, take_fetched
-from openmeet.network.records import of_repository, seen
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
     CONCERNING,
     EVENTS,
@@ -188,7 +188,7 @@ async def reconcile(
     standing = [one for one in counted if (one.uri, one.kind) in left]
     async with db.transaction() as tx:
         await discrepancies.note(tx, did, repaired, standing)
-        await put_aside.settle(tx, did, Step.MENDING, CONCERNING, unmended)
+        await dead_letters.settle(tx, did, Step.MENDING, CONCERNING, unmended)
     for one in counted:
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
@@ -209,7 +209,7 @@ async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str],
 async def _proven(db: Database, network: Network, did: Did, listing: Listing, asking: Asking) -> list[RecordMessage]:
     """Every record that is listed, or that should be, with its proof. Those that cannot be proven are left out."""
     async with db.reader() as reader:
-        expected = await of_repository.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+        expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
     messages: list[RecordMessage] = []
     for start in range(0, len(uris), BATCH):
@@ -295,7 +295,7 @@ async def _repair(
         try:
             await _mend(db, network, here, did, one, asking)
         except Exception as failure:
-            if not put_aside.is_of_record(failure):
+            if not dead_letters.is_of_record(failure):
                 raise
             failed[one.uri] = aside = Failed(one.uri, "", failure)
             log.error("record.put_aside", uri=aside.uri, reason=aside.reason)

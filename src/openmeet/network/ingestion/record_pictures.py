@@ -25,7 +25,7 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size, prepare
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
-from openmeet.network.records.media import MediaIn, read_media
+from openmeet.network.records.places import MediaIn, read_media
 from openmeet.network.repositories.clients import Network
 
 # After a failure nobody is asked again for so long, however often the page is opened.

@@ -18,9 +18,9 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import merge_decisions, rsvps
 from openmeet.network.ingestion.events import moment_of_rev
-from openmeet.network.ingestion.latest_word import DELETED, FIELD, facts_of
 from openmeet.network.ingestion.merge_decisions import Brought
-from openmeet.network.ingestion.three_way import Side, most_recent
+from openmeet.network.ingestion.rsvps import DELETED, FIELD, facts_of
+from openmeet.network.ingestion.three_way_merge import Side, most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at

@@ -11,12 +11,12 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import by_record
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import pending, put_aside
-from openmeet.network.ingestion.put_aside import Failed, Step, is_of_record
+from openmeet.network.ingestion import dead_letters, pending
+from openmeet.network.ingestion.dead_letters import Failed, Step, is_of_record
 from openmeet.network.ingestion.retry import MOST_ASIDE
 from openmeet.network.records import seen
+from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import Seen
-from openmeet.network.records.subjects import current_subject
 
 # What is parked is capped per author (``records.seen``), so this is little. An event that is not here is fetched for whoever waits.
 _PARKED_HERE: Final = """
@@ -76,7 +76,7 @@ async def count_waiting(db: Database, uri: str) -> bool:
         if len(failed) > MOST_ASIDE:
             raise failed[-1].failure
     async with db.transaction() as tx:
-        await put_aside.put(tx, Step.COUNTING, failed)
+        await dead_letters.put(tx, Step.COUNTING, failed)
     return True
 
 

@@ -39,9 +39,9 @@ from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.slugs import new_slug
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switches
-from openmeet.network.ingestion import own_members
+from openmeet.network.ingestion import local_groups
 from openmeet.network.ingestion.parsed_messages import Reading
-from openmeet.network.records import group_records, of_repository, seen
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.group import GroupRead, read_group
 from openmeet.network.records.group_statements import Saying, Statement, read_link
@@ -140,7 +140,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
         for said in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, said, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
-        await group_records.look_at_what_names(tx, group_id)
+        await links.look_at_what_names(tx, group_id)
     for group_id in await record_queries.held_by(tx, did):
         group = await queries.lock(tx, group_id)
         if group is None:
@@ -207,7 +207,7 @@ async def _follow_up(tx: Transaction, saying: Saying, said: Said, *, is_new: boo
         if saying is Saying.MEMBERSHIP:
             await (_ask if is_new else _withdraw)(tx, group, said)
         if is_new:
-            await own_members.meet(tx, group, said.about)
+            await local_groups.meet(tx, group, said.about)
         return
     concerned = [] if group is None else [group]
     for one in (*concerned, *await _that_continue(tx, said.group_uri)):
@@ -341,7 +341,7 @@ async def _look_at_all(tx: Transaction, group: Group) -> None:
     for did in await record_queries.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
     listed = await record_queries.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
-    own = await of_repository.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    own = await repository_state.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)
         if event is not None:

@@ -4,20 +4,29 @@ A series may come after its dates, and a date may lose the event that had it. Wh
 author may have more of them than one transaction reads.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import owe
 from groundwork.outbox.pay import Payer
+from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.series import queries
+from openmeet.domain.events.model import Event, EventId, NetworkEvent
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series import record_settings as series_records
-from openmeet.network.records.collections import EVENT
-from openmeet.network.records.series_part import LinkRead, read_link
+from openmeet.domain.series.dates import original_text
+from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.series.record_settings import normal_name
+from openmeet.feature_flags.flags import Flag, Switches
+from openmeet.network.ingestion.events import Version
+from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
+from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
 from openmeet.outbox.kinds import Debt
 
 # Records that one transaction reads: each is decoded.
@@ -89,3 +98,167 @@ async def _piece(reader: Reader, series_uri: str, after: str) -> tuple[list[Clai
 def _link_in(body: bytes) -> LinkRead | None:
     record = cbor.decode(body)
     return read_link(dict(record)) if isinstance(record, dict) else None
+
+
+Freed = dict[str, set[str]]
+"""Names of dates that have lost their events in a batch, by the records of the series that were read."""
+
+
+async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
+    """A series' own record, of somebody else: it is shown here, and their events that name it are its dates.
+
+    ``appeared``: such records of a batch. Their dates are theirs when all in it is said (``fill``): who has a hundred series makes us
+    read their events once.
+    """
+    owner_id, _ = await identities.who_wrote(tx, did)
+    if await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing):
+        appeared.add(uri)
+
+
+def named_by(readings: Iterable[Reading]) -> set[str]:
+    """Records of series that events among these name: of the two, whoever comes second sees the other."""
+    links = (read_link(one.record) for one in readings if one.event is not None)
+    return {link.uri for link in links if link is not None and _is_series(link.uri)}
+
+
+def says_more(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
+    """Whether an event's record says that it comes again, or no longer says so, in a way that is read at present."""
+    link = read_link(record)
+    may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None
+    return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
+
+
+async def place(
+    tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
+) -> None:
+    """An event that names its author's series is a date of that, whichever comes first; one that carries a rule begins one.
+
+    The date that it was before is one of ``freed`` from now on. Whoever publishes a rule with the next date hands it from record to record: what began one has none any more.
+    """
+    record = _record(version.body)
+    link = read_link(record)
+    names_own = link is not None and link.uri.startswith(f"at://{version.did}/") and Flag.SERIES_LEXICON in switches
+    by_rule = Flag.NATIVE_RECURRENCE in switches
+    if by_rule and not names_own and "rrule" in record:
+        await _by_rule(tx, version, record, read, event_id)
+    elif by_rule:
+        await series_records.remove_from_network(tx, version.uri)
+    if Flag.SERIES_LEXICON in switches:
+        await _put_where_it_says(tx, event_id, link if names_own else None, freed)
+
+
+async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
+    """A date of the series that it names now, and no more of the one that it named before."""
+    event = await event_queries.by_id(tx, event_id)
+    if event is None:
+        return
+    before = await _series_around(tx, event)
+    if before is not None and event.place_in_series is not None:
+        name = event.place_in_series.original_date
+        if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
+            return
+        await date_queries.forget_places(tx, [event.id])
+        freed.setdefault(before.record_uri or "", set()).add(name)
+    series = None if link is None else await queries.by_record_uri(tx, link.uri)
+    locked = None if series is None else await queries.lock(tx, series.id)
+    if link is not None and locked is not None and locked.is_read_only and locked.deleted_at is None:
+        await series_records.place(tx, locked, event_id, link.recurrence_id)
+
+
+async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
+    """The record of this event is gone: its date is one of ``freed`` from now on. A series that a rule in it began goes along."""
+    if event.place_in_series is not None and event.record_uri is not None:
+        await series_records.remove_from_network(tx, event.record_uri)
+    series = await _series_around(tx, event)
+    if series is not None and event.place_in_series is not None:
+        freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
+
+
+async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
+    """Dates that have lost their events: others of the author that claim them have them now; of series that ``appeared`` all dates.
+
+    For a batch at once, when all in it is said: who deletes a hundred dates makes us read their records once.
+    """
+    of_author: dict[Did, list[str]] = {}
+    for uri in sorted({*freed, *appeared}):
+        of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
+    for did, uris in of_author.items():
+        claims = await newest(tx, did, uris)
+        wanted = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in appeared}
+        claimants = {claimant for some in wanted.values() for claimant in some}
+        claimants |= {claimant for uri in uris if uri in appeared for claimant, _ in claims[uri]}
+        there = await by_record.events_with(tx, claimants)
+        for uri in uris:
+            if uri in wanted:
+                await _fill(tx, uri, wanted[uri], there)
+            else:
+                await _fill_all(tx, uri, claims[uri], there)
+
+
+async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: Mapping[str, Event]) -> None:
+    series = await _locked(tx, uri)
+    if series is None:
+        return
+    for event_uri, name in claims:
+        if event_uri in there:
+            await series_records.place(tx, series, there[event_uri].id, name)
+
+
+async def _locked(tx: Transaction, uri: str) -> Series | None:
+    """The series read from this record, unless it is gone meanwhile."""
+    known = await queries.by_record_uri(tx, uri)
+    series = None if known is None else await queries.lock(tx, known.id)
+    return series if series is not None and series.is_read_only and series.deleted_at is None else None
+
+
+def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
+    """By the uris of those that claim one of these dates, its name."""
+    named = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
+    return {event_uri: name for event_uri, name in named.items() if name in names}
+
+
+async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Mapping[str, Event]) -> None:
+    series = await _locked(tx, uri) if wanted else None
+    if series is None:
+        return
+    filled: set[str] = set()
+    # The smallest address has it, of those that are there.
+    for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
+        name, event = wanted[event_uri], there[event_uri]
+        if name not in filled and await series_records.place(tx, series, event.id, name):
+            filled.add(name)
+
+
+async def _series_around(tx: Transaction, event: Event) -> Series | None:
+    """The series, read in a record of its own, of which this is a date; locked."""
+    if event.place_in_series is None:
+        return None
+    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
+    is_read = series is not None and series.is_read_only and _is_series(series.record_uri or "")
+    return series if is_read else None
+
+
+def _is_series(uri: str) -> bool:
+    return any(f"/{collection}/" in uri for collection in SERIES_COLLECTIONS)
+
+
+async def _by_rule(
+    tx: Transaction, version: Version, record: dict[str, object], read: NetworkEvent, event_id: EventId
+) -> None:
+    found = read_native(record, read.name, read.description, read.time_zone, read.starts_at)
+    event = await event_queries.by_id(tx, event_id)
+    if found is None or event is None:
+        return
+    await series_records.go_on(
+        tx, uri=version.uri, owner_id=event.author_id, title=found.template.title, at=found.timing
+    )
+    series: Series | None = await series_records.take_over(
+        tx, uri=version.uri, owner_id=event.author_id, template=found.template, timing=found.timing
+    )
+    if series is not None:
+        await series_records.place(tx, series, event_id, original_text(found.timing.pattern.start))
+
+
+def _record(body: bytes) -> dict[str, object]:
+    value = cbor.decode(body)
+    return dict(value) if isinstance(value, dict) else {}

@@ -10,17 +10,17 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
-from openmeet.network.ingestion import events, foreign_series, local_records, remote_groups, rsvps
+from openmeet.network.ingestion import events, local_records, remote_groups, remote_series, rsvps
 from openmeet.network.ingestion.events import Here, Version
-from openmeet.network.records import group_records, links, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
+from openmeet.network.records.links import current_subject
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.seen import Standing
 from openmeet.network.records.series import read_series
-from openmeet.network.records.subjects import current_subject
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import State
@@ -61,8 +61,8 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
         await remote_groups.take_over(tx, did, uri, known.cid, read_group(known.collection, record))
     elif known.collection in SERIES_COLLECTIONS:
         read_anew, appeared = read_series(known.collection, record), set[str]()
-        await foreign_series.take_over(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
-        await foreign_series.fill(tx, {}, appeared)
+        await remote_series.take_over(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
+        await remote_series.fill(tx, {}, appeared)
 
 
 async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
@@ -92,7 +92,7 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
         if group is not None and group.is_read_only:
             await remote_groups.remove(tx, uri)
         elif group is not None:
-            await group_records.note(tx, publications.Kind.GROUP, group.id, uri=None, cid=None)
+            await links.note(tx, publications.Kind.GROUP, group.id, uri=None, cid=None)
     else:
         series = await series_queries.by_record_uri(tx, uri)
         if series is not None and series.is_read_only:

@@ -17,11 +17,11 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.owe import owe_many
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion import put_aside
+from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.dead_letters import Failed, Step, is_of_record
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome
-from openmeet.network.ingestion.put_aside import Failed, Step, is_of_record
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.outbox.kinds import Debt
@@ -124,7 +124,7 @@ def _failed_of(became: Sequence[Outcome | Failed]) -> list[Failed]:
 async def _put_aside(db: Database, failed: Sequence[Failed]) -> None:
     if failed:
         async with db.transaction() as tx:
-            await put_aside.put(tx, Step.TAKING, failed)
+            await dead_letters.put(tx, Step.TAKING, failed)
 
 
 async def _apply_without_waiting(here: Here, message: RecordMessage, along: Along, tx: Transaction) -> list[Outcome]:
@@ -145,7 +145,7 @@ async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> Non
 
 
 async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
-    await put_aside.healed(tx, Step.TAKING, [one.uri for one in messages])
+    await dead_letters.healed(tx, Step.TAKING, [one.uri for one in messages])
 
 
 async def _no_more(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:

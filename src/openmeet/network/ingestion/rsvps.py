@@ -7,27 +7,32 @@ arrival order does not matter, and deleting one uncovers the next. What was answ
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from at_protocol.syntax.did import Did
+from at_protocol.data import cbor
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import network_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import NetworkAnswer, Source
+from openmeet.domain.attendance import rules as attendance_rules
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source
 from openmeet.domain.attendance.network_rsvps import Word
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import EventId, Origin
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import latest_word
+from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import moment_of_rev
-from openmeet.network.ingestion.three_way import Side
-from openmeet.network.records import seen
+from openmeet.network.ingestion.three_way_merge import Decision, Facts, Policy, Side, most_recent
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import RSVPS
-from openmeet.network.records.rsvp import RsvpRead
+from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
 from openmeet.network.records.seen import Seen
-from openmeet.outbox import publication_echoes, publication_leases
+from openmeet.outbox import publication_echoes, publication_leases, publications
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind, State
 
 NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
@@ -53,7 +58,7 @@ async def derive(
         # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
         mine = await attendance_queries.find(tx, event_id, user_id)
         owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
-        if owned is not None and mine is not None and not await latest_word.gives_way(tx, owned, mine, effective):
+        if owned is not None and mine is not None and not await gives_way(tx, owned, mine, effective):
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
@@ -64,7 +69,7 @@ async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: Ev
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
-        word = Word(event_id, person.user_id, counts.uri, latest_word.read_of(counts).answer, counts.first_seen_at)
+        word = Word(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
         await _apply(tx, did, subject_uri, word)
 
 
@@ -151,10 +156,10 @@ async def withdraw(
         return
     if owned is not None:
         # The latest word counts: an answer given here after the deletion stands, and is written again.
-        deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
+        deleted_by = await made_by(tx, did, rev, after_rev)
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
-            await latest_word.keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+            await keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
         reason = "The answer was deleted in the repository."
         await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
@@ -177,12 +182,12 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not Source.HERE:
         return False
-    deleted_by = await latest_word.made_by(tx, did, rev, after_rev)
+    deleted_by = await made_by(tx, did, rev, after_rev)
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
     if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
-        await latest_word.keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+        await keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
     if stands:
         await attendance.forget_record(tx, mine.id)
     return stands
@@ -195,7 +200,7 @@ class Person:
 
 
 def _answer_of(effective: Seen, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
-    return read[1].answer if read is not None and read[0] == effective.cid else latest_word.read_of(effective).answer
+    return read[1].answer if read is not None and read[0] == effective.cid else read_of(effective).answer
 
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Person, list[Seen]]:
@@ -205,3 +210,136 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Perso
     person = Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
     dids = [identity.did for identity in theirs] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+
+
+FIELD: Final = "answer"
+DELETED: Final = "deleted"
+
+# A person's word that no repository is told of: nothing of it is owed, and still it may be the last one.
+UNTOLD: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
+
+
+def read_of(answer: Seen) -> RsvpRead:
+    """What a record that counts says."""
+    return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
+
+
+async def gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
+    """Whether what was answered here gives way to the record; the decision is kept where both changed."""
+    is_own_record = effective.uri == owned.uri
+    if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
+        # Our own bytes: the local status may say more than they do. Where it is the word of another record, which does
+        # not count any more, ours is uncovered.
+        is_anothers = mine.source is Source.NETWORK and mine.record_uri != effective.uri
+        return is_anothers and not owned.is_pending
+    if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
+        # An invitation is the host's word, however new: what the person says is nowhere but in the record.
+        if owned.is_pending:
+            await publication_echoes.give_up_revision(tx, owned)
+        return True
+    read = read_of(effective)
+    differs = mine.source is Source.HERE and read.answer is not attendance_rules.said_by(mine.status)
+    if owned.is_pending or (differs and mine.status in UNTOLD):
+        return await _gives_way_unsent(tx, owned, mine, effective, read)
+    if is_own_record:
+        await _adopt(tx, effective)
+        return True
+    return not (differs and await _outlasts(tx, owned, mine, effective, read))
+
+
+async def _gives_way_unsent(
+    tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead
+) -> bool:
+    """The same of what no repository has been told of."""
+    said_at = await _said_at(tx, effective)
+    side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
+    await _keep(tx, owned, mine, effective, read, side)
+    if effective.uri == owned.uri and (side is Side.THEIRS or not owned.is_pending):
+        await _adopt(tx, effective)
+    elif side is Side.THEIRS:
+        await publication_echoes.give_up_revision(tx, owned)
+    return side is Side.THEIRS
+
+
+async def _outlasts(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead) -> bool:
+    """Whether what was answered here, and is told by now, was said after another app's record that is heard only now.
+
+    By when the person said it: what a host did with their answer since is no word of theirs. What stands is told in that record
+    from now on, else other apps, and whoever reads everything anew, would go by what is out of date.
+    """
+    ours_at = mine.answered_at
+    side = most_recent(facts_of(owned, ours_at, await _said_at(tx, effective), effective.cid or ""))
+    if side is Side.OURS or _earliest(tx, effective) < ours_at:
+        # What only a read has told of may turn out to have been said before.
+        await _keep(tx, owned, mine, effective, read, side)
+    if side is Side.OURS:
+        await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
+    return side is Side.OURS
+
+
+async def _adopt(tx: Transaction, effective: Seen) -> None:
+    """Our own record says what somebody else has written into it."""
+    if effective.cid is not None and effective.body is not None:
+        await publication_echoes.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
+
+
+def facts_of(owned: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> Facts:
+    """What is weighed."""
+    return Facts(
+        origin=Origin.HERE,
+        ours_at=ours_at,
+        theirs_at=theirs_at,
+        ours_cid=owned.chosen_cid or "",
+        theirs_cid=theirs_cid,
+    )
+
+
+async def _said_at(tx: Transaction, answer: Seen) -> Instant:
+    """When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time."""
+    written = written_at(answer.precedence)
+    rev = await made_by(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
+    latest = moment_of_rev(rev, tx.now)
+    return written if _earliest(tx, answer) < written <= latest else latest
+
+
+def _earliest(tx: Transaction, answer: Seen) -> Instant:
+    """After which moment this version was made: its own where its commit was heard of."""
+    return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
+
+
+async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
+    """The commit that made a version at the latest, or deleted it: ``rev``, or where a read found it (``seen.Seen.after_rev``) the
+    first one of which is known that something before it was missed. What says that it was ``written`` later was not made by that.
+    """
+    if after_rev == rev:
+        return rev
+    bounds = [one for one in await repository_state.before(tx, did) if after_rev < one < rev]
+    return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
+
+
+async def _keep(
+    tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead, side: Side
+) -> None:
+    await merge_decisions.keep(
+        tx,
+        uri=effective.uri,
+        theirs_rev=effective.said_rev,
+        ours_revision=owned.revision,
+        decisions=(Decision(FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
+        after_rev=effective.after_rev,
+    )
+
+
+async def keep_deletion(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str, side: Side) -> None:
+    """What was answered here gives way to the deletion of its record, or does not."""
+    mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
+    if mine is None:
+        return
+    await merge_decisions.keep(
+        tx,
+        uri=uri,
+        theirs_rev=rev,
+        ours_revision=owned.revision,
+        decisions=(Decision(FIELD, "", mine.status.value, DELETED, Policy.LATEST_ANSWER, side),),
+        after_rev=after_rev,
+    )

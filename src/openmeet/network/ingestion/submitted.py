@@ -20,10 +20,10 @@ from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.put_aside import Failed
 from openmeet.network.ingestion.retry import take_handed_in
-from openmeet.network.records import handed_over, seen
+from openmeet.network.records import message, seen
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.records.seen import Standing
 
@@ -143,9 +143,9 @@ def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> 
     body, cid = None, None
     if one.operation is not Operation.DELETE:
         try:
-            value = handed_over.exact(one.record)
+            value = message.exact(one.record)
             is_exact = value is not None
-            body = cbor.encode(value if value is not None else handed_over.tolerable(one.record))
+            body = cbor.encode(value if value is not None else message.tolerable(one.record))
         except Malformed as wrong:
             return f"The record is not valid data: {wrong.why}."
         cid = str(Cid.for_cbor(body))

@@ -7,7 +7,7 @@ are asked about once a day, so that one whose return was never announced is show
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import owe as outbox
-from openmeet.network.ingestion import discrepancies, put_aside
+from openmeet.network.ingestion import dead_letters, discrepancies
 from openmeet.outbox.kinds import Debt
 
 UNREAD = """
@@ -33,4 +33,4 @@ async def reconcile(db: Database) -> int:
 async def forget_discrepancies(db: Database) -> int:
     """Drop what was repaired long ago, and records put aside that have been overtaken; how many."""
     async with db.transaction() as tx:
-        return await discrepancies.forget_old(tx) + await put_aside.forget_overtaken(tx)
+        return await discrepancies.forget_old(tx) + await dead_letters.forget_overtaken(tx)

@@ -14,8 +14,8 @@ from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.events.model import Status
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without
 from openmeet.network.records.reader import Unmappable, text_of
-from openmeet.network.records.sentence import ends_in, sentence_in, with_sentence, without
 from openmeet.recurrence import wall_time
 
 MAX_NAME: Final = 200

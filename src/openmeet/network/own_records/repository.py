@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from at_network.xrpc_client import XrpcClient
+from at_protocol.data import json_form
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.nsid import Nsid
@@ -24,9 +27,8 @@ from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.by_record import events_with
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import Form, form_of, written
-from openmeet.network.own_records.own_writing import checked, own_uri
-from openmeet.network.publishing.sending import delete_record, get_record, put_record
-from openmeet.network.records import of_repository, seen
+from openmeet.network.publishing.send import delete_record, get_record, put_record
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.reader import Unmappable
@@ -196,7 +198,7 @@ async def _known(
         leaving: list[str] = []
         if between is not None:
             above, below = between
-            leaving = await of_repository.between(
+            leaving = await repository_state.between(
                 reader, identity.did, collection, above=above, below=below, besides=list(at_server), limit=PAGE
             )
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
@@ -254,3 +256,24 @@ def _is_valid(record: dict[str, Value]) -> bool:
     except InvalidInput:
         return False
     return True
+
+
+_catalog = Catalog()
+
+
+def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str, Value]:
+    """The record, which others can read. Raises InvalidInput, about this field of the form."""
+    try:
+        validate_record(_catalog, str(collection), record)
+        json_form.to_json(record)
+    except Malformed as wrong:
+        raise InvalidInput(field, f"Other apps could not read this: {wrong.why}.") from None
+    return record
+
+
+def own_uri(identity: Identity, collection: Nsid, rkey: str) -> AtUri:
+    """Raises NotFound for a key that can be none."""
+    try:
+        return parse_at_uri(f"at://{identity.did}/{collection}/{rkey}")
+    except Malformed:
+        raise NotFound("There is no such record in your repository.") from None

@@ -19,9 +19,8 @@ from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_record_uri, by_slug
 from openmeet.domain.identities.model import Identity
-from openmeet.network.own_records.own_writing import checked, own_uri
-from openmeet.network.publishing.send import list_rsvps
-from openmeet.network.publishing.sending import delete_record, get_record, put_record
+from openmeet.network.own_records.repository import checked, own_uri
+from openmeet.network.publishing.send import delete_record, get_record, list_rsvps, put_record
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, write_rsvp

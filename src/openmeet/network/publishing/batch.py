@@ -27,7 +27,7 @@ from openmeet.network.publishing.draft import Draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.in_flight import until_answered
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
-from openmeet.network.publishing.sending import Stored, apply_creates
+from openmeet.network.publishing.send import Stored, apply_creates
 from openmeet.network.records.event_writer import Written, seal_in_cbor
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight

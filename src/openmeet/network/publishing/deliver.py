@@ -20,7 +20,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import proving, settle, write
+from openmeet.network.publishing import in_flight, settle, write
 from openmeet.network.publishing.decision import (
     ELSEWHERE,
     GiveWay,
@@ -40,7 +40,6 @@ from openmeet.network.publishing.decision import (
     Wait,
 )
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.holders import repository_to_clear
 from openmeet.network.publishing.publisher import (
     CHANGED_ELSEWHERE,
     INGESTED_AFTER,
@@ -48,8 +47,8 @@ from openmeet.network.publishing.publisher import (
     LOOK_AGAIN_AFTER,
     Publisher,
 )
-from openmeet.network.publishing.send import take_away
-from openmeet.network.publishing.sending import get_record
+from openmeet.network.publishing.repositories import repository_to_clear
+from openmeet.network.publishing.send import get_record, take_away
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
@@ -152,7 +151,7 @@ async def _publish(publisher: Publisher, held: Publication, decision: Publish) -
 
 async def _start_over(publisher: Publisher, held: Publication) -> None:
     """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
-    there = None if held.uri is None else await proving.what_is_there(publisher, parse_at_uri(held.uri))
+    there = None if held.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(held.uri))
     if there is not None and there.cid is None:
         await settle.forget(publisher, held, there)
     elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
@@ -212,7 +211,7 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
             rev = await take_away(client, uri, expected=taking_back.base_cid)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
-        gone = await proving.absence(publisher, uri, rev)
+        gone = await in_flight.absence(publisher, uri, rev)
     except Failure as failure:
         await _settle_failure(publisher, taking_back, failure)
     else:
@@ -234,7 +233,7 @@ async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back:
     heard = {taking_back.base_cid, taking_back.chosen_cid, None if known is None else known.cid}
     if current is None or current.cid in heard:
         return False
-    await publisher.enqueue([await proving.what_is_there(publisher, uri)])
+    await publisher.enqueue([await in_flight.what_is_there(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
     await settle.give_back(
         publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True

@@ -20,8 +20,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import Reach, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing.blob_limits import limit_for
-from openmeet.network.publishing.blobs import NO_PICTURE, Blob, Outgoing, blob_of
+from openmeet.network.publishing.blobs import NO_PICTURE, Blob, Outgoing, blob_of, limit_for
 from openmeet.network.publishing.decision import (
     Publish,
     PublishEvent,
@@ -30,23 +29,20 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.proving import prove
+from openmeet.network.publishing.in_flight import prove
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import is_listed
-from openmeet.network.publishing.send import get_event, list_rsvps
-from openmeet.network.publishing.sending import Current
+from openmeet.network.publishing.send import Current, get_event, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
 from openmeet.network.records.event_writer import Publishable, owes_nothing, publishable, seal_in_cbor, write_event
-from openmeet.network.records.group import GroupOut, write_group
-from openmeet.network.records.group_part import group_part
-from openmeet.network.records.lineage import lineage_of
-from openmeet.network.records.media import known_picture
+from openmeet.network.records.group import GroupOut, group_part, write_group
+from openmeet.network.records.links import lineage_of
 from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.places import known_picture
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
-from openmeet.network.records.series import write_series
-from openmeet.network.records.series_part import series_page, series_part
+from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_lineage
 from openmeet.outbox import former_records, in_flight
 from openmeet.outbox import publication_leases as leases

@@ -22,7 +22,7 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Policy, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
-from openmeet.network.publishing import group_eligibility, memberships
+from openmeet.network.publishing import group_eligibility
 from openmeet.network.publishing.decision import (
     ELSEWHERE,
     RECALLED,
@@ -138,9 +138,9 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
         case Kind.FORMER_EVENT | Kind.FORMER_SERIES:
             return await decide_former(reader, owed, agreed=consent.is_given)
         case Kind.MEMBERSHIP:
-            return await memberships.decide_membership(reader, owed, agreed=consent.is_given)
+            return await group_eligibility.decide_membership(reader, owed, agreed=consent.is_given)
         case Kind.ACCEPTANCE:
-            return await memberships.decide_acceptance(reader, owed)
+            return await group_eligibility.decide_acceptance(reader, owed)
         case Kind.GROUP_EVENT:
             return await group_eligibility.decide_group_event(reader, owed)
 

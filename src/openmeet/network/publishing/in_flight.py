@@ -6,10 +6,28 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from at_network.circuits import NotAsked
-from groundwork.errors import Failure, RemoteFailed, RemoteSlow, Unavailable
+from at_protocol.failures import Malformed
+from at_protocol.repo.proof import Proven
+from at_protocol.sync import verify
+from at_protocol.sync.verify import check_rev
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.tid import parse_tid
+from groundwork.clock import Instant
+from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, Unavailable
+from groundwork.outbox.owe import Debt
+from groundwork.outbox.pay import Payer
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.network.publishing import settle
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.outbox import in_flight
-from openmeet.outbox.in_flight import Sent
+from openmeet.network.publishing.send import delete_version
+from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.repositories.agents import agent_for
+from openmeet.network.repositories.read import prove_record
+from openmeet.outbox import in_flight, publication_leases
+from openmeet.outbox.in_flight import Doubts, Sent
 
 # After these nobody knows whether it was done: no answer came, or that of something on the way.
 _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
@@ -40,3 +58,121 @@ async def note_answered(publisher: Publisher, writes: Sequence[Sent]) -> None:
     async with publisher.db.transaction() as tx:
         for one in sorted(writes, key=lambda one: one.uri):
             await in_flight.answered(tx, one)
+
+
+def late_create_payer(publisher: Publisher) -> Payer:
+    """The payer of ``Debt.LATE_CREATE``; the subject of the debt is the record's at-uri, its authority a DID."""
+
+    async def pay(debt: Debt) -> None:
+        try:
+            uri = parse_at_uri(debt.subject)
+        except Malformed as wrong:
+            raise InvalidInput("uri", wrong.why) from wrong
+        await look(publisher, uri)
+
+    return pay
+
+
+async def look(publisher: Publisher, uri: AtUri) -> None:
+    """See what stands under a key that was given up; ours goes. Raises what the calls raise: then it is owed still."""
+    async with publisher.db.reader() as reader:
+        doubt = await in_flight.of_uri(reader, str(uri))
+        owned = await publication_leases.find_by_uri(reader, str(uri))
+        # Read with the doubt, which ends when its person lets go of the account: of whoever has that later nothing is deleted.
+        identity = await identity_queries.find(reader, parse_did(uri.authority))
+    if doubt is None or owned is not None:
+        return  # a publication that holds the key knows what to do with whatever comes
+    try:
+        there = await what_is_there(publisher, uri)
+    except NotFound:
+        there = None  # no repository, or one that is not served at present: nobody can read it there
+    if there is not None and there.cid in doubt.cids:
+        there = await _take_away(publisher, identity, uri, there.cid)
+        log.warning("publication.late_create_taken_away", uri=str(uri))
+    await _note(publisher, uri, doubt, there)
+
+
+async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str) -> RecordMessage | None:
+    """Delete exactly this version; that it is gone, as a message."""
+    if identity is None or not identity.can_write:
+        raise Unavailable("Its person has to sign in with the account it is in.")
+    try:
+        client = await agent_for(publisher.db, publisher.network, identity)
+        rev = await delete_version(client, uri, cid)
+    except NotSignedIn as refused:
+        raise Unavailable("Its person has to sign in again.") from refused
+    return await absence(publisher, uri, rev)
+
+
+async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMessage | None) -> None:
+    """Forget the doubts where nothing of them can arrive any more, else look again later."""
+    now = publisher.network.clock.now()
+    async with publisher.db.transaction() as tx:
+        if there is not None and there.cid is None:
+            await settle.note_gone(tx, there)
+        if now >= doubt.end_at:
+            await in_flight.forget(tx, str(uri), before=Instant(doubt.last_sent_at))
+        else:
+            await in_flight.look_again(tx, str(uri), doubt)
+
+
+async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
+    """That there is no record, as a message of the rev of the commit that deleted it; without one that can be believed it is proven.
+
+    None where somebody has made another one since.
+    """
+    is_believed = rev is not None and is_rev(rev, publisher.network.clock.now())
+    if rev is not None and is_believed and uri.collection is not None and uri.rkey is not None:
+        did = parse_did(uri.authority)
+        return RecordMessage(
+            did, uri.collection, uri.rkey, parse_tid(rev), Operation.DELETE, None, None, is_verified=True
+        )
+    message = await what_is_there(publisher, uri)
+    return message if message.cid is None else None
+
+
+async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
+    """The record, or that there is none, proven and as a message of the rev of the repository's newest commit."""
+    return message_of(uri, await prove(uri, publisher))
+
+
+async def prove(uri: AtUri, publisher: Publisher) -> Proven:
+    """What the repository holds. Raises also RemoteFailed where its rev is of a time to come: believed, it would overrule all until then."""
+    proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
+    if proven.commit.rev is not None and not is_rev(proven.commit.rev, publisher.network.clock.now()):
+        raise RemoteFailed("The clock of the PDS is ahead of ours: its revs are of a time to come.")
+    return proven
+
+
+def message_of(uri: AtUri, proven: Proven) -> RecordMessage:
+    """What was proven as a message of its commit's rev. Raises RemoteFailed where the commit has none."""
+    if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
+        raise RemoteFailed("The repository is of an older version, without a rev.")
+    is_gone = proven.cid is None or proven.record is None
+    return RecordMessage(
+        did=parse_did(uri.authority),
+        collection=uri.collection,
+        rkey=uri.rkey,
+        rev=proven.commit.rev,
+        operation=Operation.DELETE if is_gone else Operation.UPDATE,
+        cid=None if is_gone else str(proven.cid),
+        body=None if is_gone else proven.record,
+        is_verified=True,
+        is_read=True,
+    )
+
+
+def rev_of(proven: Proven) -> str:
+    """Of the commit that it was proven by. Raises RemoteFailed where it has none."""
+    if proven.commit.rev is None:
+        raise RemoteFailed("The repository is of an older version, without a rev.")
+    return proven.commit.rev
+
+
+def is_rev(text: str, now: Instant) -> bool:
+    """Whether a server may have said this of a commit: a TID, and of no time to come."""
+    try:
+        check_rev(text, now)
+    except verify.Refused:
+        return False
+    return True

@@ -20,7 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from groundwork.errors import Refused
-from openmeet.network.publishing.sending import get_record, put_record
+from openmeet.network.publishing.send import get_record, put_record
 
 
 @dataclass(frozen=True, slots=True)

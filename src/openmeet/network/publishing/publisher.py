@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote
 
 from at_protocol.lexicon.catalog import Catalog
@@ -11,9 +12,11 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Database
 from openmeet.domain.events.model import Event
 from openmeet.feature_flags.flags import Switchboard
+from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.results import Result
 from openmeet.network.repositories.clients import Network
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import Kind, State
 
 LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
@@ -53,3 +56,32 @@ class Publisher:
 def page_of(instance: str, event: Event) -> str:
     """The event's page on this installation."""
     return f"{instance}/events/{quote(event.slug)}"
+
+
+# A record that waits, is withheld or is due again for its next revision is none of these.
+RESULTS = {
+    State.PUBLISHED: Result.SUCCESS,
+    State.RETRACTED: Result.SUCCESS,
+    State.RETRYING: Result.RETRIED,
+    State.REFUSED: Result.FAILED,
+    State.CONFLICTED: Result.FAILED,
+    State.BLOCKED: Result.FAILED,
+}
+
+_AFTER: Final = "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+
+
+async def count(publisher: Publisher, taken: Sequence[Publication]) -> None:
+    """Count each of these once."""
+    for kind in Kind:
+        ids = [one.subject_id for one in taken if one.kind is kind]
+        if not ids:
+            continue
+        before = {one.subject_id: (one.uri, one.base_cid) for one in taken if one.kind is kind}
+        async with publisher.db.reader() as reader:
+            rows = await reader.fetch(_AFTER, kind=kind.value, ids=ids)
+        for row in rows:
+            result = RESULTS.get(State(row["state"]))
+            is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
+            if result is not None and not (result is Result.SUCCESS and is_as_before):
+                publisher.count_result(kind.value, result)

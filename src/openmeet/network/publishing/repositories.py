@@ -9,6 +9,7 @@ from typing import Final
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import Source
+from openmeet.domain.groups import record_queries
 from openmeet.domain.identities import backfill_progress, session_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
@@ -16,8 +17,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import GiveWay, Hold, Stay, Wait, home_of
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
+from openmeet.outbox import publication_moves
 from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import BEING_READ
+from openmeet.outbox.publications import BEING_READ, Kind
 
 # Longer than almost any repository takes to be read, shorter than anybody waits: a server that is away keeps no answer back for good.
 READ_WITHIN: Final = 10 * MINUTE
@@ -67,3 +69,20 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
     asked_at = await backfill_progress.waited_since(reader, connected)
     until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
     return until if until is not None and until > reader.now else None
+
+
+# What groups say stands in the repository of who speaks for them, and is taken from there when somebody else does.
+_SAID_BY_GROUPS = frozenset({Kind.ACCEPTANCE, Kind.GROUP_EVENT})
+
+
+async def repository_to_clear(reader: Reader, owed: Publication) -> Identity | None:
+    """The repository that holds the record, where we may delete it; None where it is not their repository (any more)."""
+    identity = None if owed.did is None else await identity_queries.find(reader, owed.did)
+    if identity is None or not identity.can_write:
+        return None
+    if identity.user_id == owed.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
+        return identity
+    if owed.kind in _SAID_BY_GROUPS:
+        spoke = await publication_moves.holders_in(reader, Kind.FORMER_GROUP, identity.did)
+        return identity if identity.user_id in spoke else None
+    return None

@@ -15,9 +15,8 @@ from groundwork.outbox.pay import idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.batch import MAX_WRITES, pay_together
-from openmeet.network.publishing.counting import count
 from openmeet.network.publishing.deliver import pay
-from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher
+from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import Publication

@@ -20,13 +20,13 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import Pause, Publish, Wait
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.records import floors, group_records, links, seen
+from openmeet.network.records import floors, links, seen
 from openmeet.network.records.collections import RSVP
+from openmeet.network.records.links import current_subject
 from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import Standing
-from openmeet.network.records.subjects import current_subject
 from openmeet.outbox import former_records, in_flight, publication_moves, publications
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import Sent
@@ -98,7 +98,7 @@ async def settle(
             is_about=seen.is_about,
         )
     else:
-        await group_records.note(tx, held.kind, held.subject_id, uri=uri, cid=cid)
+        await links.note(tx, held.kind, held.subject_id, uri=uri, cid=cid)
     if (uri, cid) != (held.uri, held.base_cid):
         tracing.note("record.published", held.subject_id, kind=held.kind.value, uri=uri, cid=cid, rev=rev)
     return True
@@ -126,7 +126,7 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
             if gone is not None:
                 await links.note_former_gone(tx, held.subject_id)
         else:
-            await group_records.note(tx, held.kind, held.subject_id, uri=None, cid=None)
+            await links.note(tx, held.kind, held.subject_id, uri=None, cid=None)
             if held.uri is not None:
                 # Our deletion is known by the time that the network tells of it, and nobody else takes the word back then.
                 await record_queries.forget(tx, held.uri)

@@ -12,12 +12,10 @@ from groundwork.clock import Instant
 from groundwork.errors import Conflict, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
-from openmeet.network.publishing.blob_limits import learn_limit
-from openmeet.network.publishing.blobs import PictureTooLarge, upload
+from openmeet.network.publishing.blobs import PictureTooLarge, learn_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied, check, drafted
-from openmeet.network.publishing.in_flight import note_answered, until_answered
-from openmeet.network.publishing.proving import is_rev, message_of, prove, rev_of
+from openmeet.network.publishing.in_flight import is_rev, message_of, note_answered, prove, rev_of, until_answered
 from openmeet.network.publishing.publisher import (
     CHANGED_ELSEWHERE,
     INGESTED_AFTER,
@@ -26,8 +24,7 @@ from openmeet.network.publishing.publisher import (
     WRITE_COST,
     Publisher,
 )
-from openmeet.network.publishing.send import store
-from openmeet.network.publishing.sending import Current, Stored
+from openmeet.network.publishing.send import Current, Stored, store
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import seal_in_cbor
 from openmeet.outbox import publication_leases as leases

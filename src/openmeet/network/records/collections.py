@@ -1,7 +1,12 @@
 """Which collections hold events, answers, series and groups, and the names that we add to records."""
 
+from enum import StrEnum
+
+from prometheus_client import Counter
+
 from at_protocol.lexicon.authority import OWN_AUTHORITY, own_spellings
 from at_protocol.syntax.nsid import Nsid, parse_nsid
+from groundwork.telemetry.metrics import Metrics
 
 EVENT = parse_nsid("community.lexicon.calendar.event")
 RSVP = parse_nsid("community.lexicon.calendar.rsvp")
@@ -65,3 +70,18 @@ GROUP_LINK_KEY = GROUP_LINK_KEYS[0]
 # Where what a record is about goes on, and which records it had before it changed hands.
 SUCCESSION_KEYS = own_spellings("succession", OWN_AUTHORITY)
 SUCCESSION_KEY = SUCCESSION_KEYS[0]
+
+
+class Result(StrEnum):
+    """How one piece of work ended; the label of a metric. What is tried again later is ``retried``."""
+
+    SUCCESS = "success"
+    RETRIED = "retried"
+    FAILED = "failed"
+
+
+def results_of(metrics: Metrics) -> Counter:
+    """Registered once per program."""
+    return metrics.counter(
+        "sync_results", "Records on their way in and out, by how that ended", ["direction", "kind", "result"]
+    )

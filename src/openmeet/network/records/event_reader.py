@@ -26,11 +26,10 @@ from openmeet.network.records.collections import (
     SERIES_LINK_KEYS,
     SUCCESSION_KEYS,
 )
-from openmeet.network.records.extension import RecordDetails, read_details
-from openmeet.network.records.older_meta import note_older_meta
+from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details
 from openmeet.network.records.places import Places, is_followable, read_places
+from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
-from openmeet.network.records.sentence import sentence_in, without
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 

@@ -19,8 +19,6 @@ from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.network.records.group_statements import put_link
-from openmeet.network.records.media import KEY as PICTURE
-from openmeet.network.records.media import MediaOut, known_picture, put_media
 from openmeet.network.records.own_entries import (
     ALONE,
     LINK,
@@ -37,11 +35,21 @@ from openmeet.network.records.own_entries import (
     uri_of,
     venue_note,
 )
-from openmeet.network.records.places import ADDRESS, GEO, entries_of, is_same_place, online_entry
+from openmeet.network.records.places import (
+    ADDRESS,
+    GEO,
+    MediaOut,
+    entries_of,
+    is_same_place,
+    known_picture,
+    online_entry,
+    put_media,
+)
+from openmeet.network.records.places import KEY as PICTURE
 from openmeet.network.records.places import without as without_entries
-from openmeet.network.records.sentence import KEY as SENTENCE
-from openmeet.network.records.sentence import ends_in, mark_of, sentence_in, with_sentence, without
-from openmeet.network.records.series_part import SeriesPart, put_native, put_series
+from openmeet.network.records.preserve import KEY as SENTENCE
+from openmeet.network.records.preserve import ends_in, mark_of, sentence_in, with_sentence, without
+from openmeet.network.records.series import SeriesPart, put_native, put_series
 from openmeet.network.records.succession import ALONE_STANDING, Lineage, put_lineage
 from openmeet.recurrence.wall_time import zone_names
 

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from at_protocol.data import cbor
 from at_protocol.data.model import Value
+from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import (
     MAX_ACCESS_NOTE,
     MAX_CATEGORIES,
@@ -24,8 +26,8 @@ from openmeet.domain.events.model import (
 from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, AccessFeature, Category, normalised
 from openmeet.i18n.languages import is_code
-from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS
-from openmeet.network.records.reader import line_of, text_of
+from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS, OLDER_META_KEY
+from openmeet.network.records.reader import Notes, line_of, text_of
 
 # Strangers may write longer lists; behind this many nothing is looked at.
 _MOST: Final = 100
@@ -130,3 +132,57 @@ def _languages(texts: Sequence[str]) -> tuple[str, ...]:
     # Names are for people who type: records have codes.
     codes = [text.strip().lower() for text in texts if len(text) <= _LONGEST_CODE]
     return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]
+
+
+MAX_NAME: Final = 200
+# Records may have a megabyte each: so many of them are in memory at a time.
+_AT_ONCE: Final = 25
+
+_BODIES: Final = "select uri, body from records where uri in :uris and standing = 'mapped' order by uri"
+
+
+async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
+    """Which series the records at these addresses name, by address; those that name none are not in it."""
+    mark = OLDER_META_KEY.encode()
+    found: dict[str, str] = {}
+    for start in range(0, len(uris), _AT_ONCE):
+        for row in await reader.fetch(_BODIES, uris=list(uris[start : start + _AT_ONCE])):
+            body = bytes(row["body"] or b"")
+            if mark not in body:  # a look at the bytes spares reading thousands of records that have none
+                continue
+            record = cbor.decode(body)
+            name = series_name(record.get(OLDER_META_KEY)) if isinstance(record, dict) else ""
+            if name:
+                found[row["uri"]] = name
+    return found
+
+
+def series_name(meta: object) -> str:
+    """The series that it names; empty where it names none, or says that the event does not come again."""
+    if not isinstance(meta, Mapping) or meta.get("isRecurring") is False:
+        return ""
+    return line_of(meta.get("seriesSlug"), MAX_NAME)
+
+
+def note_older_meta(meta: object, notes: Notes) -> None:
+    """What was read of it, and why the rest means nothing here."""
+    if not isinstance(meta, Mapping):
+        notes.keep(OLDER_META_KEY, "is not a map")
+        return
+    name = series_name(meta)
+    if name:
+        notes.read("series", f"{OLDER_META_KEY}/seriesSlug", name)
+    for key in meta:
+        path = f"{OLDER_META_KEY}/{key}"
+        match key:
+            case "seriesSlug":
+                if not name:
+                    notes.keep(path, "names no series that the event is a date of")
+            case "isRecurring":
+                notes.keep(path, "says whether the event comes again; which series it is a date of says more")
+            case "imageSourceKey":
+                notes.keep(
+                    path, "names a picture in the store of the installation that wrote it; pictures are read from media"
+                )
+            case _:
+                notes.keep(path, "is no field that an older OpenMeet is known to have written")

@@ -12,7 +12,10 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
-from openmeet.domain.events.model import Venue
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.model import Event, Venue
+from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.groups import queries
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_DESCRIPTION,
@@ -21,13 +24,12 @@ from openmeet.domain.groups.model import (
     Group,
     JoinPolicy,
     PromotionLevel,
+    Role,
 )
-from openmeet.domain.groups.publication import Share
+from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
-from openmeet.network.records.group_roles import VALUE_OF
-from openmeet.network.records.media import MediaIn, MediaOut, blob_value, cid_of_blob
-from openmeet.network.records.places import ADDRESS, entries_of
+from openmeet.network.records.places import ADDRESS, MediaIn, MediaOut, blob_value, cid_of_blob, entries_of
 from openmeet.network.records.preserve import keep_what_means_the_same
 from openmeet.network.records.reader import Unmappable, line_of, text_of, token_of
 from openmeet.recurrence.wall_time import zone_names
@@ -242,3 +244,30 @@ def _roles(before: Value) -> Value:
         value, allowed = VALUE_OF[role], sorted(one.value for one in ALLOWED[role])
         ours.append({**known.pop(value, {}), "name": value, "permissions": list(allowed)})
     return ours + list(known.values())
+
+
+VALUE_OF: Final[Mapping[Role, str | None]] = {
+    Role.OWNER: f"{GROUP}#owner",
+    Role.ADMIN: f"{GROUP}#admin",
+    Role.MODERATOR: f"{GROUP}#moderator",
+    Role.MEMBER: f"{GROUP}#member",
+    Role.PENDING: None,
+    Role.DECLINED: None,
+    Role.LEFT: None,
+    Role.BANNED: None,
+}
+
+_BY_WORD: Final = {role.value: role for role in INSIDE}
+
+
+def role_of(value: object) -> Role:
+    """The role that a record names. What is not known gives no more than belonging to the group."""
+    return _BY_WORD.get(token_of(value), Role.MEMBER) if isinstance(value, str) else Role.MEMBER
+
+
+async def group_part(reader: Reader, event: Event) -> str | None:
+    """The group to name; None where the event goes out with the least only, or the network knows little of the group."""
+    if event.group is None or reach_of(event) is not Reach.FULL:
+        return None
+    group = await queries.by_id(reader, event.group.id)
+    return None if group is None or group.is_hidden or share_of(group) is not Share.ALL else group.network.record_uri

@@ -29,8 +29,7 @@ from openmeet.network.records.collections import (
     MEMBERSHIP,
     MEMBERSHIP_COLLECTIONS,
 )
-from openmeet.network.records.group import Reference, uri_of_group
-from openmeet.network.records.group_roles import role_of
+from openmeet.network.records.group import Reference, role_of, uri_of_group
 from openmeet.network.records.reader import Unmappable
 
 

@@ -6,14 +6,21 @@ one event. Whoever notes another uri holds the locks on all of them (``uris_of``
 
 from collections.abc import Collection
 
-from groundwork.database.transaction import Reader, Transaction
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import by_record, queries
 from openmeet.domain.events.model import EventId
+from openmeet.domain.events.publication import owe_attributions
+from openmeet.domain.groups import publication, record_queries
+from openmeet.domain.groups import queries as groups_queries
+from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
+from openmeet.network.records.succession import Lineage
 from openmeet.outbox import former_records, publications
 from openmeet.outbox.publications import FORMER_OF, Kind
 
@@ -72,3 +79,63 @@ async def _note_current(tx: Transaction, kind: Kind, subject_id: str, uri: str) 
     await publications.forget_unsent(tx, kind=FORMER_OF[kind], subject_ids=[uri])
     former = [one.uri for one in await former_records.of(tx, kind, subject_id)]
     await publications.look_again(tx, kind=FORMER_OF[kind], subject_ids=former, is_edit=True)
+
+
+async def lineage_of(reader: Reader, kind: Kind, subject_id: str) -> Lineage:
+    """What its record is to say of those before."""
+    former = await former_records.of(reader, kind, subject_id)
+    return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
+
+
+async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:
+    """Lock the events that these uris lead to, and ``along``; where those lead that are of before, by uri.
+
+    TransactionConflict where an event got another record at this moment: again.
+    """
+    before = await by_record.current(tx, named)
+    await seen.lock_subjects(tx, {*along, *named, *before.values()})
+    if tx.engine != "sqlite" and await by_record.current(tx, named) != before:
+        raise TransactionConflict("an event has just got another record")
+    return before
+
+
+async def current_subject(tx: Transaction, named: str) -> str:
+    """``lock_current`` for one answer: where its event's record is now."""
+    return (await lock_current(tx, [named])).get(named, named)
+
+
+async def note(tx: Transaction, kind: Kind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
+    """A record of this kind stands at ``uri``, or nowhere any more."""
+    if kind is Kind.GROUP:
+        group_id = GroupId(subject_id)
+        await _keep_address(tx, group_id, uri)
+        if await record_queries.set_record(tx, group_id, uri, cid):
+            await look_at_what_names(tx, group_id)
+        elif cid is not None:
+            await record_queries.set_cid(tx, group_id, cid)
+    elif kind is Kind.MEMBERSHIP:
+        did = None if uri is None else parse_at_uri(uri).authority
+        await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
+        await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+
+
+async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
+    """The address of a record that is taken back stays the group's: members go on naming it, and publishing again writes there."""
+    if uri is not None:
+        await record_queries.drop_former(tx, uri)
+        return
+    group = await groups_queries.by_id(tx, group_id)
+    address = None if group is None or group.deleted_at is not None else group.network.record_uri
+    if address is not None:
+        cid = await record_queries.record_cid(tx, group_id)
+        await record_queries.note_former(tx, group_id, address, cid or "", is_there=False)
+
+
+async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
+    """Every record that names the group is decided anew: what members say, what is said of them, its events."""
+    await publication.look_at_members(tx, group_id)
+    former = await record_queries.former_records(tx, group_id)
+    await publications.look_again(tx, kind=Kind.FORMER_GROUP, subject_ids=former, is_edit=True)
+    events_of = await queries.ids_in_group(tx, group_id)
+    await publications.look_again(tx, kind=Kind.EVENT, subject_ids=events_of, is_edit=True)
+    await owe_attributions(tx, group_id)

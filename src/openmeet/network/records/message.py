@@ -5,10 +5,11 @@ messages of one DID share a partition, so they are delivered in order.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
-from at_protocol.data import cbor
-from at_protocol.data.model import Value
+from at_protocol.data import cbor, json_form
+from at_protocol.data.model import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER, Value
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri
 from at_protocol.syntax.did import Did, parse_did
@@ -192,3 +193,49 @@ def _integer(value: dict[str, Value], key: str) -> int:
     if not isinstance(found, int) or isinstance(found, bool):
         raise Malformed("message", found, f"{key} is not a number")
     return found
+
+
+_NOTHING = object()
+
+
+def exact(document: object) -> Value:
+    """The value that a repository would hold; None where none could."""
+    try:
+        return json_form.from_json(document)
+    except Malformed:
+        return None
+
+
+def tolerable(document: object) -> Value:
+    """The nearest value that can be kept. Raises Malformed where it is too deep or no object at all."""
+    value = _near(document, MAX_DEPTH)
+    if not isinstance(value, dict):
+        raise Malformed("record", document, "not an object")
+    return json_form.from_json(value)
+
+
+def _near(document: object, levels: int) -> object:
+    if levels == 0:
+        raise Malformed("record", "", f"nested more than {MAX_DEPTH} deep")
+    match document:
+        case bool() | None | str():
+            return document
+        case int():
+            return document if MIN_INTEGER <= document <= MAX_INTEGER else str(document)
+        case float():
+            return int(document) if document.is_integer() and abs(document) < 2**53 else f"{Decimal(repr(document)):f}"
+        case list():
+            return [one for one in (_near(entry, levels - 1) for entry in document) if one is not _NOTHING]
+        case dict():
+            return _object(document, levels)
+        case _:
+            return _NOTHING
+
+
+def _object(document: dict[object, object], levels: int) -> object:
+    if "$link" in document or "$bytes" in document or document.get("$type") == "blob":
+        return document if exact(document) is not None else _NOTHING
+    near = {str(key): _near(entry, levels - 1) for key, entry in document.items() if key}
+    if not (isinstance(near.get("$type"), str) and near["$type"]):
+        near.pop("$type", None)
+    return {key: entry for key, entry in near.items() if entry is not _NOTHING}

@@ -6,12 +6,16 @@ the data model has no floats; numbers occur where an aggregator handed over JSON
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
+from at_protocol.failures import Malformed
 from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.model import MAX_PLACE_PART, Link, Venue
 from openmeet.domain.events.rules import is_web_address
-from openmeet.network.records.countries import code_of
+from openmeet.i18n.names import known_code
+from openmeet.network.records.preserve import mark_of
 from openmeet.network.records.reader import Notes, line_of, text_of
 
 ADDRESS = "community.lexicon.location.address"
@@ -199,3 +203,128 @@ def is_followable(uri: str) -> bool:
 def without(entries: Sequence[Value], indexes: Sequence[int]) -> list[Value]:
     """The list without the entries at these indexes, order kept."""
     return [entry for index, entry in enumerate(entries) if index not in set(indexes)]
+
+
+KEY: Final = "picture"
+_TYPE: Final = "community.lexicon.calendar.event#media"
+_ROLES: Final = ("header", "thumbnail")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOut:
+    """Our picture as a blob: its CID follows from its bytes, so that it is known before it is sent."""
+
+    cid: Cid
+    mime_type: str
+    size: int
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaIn:
+    """A picture that somebody's record names. ``width`` and ``height`` are what it says, 0 where it does not."""
+
+    cid: str
+    alt: str
+    width: int
+    height: int
+
+
+def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> None:
+    """Have the record show our picture, or none of ours. ``known``: the CID of the one that we put there before, or empty."""
+    listed = record.get("media")
+    if listed is not None and not isinstance(listed, list):
+        return  # in a shape of somebody's own: nothing there is ours
+    entries: list[Value] = list(listed or [])
+    at = next((index for index, entry in enumerate(entries) if known and _cid_in(entry) == known), None)
+    if ours is None:
+        if at is not None:
+            entries.pop(at)
+    elif at is not None:
+        entries[at] = _entry(ours, entries[at])
+    elif str(ours.cid) != known:
+        entries.insert(0, _entry(ours, None))
+    if entries != (listed or []):
+        if entries:
+            record["media"] = entries
+        else:
+            record.pop("media", None)
+
+
+def blob_value(ours: MediaOut) -> Value:
+    """The blob as a record names it."""
+    return {"$type": "blob", "ref": ours.cid, "mimeType": ours.mime_type, "size": ours.size}
+
+
+def cid_of_blob(value: object) -> str:
+    """The CID of what a record names as a blob; empty where that is none."""
+    reference = value.get("ref") if isinstance(value, Mapping) else None
+    if isinstance(reference, Cid):
+        return str(reference)
+    if isinstance(reference, Mapping):  # as JSON writes a link
+        reference = reference.get("$link")
+    if not isinstance(reference, str):
+        return ""
+    try:
+        return str(Cid.parse(reference))
+    except Malformed:
+        return ""  # some apps write what is no CID
+
+
+def known_picture(*versions: Mapping[str, object] | None) -> str:
+    """The CID of the picture that we put into the first of these versions that names one; empty where none does."""
+    for version in versions:
+        said = mark_of(version).get(KEY)
+        if isinstance(said, str):
+            return said
+    return ""
+
+
+def read_media(record: Mapping[str, object]) -> MediaIn | None:
+    """The event's picture: the header, else the thumbnail, else the first. None where no entry names a blob."""
+    listed = record.get("media")
+    found: list[tuple[int, MediaIn]] = []
+    for entry in listed if isinstance(listed, list) else []:
+        cid = _cid_in(entry)
+        if not cid or not isinstance(entry, Mapping):
+            continue
+        role, alt, ratio = entry.get("role"), entry.get("alt"), entry.get("aspect_ratio")
+        sides = ratio if isinstance(ratio, Mapping) else {}
+        rank = _ROLES.index(role) if role in _ROLES else len(_ROLES)
+        found.append(
+            (rank, MediaIn(cid, alt if isinstance(alt, str) else "", _side(sides, "width"), _side(sides, "height")))
+        )
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+def _entry(ours: MediaOut, before: Value) -> Value:
+    kept = before if isinstance(before, dict) else {"$type": _TYPE, "role": _ROLES[0]}
+    sides: Value = {"width": ours.width, "height": ours.height}
+    return {**kept, "alt": ours.alt, "aspect_ratio": sides, "content": blob_value(ours)}
+
+
+def _cid_in(entry: object) -> str:
+    return cid_of_blob(entry.get("content")) if isinstance(entry, Mapping) else ""
+
+
+def _side(sides: Mapping[object, object], name: str) -> int:
+    value = sides.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000 else 0
+
+
+# The lexicon bounds ``country`` to 2 to 10 bytes.
+MIN_BYTES = 2
+MAX_BYTES = 10
+
+
+def code_of(country: str) -> str | None:
+    """What to write for a country: two letters where we know them, else the text if it fits; None if it does not."""
+    text = country.strip()
+    code = known_code(text)
+    if code is not None:
+        return code
+    if len(text) == 2 and text.isascii() and text.isalpha():
+        return text.upper()
+    return text if MIN_BYTES <= len(text.encode()) <= MAX_BYTES else None

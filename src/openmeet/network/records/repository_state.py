@@ -7,8 +7,12 @@ newest first: the newest hashes, every one is looked for.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import Tid, parse_tid
+from groundwork.database.bytewise import bytewise
+from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Transaction
 
 PUT = """
@@ -44,3 +48,153 @@ async def barriers(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) 
 
 def _hash(key: bytes, name: str) -> bytes:
     return hmac.digest(key, name.encode(), hashlib.sha256)
+
+
+# Less than every rev: how far a read must reach is not known, and any will do.
+ANY_REV = "2222222222222"
+
+NOTE = """
+    insert into repositories (did, epoch, floor_rev, missed_rev, status, stale_at, synced_at, updated_at)
+    select given.did, 0, '', given.rev, 'active', null, null, cast(:now as bigint)
+      from each(did text, rev text) as given where 1 = 1
+        on conflict (did) do update set missed_rev = excluded.missed_rev
+     where excluded.missed_rev > repositories.missed_rev
+"""
+
+# So many of one repository are kept: who announces one copy after the other, and lets nobody read, fills nothing.
+_MOST_REVS = 50
+NOTE_EACH = """
+    insert into missed_revs (did, rev)
+    select given.did, given.rev from each(did text, rev text) as given where 1 = 1
+        on conflict (did, rev) do nothing
+"""
+NOTED = "select m.did, m.rev from each(did text) as given join missed_revs m on m.did = given.did"
+
+REACH = "update repositories set missed_rev = '' where did = :did and missed_rev <> '' and missed_rev <= :rev"
+
+
+async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) -> None:
+    """Before these revs something was missed; None where nobody knows before which."""
+    newest: dict[str, str] = {}
+    known: set[tuple[Did, Tid]] = set()
+    for did, rev in found:
+        newest[did] = max(newest.get(did, ""), rev or ANY_REV)
+        known |= set() if rev is None else {(did, rev)}
+    await for_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
+    await for_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, known)])
+
+
+async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
+    """Those of them that are new and find room, the first ones of each repository. Its row, noted before, keeps others waiting."""
+    noted: dict[str, set[str]] = {did: set() for did, _ in known}
+    for row in await for_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
+        noted[row["did"]].add(row["rev"])
+    fitting = []
+    for did, rev in sorted(known):
+        if rev not in noted[did] and len(noted[did]) < _MOST_REVS:
+            noted[did].add(rev)
+            fitting.append((did, rev))
+    return fitting
+
+
+async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
+    """A read as of ``rev`` has been applied."""
+    await tx.execute(REACH, did=did, rev=rev)
+    await tx.execute("delete from missed_revs where did = :did and rev <= :rev", did=did, rev=rev)
+
+
+async def forget(tx: Transaction, did: str) -> None:
+    """Revs of before say nothing about what comes."""
+    await tx.execute("delete from missed_revs where did = :did", did=did)
+
+
+async def before(reader: Reader, did: Did) -> list[Tid]:
+    """The revs before which something was missed, in order, as far as they are known."""
+    rows = await reader.fetch("select rev from missed_revs where did = :did order by rev", did=did)
+    return [parse_tid(row["rev"]) for row in rows]
+
+
+async def is_behind(reader: Reader, did: Did) -> bool:
+    """Whether no read has reached what was missed."""
+    row = await reader.fetch_one("select missed_rev from repositories where did = :did", did=did)
+    return row is not None and row["missed_rev"] != ""
+
+
+# What a complete read did not contain: only records that were not changed after it.
+ABSENT = """
+    select uri, collection, rkey from records
+     where did = :did and collection in :collections and standing <> 'tombstone'
+       and (rev <= :rev or epoch < (select epoch from repositories where did = :did))
+     order by uri
+"""
+
+# Of deletions and of what makes no row here every reading asks again: what is there now, what is understood now.
+UNDERSTOOD = """
+    select uri, cid from records
+     where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
+       and epoch >= coalesce((select epoch from repositories where did = :did), 0)
+     order by uri
+"""
+
+# Whose records are here, and who has to do with somebody here beyond those.
+REFERRED_TO = """
+    select given.did from each(did text) as given
+     where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
+        or exists (select 1 from publications p where p.did = given.did)
+        or exists (select 1 from group_follows f where f.did = given.did)
+        or exists (select 1 from identities i join users u on u.id = i.user_id where i.did = given.did
+                    and (u.kind <> 'shadow'
+                         or exists (select 1 from person_followers f where f.followed_id = u.id)
+                         or exists (select 1 from attendances a where a.user_id = u.id)
+                         or exists (select 1 from group_members m where m.user_id = u.id)))
+"""
+
+# What stands between two keys of a collection, without those that are known to stand there.
+BETWEEN = """
+    select uri from records
+     where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
+       and uri not in :besides
+     order by {rkey} desc limit :limit
+"""
+
+
+async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(uri, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
+    rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
+    return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
+
+
+async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
+    """CIDs by uri of records that are signed for and understood, as last seen."""
+    rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
+    return {row["uri"]: row["cid"] for row in rows}
+
+
+async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
+    """Those of these DIDs to which anything here refers."""
+    rows = await for_each(reader, REFERRED_TO, [{"did": did} for did in dids])
+    return {row["did"] for row in rows}
+
+
+async def between(
+    reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
+) -> list[str]:
+    """The uris of a collection's records that are here, with keys between these two, the greatest first; at most ``limit``.
+
+    ``besides``: uris that are left out. Keys are compared byte by byte, as servers list them.
+    """
+    sql = BETWEEN.format(rkey=bytewise("rkey", reader.engine))
+    values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
+    return [row["uri"] for row in await reader.fetch(sql, did=did, collection=collection, **values)]
+
+
+async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
+    """The uris of what a repository has in a collection, the newest keys first."""
+    rows = await reader.fetch(
+        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
+        " order by uri desc limit :limit",
+        did=did,
+        collection=collection,
+        limit=limit,
+    )
+    return [row["uri"] for row in rows]

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from openmeet.network.records import missed
+from openmeet.network.records import repository_state
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 
@@ -431,7 +431,7 @@ async def note_read(tx: Transaction, did: str) -> None:
 async def start_epoch(tx: Transaction, did: str) -> None:
     """The repository was re-created with lower revs: an operator says that what comes now is newer."""
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
-    await missed.forget(tx, did)
+    await repository_state.forget(tx, did)
 
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
@@ -441,7 +441,7 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
     await tx.execute(ERASE_REPOSITORY, did=did)
-    await missed.forget(tx, did)
+    await repository_state.forget(tx, did)
     return revs
 
 

@@ -41,7 +41,7 @@ from openmeet.domain.identities.permissions import (
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import oauth_client_keys, session_sealing, sessions
 from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.naming import FIELD, Named, Server, text_of
+from openmeet.network.repositories.sign_in import FIELD, Named, Server, text_of
 
 LIFE = 10 * MINUTE
 _SECRET_BYTES = 32

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
 
 from at_network.circuits import Circuits
 from at_network.did_resolver import DidResolver
@@ -10,14 +11,66 @@ from at_network.handle_resolver import HandleResolver
 from at_network.oauth_client import Nonces, OAuthCalls
 from at_network.oauth_servers import OAuthServers
 from at_network.pacing import Paces
+from at_protocol.oauth.client_metadata import AUTHORIZATION_CODE, PRIVATE_KEY_JWT, REFRESH_TOKEN
 from groundwork.cache.contract import Cache
 from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
-from openmeet.network.repositories.oauth_app import OAuthApp
+from openmeet.domain.identities.permissions import EVERY_SCOPE
 from openmeet.tenants.configured import DEFAULT_TENANT
+
+DOCUMENT_PATH = "/client-metadata.json"
+KEYS_PATH = "/jwks.json"
+CALLBACK_PATH = "/sign-in/callback"
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """The client of one origin."""
+
+    origin: str
+    name: str
+    is_confidential: bool
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.origin + CALLBACK_PATH
+
+    @property
+    def client_id(self) -> str:
+        if self.is_confidential:
+            return self.origin + DOCUMENT_PATH
+        return "http://localhost?" + urlencode({"redirect_uri": self.redirect_uri, "scope": EVERY_SCOPE})
+
+    def document(self) -> dict[str, object]:
+        """What is served at ``DOCUMENT_PATH``. The scope is the most that may ever be asked for."""
+        return {
+            "client_id": self.client_id,
+            "client_name": self.name,
+            "client_uri": self.origin,
+            "application_type": "web",
+            "grant_types": [AUTHORIZATION_CODE, REFRESH_TOKEN],
+            "response_types": ["code"],
+            "redirect_uris": [self.redirect_uri],
+            "scope": EVERY_SCOPE,
+            "dpop_bound_access_tokens": True,
+            "token_endpoint_auth_method": PRIVATE_KEY_JWT,
+            "token_endpoint_auth_signing_alg": "ES256",
+            "jwks_uri": self.origin + KEYS_PATH,
+        }
+
+
+def app_of(public_url: str, name: str) -> OAuthApp | None:
+    """The client of a site; None where the network knows no client of that kind (plain http that is not the loopback)."""
+    parts = urlsplit(public_url)
+    if parts.scheme == "https":
+        return OAuthApp(public_url, name, is_confidential=True)
+    return OAuthApp(public_url, name, is_confidential=False) if parts.hostname in _LOOPBACK else None
+
 
 _OURSELVES = "openmeet"
 

@@ -15,18 +15,19 @@ import regex
 from at_network.bearer_session import SessionTokens, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
-from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.outbox.owe import Debt
 from groundwork.outbox.pay import Payer
-from openmeet.domain.identities import actions, queries, recovery_key_queries
-from openmeet.domain.identities.model import CustodialAccount
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
+from openmeet.domain.identities.model import CustodialAccount, Identity
 from openmeet.domain.users.model import UserId, UserKind
-from openmeet.domain.users.queries import kinds
+from openmeet.domain.users.queries import by_id, kinds
 from openmeet.i18n.markdown import folded
-from openmeet.network.repositories import recovery_keys
+from openmeet.network.repositories import credentials_cache, recovery_keys
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.session_sealing import new_password_session, seal_password, unseal_password
 
@@ -210,3 +211,47 @@ def _tokens(answer: dict[str, object]) -> SessionTokens:
     if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
         raise RemoteFailed("The PDS did not answer with an account.")
     return SessionTokens(parse_did(did), access, refresh)
+
+
+MIN_PASSWORD = 10
+MAX_PASSWORD = 256
+
+
+async def kept_for(reader: Reader, user_id: UserId) -> Identity | None:
+    """The account that is kept for a person, if it has been made."""
+    account = await queries.custodial_account(reader, user_id)
+    return None if account is None or account.did is None else await queries.find(reader, account.did)
+
+
+def check_password(typed: str, again: str) -> str:
+    """A password that somebody chose, typed twice. Raises InvalidInput."""
+    if not MIN_PASSWORD <= len(typed) <= MAX_PASSWORD:
+        raise InvalidInput("password", f"Choose one of {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+    if typed != again:
+        raise InvalidInput("again", "The two are not the same.")
+    return typed
+
+
+async def take_over(db: Database, network: Network, keeper: Keeper, user_id: UserId, password: str) -> Did:
+    """Hand the kept account over to the person. The address is the one that they sign in with here: it is proven.
+
+    Raises Refused (nothing is kept for them, no address, the PDS takes no orders from us), and what the PDS fails with.
+    """
+    async with db.reader() as reader:
+        kept = await kept_for(reader, user_id)
+        person = await by_id(reader, user_id)
+    if kept is None:
+        raise Refused("We keep no account for you.", name="NothingKept")
+    if person is None or person.email is None:
+        raise Refused("Join an e-mail address to this account first: your server needs one.", name="NoAddress")
+    if not keeper.admin_authorization:
+        raise Refused("The server that keeps it takes no orders from this site. Ask its operator.", name="NoOrders")
+    admin = as_administration(network, keeper)
+    await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": kept.did, "email": person.email})
+    await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": kept.did, "password": password})
+    async with db.transaction() as tx:
+        await queries.release_custodial(tx, kept.did)
+        await session_queries.delete(tx, kept.did)
+    await credentials_cache.drop(network, user_id)
+    log.info("custodial_account.taken_over", did=kept.did)
+    return kept.did

@@ -13,19 +13,21 @@ A session that is over is marked so; a custodial account signs in again by itsel
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from at_network.bearer_session import SessionTokens, create_session, refresh_session
+from at_network.bearer_session import SessionTokens, create_session, delete_session, refresh_session
 from at_network.oauth_client import INVALID_GRANT
 from at_protocol.crypto import p256
 from groundwork.clock import SECOND, Instant
-from groundwork.database.transaction import Database
-from groundwork.errors import Failure, NotFound, NotSignedIn, Unavailable
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Failure, NotFound, NotSignedIn, RemoteSlow, Unavailable
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity, IdentityKind, SealedSession
-from openmeet.network.repositories import credentials_cache, leaving, oauth_client_keys
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories import credentials_cache, oauth_client_keys, session_sealing
 from openmeet.network.repositories.clients import Network
 from openmeet.network.repositories.credentials_cache import Credentials
 from openmeet.network.repositories.session_sealing import Session, new_password_session, seal, unseal, unseal_password
@@ -155,7 +157,7 @@ async def _spend(db: Database, network: Network, identity: Identity, session: Se
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
         # Their person ended it meanwhile: what the server was told to end may be the token that this one spent.
-        await leaving.give_back(db, network, replace(session.stored, sealed=sealed))
+        await give_back(db, network, replace(session.stored, sealed=sealed))
         raise NotSignedIn(SIGN_IN_AGAIN)
     if not is_stored:
         raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
@@ -248,3 +250,48 @@ def _unsealed(network: Network, stored: SealedSession) -> Session:
         return unseal(network, stored)
     except CannotUnseal:
         raise NotSignedIn(SIGN_IN_AGAIN) from None
+
+
+# Best effort: a server that is away lets its tokens run out by themselves.
+REVOKE_SECONDS = 5.0
+
+
+async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
+    """A person's sessions at servers are none of ours any more; what is to be given back (``give_back_all``) once that is durable."""
+    ended = await session_queries.of_user(tx, user_id)
+    for session in ended:
+        await session_queries.delete(tx, session.did)
+    return ended
+
+
+async def give_back_all(db: Database, network: Network, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+    """Have their servers end what was forgotten here, side by side."""
+    await credentials_cache.drop(network, user_id)
+    await asyncio.gather(*(give_back(db, network, session) for session in ended))
+
+
+async def give_back(db: Database, network: Network, ended: SealedSession) -> None:
+    """Have a session's server end it. Failing is noted; nothing here depends on it."""
+    try:
+        async with asyncio.timeout(REVOKE_SECONDS):
+            await _revoke(db, network, ended)
+    except TimeoutError:
+        log.warning("session.not_revoked", did=ended.did, reason=RemoteSlow.__name__)
+    except Failure as failure:
+        log.warning("session.not_revoked", did=ended.did, reason=failure.name, why=failure.why)
+
+
+async def _revoke(db: Database, network: Network, ended: SealedSession) -> None:
+    try:
+        session = session_sealing.unseal(network, ended)
+    except CannotUnseal:
+        return  # nobody can use what nobody can read
+    if session.key is None:
+        tokens = SessionTokens(ended.did, session.access, session.refresh)
+        await delete_session(network.http, network.clock, ended.pds_url, tokens)
+        return
+    client = await oauth_client_keys.client_of_session(
+        db, network, client_id=ended.client_id, key_id=ended.client_key_id
+    )
+    server = await network.servers.at(ended.issuer)
+    await network.oauth.revoke(server, client, session.key, session.refresh or session.access)

@@ -14,9 +14,9 @@ from openmeet.domain.identities import actions, queries, recovery_key_queries, s
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
 from openmeet.domain.identities.permissions import Feature, Standing, standing
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories import credentials_cache, leaving, session_sealing
+from openmeet.network.repositories import credentials_cache, session_sealing, sessions
 from openmeet.network.repositories.authorize import Purpose, Wish
-from openmeet.network.repositories.naming import read_name
+from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import depart, problem_of
@@ -138,7 +138,7 @@ async def unlink(request: Request) -> Response:
     if network is not None:
         await credentials_cache.drop(network, caller.user_id)
         if ended is not None:
-            await leaving.give_back(database_of(request), network, ended)
+            await sessions.give_back(database_of(request), network, ended)
     return go(HERE, said="identity_unlinked")
 
 

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
-from openmeet.network.repositories.taking_over import check_password, kept_for, take_over
+from openmeet.network.repositories.custodial import check_password, kept_for, take_over
 from openmeet.web.account import custodial_pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form

@@ -8,9 +8,9 @@ from starlette.routing import Route
 
 from groundwork.telemetry.health import OK, look
 from openmeet.network import problems
-from openmeet.network.ingestion import dead_letters, discrepancies, put_aside
-from openmeet.network.ingestion.comparing import Discrepancy
-from openmeet.network.ingestion.put_aside import Step
+from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.records.seen import Standing as Seen
 from openmeet.network.status import standing
 from openmeet.outbox.publications import Kind
@@ -129,7 +129,7 @@ async def settle_letters(request: Request) -> Response:
 async def show_aside(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        found = await put_aside.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
+        found = await dead_letters.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
         now = reader.now
     shown = found[: problems.SHOWN]
     following = shown[-1].uri if len(found) > len(shown) else ""
@@ -144,7 +144,7 @@ async def settle_aside(request: Request) -> Response:
     chosen = typed.get("records", "").split()
     async with database_of(request).transaction() as tx:
         if typed.get("do") == "forget":
-            await put_aside.forget(tx, chosen)
+            await dead_letters.forget(tx, chosen)
             return go(ASIDE, said="letters_forgotten")
-        await put_aside.read_again(tx, chosen)
+        await dead_letters.read_again(tx, chosen)
     return go(ASIDE, said="records_read_again")

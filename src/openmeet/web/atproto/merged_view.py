@@ -6,7 +6,7 @@ from datetime import datetime
 from groundwork.clock import Instant
 from openmeet.i18n import formatting
 from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way import Policy, Side
+from openmeet.network.ingestion.three_way_merge import Policy, Side
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused

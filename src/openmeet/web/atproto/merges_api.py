@@ -16,9 +16,9 @@ from openmeet.domain.paging import MAX_LIMIT, Page
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
-from openmeet.network.ingestion import merge_review, reviewing_own
+from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way import Side
+from openmeet.network.ingestion.three_way_merge import Side
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.atproto.merged_view import FIELD_WORDS
@@ -123,11 +123,11 @@ async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> li
 
 
 async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
-    return (await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
+    return (await merge_review.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
 
 
 async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
-    return (await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
+    return (await merge_review.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
 
 
 async def choose(request: Request) -> Response:

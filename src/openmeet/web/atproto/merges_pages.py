@@ -15,9 +15,9 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_review, reviewing_own
+from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way import Side
+from openmeet.network.ingestion.three_way_merge import Side
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.web.atproto.merged_view import Shown, shown
 from openmeet.web.site.caller import caller_of
@@ -69,7 +69,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> Merged:
 
 async def of_group(reader: Reader, caller: Caller, slug: str) -> Merged:
     """For who may change the group. Raises NotFound, Forbidden."""
-    group, found = await reviewing_own.merged_into_group(reader, caller, GroupSlug(slug))
+    group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
     decisions = _shown(reader, found, group.details.time_zone)
     return Merged("group", group.details.name, path, f"{path}/settings", decisions)
@@ -77,7 +77,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> Merged:
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> Merged:
     """For who may change the series. Raises NotFound, Forbidden."""
-    series, found = await reviewing_own.merged_into_series(reader, caller, SeriesSlug(slug))
+    series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
     return Merged("series", series.template.title, path, f"{path}/edit", decisions)
@@ -92,13 +92,13 @@ async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: C
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
     """The slug of the group afterwards."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
-    return (await reviewing_own.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
+    return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
     """The slug of the series."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
-    return (await reviewing_own.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
+    return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
 
 
 def _routes(path: str, look: Look, choose: Choose) -> list[Route]:

@@ -13,7 +13,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.media.pictures import CONTENT_TYPE, Size
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
-from openmeet.network.records.media import MediaIn
+from openmeet.network.records.places import MediaIn
 from openmeet.web.groups.access import see
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from openmeet.network.records.media import MediaIn
+from openmeet.network.records.places import MediaIn
 
 # Where a record does not say: the shape that most have, so that the page does not jump much.
 _USUAL = (1600, 900)

@@ -12,7 +12,7 @@ from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.formatting import iso
-from openmeet.network.repositories import leaving
+from openmeet.network.repositories import sessions
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.sign_in import limits, sign_out
 from openmeet.web.sign_in.password import sign_in
@@ -117,7 +117,7 @@ async def close_session(request: Request) -> Response:
         raise InvalidInput("revoke", "Say true or false.")
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, edge.bearer_of(request))
-        request.state.ended = await leaving.forget_all(tx, caller.user_id) if wish == "true" else []
+        request.state.ended = await sessions.forget_all(tx, caller.user_id) if wish == "true" else []
     return Response(status_code=204)
 
 

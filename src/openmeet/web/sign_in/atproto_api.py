@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.network.repositories.authorize import Purpose, Wish
-from openmeet.network.repositories.naming import read_name
+from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.api.operations import FORM, Operation, Parameter
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret
 from openmeet.web.sign_in.atproto_pages import begin

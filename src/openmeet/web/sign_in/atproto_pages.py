@@ -22,10 +22,9 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.network.repositories import authorize, oauth_client_keys
 from openmeet.network.repositories.authorize import ComingBack, NotLetIn, Proven, Purpose, Trouble, Wish
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.leaving import give_back
-from openmeet.network.repositories.naming import FIELD, read_name
-from openmeet.network.repositories.oauth_app import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, OAuthApp
+from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, Network, OAuthApp
+from openmeet.network.repositories.sessions import give_back
+from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, network_of

@@ -16,7 +16,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.sign_in_code import LINK_PATH
 from openmeet.i18n.formatting import ZONES
-from openmeet.network.repositories.naming import FIELD
+from openmeet.network.repositories.sign_in import FIELD
 from openmeet.web.attendance.resume_click import Finished, finish_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out

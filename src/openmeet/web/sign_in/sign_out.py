@@ -12,7 +12,7 @@ from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in import actions
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.repositories import leaving
+from openmeet.network.repositories import sessions
 from openmeet.web.site import session
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -26,7 +26,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
         async with database_of(request).transaction() as tx:
             await actions.close_session(tx, token)
             if caller is not None and at_servers:
-                ended = await leaving.forget_all(tx, caller.user_id)
+                ended = await sessions.forget_all(tx, caller.user_id)
             elif caller is not None:
                 goes_on = await _is_at_servers(tx, caller.user_id)
     if caller is not None:
@@ -39,7 +39,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
 async def end_everywhere(request: Request, caller: Caller) -> None:
     """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
     async with database_of(request).transaction() as tx:
-        ended = await leaving.forget_all(tx, caller.user_id)
+        ended = await sessions.forget_all(tx, caller.user_id)
         await actions.close_sessions_of(tx, caller.user_id)
     await tell_servers(request, caller.user_id, ended)
 
@@ -48,7 +48,7 @@ async def tell_servers(request: Request, user_id: UserId, ended: Sequence[Sealed
     """Have their servers end what was forgotten here; a site that reaches no servers lets it run out."""
     network = services(request).network
     if ended and network is not None:
-        await leaving.give_back_all(database_of(request), network, user_id, ended)
+        await sessions.give_back_all(database_of(request), network, user_id, ended)
 
 
 async def _is_at_servers(reader: Reader, user_id: UserId) -> bool:
