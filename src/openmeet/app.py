@@ -82,12 +82,10 @@ from openmeet.web.events import new_pages as events_pages
 from openmeet.web.events import pages as browsing_pages
 from openmeet.web.groups import (
     activity_api,
+    activity_pages,
     api,
     atproto_api,
-    group_calendar_pages,
-    group_network_pages,
     group_picture_api,
-    group_talk_pages,
     invitations_api,
     invitations_pages,
     members_api,
@@ -97,9 +95,11 @@ from openmeet.web.groups import (
     picture,
     settings_pages,
 )
+from openmeet.web.groups import atproto_pages as groups_atproto_pages
 from openmeet.web.groups import (
     calendar_api as group_calendar_api,
 )
+from openmeet.web.groups import calendar_pages as groups_calendar_pages
 from openmeet.web.groups import (
     pages as group_pages,
 )
@@ -223,7 +223,7 @@ def open_pages() -> list[Route]:
         *arriving_pages.open_routes(),
         *invitations_pages.open_routes(),
         *calendar_pages.open_routes(),
-        *group_calendar_pages.open_routes(),
+        *groups_calendar_pages.open_routes(),
         *sitemap.routes(),
     ]
 
@@ -272,12 +272,12 @@ def pages() -> list[Route]:
         *settings_pages.routes(),
         *picture.routes(),
         *members_pages.routes(),
-        *group_talk_pages.routes(),
-        *group_network_pages.routes(),
+        *activity_pages.routes(),
+        *groups_atproto_pages.routes(),
         *move_records_pages.routes(),
         *ownership_pages.routes(),
         *feeds.routes(),
-        *group_calendar_pages.routes(),
+        *groups_calendar_pages.routes(),
         *group_pages.routes(),
         *arriving_pages.routes(),
         *takeout_pages.routes(),

@@ -18,7 +18,7 @@ from openmeet.network.repositories.consent import Publishing
 from openmeet.tenants.configured import DEFAULT_TENANT, Health, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.services import Services
-from openmeet.web.xrpc.callers import service_callers
+from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
 from programs.platform import Installation, Platform, keeper_of, open_installation
 from programs.platform_settings import read_installation_settings

@@ -19,7 +19,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import UNNAMED, UserKind
 from openmeet.domain.users.queries import by_id
-from openmeet.web.attendance import table_file
+from openmeet.web.attendance import attendees_pages
 from tests.openmeet.site_under_test import event_by, person
 
 GOING = Reply.GOING
@@ -225,7 +225,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
         wishes = Wishes(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, wishes)
-        text = await table_file.written(tx, event)
+        text = await attendees_pages.written(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
@@ -239,7 +239,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, Joining(questions=(Question("q1", words),)))
             await actions.answer(tx, who, event.slug, GOING, Wishes(replies={"q1": text}))
-        head, *rows = csv.reader(io.StringIO(await table_file.written(tx, event)))
+        head, *rows = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # Another guest later, who changes nothing of what was said.
@@ -252,7 +252,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         await tx.execute("update attendances set reply_words = '{}'")
         found = await what_was_told.of_answers(tx, event.id, Joining(), [mine.id])
         assert found[mine.id].told == (what_was_told.Told("q1", "An earlier question", "no"),)
-        head, *_ = csv.reader(io.StringIO(await table_file.written(tx, event)))
+        head, *_ = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
         assert head[-1] == "An earlier question"
 
 

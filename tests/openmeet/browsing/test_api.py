@@ -9,7 +9,7 @@ import pytest
 
 from openmeet.app import operations
 from openmeet.web.events.api import AttendeeList, EventList
-from openmeet.web.events.shapes import EventDetail
+from openmeet.web.events.schemas import EventDetail
 from tests.openmeet.site_under_test import api_session, site_on
 
 EVENT = {

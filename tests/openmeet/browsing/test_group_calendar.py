@@ -16,7 +16,7 @@ from openmeet.domain.series import actions, agenda, cancel_dates
 from openmeet.domain.series.model import Series, Template
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.groups.calendar_pages import calendar_file
-from openmeet.web.series import gathered_series
+from openmeet.web.series import feeds
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by, member
@@ -208,8 +208,8 @@ async def test_of_too_many_dates_the_past_of_a_series_is_left_out_with_its_rule(
     kept = {stored[1].starts_at, stored[-1].starts_at}
     async with db.transaction() as tx:
         whole = {(title, at.timestamp() * 1e6) for title, at in shown_in(await file_for(tx, group, None))}
-        monkeypatch.setattr(gathered_series, "MOST_SERIES", 2)
-        monkeypatch.setattr(gathered_series, "MOST_DATES", 2 * len(stored) - 5)
+        monkeypatch.setattr(feeds, "MOST_SERIES", 2)
+        monkeypatch.setattr(feeds, "MOST_DATES", 2 * len(stored) - 5)
         file = await file_for(tx, group, None)
     found = {(title, at.timestamp() * 1e6) for title, at in shown_in(file)}
     assert file.count(b"RRULE:FREQ=WEEKLY") == 2

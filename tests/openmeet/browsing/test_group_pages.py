@@ -11,14 +11,7 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import NetworkEvent, Status
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did
-from openmeet.web.groups import (
-    group_talk_pages,
-    invitations_pages,
-    members_pages,
-    ownership_pages,
-    pages,
-    settings_pages,
-)
+from openmeet.web.groups import activity_pages, invitations_pages, members_pages, ownership_pages, pages, settings_pages
 from tests.openmeet.browsing.group_practice import NEW, group_at, made, press, text_of, user_id
 from tests.openmeet.site_under_test import CODE_KEY, details, h1_of, inputs_of, person, sign_up, site_on
 
@@ -434,7 +427,7 @@ GROUP_ROUTES = [
         invitations_pages,
         settings_pages,
         members_pages,
-        group_talk_pages,
+        activity_pages,
         ownership_pages,
     )
     for route in room.routes()

@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Audience
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
-from openmeet.web.events.labels import LABELS
+from openmeet.web.events.forms import LABELS
 from tests.openmeet.site_under_test import details, person
 
 EVERYTHING = {

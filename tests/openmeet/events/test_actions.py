@@ -13,7 +13,7 @@ from openmeet.domain.events.edits import new_slug, search_text
 from openmeet.domain.events.model import Mode, NetworkEvent, Status, Venue, Visibility
 from openmeet.domain.users import actions as users
 from openmeet.outbox import publications
-from openmeet.web.events.shapes import event_fields
+from openmeet.web.events.schemas import event_fields
 from tests.openmeet.site_under_test import details, event_by, person
 
 URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"

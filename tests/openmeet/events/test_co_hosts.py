@@ -28,7 +28,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing.eligibility import Leave, decide
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.emails import Due
-from openmeet.web.events.co_hosts_view import asked_of
+from openmeet.web.events.co_hosts_pages import asked_of
 from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, h1_of, person, sign_up, site_on
 
 

@@ -16,7 +16,7 @@ from openmeet.network.repositories.clients import Network
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
-from openmeet.web.xrpc.callers import service_callers
+from openmeet.web.xrpc.call import service_callers
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.worker_pool import POOL

@@ -6,7 +6,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.search.event_lists import UNDATED, Position
-from openmeet.web.xrpc.queries import of_repository
+from openmeet.web.xrpc.events import of_repository
 from tests.openmeet.browsing.test_finding_plans import Explaining, many_events
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person

@@ -21,10 +21,9 @@ from openmeet.network.ingestion.merge_decisions import Conflict
 from openmeet.network.ingestion.three_way_merge import Side
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.atproto.merged_view import FIELD_WORDS
-from openmeet.web.atproto.merges_pages import CHOICES, Choice, Choose, choose_for_group, choose_for_series
+from openmeet.web.atproto.merges_pages import CHOICES, FIELD_WORDS, Choice, Choose, choose_for_group, choose_for_series
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.shapes import EventDetail
+from openmeet.web.events.schemas import EventDetail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 

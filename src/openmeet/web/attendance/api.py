@@ -22,7 +22,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 

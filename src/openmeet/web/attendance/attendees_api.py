@@ -27,9 +27,9 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.attendance import table_file
+from openmeet.web.attendance import attendees_pages
 from openmeet.web.attendance.api import History, ModeName, history_page
-from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -191,7 +191,7 @@ async def show_history(request: Request) -> Response:
 async def export(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
-        return json_response(TableShown(await table_file.written(reader, event)))
+        return json_response(TableShown(await attendees_pages.written(reader, event)))
 
 
 class TableShown(msgspec.Struct, rename="camel"):

@@ -16,8 +16,8 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import Operation, Parameter
-from openmeet.web.attendance.capacity_confirmation import CONFIRM, must_be_confirmed
-from openmeet.web.events.shapes import QuestionAsked
+from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
+from openmeet.web.events.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
 from openmeet.domain.events.model import Event, EventSlug, Mode
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.capacity_confirmation import ASKED, must_be_meant
+from openmeet.web.attendance.forms import ASKED, must_be_meant
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again

@@ -17,7 +17,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation
 from openmeet.web.check_in import tickets
-from openmeet.web.events.shapes import AnswerStatusName
+from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

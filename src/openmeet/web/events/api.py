@@ -37,7 +37,7 @@ from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_shown
 from openmeet.web.events import links, view
 from openmeet.web.events.publication_view import event_words
-from openmeet.web.events.shapes import (
+from openmeet.web.events.schemas import (
     AnswerStatusName,
     CountsShown,
     EventDetail,

@@ -17,7 +17,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import Operation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.events.co_hosts_view import asked_of
+from openmeet.web.events.co_hosts_pages import asked_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

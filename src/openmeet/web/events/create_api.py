@@ -18,7 +18,7 @@ from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.new_pages import publish_first
-from openmeet.web.events.shapes import API_FIELDS, EventDetail, EventWanted
+from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventWanted
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -24,7 +24,7 @@ from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.create_api import in_api_names, publish_afterwards
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.shapes import EventDetail
+from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.caller import caller_of

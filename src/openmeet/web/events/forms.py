@@ -70,3 +70,37 @@ def _listed(parts: list[str]) -> str:
     if len(line) <= _LONGEST:
         return line or _NOTHING
     return f"{line[:_LONGEST].rsplit(' ', 1)[0].rstrip(',')} …"
+
+
+LABELS = {
+    "title": "Title",
+    "starts": "Starts",
+    "ends": "Ends",
+    "time_zone": "Time zone",
+    "description": "Description",
+    "mode": "How do people meet?",
+    "venue_name": "Name of the place",
+    "street": "Street and number",
+    "postal_code": "Postal code",
+    "locality": "Town",
+    "region": "State or region",
+    "country": "Country",
+    "point": "Point on the map",
+    "online_url": "Link to join",
+    "online_url_audience": "Who sees the link to join?",
+    "capacity": "Number of places",
+    "visibility": "Who can see this event?",
+    "all_day": "Whole days",
+    "place_audience": "Who sees the exact address?",
+    "online_url_from": "When is the link shown?",
+    "door_note": "How to get in",
+    "door_audience": "Who sees how to get in?",
+    "ticket_url": "Link to tickets",
+    "price": "Price",
+    "access": "Accessibility",
+    "access_note": "More about accessibility",
+    "categories": "What is it about?",
+    "tags": "Tags",
+    "languages": "Languages",
+    "publish_at": "Publish on",
+}

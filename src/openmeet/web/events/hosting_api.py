@@ -12,10 +12,10 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
-from openmeet.web.attendance.capacity_confirmation import CONFIRM, must_be_confirmed
+from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
 from openmeet.web.events.create_api import checked
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.shapes import EventDetail, EventWanted
+from openmeet.web.events.schemas import EventDetail, EventWanted
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 

@@ -21,7 +21,7 @@ from openmeet.domain.events.submissions import submission_of, values_of, values_
 from openmeet.i18n import formatting
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.capacity_confirmation import ASKED, must_be_meant
+from openmeet.web.attendance.forms import ASKED, must_be_meant
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of

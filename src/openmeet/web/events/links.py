@@ -16,7 +16,7 @@ from openmeet.domain.series import visibility
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.external_identity import RecordSource, sources_of
-from openmeet.web.events.shapes import GroupNamed, SeriesNamed
+from openmeet.web.events.schemas import GroupNamed, SeriesNamed
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver import pay_now
 from openmeet.outbox.publications import Kind
 from openmeet.web.events import flash, new_picture
-from openmeet.web.events.forms import fold_words
-from openmeet.web.events.labels import LABELS
+from openmeet.web.events.forms import LABELS, fold_words
 from openmeet.web.series import conflicts, recurrence_form
 from openmeet.web.series import create as series
 from openmeet.web.site.asking import Asks, answered

@@ -13,8 +13,8 @@ from groundwork.http.forms import MAX_FIELDS
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
 from openmeet.domain.users.model import Caller
-from openmeet.web.media.edge import store_of
-from openmeet.web.media.words import check_alt
+from openmeet.web.media.schemas import check_alt
+from openmeet.web.media.uploads import store_of
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

@@ -40,15 +40,13 @@ from openmeet.i18n.formatting import ZONES
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
-from openmeet.web.events import badges, co_hosts_view, structured_data, view
+from openmeet.web.events import badges, co_hosts_pages, structured_data, view
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.further_dates import further_dates
-from openmeet.web.events.host_page import paths_of_hosts
 from openmeet.web.events.listing import Day
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import within
 from openmeet.web.events.view_conflicts import meanwhile
-from openmeet.web.events.words import must_be_here
+from openmeet.web.events.words import further_dates, must_be_here, paths_of_hosts
 from openmeet.web.media.urls import record_picture
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -194,7 +192,7 @@ async def show_mine(request: Request) -> Response:
         which = Mine(asked) if asked in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(reader, request, caller, found[:PAGE_SIZE], with_sync=True)
-        asked_to_host, _ = await co_hosts_view.asked_of(reader, caller.user_id, services(request).code_key)
+        asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
     more = ""

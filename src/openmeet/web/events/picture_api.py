@@ -12,10 +12,9 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.shapes import EventDetail
-from openmeet.web.media.edge import store_of
-from openmeet.web.media.schemas import PictureWanted
-from openmeet.web.media.words import check_alt
+from openmeet.web.events.schemas import EventDetail
+from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

@@ -10,8 +10,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import publication_settings
 from openmeet.web.api.operations import Operation
 from openmeet.web.groups.api import slug_of
-from openmeet.web.groups.atproto_pages import on_the_network
-from openmeet.web.groups.group_network_pages import see_network
+from openmeet.web.groups.atproto_pages import on_the_network, see_network
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 

@@ -9,7 +9,7 @@ from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.rules import Action
 from openmeet.web.api.operations import Operation
 from openmeet.web.groups.access import slug_of
-from openmeet.web.groups.group_calendar_pages import shown, url_for
+from openmeet.web.groups.calendar_pages import shown, url_for
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -12,9 +12,8 @@ from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.groups.api import shown_to, slug_of
 from openmeet.web.groups.schemas import GroupShown
-from openmeet.web.media.edge import store_of
-from openmeet.web.media.schemas import PictureWanted
-from openmeet.web.media.words import check_alt
+from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

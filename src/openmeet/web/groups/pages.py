@@ -20,8 +20,7 @@ from openmeet.web.events import feeds
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
 from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
-from openmeet.web.groups.calendar_pages import calendar_file
-from openmeet.web.groups.group_calendar_pages import url_for
+from openmeet.web.groups.calendar_pages import calendar_file, url_for
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page

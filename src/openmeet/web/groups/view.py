@@ -41,8 +41,8 @@ from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
-from openmeet.web.events.further_dates import further_dates
 from openmeet.web.events.listing import Day, days, tone_of
+from openmeet.web.events.words import further_dates
 from openmeet.web.groups.access import Seen, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture

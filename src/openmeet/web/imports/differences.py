@@ -10,7 +10,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.web.events.labels import LABELS
+from openmeet.web.events.forms import LABELS
 
 _LABELS: Final = {**LABELS, "rule": "Repeats", "left_out": "Dates left out", "added": "Extra dates"}
 # Dates of a list that are named; the others are counted.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,7 +28,6 @@ from openmeet.emails.import_invitation import subject_of, text_of
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import arrive, reading_of
-from openmeet.web.imports.uploads import read_upload
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -382,3 +382,20 @@ def _what(request: Request) -> What:
 
 def _list_path(target: Target) -> str:
     return f"/import/lists/{target.what.value}/{quote(target.slug)}"
+
+
+MAX_FIELDS = 50
+
+
+async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
+    """The fields, the file's bytes and its name; both empty where none was chosen. Its size is bounded with the body."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise InvalidInput("", "A form with a file was expected.")
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        content = await files[0].read() if files else b""
+        name = (files[0].filename or "") if files else ""
+    if any("\x00" in value for value in fields.values()):
+        raise InvalidInput("", "The form contains a character that cannot be kept.")
+    return fields, content, name.rpartition("/")[2][:200]

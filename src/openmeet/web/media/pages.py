@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.domain.media.pictures import CONTENT_TYPE, Size, blob_key
-from openmeet.web.media.edge import store_of
+from openmeet.web.media.uploads import store_of
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 

@@ -4,7 +4,9 @@ from typing import ClassVar
 
 import msgspec
 
-from openmeet.domain.media.pictures import Picture
+from groundwork.errors import InvalidForm
+from openmeet.domain.media.pictures import MAX_ALT, Picture
+from openmeet.i18n.markdown import one_line
 
 
 class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -35,3 +37,13 @@ def picture_shown(picture: Picture | None, public_url: str) -> PictureShown | No
         return None
     at = f"{public_url}/media/{picture.key}"
     return PictureShown(f"{at}/large", f"{at}/small", picture.alt, picture.width, picture.height)
+
+
+def check_alt(text: str) -> str:
+    """What is in the picture, in words: who does not see it has nothing else. Raises InvalidForm (``alt``)."""
+    alt = one_line(text)
+    if not alt:
+        raise InvalidForm({"alt": "Say what is in the picture, for people who do not see it."})
+    if len(alt) > MAX_ALT:
+        raise InvalidForm({"alt": f"At most {MAX_ALT:,} characters."})
+    return alt

@@ -3,15 +3,16 @@
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
-from openmeet.web.media.edge import store_of
-from openmeet.web.media.words import check_alt
+from openmeet.web.media.schemas import check_alt
 from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 _LABELS = {"picture": "Picture", "alt": "What is in the picture?"}
@@ -78,3 +79,11 @@ def form_of(
         "labels": _LABELS,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
     }
+
+
+def store_of(connection: HTTPConnection) -> BlobStore:
+    """Where this site keeps pictures; Unavailable where it keeps none."""
+    found = services(connection).pictures
+    if found is None:
+        raise Unavailable("This site keeps no pictures at the moment.")
+    return found

@@ -17,9 +17,9 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
-from openmeet.web.moderation import labelled
+from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
-from openmeet.web.moderation.labelled import Labelled
+from openmeet.web.moderation.view import Labelled
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE = 50
@@ -199,7 +199,7 @@ async def show_queue(request: Request) -> Response:
         meant = await subjects.described(reader, shown)
         stand = await visibility.of_each(reader, [subject.id for subject in shown])
         said = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
-        labels = await labelled.of_each(reader, shown)
+        labels = await view.of_each(reader, shown)
     entries = [
         ReportedThing(
             subject.thing,
@@ -229,7 +229,7 @@ async def list_subjects(request: Request) -> Response:
         after = position_of(request.query_params.get("cursor", ""))
         found = await visibility.listed(reader, [State(asked)], after=after, limit=limit + 1)
         meant = await subjects.described(reader, [one.subject for one in found])
-        labels = await labelled.of_each(reader, [one.subject for one in found[:limit]])
+        labels = await view.of_each(reader, [one.subject for one in found[:limit]])
     shown = [
         StandingShown(
             one.subject.thing,
@@ -250,9 +250,9 @@ async def list_labelled(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found, cursor = await labelled.waiting(reader, page)
+        found, cursor = await view.waiting(reader, page)
         meant = await subjects.described(reader, found)
-        labels = await labelled.of_each(reader, found)
+        labels = await view.of_each(reader, found)
     return json_response(
         LabelledList(
             [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found],

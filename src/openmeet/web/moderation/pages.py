@@ -14,7 +14,7 @@ from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import ActId, Policy, State, Subject, Thing
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
-from openmeet.web.moderation import labelled, view
+from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -82,7 +82,7 @@ async def _show_listed(
         context = await _context(reader, tab)
         context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
         is_waiting = tab == "waiting" and not after
-        newest, others = await labelled.waiting(reader, Page(labelled.MOST_LISTED)) if is_waiting else ([], None)
+        newest, others = await view.waiting(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
         context["labelled"] = await view.cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)

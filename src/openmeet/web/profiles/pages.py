@@ -19,11 +19,10 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
 from openmeet.web.events import badges, feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.further_dates import further_dates
 from openmeet.web.events.listing import days
+from openmeet.web.events.words import further_dates
 from openmeet.web.series import feeds as series_feed
-from openmeet.web.series.feeds import WholeSeries
-from openmeet.web.series.gathered_series import candidates, gathered
+from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page

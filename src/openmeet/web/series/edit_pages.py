@@ -24,7 +24,7 @@ from openmeet.domain.series.plan import Plan
 from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events.labels import LABELS
+from openmeet.web.events.forms import LABELS
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
 from openmeet.web.series import conflicts, parse, present, recurrence_form
 from openmeet.web.series.schemas import Consequences

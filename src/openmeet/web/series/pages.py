@@ -32,10 +32,9 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds
-from openmeet.web.events.host_page import path_of_host
 from openmeet.web.events.listing import tone_of
 from openmeet.web.events.series_context import address_of, when_words
-from openmeet.web.events.words import must_be_here
+from openmeet.web.events.words import must_be_here, path_of_host
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site.caller import caller_or_none

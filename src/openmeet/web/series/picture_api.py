@@ -9,9 +9,8 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import agenda, pictures
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
-from openmeet.web.media.edge import store_of
-from openmeet.web.media.schemas import PictureWanted
-from openmeet.web.media.words import check_alt
+from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.media.uploads import store_of
 from openmeet.web.series.api import answer, slug_of
 from openmeet.web.series.schemas import SeriesShown
 from openmeet.web.site.caller import caller_of

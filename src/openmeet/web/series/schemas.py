@@ -6,8 +6,17 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from openmeet.web.api.external_identity import RecordSource
-from openmeet.web.events.schemas import AboutEdit, AboutWanted, AudienceName, SaidOfDates
-from openmeet.web.events.shapes import AnswerStatusName, ModeName, StatusName, VenueShape, VisibilityName
+from openmeet.web.events.schemas import (
+    AboutEdit,
+    AboutWanted,
+    AnswerStatusName,
+    AudienceName,
+    ModeName,
+    SaidOfDates,
+    StatusName,
+    VenueShape,
+    VisibilityName,
+)
 from openmeet.web.media.schemas import PictureShown
 
 PolicyName = Literal["next", "window", "none"]

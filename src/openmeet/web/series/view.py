@@ -16,7 +16,7 @@ from openmeet.domain.series.undo import Undo
 from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.events.labels import LABELS
+from openmeet.web.events.forms import LABELS
 from openmeet.web.events.listing import STATUS_WORDS, mine_words, place_lines
 from openmeet.web.events.series_context import address_of
 

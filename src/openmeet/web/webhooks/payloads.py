@@ -33,7 +33,7 @@ from openmeet.domain.webhooks.model import Delivery, Happening, Webhook
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.events import links
-from openmeet.web.events.shapes import EventShown, event_fields
+from openmeet.web.events.schemas import EventShown, event_fields
 from openmeet.web.groups.schemas import group_shown
 from openmeet.web.series import present
 

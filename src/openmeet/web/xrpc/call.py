@@ -2,11 +2,26 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from starlette.requests import Request
+
+from at_network.service_callers import ServiceCallers
+from at_protocol.syntax.did import Did
 from at_protocol.xrpc.parameters import Parameter
 from groundwork.database.transaction import Reader
+from groundwork.errors import NotSignedIn
+from groundwork.http.application import add_header, client_address
+from groundwork.rate_limit.contract import Limit, Standing, headers_of, spend
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.clients import Network
+from openmeet.settings import Settings
+from openmeet.web.api.authentication import ADDRESS_FACTOR, WINDOW_SECONDS
+from openmeet.web.site.services import services
 from openmeet.web.xrpc.schemas import Shape
+from openmeet.web.xrpc.service import names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +56,71 @@ class Query:
 
     name: str
     answer: Callable[[Call], Awaitable[Shape]]
+
+
+# A server that passes on what its people ask has one address for all of them.
+_SERVER_FACTOR: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks; ``did`` is None for anonymous callers."""
+
+    did: Did | None = None
+
+
+def service_callers(settings: Settings, network: Network) -> ServiceCallers:
+    """What reads the tokens made out to this site; used ones are remembered where other processes see them."""
+    return ServiceCallers(
+        audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
+        resolve=network.dids.resolve,
+        refresh=network.dids.refresh,
+        seen=network.cache,
+        clock=network.clock,
+    )
+
+
+async def asking(request: Request, method: str) -> Asking:
+    """Count the request, then read its token, if there is one. Raises TooMany, NotSignedIn; RemoteFailed, RemoteSlow."""
+    header = request.headers.get("authorization")
+    address = client_address(request)
+    if header is None:
+        _show(
+            request,
+            await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), address),
+        )
+        return Asking()
+    # Before anybody is asked for a key: guessing tokens is as limited as everything else.
+    await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), address)
+    scheme, _, token = header.partition(" ")
+    callers = services(request).service_callers
+    if scheme.lower() != "bearer" or not token or callers is None:
+        raise NotSignedIn("Ask without a token, or through your server (atproto-proxy).", name="AuthenticationRequired")
+    did = await callers.read(token.strip(), method)
+    _show(request, await _spend(request, Limit("xrpc_caller", _points(request, 1), WINDOW_SECONDS), did))
+    return Asking(did)
+
+
+async def viewer_of(reader: Reader, asking: Asking) -> UserId | None:
+    """The person of this site who asks; None for everybody who has never signed in here with that DID."""
+    if asking.did is None:
+        return None
+    found = await identities.find(reader, asking.did)
+    return None if found is None or found.kind is IdentityKind.SHADOW else found.user_id
+
+
+def _points(request: Request, factor: int) -> int:
+    return services(request).settings.api_requests_per_minute * factor
+
+
+async def _spend(request: Request, limit: Limit, key: str) -> Standing | None:
+    """None where nothing is counted: as with the JSON API, in development everybody comes from the same machine."""
+    site = services(request)
+    if site.settings.is_unlimited or not limit.points:
+        return None
+    return await spend(site.counters, [(limit, key)], now=site.clock.now())
+
+
+def _show(request: Request, standing: Standing | None) -> None:
+    for name, value in headers_of(standing).items() if standing else ():
+        add_header(request, name, value)

@@ -26,9 +26,8 @@ from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.xrpc import events, groups, resolving, rsvps, series, service
-from openmeet.web.xrpc.call import Call, Query
-from openmeet.web.xrpc.callers import asking, viewer_of
+from openmeet.web.xrpc import events, groups, resolve, rsvps, series, service
+from openmeet.web.xrpc.call import Call, Query, asking, viewer_of
 
 PREFIX: Final = "/xrpc/"
 PATH: Final = "/xrpc/{nsid:path}"
@@ -41,7 +40,7 @@ QUERIES: Final = (
     *series.QUERIES,
     *groups.QUERIES,
     *rsvps.QUERIES,
-    *resolving.QUERIES,
+    *resolve.QUERIES,
 )
 
 CORS: Final = Cors((PREFIX, service.DOCUMENT_PATH), exposed=XRPC_EXPOSED, methods="GET, HEAD")

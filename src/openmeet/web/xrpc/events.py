@@ -2,16 +2,21 @@
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
 from groundwork.points import Near
 from openmeet.domain.events.map_points import coordinate_of
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_of_own_group, is_public
 from openmeet.domain.events.vocabulary import Category, normalised
+from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.event_lists import position_of
+from openmeet.domain.search.event_lists import UNDATED, Position, position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import Source, Wanted
-from openmeet.web.xrpc import queries
+from openmeet.domain.users.model import UserId
 from openmeet.web.xrpc.call import Call, Query
 from openmeet.web.xrpc.resolve import event_at
 from openmeet.web.xrpc.schemas import Events, OneEvent
@@ -35,7 +40,7 @@ async def list_events(call: Call) -> Events:
 async def list_actor_events(call: Call) -> Events:
     """Raises InvalidInput (``InvalidCursor``)."""
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    found = await queries.of_repository(
+    found = await of_repository(
         call.reader,
         call.text("actor"),
         viewer=call.viewer,
@@ -94,3 +99,72 @@ QUERIES = (
     Query("listEvents", list_events),
     Query("listActorEvents", list_actor_events),
 )
+
+
+async def of_repository(
+    reader: Reader,
+    did: str,
+    *,
+    viewer: UserId | None,
+    since: Instant | None,
+    until: Instant | None,
+    after: Position | None,
+    limit: int,
+    is_reverse: bool,
+) -> list[Event]:
+    """Events whose records a repository has, by start: public ones, and those of the viewer's groups. Undated ones come last.
+
+    Two statements: a repository may have a hundred thousand dated events, and its index has those in the order of their starts.
+    """
+    dated, values = _shown(did, viewer)
+    undated = [*dated, "starts_at is null"]
+    dated.append("starts_at is not null")
+    if since is not None:
+        dated.append("starts_at >= :since")
+    if until is not None:
+        dated.append("starts_at < :until")
+    dated_values = values | {name: at for name, at in (("since", since), ("until", until)) if at is not None}
+    behind = "<" if is_reverse else ">"
+    is_among_undated = after is not None and after.starts_at == UNDATED
+    if after is not None and is_among_undated:
+        undated.append(f"id {behind} :after_id")
+        values["after_id"] = after.event_id
+    elif after is not None:
+        dated.append(f"(starts_at, id) {behind} (cast(:after_start as bigint), :after_id)")
+        dated_values |= {"after_start": after.starts_at, "after_id": after.event_id}
+    down = " desc" if is_reverse else ""
+    parts = [(dated, f"starts_at{down}, id{down}", dated_values), (undated, f"id{down}", values)]
+    if since is not None or until is not None:
+        del parts[1]
+    if is_reverse:
+        parts.reverse()
+    if after is not None and is_among_undated is not is_reverse and len(parts) > 1:
+        del parts[0]  # the page before has left it behind
+    found: list[Event] = []
+    for clauses, order, bound in parts:
+        if len(found) < limit:
+            rows = await reader.fetch(
+                f"select {COLUMNS} from events where {' and '.join(clauses)} order by {order} limit :limit",
+                **bound,
+                limit=limit - len(found),
+            )
+            found += map(event_of, rows)
+    return found
+
+
+def _shown(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
+    """What of a repository is there for this person."""
+    clauses = [
+        "record_did = :did",
+        "is_held = 0",
+        "removed_at is null",
+        "deleted_at is null",
+        f"not {is_hidden('events')}",
+    ]
+    if viewer is None:
+        return [*clauses, is_public("events")], {"did": did}
+    clauses += [
+        f"({is_public('events')} or {is_of_own_group('events')} and not {is_kept_from('events')})",
+        f"not {is_out_of_lists('events.author_id', 'events.group_id')}",
+    ]
+    return clauses, {"did": did, "user_id": viewer, "viewer": viewer}

@@ -22,7 +22,8 @@ from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
-from openmeet.web.xrpc.call import Call
+from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.schemas import Resolved
 
 _RECORD = "at://"
 
@@ -126,3 +127,23 @@ def _slug_of(address: str, room: str, public_url: str) -> str | None:
         return None
     words = parts.path.rstrip("/").split("/")
     return unquote(words[2]) if len(words) == 3 and words[1] == room else None
+
+
+async def resolve_uri(call: Call) -> Resolved:
+    """Raises NotFound."""
+    asked = (call.reader, call.text("uri"), call.viewer, call.public_url)
+    event = await find_event(*asked)
+    if event is not None:
+        url = event_url(event.slug, call.public_url)
+        return Resolved(kind="event", url=url, uri=event.record_uri, cid=event.record_cid)
+    series = await find_series(*asked)
+    if series is not None:
+        return Resolved(kind="series", url=series_url(series.slug, call.public_url), uri=series.record_uri)
+    found = await find_group(*asked)
+    if found is not None:
+        group, _ = found
+        return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)
+    raise NotFound("There is nothing at this address.", name="NotFound")
+
+
+QUERIES = (Query("resolveUri", resolve_uri),)
