@@ -243,3 +243,24 @@ def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
     assert ended.returncode == 1, f"{ended.returncode} after {time.monotonic() - began:.0f} s: {ended.stderr}"
     assert "Traceback" not in ended.stderr
     return ended
+
+
+async def test_events_of_another_network_arrive(tmp_path: Path):
+    """``--source``: what a PDS with a directory of its own held before, what is written there since, a change, and a deletion."""
+    (tmp_path / "other").mkdir()
+    async with running_up(tmp_path / "other", "--ephemeral") as other:
+        before, _ = await write_event(other, "Written before")
+        sources = ("--source", other.pds, "--second-plc", other.plc)
+        async with running_up(tmp_path, "--ephemeral", *sources) as here:
+            since, _ = await write_event(other, "Written since")
+            assert await title_here(here, before) == "Written before"
+            assert await title_here(here, since) == "Written since"
+            session = await other.pds_session()
+            record = {"repo": session["did"], "collection": EVENT, "rkey": since.rpartition("/")[2]}
+            await post(f"{other.pds}/xrpc/com.atproto.repo.deleteRecord", record, session["accessJwt"])
+
+            async def gone() -> bool:
+                return not (await get(f"{here.openmeet}/api/events", uri=since)).json()["events"]
+
+            await eventually(gone)
+            assert await title_here(here, before) == "Written before"
