@@ -8,7 +8,7 @@ from groundwork.clock import MINUTE
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
 from tests.openmeet.every_row import every_row
-from tests.openmeet.site_under_test import api_session, site_on
+from tests.openmeet.site_under_test import api_session, sign_up, site_on
 from tests.patience import PATIENCE_SECONDS
 
 PRACTICE = {
@@ -144,6 +144,64 @@ async def test_what_a_rule_means_is_computed_in_a_worker_process(make_sqlite, cl
         async with site.browser() as client:
             assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
         assert len(pool.pids) == 1
+    finally:
+        await pool.close()
+
+
+FORM = {
+    "title": "Practice",
+    "starts": "2026-07-07T18:00",
+    "ends": "2026-07-07T20:00",
+    "time_zone": "Europe/Berlin",
+    "repeats": "FREQ=WEEKLY;BYDAY=TU",
+    "ends_how": "never",
+}
+
+
+async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sqlite, clock):
+    """The preview of a new event, the check when it is sent, and the form of a series: at the expense of who asks."""
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
+    site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
+    asked: list[str] = []
+    run = pool.run
+
+    async def counted(job, *, payers=(), limits=None):
+        asked.append(payers[0].key)
+        return await run(job, payers=payers, limits=limits)
+
+    pool.run = counted  # type: ignore[method-assign]
+    try:
+        async with site.browser() as client:
+            assert (await client.get("/events/new")).status_code == 200
+            assert asked == [], "nothing is asked of a form that is empty"
+            await sign_up(client, "ana@example.org", "Ana")
+            shown = await client.post("/events/new", data=FORM | {"preview": "yes"})
+            assert "Tue 14 July" in shown.text
+            made = await client.post("/events/new", data=FORM)
+            assert made.status_code == 303, made.text
+            edited = await client.get(made.headers["location"].partition("?")[0] + "/edit")
+            assert edited.status_code == 200
+        assert len(asked) == 3
+        assert len(set(asked)) == 1
+        assert asked[0].startswith("person:")
+    finally:
+        await pool.close()
+
+
+async def test_a_form_whose_rule_takes_too_long_is_shown_without_its_dates(make_sqlite, clock):
+    """What was typed stays, and nothing is made of it."""
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=0.001)))
+    site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
+    try:
+        async with site.browser() as client:
+            await sign_up(client, "ana@example.org", "Ana")
+            shown = await client.post("/events/new", data=FORM | {"preview": "yes"})
+            assert (shown.status_code, "work out the dates just now" in shown.text) == (200, True)
+            refused = await client.post("/events/new", data=FORM)
+            assert (refused.status_code, "check these dates just now" in refused.text) == (400, True)
+            assert 'value="Practice"' in refused.text
+            async with site.db.reader() as reader:
+                assert await reader.fetch("select id from event_series") == []
     finally:
         await pool.close()
 

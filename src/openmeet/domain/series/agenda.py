@@ -184,11 +184,8 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     if first > last:
         raise InvalidInput("toDate", "The last date comes before the first.")
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
-    held = {
-        held.event.place_in_series.original_date: held.event.is_gone
-        for held in await date_queries.stored(reader, series.id)
-        if held.event.place_in_series
-    }
+    # As many as any range may have, and one more of each kind: with that it is too long already.
+    held = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
     begin = Instant(max(start, reader.now))
     # Deleted ones do not count, so that as many more are looked at.
     most = MOST_IN_RANGE + 1 + sum(held.values())

@@ -84,6 +84,17 @@ async def coming(reader: Reader, series_id: SeriesId) -> list[Held]:
     return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
 
 
+async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
+    """The same as ids alone, the next one first."""
+    rows = await reader.fetch(
+        "select id from events where series_id = :id and deleted_at is null and removed_at is null and over_at > :now"
+        " order by starts_at, id",
+        id=series_id,
+        now=reader.now,
+    )
+    return [EventId(row["id"]) for row in rows]
+
+
 async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Event]:
     """Dates of several series that are neither over nor gone, in order."""
     if not series_ids:
@@ -171,6 +182,26 @@ async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[st
         last=f"{day}T23:59:59",
     )
     return [row["original_date"] for row in rows]
+
+
+async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: str, *, limit: int) -> dict[str, bool]:
+    """Names of the stored dates from one name to another, and whether they are gone; the first ``limit`` of those that are not."""
+    there = await reader.fetch(
+        "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
+        " and deleted_at is null and removed_at is null order by original_date limit :limit",
+        id=series_id,
+        first=first,
+        last=last,
+        limit=limit,
+    )
+    gone = await reader.fetch(
+        "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
+        " and (deleted_at is not null or removed_at is not null) order by original_date",
+        id=series_id,
+        first=first,
+        last=last,
+    )
+    return {row["original_date"]: False for row in there} | {row["original_date"]: True for row in gone}
 
 
 async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:

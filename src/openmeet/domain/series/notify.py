@@ -237,13 +237,13 @@ def _in_words(pattern: Pattern) -> str:
 
 async def of_status(tx: Transaction, series: Series, kind: Kind, reason: str) -> list[News]:
     """A locked series is paused, or goes on: followers and those who answered a coming date hear of it, by its next date."""
-    held = [one.event for one in await date_queries.stored(tx, series.id) if not one.event.is_gone]
-    coming = [event for event in held if not event.is_over(tx.now)]
-    subject = next(iter(coming), held[-1] if held else None)
-    if subject is None:
+    coming = await date_queries.ids_of_coming(tx, series.id)
+    over = [] if coming else await date_queries.stored_before(tx, series.id, tx.now, 1)
+    subjects = coming or [one.id for one in over]
+    if not subjects:
         return []
-    about = About(subject.id, series.revision, Particulars(said=reason))
-    return [News(kind, [about], [event.id for event in coming], [series.owner_id], to_followers=True)]
+    about = About(subjects[0], series.revision, Particulars(said=reason))
+    return [News(kind, [about], coming, [series.owner_id], to_followers=True)]
 
 
 async def tell(tx: Transaction, series: Series, news: Sequence[News], *, only: Heard | None = None) -> TellingId | None:

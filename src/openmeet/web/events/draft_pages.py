@@ -19,7 +19,7 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash
 from openmeet.web.events.new_pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
 from openmeet.web.series import create as series
-from openmeet.web.series import recurrence_form
+from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
         return go(f"/events/{quote(event.slug)}/edit")
     values = values_of(unpack(kept)) | more_in(kept, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return form_page(request, Typed(values), event=event, notice=values.get(PROBLEM, ""))
+    return await _form(request, Typed(values), event, notice=values.get(PROBLEM, ""))
 
 
 async def save(request: Request) -> Response:
@@ -65,16 +65,21 @@ async def save(request: Request) -> Response:
         return await _publish(request, event, typed, details)
     except InvalidForm as wrong:
         shown = {**values_of(submission_of(typed)), **typed, **answered(typed, PAST, wrong)}
-        return form_page(request, typed_again(shown, wrong), event=event, status=400)
+        return await _form(request, typed_again(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # Its group lets them publish nothing any more: what they typed is theirs to copy.
         shown = {**values_of(submission_of(typed)), **typed}
-        return form_page(request, Typed(shown, {"": wrong.why}), event=event, status=403)
+        return await _form(request, Typed(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
         shown = {**values_of(submission_of(typed)), **typed, "revision": str(newest.revision)}
-        return form_page(request, Typed(shown, {"": _CHANGED_MEANWHILE}), event=newest, status=409)
+        return await _form(request, Typed(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
+
+
+async def _form(request: Request, typed: Typed, event: Event, *, notice: str = "", status: int = 200) -> Response:
+    repeats = await recurrence_preview.asked(request, typed.values)
+    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats)
 
 
 async def _keep(
@@ -96,7 +101,7 @@ async def _keep(
 
 async def _publish(request: Request, draft: Event, typed: Mapping[str, str], details: Details) -> Response:
     caller = caller_of(request)
-    timing = recurrence_form.timing_typed(typed, details)
+    timing = await recurrence_preview.timing_of(request, typed, details)
     revision = revision_in_form(typed.get("revision", ""))
     if timing is not None:
         async with database_of(request).transaction() as tx:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
-from groundwork.errors import InvalidForm, NotFound
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
@@ -20,13 +20,14 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.submissions import beside, unpack, values_of_event
+from openmeet.domain.series.model import Timing
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import Operation
 from openmeet.web.events.create_api import in_api_names, publish_afterwards
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
-from openmeet.web.series import recurrence_form
+from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -51,6 +52,7 @@ class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 async def publish(request: Request) -> Response:
     caller = caller_of(request)
     at = _instant((await read_json(request, Publication)).publish_at)
+    checked = await _timing_kept(request)
     async with database_of(request).transaction() as tx:
         before = await _visible(tx, request)
         revision = expected_revision(request)
@@ -63,6 +65,8 @@ async def publish(request: Request) -> Response:
         with in_api_names():
             details = rules.check(typed, before)
             timing = recurrence_form.timing_typed(more, details)
+        if timing != checked:
+            raise PreconditionFailed("This draft was changed meanwhile. Look again, and publish it.")
         if timing is not None:
             if at is not None:
                 raise InvalidForm({"publishAt": "What comes again is published by hand."})
@@ -76,6 +80,17 @@ async def publish(request: Request) -> Response:
                 raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
             event = await drafts.keep(tx, caller, before.slug, typed, more, publish_at=at, expected_revision=revision)
         return await to_host(request, tx, event)
+
+
+async def _timing_kept(request: Request) -> Timing | None:
+    """How the draft is to come again, by what is kept of it; None where it is none, or happens once. Raises InvalidForm."""
+    async with database_of(request).reader() as reader:
+        event = await _visible(reader, request)
+        if not event.is_draft:
+            return None
+        kept = await draft_queries.fields(reader, event.id)
+    with in_api_names():
+        return await recurrence_preview.timing_of(request, beside(kept), rules.check(unpack(kept), event))
 
 
 async def make_draft(request: Request) -> Response:
@@ -117,7 +132,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _visible(tx: Transaction, request: Request) -> Event:
+async def _visible(tx: Reader, request: Request) -> Event:
     event = await by_slug(tx, _slug(request))
     if (
         event is None

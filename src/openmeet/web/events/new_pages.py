@@ -30,8 +30,9 @@ from openmeet.network.publishing.deliver import pay_now
 from openmeet.outbox.publications import Kind
 from openmeet.web.events import flash, new_picture
 from openmeet.web.events.forms import LABELS, fold_words
-from openmeet.web.series import conflicts, recurrence_form
+from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.series import create as series
+from openmeet.web.series.recurrence_form import Asked
 from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, typed_again
@@ -97,7 +98,7 @@ async def show_new(request: Request) -> Response:
     values["group"] = group
     # A known zone may be another than the event's, but an unknown one is wrong for nearly everybody.
     asks_zone = zone == "UTC" and kept is None
-    return new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
+    return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
 
 
 async def create(request: Request) -> Response:
@@ -108,17 +109,18 @@ async def create(request: Request) -> Response:
     typed[new_picture.KEPT] = sent.kept
     if typed.get("preview"):
         shown = {**values_of(submission), **typed}
-        clashes = await conflicts.in_form(request, shown)
-        return new_page(request, Typed(shown, sent.problems), clashes=clashes)
+        repeats = await recurrence_preview.asked(request, shown)
+        clashes = await conflicts.in_form(request, shown, repeats.meaning)
+        return await new_page(request, Typed(shown, sent.problems), repeats=repeats, clashes=clashes)
     if typed.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, typed, sent.picture)
     try:
         details = replace(_checked(submission, sent), picture=sent.picture)
-        timing = recurrence_form.timing_typed(typed, details)
+        timing = await recurrence_preview.timing_of(request, typed, details)
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
         shown = {**values_of(submission), **typed, **answered(typed, PAST, wrong)}
-        return new_page(request, typed_again(shown, wrong), status=400)
+        return await new_page(request, typed_again(shown, wrong), status=400)
     if caller is None:
         return await _keep_draft(request, submission, typed)
     if timing is not None:
@@ -127,7 +129,7 @@ async def create(request: Request) -> Response:
         except SeriesMade as made:
             anew = {**typed, "submission": secrets.token_urlsafe(16)}
             problem = _SERIES_MADE_ALREADY.format(f"/series/{quote(made.slug)}")
-            return _forget_draft(new_page(request, Typed(anew, {"": problem}), status=422))
+            return _forget_draft(await new_page(request, Typed(anew, {"": problem}), status=422))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
@@ -144,7 +146,7 @@ async def create(request: Request) -> Response:
             )
         except actions.AlreadyMade as made:
             anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
-            return new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
+            return await new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
         if draft_token:
@@ -227,7 +229,9 @@ async def show_copy(request: Request) -> Response:
         event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
-    return form_page(request, Typed(values), event=None, notice=f"A copy of “{event.title}”. Say when it starts.")
+    notice = f"A copy of “{event.title}”. Say when it starts."
+    repeats = await recurrence_preview.asked(request, values)
+    return form_page(request, Typed(values), event=None, notice=notice, repeats=repeats)
 
 
 async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
@@ -249,12 +253,13 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
     return response
 
 
-def new_page(
+async def new_page(
     request: Request,
     typed: Typed,
     *,
     was_draft: bool = False,
     status: int = 200,
+    repeats: Asked | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
 ) -> Response:
@@ -267,6 +272,7 @@ def new_page(
         notice=notice,
         was_draft=was_draft,
         status=status,
+        repeats=repeats or await recurrence_preview.asked(request, typed.values),
         clashes=clashes,
         asks_zone=asks_zone,
     )
@@ -281,19 +287,18 @@ def form_page(
     was_draft: bool = False,
     status: int = 200,
     series_path: str = "",
+    repeats: Asked | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
 ) -> Response:
-    """The one form for events, new or edited. ``asks_zone``: nobody has said one yet. ``series_path``: a series is edited, at one of its dates. ``clashes``: what the viewer has
+    """The one form for events, new or edited. ``asks_zone``: nobody has said one yet. ``series_path``: a series is edited, at one of its dates. ``repeats``: how it comes again, where that can be chosen. ``clashes``: what the viewer has
     on at each of the dates that are previewed.
     """
     is_new = event is None or event.is_draft
-    repeats = is_new or bool(series_path)
-    asked = recurrence_form.asked(typed.values, services(request).clock.now()) if repeats else None
     context = {
         "typed": typed,
         "event": event,
-        "labels": {**LABELS, **new_picture.LABELS, **(recurrence_form.LABELS if repeats else {})},
+        "labels": {**LABELS, **new_picture.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
         "zones": ZONES,
         "countries": names.offered(),
         "in_group": bool(event.group if event else typed.value("group")),
@@ -303,7 +308,7 @@ def form_page(
         "is_draft": event is not None and event.is_draft,
         "action": _action(event, series_path),
         "series_path": series_path,
-        "repeats": asked,
+        "repeats": repeats,
         "clashes": clashes,
         "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],

@@ -13,21 +13,24 @@ from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.preview import Meaning
 from openmeet.recurrence.wall_time import parse_local
-from openmeet.web.series import recurrence_form
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
 async def in_form(
-    request: Request, typed: Mapping[str, str], *, but: SeriesId | None = None, first: Event | None = None
+    request: Request,
+    typed: Mapping[str, str],
+    meaning: Meaning | None,
+    *,
+    but: SeriesId | None = None,
+    first: Event | None = None,
 ) -> list[str]:
     """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited;
     ``first``: the event that is to be its first date.
     """
     caller = caller_or_none(request)
-    meaning = recurrence_form.asked(typed, services(request).clock.now()).meaning
     if caller is None or meaning is None:
         return []
     length = _length(typed) // timedelta(microseconds=1) or HOUR

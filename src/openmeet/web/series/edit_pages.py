@@ -26,7 +26,8 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events.forms import LABELS
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
-from openmeet.web.series import conflicts, parse, present, recurrence_form
+from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
+from openmeet.web.series.recurrence_form import Asked
 from openmeet.web.series.schemas import Consequences
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
@@ -80,7 +81,8 @@ async def show_edit(request: Request) -> Response:
         "date": name,
         "revision": str(series.revision),
     }
-    return _form(request, series, Typed(values), event)
+    repeats = await recurrence_preview.asked(request, values)
+    return _form(request, series, Typed(values), event, repeats)
 
 
 async def save(request: Request) -> Response:
@@ -88,27 +90,29 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     shown = {**values_of(submission_of(typed)), **typed}
+    # Before the series is locked, which waits for no other process.
+    repeats = await recurrence_preview.asked(request, shown)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back"):
-            marks = await conflicts.in_form(request, shown, but=series.id)
-            return _form(request, series, Typed(shown), event, marks=marks)
+            marks = await conflicts.in_form(request, shown, repeats.meaning, but=series.id)
+            return _form(request, series, Typed(shown), event, repeats, marks=marks)
         before = usual_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
         except InvalidForm as wrong:
-            return _form(request, series, typed_again(shown, wrong), event, status=400)
+            return _form(request, series, typed_again(shown, wrong), event, repeats, status=400)
         try:
             if edit.said is not None and "starts_local" in edit.changed:
                 must_mean_the_past(request, typed, edit.said, before)
         except InvalidForm as asks:
             shown |= answered(typed, PAST, asks)
-            return _form(request, series, typed_again(shown, asks), event, status=400)
+            return _form(request, series, typed_again(shown, asks), event, repeats, status=400)
         if series.revision != revision_in_form(typed.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
-            return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, status=409)
+            return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(_path(series), said="event_unchanged")
         if typed.get("scope") not in set(Scope):
@@ -292,11 +296,13 @@ def _form(
     series: Series,
     typed: Typed,
     event: Event | None,
+    repeats: Asked,
     *,
     status: int = 200,
     marks: Sequence[str] = (),
 ) -> Response:
-    return form_page(request, typed, event=event, status=status, series_path=_path(series), clashes=marks)
+    path = _path(series)
+    return form_page(request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks)
 
 
 async def _date(request: Request, reader: Reader, series: Series) -> str:

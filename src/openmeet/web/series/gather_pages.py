@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import seeing
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
@@ -18,11 +18,10 @@ from openmeet.domain.series.model import Series, SeriesSlug, Timing
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.flash import said_of_series
-from openmeet.web.series import conflicts, recurrence_form
+from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Own events that are offered, the next ones first.
@@ -54,9 +53,12 @@ async def repeat(request: Request) -> Response:
         found = recurrence_form.timing_typed(typed, details_in(locked))
         if found is None:
             raise InvalidForm({"repeats": "Choose how often it comes again."})
+        if found != checked:
+            raise PreconditionFailed("This event was changed since you opened it. Look again.")
         return found
 
     try:
+        checked = await recurrence_preview.timing_of(request, typed, details_in(event))
         async with database_of(request).transaction() as tx:
             series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
             made = await actions.reread(tx, series.id)
@@ -108,12 +110,13 @@ async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: 
     fixed = {name: said[name] for name in ("starts", "ends", "time_zone")}
     values = {**typed.values, **fixed}
     assert event.starts_at is not None  # noqa: S101  # asked by _own
+    repeats = await recurrence_preview.asked(request, values)
     context = {
         "event": event,
         "action": f"/events/{quote(event.slug)}/repeat",
         "typed": Typed(values, typed.problems),
-        "repeats": recurrence_form.asked(values, services(request).clock.now()),
-        "clashes": await conflicts.in_form(request, values, first=event),
+        "repeats": repeats,
+        "clashes": await conflicts.in_form(request, values, repeats.meaning, first=event),
         "labels": recurrence_form.LABELS,
         "when": _when(event),
     }

@@ -82,21 +82,25 @@ def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
 
 
 def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
-    """The timing of a series whose first date says this; None where the event happens once. Raises InvalidForm."""
+    """The timing of a series whose first date says this; None where the event happens once. Raises InvalidForm.
+
+    Whether it names any date takes longer to see (``recurrence_preview.timing_of``).
+    """
     start = datetime.fromisoformat(details.starts_local)
     rule = rule_typed(typed, start)
     if rule is None:
         return None
-    timing = Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
     try:
-        meaning_of(timing, details.starts_at, 1)
+        return Timing(pattern(start, details.time_zone, rule, is_all_day=details.is_all_day), length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
-    return timing
 
 
-def asked(typed: Mapping[str, str], now: Instant) -> Asked:
-    """What to show for what was typed so far, right or wrong: whatever is wrong has its sentence elsewhere."""
+def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> Asked:
+    """What to show for what was typed so far, right or wrong: whatever is wrong has its sentence elsewhere.
+
+    ``instead``: what to say in place of the dates, which take long (``recurrence_preview.asked``).
+    """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
     if start is None or not is_zone(zone):
@@ -108,6 +112,8 @@ def asked(typed: Mapping[str, str], now: Instant) -> Asked:
     values = {value for value, _, _ in plain}
     if chosen and chosen != CUSTOM and chosen not in values:
         plain += _kept(start, zone, chosen)
+    if instead:
+        return Asked([*_once(), *plain, _own()], chosen, None, [], [instead])
     meaning, dates, notes = _meaning({**typed, "repeats": chosen}, start, zone, now)
     return Asked([*_once(), *plain, _own()], chosen, meaning, dates, notes)
 

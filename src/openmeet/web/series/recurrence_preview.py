@@ -1,0 +1,51 @@
+"""What a form's rule means, worked out in other processes at the expense of whoever asks: a rule may take a third of a second."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.requests import Request
+
+from groundwork.errors import InvalidForm, TooLarge, TooMany, Unavailable
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.events.model import Details
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.preview import meaning_of
+from openmeet.recurrence.errors import RuleRefused
+from openmeet.web.series import recurrence_form
+from openmeet.web.series.recurrence_form import Asked
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import workers_of, workers_of_anybody
+
+NOT_SHOWN = "We couldn't work out the dates just now. Try Preview again in a minute."
+NOT_CHECKED = "We couldn't check these dates just now. Try again in a minute."
+
+
+async def asked(request: Request, typed: Mapping[str, str]) -> Asked:
+    """``recurrence_form.asked``; where nobody has time for it, the form without its dates. Not to be called inside a transaction."""
+    now = services(request).clock.now()
+    if not typed.get("repeats"):
+        return recurrence_form.asked(typed, now)
+    try:
+        return await _workers(request).run(partial(recurrence_form.asked, dict(typed), now))
+    except (TooMany, TooLarge, Unavailable):
+        return recurrence_form.asked(typed, now, instead=NOT_SHOWN)
+
+
+async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
+    """``recurrence_form.timing_typed``, of a rule that names dates. Raises InvalidForm. Not to be called inside a transaction."""
+    timing = recurrence_form.timing_typed(typed, details)
+    if timing is None:
+        return None
+    try:
+        await _workers(request).run(partial(meaning_of, timing, details.starts_at, 1))
+    except RuleRefused as wrong:
+        raise InvalidForm({"repeats": wrong.why}) from None
+    except (TooMany, TooLarge, Unavailable):
+        raise InvalidForm({"repeats": NOT_CHECKED}) from None
+    return timing
+
+
+def _workers(request: Request) -> ChargedPool:
+    caller = caller_or_none(request)
+    return workers_of_anybody(request) if caller is None else workers_of(request, caller.user_id)
