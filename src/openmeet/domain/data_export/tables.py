@@ -152,6 +152,7 @@ NOT_THEIRS: Final[Mapping[str, str]] = {
     "event_tellings": "people who are yet to be told",
     "group_events_told": "of which events groups were told",
     "group_slugs": "addresses that lead on at this site alone",
+    "retired_slugs": "links that lead nowhere any more",
     "group_statements": "what repositories say of groups",
     "imported_names": "names of other people",
     "legacy_rows": "which row of an older database became which",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.fresh_id import new_id
+from openmeet.domain import slugs
 from openmeet.domain.groups import publication
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -345,12 +346,20 @@ async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId
     return {GroupId(row["id"]): row["name"] for row in rows}
 
 
+async def drop_slugs(tx: Transaction, group_id: GroupId) -> list[GroupSlug]:
+    """The earlier addresses of a locked group lead to it no more; those."""
+    rows = await tx.fetch("delete from group_slugs where group_id = :id returning slug", id=group_id)
+    return [GroupSlug(row["slug"]) for row in rows]
+
+
 async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: GroupId) -> bool:
     """Whether a group has, or had, this address."""
     row = await reader.fetch_one(
         "select 1 as taken from groups where slug = :slug and id <> :id"
-        " union all select 1 from group_slugs where slug = :slug and group_id <> :id",
+        " union all select 1 from group_slugs where slug = :slug and group_id <> :id"
+        " union all select 1 from retired_slugs where kind = 'group' and slug_hash = :hash",
         slug=slug,
+        hash=slugs.hash_of(slug),
         id=by_others_than,
     )
     return row is not None

@@ -216,6 +216,11 @@ async def update(tx: Transaction, series: Series) -> None:
     )
 
 
+async def set_slug(tx: Transaction, series_id: SeriesId, slug: SeriesSlug) -> None:
+    """A locked series has this link from now on."""
+    await tx.execute("update event_series set slug = :slug where id = :id", id=series_id, slug=slug)
+
+
 async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
     """The next revision of a locked series. ``is_owed`` False: its record says so already."""
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)

@@ -27,6 +27,7 @@ from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import event_lists, query, search
 from openmeet.domain.search.event_lists import Mine, Position
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserKind
 from openmeet.i18n.formatting import iso
 from openmeet.outbox import publications
@@ -35,7 +36,7 @@ from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_shown
-from openmeet.web.events import links, view
+from openmeet.web.events import links, new_links, view
 from openmeet.web.events.publication_view import event_words
 from openmeet.web.events.schemas import (
     AnswerStatusName,
@@ -185,7 +186,10 @@ async def list_attendees(request: Request) -> Response:
 
 
 async def _visible(reader: Reader, request: Request, caller: Caller | None) -> Event:
-    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    slug = EventSlug(request.path_params["slug"])
+    event = await by_slug(reader, slug)
+    if event is None:
+        await new_links.must_not_have_ended(reader, LinkKind.EVENT, slug)
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):

@@ -33,6 +33,7 @@ from openmeet.domain.search import event_lists, front_page, query, search
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications import content
@@ -40,7 +41,7 @@ from openmeet.i18n.formatting import ZONES
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
-from openmeet.web.events import badges, co_hosts_pages, structured_data, view
+from openmeet.web.events import badges, co_hosts_pages, new_links, structured_data, view
 from openmeet.web.events.cards import day_cards
 from openmeet.web.events.listing import Day
 from openmeet.web.events.publication_view import answer_sync, event_sync
@@ -173,8 +174,10 @@ async def show_event(request: Request) -> Response:
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _away(request, event)
-        if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-            if event is None or not is_announced(event):
+        if event is None:
+            return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
+        if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+            if not is_announced(event):
                 raise NotFound("There is no such event.")
             return await _announced(reader, request, event, viewer)
         must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))

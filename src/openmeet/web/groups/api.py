@@ -15,10 +15,12 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
 from openmeet.domain.groups.rules import Action
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.events import new_links
 from openmeet.web.events.api import EventList, SourceName, events_page, paging
 from openmeet.web.groups import forms
 from openmeet.web.groups.schemas import (
@@ -84,6 +86,7 @@ async def create(request: Request) -> Response:
 async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
+        await new_links.must_not_have_ended(reader, LinkKind.GROUP, slug_of(request))
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
         shown = await _shown(reader, request, group, mine.role if mine else None)
     return json_response(shown, headers=etag_of(group.revision))

@@ -14,9 +14,10 @@ from openmeet.domain.groups.rules import Action
 from openmeet.domain.search import event_lists, group_events, query
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
+from openmeet.domain.slugs import LinkKind
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import month_grid
-from openmeet.web.events import feeds
+from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
 from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
@@ -100,6 +101,9 @@ async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
 
 async def show_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
+        if await queries.by_slug(reader, slug_of(request)) is None:
+            caller = caller_or_none(request)
+            return await new_links.follow(reader, LinkKind.GROUP, slug_of(request), caller.user_id if caller else None)
         seen = await see(reader, request)
         moved = elsewhere(request, seen.group)
         if moved is not None:

@@ -21,6 +21,7 @@ from openmeet.domain.series import actions, agenda, gather, queries, standing_rs
 from openmeet.domain.series.dates import checked_name, template_in
 from openmeet.domain.series.model import OPENED_AHEAD_WORDS, WINDOW, Policy, Series, SeriesSlug, Timing
 from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.errors import RuleRefused
@@ -29,6 +30,7 @@ from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import Operation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
+from openmeet.web.events import new_links
 from openmeet.web.series import limits, parse, present
 from openmeet.web.series.schemas import (
     AnswerAll,
@@ -108,6 +110,7 @@ async def list_own(request: Request) -> Response:
 async def read(request: Request) -> Response:
     viewer = _viewer(request)
     async with database_of(request).reader() as reader:
+        await new_links.must_not_have_ended(reader, LinkKind.SERIES, slug_of(request))
         series = await agenda.visible(reader, slug_of(request), viewer)
         shown = await present.shown(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))

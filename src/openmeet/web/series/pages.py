@@ -26,12 +26,13 @@ from openmeet.domain.series import (
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.web.events import badges, feeds
+from openmeet.web.events import badges, feeds, new_links
 from openmeet.web.events.listing import tone_of
 from openmeet.web.events.series_context import address_of, when_words
 from openmeet.web.events.words import must_be_here, path_of_host
@@ -63,6 +64,8 @@ async def show_series(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
+        if await queries.by_slug(reader, _slug(request)) is None:
+            return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
         series = await agenda.visible(reader, _slug(request), viewer)
         coming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
         start = _start(request, series)

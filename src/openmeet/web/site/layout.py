@@ -60,6 +60,7 @@ SAID = {
     "event_here_only": "It is shown here, and nothing of it is published.",
     "event_published": "Your server has it.",
     "event_saved": "Saved.",
+    "new_link_made": "This page has a new link. The old one has stopped working.",
     "event_saved_full": "Saved. More people are going than there are places now: they keep theirs, and nobody moves up"
     " before there is room.",
     "event_unchanged": "Nothing was changed.",

@@ -1,0 +1,31 @@
+"""A new link for an event that is reached by its link alone: whoever has only the old one gets in no more."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain import slugs
+from openmeet.domain.events import actions
+from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events.model import Event, EventId, EventSlug, Visibility
+from openmeet.domain.slugs import LinkKind
+from openmeet.domain.users.model import Caller
+
+
+async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Raises NotFound, Forbidden, PreconditionFailed, and Refused where everybody finds the event anyway (``PublicEvent``)."""
+    event = await actions.lock_hosted(tx, caller, slug, expected_revision)
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused("Everybody can find this event. Choose who sees it first.", name="PublicEvent")
+    await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
+    fresh = new_slug(event.title)
+    await set_slugs(tx, [(event.id, fresh)])
+    return await actions.save_edit(tx, caller, replace(event, slug=fresh))
+
+
+async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
+    """Locked events have these links from now on."""
+    await tx.execute_many(
+        "update events set slug = :slug where id = :id", [{"id": one, "slug": slug} for one, slug in slugs]
+    )

@@ -1,0 +1,33 @@
+"""New links for a series that is reached by its link alone, and for its dates."""
+
+from dataclasses import replace
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain import slugs
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.new_link import set_slugs
+from openmeet.domain.series import actions, queries, save
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.slugs import LinkKind
+from openmeet.domain.users.model import Caller
+
+
+async def make(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
+    """Raises as ``actions.lock_to_change``, and Refused where everybody finds the series anyway (``PublicSeries``)."""
+    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    if series.visibility is Visibility.PUBLIC:
+        raise Refused("Everybody can find this series. Choose who sees it first.", name="PublicSeries")
+    await slugs.retire(tx, LinkKind.SERIES, [(series.slug, series.id)])
+    fresh = SeriesSlug(new_slug(series.template.title))
+    await queries.set_slug(tx, series.id, fresh)
+    dates = [
+        one
+        for one in await event_queries.lock_dates(tx, series.id)
+        if one.deleted_at is None and one.visibility is not Visibility.PUBLIC
+    ]
+    await slugs.retire(tx, LinkKind.EVENT, [(one.slug, one.id) for one in dates])
+    await set_slugs(tx, [(one.id, new_slug(one.title)) for one in dates])
+    return await save.save(tx, replace(series, slug=fresh))

@@ -1,0 +1,151 @@
+"""New links for what is reached by its link alone, events, series and groups: asked for, made, and what an old one leads to."""
+
+from dataclasses import dataclass
+from typing import assert_never
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Gone, NotFound
+from openmeet.domain import slugs
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events import new_link as event_links
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import EventId, EventSlug, Visibility
+from openmeet.domain.groups import new_link as group_links
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
+from openmeet.domain.series import agenda, follower_queries
+from openmeet.domain.series import new_link as series_links
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesId, SeriesSlug
+from openmeet.domain.slugs import LinkKind
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+ENDED = "This link doesn't work any more. Ask a host for the new one."
+_FOLDERS = {LinkKind.EVENT: "events", LinkKind.SERIES: "series", LinkKind.GROUP: "groups"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    kind: str
+    path: str
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/new-link", show_event, methods=["GET"]),
+        Route("/events/{slug}/new-link", make_for_event, methods=["POST"]),
+        Route("/series/{slug}/new-link", show_series, methods=["GET"]),
+        Route("/series/{slug}/new-link", make_for_series, methods=["POST"]),
+        Route("/groups/{slug}/new-link", show_group, methods=["GET"]),
+        Route("/groups/{slug}/new-link", make_for_group, methods=["POST"]),
+    ]
+
+
+async def show_event(request: Request) -> Response:
+    return _question(request, LinkKind.EVENT)
+
+
+async def show_series(request: Request) -> Response:
+    return _question(request, LinkKind.SERIES)
+
+
+async def show_group(request: Request) -> Response:
+    return _question(request, LinkKind.GROUP)
+
+
+async def make_for_event(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        made = await event_links.make(tx, caller_of(request), EventSlug(_slug(request)))
+    return go(_path(LinkKind.EVENT, made.slug), said="new_link_made")
+
+
+async def make_for_series(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        made = await series_links.make(tx, caller_of(request), SeriesSlug(_slug(request)))
+    return go(_path(LinkKind.SERIES, made.slug), said="new_link_made")
+
+
+async def make_for_group(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        made = await group_links.make(tx, caller_of(request), GroupSlug(_slug(request)))
+    return go(_path(LinkKind.GROUP, made.slug), said="new_link_made")
+
+
+async def must_not_have_ended(reader: Reader, kind: LinkKind, slug: str) -> None:
+    """Raises Gone where a host has replaced this link."""
+    if await slugs.subject_of(reader, kind, slug) is not None:
+        raise Gone(ENDED)
+
+
+async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | None) -> Response:
+    """Where a link that nothing has leads: to the new one for who belongs there. Raises Gone for everybody else, and NotFound."""
+    subject_id = await slugs.subject_of(reader, kind, slug)
+    if subject_id is None:
+        raise NotFound("There is nothing at this address.")
+    match kind:
+        case LinkKind.EVENT:
+            now = await _event_of(reader, EventId(subject_id), viewer)
+        case LinkKind.SERIES:
+            now = await _series_of(reader, SeriesId(subject_id), viewer)
+        case LinkKind.GROUP:
+            now = await _group_of(reader, GroupId(subject_id), viewer)
+        case _:
+            assert_never(kind)
+    if now is None:
+        raise Gone(ENDED)
+    return RedirectResponse(_path(kind, now), 303)
+
+
+async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) -> str | None:
+    """The link of the event for who hosts it, has answered, was invited or is in its group."""
+    event = await events.by_id(reader, event_id)
+    if event is None or event.deleted_at is not None or viewer is None:
+        return None
+    hosts = {event.author_id, *(await co_host_queries.beside_authors(reader, [event.id])).get(event.id, ())}
+    is_private = event.visibility is Visibility.PRIVATE
+    belongs = viewer in hosts or await attendance.find(reader, event.id, viewer) is not None
+    return (
+        event.slug
+        if belongs or (is_private and await seeing.may_see(reader, event, viewer, is_invited=False))
+        else None
+    )
+
+
+async def _series_of(reader: Reader, series_id: SeriesId, viewer: UserId | None) -> str | None:
+    series = await series_queries.by_id(reader, series_id)
+    if series is None or series.deleted_at is not None or viewer is None:
+        return None
+    belongs = (
+        await agenda.may_host(reader, series, viewer)
+        or await follower_queries.following(reader, series.id, viewer) is not None
+        or await follower_queries.going_of(reader, series.id, viewer) is not None
+    )
+    return series.slug if belongs else None
+
+
+async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) -> str | None:
+    group = await groups.by_id(reader, group_id)
+    mine = None if group is None or viewer is None else await groups.find_member(reader, group.id, viewer)
+    return group.slug if group is not None and mine is not None and mine.role in INSIDE else None
+
+
+def _question(request: Request, kind: LinkKind) -> Response:
+    caller_of(request)
+    return page(request, "events/new_link.html", {"shown": _Shown(kind.value, _path(kind, _slug(request)))})
+
+
+def _path(kind: LinkKind, slug: str) -> str:
+    return f"/{_FOLDERS[kind]}/{quote(slug)}"
+
+
+def _slug(request: Request) -> str:
+    return str(request.path_params["slug"])

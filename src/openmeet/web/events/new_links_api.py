@@ -1,0 +1,85 @@
+"""New links for events, series and groups that are reached by their links alone, as JSON."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.http.json_bodies import json_response
+from openmeet.domain.events import new_link as event_links
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.groups import new_link as group_links
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.series import new_link as series_links
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import Operation
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class NewLink(msgspec.Struct, rename="camel"):
+    """The link that counts from now on."""
+
+    slug: str
+
+
+async def make_for_event(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        revision = expected_revision(request)
+        made = await event_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(made.slug))
+
+
+async def make_for_series(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = SeriesSlug(request.path_params["slug"])
+        revision = expected_revision(request)
+        made = await series_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(made.slug))
+
+
+async def make_for_group(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = GroupSlug(request.path_params["slug"])
+        revision = expected_revision(request)
+        made = await group_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(made.slug))
+
+
+_FAILURES = (403, 404, 412, 422)
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/events/{slug}/new-link",
+        "makeNewEventLink",
+        "Replace the link of an event that is not public; the old one ends",
+        make_for_event,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    Operation(
+        "POST",
+        "/api/series/{slug}/new-link",
+        "makeNewSeriesLink",
+        "Replace the links of a series that is not public and of its dates; the old ones end",
+        make_for_series,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=(*_FAILURES, 410),
+    ),
+    Operation(
+        "POST",
+        "/api/groups/{slug}/new-link",
+        "makeNewGroupLink",
+        "Replace the link of a group that is not public; every earlier one ends",
+        make_for_group,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)
