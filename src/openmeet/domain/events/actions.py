@@ -45,7 +45,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import beside, pack, values_of_event
 from openmeet.domain.events.trust import look_first
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import former_records, publication_moves, publications
+from openmeet.outbox import publication_moves, publications
 
 # Long enough to sign up, find the mail, be interrupted and come back the next day.
 DRAFT_LIFE = 7 * DAY
@@ -313,7 +313,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
-        await former_records.note(tx, publications.Kind.EVENT, event_id, address, is_authors=False, is_there=False)
+        await publication_moves.note(tx, publications.Kind.EVENT, event_id, address, is_authors=False, is_there=False)
     await queries.count_retraction(tx, event_id)
     await queries.forget_record(tx, event_id)
     await owe_attribution(tx, event_id)

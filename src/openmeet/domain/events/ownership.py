@@ -22,8 +22,8 @@ from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.notifications.model import Kind, Particulars
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import former_records, publication_moves, publications
-from openmeet.outbox.former_records import Former
+from openmeet.outbox import publication_moves, publications
+from openmeet.outbox.publication_moves import Former
 from openmeet.outbox.publications import FORMER_OF
 from openmeet.outbox.publications import Kind as PublicationKind
 
@@ -160,7 +160,7 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
         ):
             moving.append(one)
             if to is not None:
-                former = await former_records.of(tx, PublicationKind.EVENT, one.id)
+                former = await publication_moves.of(tx, PublicationKind.EVENT, one.id)
                 await return_to(tx, PublicationKind.EVENT, one.id, former, one.author_id, did=to)
     await _go_on(tx, moving)
 
@@ -180,9 +180,9 @@ async def leave_record(
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
-    if uri is None or (sent is None and await former_records.find(tx, uri) is not None):
+    if uri is None or (sent is None and await publication_moves.find(tx, uri) is not None):
         return False
-    await former_records.note(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
+    await publication_moves.note(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
     if sent is not None:
         await publication_moves.rename(
             tx, kind, subject_id, to=(FORMER_OF[kind], uri), user_id=owner, revision=revision
@@ -212,12 +212,12 @@ async def return_to(
 async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
     """DID and uri of the records that these events have, without those that stay where they were before; by event."""
     held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
-    former = await former_records.subjects(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
+    former = await publication_moves.subjects(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
     return {event_id: record for event_id, record in held.items() if record[1] not in former}
 
 
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
-    former = await former_records.of(tx, PublicationKind.EVENT, event.id)
+    former = await publication_moves.of(tx, PublicationKind.EVENT, event.id)
     await return_to(tx, PublicationKind.EVENT, event.id, former, to)
     if (
         former
@@ -225,7 +225,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         and event.record_did in {one.did for one in await identities.of_user(tx, to)}
     ):
         # Nothing else came of it meanwhile: it has been the event's record all the time.
-        await former_records.drop(tx, event.record_uri)
+        await publication_moves.drop(tx, event.record_uri)
 
 
 async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:

@@ -23,7 +23,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.series import queries, save
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import former_records
+from openmeet.outbox import publication_moves
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import Kind
 
@@ -176,7 +176,7 @@ async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id
     if series is None or series.deleted_at is not None or series.owner_id != user_id:
         return False
     await ownership.leave_record(tx, Kind.SERIES, series.id, user_id, series.revision + 1)
-    former = await former_records.of(tx, Kind.SERIES, series.id)
+    former = await publication_moves.of(tx, Kind.SERIES, series.id)
     await ownership.return_to(tx, Kind.SERIES, series.id, former, user_id, did=target)
     await save.save(tx, replace(series, changed_by=user_id))
     return True

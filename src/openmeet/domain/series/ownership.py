@@ -24,7 +24,7 @@ from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save, visibility
 from openmeet.domain.series.model import Offer, Series, SeriesId
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import former_records
+from openmeet.outbox import publication_moves
 from openmeet.outbox.publications import Kind
 
 # Names to choose from; whoever is not among them follows the series first.
@@ -171,7 +171,7 @@ async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
     """The locked series and its coming dates are somebody else's from now on."""
     await _forget(tx, series.id)
     await ownership.leave_record(tx, Kind.SERIES, series.id, series.owner_id, series.revision + 1)
-    former = await former_records.of(tx, Kind.SERIES, series.id)
+    former = await publication_moves.of(tx, Kind.SERIES, series.id)
     await ownership.return_to(tx, Kind.SERIES, series.id, former, to)
     saved = await save.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]

@@ -18,7 +18,7 @@ from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import former_records, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publications import Kind
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -350,7 +350,7 @@ def values_of(series: Series) -> dict[str, Any]:
 async def find(reader: Reader, uri: str) -> Series | None:
     """The series that this is the record of, or was."""
     found = await by_record_uri(reader, uri)
-    former = None if found is not None else await former_records.find(reader, uri)
+    former = None if found is not None else await publication_moves.find(reader, uri)
     if former is None or former.kind is not Kind.SERIES:
         return found
     return await by_id(reader, SeriesId(former.subject_id))

@@ -12,15 +12,7 @@ from dataclasses import replace
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
 from groundwork.outbox.owe import owe_many
 from openmeet.domain.events import by_record
-from openmeet.network.ingestion import (
-    apply_bulk,
-    intake,
-    many_answers,
-    many_deletions,
-    ownership_transfer,
-    reevaluate,
-    remote_series,
-)
+from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, reevaluate, remote_series
 from openmeet.network.ingestion.apply_one import apply_alone
 from openmeet.network.ingestion.batch import Batch, begin
 from openmeet.network.ingestion.events import Here
@@ -129,7 +121,7 @@ async def _apply_wave(
 ) -> None:
     doubted: list[str] = []
     events: dict[int, apply_bulk.Put] = {}
-    replies: dict[int, many_answers.Put] = {}
+    replies: dict[int, apply_bulk.PutRsvp] = {}
     gone: dict[int, RecordMessage] = {}
     unknown: dict[int, Reading] = {}
     rest: dict[int, Reading] = {}
@@ -156,13 +148,13 @@ async def _apply_wave(
         elif message.collection in EVENTS:
             events[place] = apply_bulk.Put(reading, before)
         elif message.collection in RSVPS:
-            replies[place] = many_answers.Put(reading, before)
+            replies[place] = apply_bulk.PutRsvp(reading, before)
         else:
             rest[place] = reading
     # The instant is a revision that grows: whatever is said after a proof asks for the next one.
     await owe_many(tx, Debt.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await many_answers.put_each(tx, batch, list(replies.values())), strict=True))
+    outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), known)
     outcomes.update(dict.fromkeys(unknown, Outcome.KNOWN))
     outcomes.update(await _delete_each(tx, here, batch, gone))
@@ -180,11 +172,11 @@ async def _delete_each(
     # Their events may have got other records just now.
     known = await seen.find_many(tx, [message.uri for message in gone.values()])
     outcomes: dict[int, Outcome] = {}
-    of_kind = {place: many_deletions.Gone(message, known[message.uri]) for place, message in gone.items()}
+    of_kind = {place: apply_bulk.Gone(message, known[message.uri]) for place, message in gone.items()}
     events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
     replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
-    outcomes.update(zip(events, await many_deletions.of_events(tx, here, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await many_deletions.of_answers(tx, list(replies.values())), strict=True))
+    outcomes.update(zip(events, await apply_bulk.of_events(tx, here, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await apply_bulk.of_answers(tx, list(replies.values())), strict=True))
     return outcomes
 
 

@@ -3,23 +3,39 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import crowds, network_rsvps
 from openmeet.domain.chat import queries as chat
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import by_record
 from openmeet.domain.events.actions import RecordRead
-from openmeet.domain.events.model import Event, NetworkEvent
+from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
-from openmeet.network.ingestion import events, notify, pending, remote_groups, remote_series
+from openmeet.network.ingestion import (
+    deletions,
+    events,
+    notify,
+    pending,
+    reevaluate,
+    remote_groups,
+    remote_series,
+    rsvps,
+)
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
+from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
+from openmeet.network.records.collections import RSVPS
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import Seen, Standing
-from openmeet.outbox import former_records, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publications import Kind
 
 
@@ -95,7 +111,7 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
-    await former_records.drop_each(tx, made)
+    await publication_moves.drop_each(tx, made)
     await pending.follow_record(tx, made)
     for one in puts:
         _, after = of_uri[one.reading.message.uri]
@@ -130,3 +146,193 @@ async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: Netwo
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
         await remote_series.place(tx, version, said, event_id, batch.switches, batch.freed_dates)
+
+
+TOO_MANY = "Too many answers of this author wait for events that nobody has seen."
+
+
+@dataclass(frozen=True, slots=True)
+class PutRsvp:
+    """A record and what was known of it. ``is_echo``: it is our own write that came back, and settled what was sent."""
+
+    reading: Reading
+    known: Seen | None
+    is_echo: bool = False
+
+
+async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) -> list[Outcome]:
+    """Take over versions of different records, no two of them one person's about one event; one outcome each."""
+    if not puts:
+        return []
+    about = {
+        str(one.reading.rsvp.subject) for one in puts if one.reading.rsvp and has_durable_subject(one.reading.rsvp)
+    }
+    found = await by_record.ids_with(tx, about)
+    event_ids = [_event_of(one, found) for one in puts]
+    versions = await _versions(tx, puts, event_ids)
+    newest = await seen.put_each(tx, versions)
+    outcomes: list[Outcome] = []
+    wanted: list[Answering] = []
+    parked: list[str] = []
+    for one, version, event_id in zip(puts, versions, event_ids, strict=True):
+        message, read, known = one.reading.message, one.reading.rsvp, one.known
+        is_known = known is not None and known.cid == message.cid and known.standing is version.standing
+        if message.uri not in newest:
+            await reevaluate.reconsider_with(tx, message, known)
+            outcomes.append(Outcome.ECHO if one.is_echo else Outcome.KNOWN)
+            continue
+        if one.is_echo or is_known:
+            outcomes.append(Outcome.ECHO if one.is_echo else Outcome.KNOWN)
+            continue
+        if known is not None and known.subject_uri is not None and known.subject_uri != version.subject_uri:
+            # The record was about another event before: there the answer is gone.
+            await rsvps.withdraw(
+                tx,
+                uri=message.uri,
+                did=message.did,
+                rev=message.rev,
+                subject_uri=known.subject_uri,
+                event_id=await by_record.id_with(tx, known.subject_uri),
+                after_rev=known.rev if message.is_read else message.rev,
+            )
+        if read is None:
+            outcomes.append(Outcome.RAW)
+        elif event_id is None:
+            parked.append(str(read.subject))
+            outcomes.append(Outcome.PARKED if version.standing is Standing.PARKED else Outcome.RAW)
+        else:
+            wanted.append(Answering(message.did, str(read.subject), event_id, (message.cid or "", read)))
+            outcomes.append(Outcome.APPLIED)
+    await pending.park(tx, batch.waited_for, parked)
+    await rsvps.derive_each(tx, wanted)
+    return outcomes
+
+
+def _event_of(put: PutRsvp, found: Mapping[str, EventId]) -> EventId | None:
+    """The event that an answer is to, of those that were ``found`` by the addresses of their records."""
+    return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
+
+
+async def _versions(tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequence[EventId | None]) -> list[seen.Put]:
+    """How each of them stands, as far as it is the newest."""
+    early = [
+        one.reading.message.did
+        for one, event_id in zip(puts, event_ids, strict=True)
+        if one.reading.rsvp is not None and event_id is None
+    ]
+    waiting = await seen.parked_of(tx, early)
+    versions: list[seen.Put] = []
+    for one, event_id in zip(puts, event_ids, strict=True):
+        message, read = one.reading.message, one.reading.rsvp
+        standing, reason = Standing.RAW, one.reading.reason
+        if read is not None:
+            if event_id is not None:
+                standing = Standing.MAPPED
+            elif one.known is not None and one.known.standing is Standing.PARKED:
+                standing = Standing.PARKED
+            elif waiting.get(message.did, 0) < seen.PARKED_PER_AUTHOR:
+                waiting[message.did] = waiting.get(message.did, 0) + 1
+                standing = Standing.PARKED
+            else:
+                reason = TOO_MANY
+        precedence = "" if read is None else read.precedence
+        versions.append(seen.Put(message, standing, reason, one.reading.subject_uri, precedence))
+    return versions
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The deletion of a record, and how it stood."""
+
+    message: RecordMessage
+    known: Seen
+
+
+async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[Gone]) -> list[Outcome]:
+    """Records of events, none of which is or was ours to write; one outcome each."""
+    newest = await _bury(tx, gone)
+    uris = sorted(newest)
+    await hold_each(tx, "events", "record_uri", uris)
+    there = await by_record.events_with(tx, uris)
+    # What was typed here about such an event is kept for the case that its record comes back.
+    promised = await publications.promised_among(tx, Kind.EVENT, sorted(event.id for event in there.values()))
+    together: dict[str, Event] = {}
+    for one in gone:
+        event = there.get(one.message.uri)
+        if event is None:
+            continue
+        if event.id in promised or event.deleted_at is not None:
+            await deletions.of_event(tx, here, batch, one.message, one.known, None)
+        else:
+            together[one.message.uri] = event
+    ids = [event.id for event in together.values()]
+    await event_actions.remove_each_from_network(tx, ids)
+    heard = await crowds.heard_among(tx, ids)
+    for one in gone:
+        event = together.get(one.message.uri)
+        if event is not None and event.id in heard:
+            await notify.of_removal(tx, event, one.message.rev)
+        if event is not None:
+            await remote_series.leave(tx, event, batch.freed_dates)
+    return _outcomes(gone, newest)
+
+
+async def of_answers(tx: Transaction, gone: Sequence[Gone]) -> list[Outcome]:
+    """Records of answers, none of which is ours to write; one outcome each."""
+    newest = await _bury(tx, gone)
+    applied = [one for one in gone if one.message.uri in newest]
+    event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
+    alone = await _not_of_strangers(tx, applied, event_ids)
+    strangers = [one for one in applied if one.message.uri not in alone]
+    uncovered = await _uncovered(tx, strangers, event_ids)
+    await rsvps.derive_each(tx, [*uncovered.values()])
+    last = [one for one in strangers if _pair(one) not in uncovered]
+    left = await network_rsvps.withdraw_each(
+        tx, {one.message.uri: event_ids.get(one.known.subject_uri or "") for one in last}
+    )
+    for one in applied:
+        if one.message.uri in alone or one.message.uri in left:
+            await deletions.of_answer(tx, one.message, one.known)
+    return _outcomes(gone, newest)
+
+
+async def _bury(tx: Transaction, gone: Sequence[Gone]) -> set[str]:
+    """The uris of those that this is the newest word on."""
+    return await seen.put_each(
+        tx, [seen.Put(one.message, Standing.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
+    )
+
+
+def _outcomes(gone: Sequence[Gone], newest: set[str]) -> list[Outcome]:
+    return [Outcome.APPLIED if one.message.uri in newest else Outcome.KNOWN for one in gone]
+
+
+async def _not_of_strangers(tx: Transaction, gone: Sequence[Gone], event_ids: Mapping[str, EventId]) -> set[str]:
+    """The uris of those whose authors have signed in, have several DIDs, or are yet to be met."""
+    people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
+    return {
+        one.message.uri
+        for one in gone
+        if not (
+            rsvps.is_stranger(people[one.message.did])
+            if one.message.did in people
+            else one.known.subject_uri not in event_ids
+        )
+    }
+
+
+async def _uncovered(
+    tx: Transaction, gone: Sequence[Gone], event_ids: Mapping[str, EventId]
+) -> dict[tuple[str, str], Answering]:
+    """Who has said something else to the same event that counts from now on; by the record of the event and the DID."""
+    asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
+    effective = await seen.effective_answers(tx, asked, sorted(RSVPS))
+    return {
+        (uri, did): Answering(parse_did(did), uri, event_id)
+        for (uri, did), event_id in asked.items()
+        if (uri, did) in effective
+    }
+
+
+def _pair(one: Gone) -> tuple[str, str]:
+    return one.known.subject_uri or "", one.message.did

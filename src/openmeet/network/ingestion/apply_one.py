@@ -17,11 +17,11 @@ from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
+    apply_bulk,
     deletions,
     events,
     local_records,
     local_series,
-    many_answers,
     notify,
     origins,
     pending,
@@ -80,7 +80,7 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
         return await _put_series(tx, batch, reading, known, owned, is_echo=is_echo)
     if message.collection in OF_GROUPS:
         return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
-    ((outcome),) = await many_answers.put_each(tx, batch, [many_answers.Put(reading, known, is_echo=is_echo)])
+    ((outcome),) = await apply_bulk.put_each_rsvp(tx, batch, [apply_bulk.PutRsvp(reading, known, is_echo=is_echo)])
     return outcome
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
-from openmeet.network.ingestion import dead_letters, local_groups, local_records, own_series, repair, rsvps
+from openmeet.network.ingestion import dead_letters, local_groups, local_records, local_series, repair, rsvps
 from openmeet.network.ingestion.discrepancies import Discrepancy, Found
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.rsvps import UNTOLD
@@ -108,7 +108,7 @@ async def _differing_from_ours(db: Database, here: Here, owned: Publication, uri
             case Kind.GROUP:
                 return await local_groups.differing(reader, here, owned, known.body)
             case Kind.SERIES:
-                return await own_series.differing(reader, here, owned, known.body)
+                return await local_series.differing(reader, here, owned, known.body)
             case _:
                 return await local_groups.differing_members(reader, owned, known.body)
 

@@ -33,10 +33,10 @@ from openmeet.network.records.own_entries import Earlier
 from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.seen import Seen
 from openmeet.network.records.series import series_part
-from openmeet.outbox import former_records, publication_echoes, publication_leases, publication_moves, publications
-from openmeet.outbox.former_records import Former
+from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications
 from openmeet.outbox.publication_echoes import Unsent
 from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_moves import Former
 from openmeet.outbox.publications import Kind, State
 
 
@@ -122,7 +122,7 @@ async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event:
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
-        await former_records.drop(tx, uri)
+        await publication_moves.drop(tx, uri)
     elif before.is_without_record:
         await attendance.events_are_back(tx, await event_queries.several(tx, [event_id]))
     return event_id
@@ -206,9 +206,9 @@ async def _former_of(tx: Transaction, uri: str, owned: Publication | None) -> Fo
     """What had its record here before, and keeps the address: it may have come back to it since."""
     if owned is not None and owned.kind is not Kind.FORMER_EVENT:
         return None
-    if owned is None and not await former_records.held_among(tx, [uri]):
+    if owned is None and not await publication_moves.held_among(tx, [uri]):
         return None
-    return await former_records.find(tx, uri)
+    return await publication_moves.find(tx, uri)
 
 
 async def _stay(tx: Transaction, version: Version, former: Former, owned: Publication | None) -> None:

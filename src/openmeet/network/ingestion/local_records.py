@@ -6,7 +6,7 @@ from at_protocol.data import cbor
 from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.ingestion import local_groups, merge_local, own_series, remote_groups
+from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
 from openmeet.network.ingestion.events import Here, Version, version_of, version_seen
 from openmeet.network.ingestion.parsed_messages import Outcome, Reading
 from openmeet.network.records import links, seen
@@ -59,7 +59,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, owned: Public
             case Kind.GROUP:
                 await local_groups.take_over(tx, here, version, read_group(version.collection, record), owned)
             case Kind.SERIES:
-                await own_series.take_over(tx, here, version, read_series(version.collection, record), owned)
+                await local_series.take_over_series(tx, here, version, read_series(version.collection, record), owned)
             case _:
                 said = read_statement(version.collection, version.did, record)
                 await local_groups.take_over_membership(tx, version, said, owned)
@@ -85,7 +85,7 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> No
         case Kind.GROUP:
             await local_groups.lose(tx, uri=uri, rev=rev, owned=owned)
         case Kind.SERIES:
-            await own_series.lose(tx, uri=uri, rev=rev, owned=owned)
+            await local_series.lose(tx, uri=uri, rev=rev, owned=owned)
         case _:
             await local_groups.lose_membership(tx, uri=uri, rev=rev, owned=owned)
 

@@ -17,7 +17,7 @@ from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import actions, agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import local_groups, merge_decisions, own_series
+from openmeet.network.ingestion import local_groups, local_series, merge_decisions
 from openmeet.network.ingestion.merge_decisions import Conflict
 from openmeet.network.ingestion.three_way_merge import WAY, Side
 
@@ -129,9 +129,9 @@ async def choose_for_series(
     """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
-    values = own_series.WAY.decode_edits(_values(conflict, choice))
+    values = local_series.WAY.decode_edits(_values(conflict, choice))
     series = await actions.lock_to_change(tx, caller, slug)
-    plan = await own_series.plan_of(tx, series, values)
+    plan = await local_series.plan_of(tx, series, values)
     if plan is not None:
         series = await actions.apply(tx, series, plan)
     await merge_decisions.mark_reviewed(tx, conflict, choice)

@@ -30,7 +30,7 @@ from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.seen import Seen, Standing
 from openmeet.network.records.succession import Succession, read_succession
-from openmeet.outbox import former_records, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import Kind
 
@@ -84,15 +84,15 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
-    await former_records.note(tx, Kind.EVENT, kept.id, old, is_authors=True)
-    await former_records.hand_on(tx, Kind.EVENT, gone.id, kept.id)
+    await publication_moves.note(tx, Kind.EVENT, kept.id, old, is_authors=True)
+    await publication_moves.hand_on(tx, Kind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     said = without_own_links(read.event, here)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)
     await notify.of_change(tx, kept, kept.id, newest.rev)
-    await seen.move_answers(tx, [one.uri for one in await former_records.of(tx, Kind.EVENT, kept.id)], new)
+    await seen.move_answers(tx, [one.uri for one in await publication_moves.of(tx, Kind.EVENT, kept.id)], new)
     both = await merge.join(tx, gone.id, kept.id)
     # What waited for either of the two waits for nothing any more.
     await pending.count_in(tx, {new: kept.id})

@@ -44,7 +44,7 @@ from openmeet.network.records.places import known_picture
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_lineage
-from openmeet.outbox import former_records, in_flight
+from openmeet.outbox import in_flight, publication_moves
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import Kind
@@ -275,11 +275,11 @@ async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, d
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False
         async with publisher.db.reader() as reader:
-            before = await former_records.in_repository(reader, Kind.EVENT, decision.event.id, did)
+            before = await publication_moves.in_repository(reader, Kind.EVENT, decision.event.id, did)
         return _kept_or_new(publisher, did, EVENT, before)
     if isinstance(decision, PublishSeries):
         async with publisher.db.reader() as reader:
-            before = await former_records.in_repository(reader, Kind.SERIES, decision.series.id, did)
+            before = await publication_moves.in_repository(reader, Kind.SERIES, decision.series.id, did)
         return _kept_or_new(publisher, did, SERIES, before)
     if isinstance(decision, PublishGroup):
         async with publisher.db.reader() as reader:

@@ -1,13 +1,18 @@
 """May this be published, and where? Decided from the present, each time a debt is looked at (invariants 3, 11)."""
 
+from collections.abc import Mapping
+
 from at_protocol.data import cbor
+from at_protocol.data.model import Value
 from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
+from groundwork.errors import Refused
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import may_answers_be_public
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, Reach, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
@@ -31,9 +36,11 @@ from openmeet.network.publishing.decision import (
     Hold,
     KeepHere,
     Leave,
+    LetGo,
     Pause,
     Publish,
     PublishEvent,
+    PublishPlain,
     PublishRsvp,
     PublishSeries,
     Return,
@@ -42,13 +49,13 @@ from openmeet.network.publishing.decision import (
     home_of,
     repository_for,
 )
-from openmeet.network.publishing.former_records import decide_former
 from openmeet.network.publishing.repositories import place_of
 from openmeet.network.records import seen
-from openmeet.network.records.collections import EVENT
+from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_writer import says_little
 from openmeet.network.records.rsvp import Silence, told
-from openmeet.outbox import former_records
+from openmeet.network.records.succession import write_former
+from openmeet.outbox import publication_moves
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import NO_REPOSITORY, NOT_AGREED, SPEAKER_NOT_AGREED, Kind
 
@@ -91,7 +98,7 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
     wishes = await publication_consent.of_user(reader, UserId(owed.user_id))
     match owed.kind:
         case Kind.EVENT:
-            event = await event_queries.by_id(reader, EventId(owed.subject_id))
+            event = await queries.by_id(reader, EventId(owed.subject_id))
             if event is None or event.deleted_at is not None:
                 return Hold("The event was deleted.")
             if event.is_draft:
@@ -155,7 +162,7 @@ async def _to_its_home(reader: Reader, event: Event, owed: Publication) -> Decis
 
     What the event had before it changed hands is no record of this promise: it stays in the other repository.
     """
-    record = None if event.record_uri is None else await former_records.find(reader, event.record_uri)
+    record = None if event.record_uri is None else await publication_moves.find(reader, event.record_uri)
     is_moving = record is not None and record.uri != owed.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
         return Leave("Records of this older collection are read, not written.")
@@ -216,7 +223,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
     attendance = await attendance_queries.by_id(reader, AttendanceId(owed.subject_id))
     if attendance is None:
         return Hold("The answer was deleted.")
-    event = await event_queries.by_id(reader, attendance.event_id)
+    event = await queries.by_id(reader, attendance.event_id)
     if event is None or event.deleted_at is not None:
         return Hold("The event was deleted.")
     if event.is_blank:
@@ -269,3 +276,63 @@ async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> 
         return Leave("Somebody else changed it; its owner has not said yes to that yet.")
     home = await home_of(reader, UserId(owed.user_id), owed)
     return PublishSeries(series, home) if isinstance(home, Identity) else home
+
+
+async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+    """``owed.subject_id``: the uri of the record, ``owed.user_id``: who had it then, ``agreed``: their yes to publishing."""
+    former = await publication_moves.find(reader, owed.subject_id)
+    if former is None:
+        return Leave("Nothing is known of what went on from it.")
+    is_event = former.kind is Kind.EVENT
+    goes_on_at, why_not = await (_event if is_event else _series)(reader, former.subject_id, owed.subject_id)
+    if why_not or not agreed or owed.is_recalled:
+        if former.is_authors:
+            return Leave("It was written elsewhere, and stays until its author deletes it.")
+        return Hold(why_not or (RECALLED if agreed else NOT_AGREED))
+    if goes_on_at is None or goes_on_at == owed.subject_id:
+        return Wait("There is no new record yet.")
+    identity = await repository_for(reader, UserId(owed.user_id), owed.did or "")
+    if identity is None:
+        return LetGo("It stands in a repository that nobody lets us write to.")
+
+    def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
+        if previous is None:
+            raise Refused("The record that it had before is gone.")
+        return write_former(goes_on_at, previous)
+
+    return PublishPlain(identity, _collection(former.kind), None, write)
+
+
+async def _event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, str]:
+    """Where the event's record is, and why the old one may not stay."""
+    event = await queries.by_id(reader, EventId(event_id))
+    if event is None or event.deleted_at is not None:
+        return None, "The event was deleted."
+    if not event.record.is_wanted:
+        return None, "Its host keeps it off the network."
+    match reach_of(event):
+        case Reach.NOTHING:
+            return None, "It is not for everybody any more."
+        case Reach.MINIMAL if not await _says_little(reader, uri):
+            return None, "It says more than everybody may know by now."
+        case _:
+            return event.record_uri, ""
+
+
+async def _series(reader: Reader, series_id: str, _uri: str) -> tuple[str | None, str]:
+    series = await series_queries.by_id(reader, SeriesId(series_id))
+    if series is None or series.deleted_at is not None:
+        return None, "The series was deleted."
+    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL:
+        return None, "Only what is public in full has a series on the network."
+    return series.record_uri, ""
+
+
+async def _says_little(reader: Reader, uri: str) -> bool:
+    known = await seen.find(reader, uri)
+    record = None if known is None or known.body is None else cbor.decode(known.body)
+    return not isinstance(record, dict) or says_little(record)
+
+
+def _collection(kind: Kind) -> Nsid:
+    return EVENT if kind is Kind.EVENT else SERIES

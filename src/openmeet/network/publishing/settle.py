@@ -27,7 +27,7 @@ from openmeet.network.records.message import Operation, RecordMessage
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import Standing
-from openmeet.outbox import former_records, in_flight, publication_moves, publications
+from openmeet.outbox import in_flight, publication_moves, publications
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import Sent
 from openmeet.outbox.publication_leases import Publication
@@ -146,7 +146,7 @@ async def come_back(publisher: Publisher, held: Publication, uri: str) -> None:
         now = await leases.find(tx, held.kind, held.subject_id)
         if now is None or now.lease != held.lease or now.uri is not None:
             return
-        await former_records.drop(tx, uri)
+        await publication_moves.drop(tx, uri)
         former = FORMER_OF[held.kind]
         await publication_moves.come_back(tx, held.kind, held.subject_id, former, uri, held.user_id)
         await publications.owe(

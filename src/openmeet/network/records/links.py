@@ -21,7 +21,7 @@ from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.network.records.succession import Lineage
-from openmeet.outbox import former_records, publications
+from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publications import FORMER_OF, Kind
 
 
@@ -30,7 +30,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, Kind.EVENT, event_id, uri)
-    await seen.move_answers(tx, [one.uri for one in await former_records.of(tx, Kind.EVENT, event_id)], uri)
+    await seen.move_answers(tx, [one.uri for one in await publication_moves.of(tx, Kind.EVENT, event_id)], uri)
     await attendance.decide_records_anew(tx, event_id)
 
 
@@ -38,7 +38,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     """The same of a series, which may have no record (any more): then it keeps the address of the one that it had."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
-        await former_records.note(tx, Kind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False)
+        await publication_moves.note(tx, Kind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False)
     await series_records.note_record(tx, series_id, uri)
     if uri is not None:
         await _note_current(tx, Kind.SERIES, series_id, uri)
@@ -46,7 +46,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 async def note_former_gone(tx: Transaction, uri: str) -> None:
     """A record of before was deleted, or taken back: what goes on no longer names it, and its address stays."""
-    gone = await former_records.note_gone(tx, uri)
+    gone = await publication_moves.note_gone(tx, uri)
     if gone is not None:
         if gone.kind is Kind.EVENT:
             await events.count_retraction(tx, EventId(gone.subject_id))
@@ -55,7 +55,7 @@ async def note_former_gone(tx: Transaction, uri: str) -> None:
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """A repository is gone with its account: nothing leads on from its records, and nothing names them."""
-    for gone in await former_records.forget_of(tx, did):
+    for gone in await publication_moves.forget_of(tx, did):
         await publications.look_again(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
@@ -74,16 +74,16 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 
 
 async def _note_current(tx: Transaction, kind: Kind, subject_id: str, uri: str) -> None:
-    await former_records.drop(tx, uri)
+    await publication_moves.drop(tx, uri)
     # Of what stood there before nothing is left: the record under this key is the one of its subject again.
     await publications.forget_unsent(tx, kind=FORMER_OF[kind], subject_ids=[uri])
-    former = [one.uri for one in await former_records.of(tx, kind, subject_id)]
+    former = [one.uri for one in await publication_moves.of(tx, kind, subject_id)]
     await publications.look_again(tx, kind=FORMER_OF[kind], subject_ids=former, is_edit=True)
 
 
 async def lineage_of(reader: Reader, kind: Kind, subject_id: str) -> Lineage:
     """What its record is to say of those before."""
-    former = await former_records.of(reader, kind, subject_id)
+    former = await publication_moves.of(reader, kind, subject_id)
     return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
 
 

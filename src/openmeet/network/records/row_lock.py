@@ -15,7 +15,7 @@ from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.groups.record_queries import group_of_former
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.outbox import former_records
+from openmeet.outbox import publication_moves
 from openmeet.outbox.publications import Kind
 
 
@@ -25,7 +25,7 @@ async def lock_row_of(tx: Transaction, kind: Kind, subject_id: str) -> None:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
     if kind in {Kind.FORMER_EVENT, Kind.FORMER_SERIES}:
-        former = await former_records.find(tx, subject_id)
+        former = await publication_moves.find(tx, subject_id)
         if former is not None:
             await lock_row_of(tx, former.kind, former.subject_id)
         return

@@ -5,11 +5,14 @@ from typing import Literal
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities import backfill_progress
+from openmeet.domain.series import detection_queries
 from openmeet.web.api.operations import Operation
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -58,3 +61,20 @@ OPERATIONS = (
         {200: ReadingList},
     ),
 )
+
+
+def routes() -> list[Route]:
+    return [Route("/my/reading", show_reading_page, methods=["GET"])]
+
+
+async def show_reading_page(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        reads = await backfill_progress.of_person(reader, caller.user_id)
+        found = [one for one in await detection_queries.of_person(reader, caller.user_id) if one.is_open]
+    context = {
+        "reads": reads,
+        "is_done": all(one.is_done for one in reads),
+        "found": len(found),
+    }
+    return page(request, "atproto/reading.html", context)
