@@ -40,7 +40,7 @@ LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
 # Files that one worker runs one after the other: what they start is shared between them, or is too much for a machine twice at once.
 # Of PostgreSQL's hundred connections those of "cluster" leave few.
 TOGETHER = {
-    "tests/aurora_locus/adopting/test_adopt.py": "reference",
+    "tests/aurora_locus/reference_import/test_adopt.py": "reference",
     "tests/journeys/test_claiming.py": "up",
     "tests/journeys/test_cluster_kills.py": "cluster",
     "tests/journeys/test_communities.py": "cluster",

@@ -10,7 +10,7 @@ import sys
 
 from openmeet_client.client import OpenMeet
 from openmeet_client.model import NewEvent, Venue
-from openmeet_client.problems import Problem
+from openmeet_client.errors import Problem
 
 
 async def main(url: str, token: str) -> None:

@@ -22,6 +22,8 @@ from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from aurora_locus import pages, well_known
+from aurora_locus.account_migration.actions import Mover
+from aurora_locus.account_migration.payer import move_payer
 from aurora_locus.accounts.credentials import Credentials
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
@@ -35,8 +37,6 @@ from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.administration.office import Office
 from aurora_locus.blobs.place import open_store
 from aurora_locus.blobs.uploads import Blobs, Limits
-from aurora_locus.chores import keep_house, keep_identities
-from aurora_locus.debts import Debt
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
@@ -47,14 +47,13 @@ from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.federation.watching import Gauges, watch
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import Network
+from aurora_locus.jobs import Debt
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance.schedule import before_migrating, keep_backups
 from aurora_locus.maintenance.schedule import gauges as backup_gauges
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.moderation.notices import notice_payer
-from aurora_locus.moving.actions import Mover
-from aurora_locus.moving.payer import move_payer
 from aurora_locus.oauth.callers import AppCallers
 from aurora_locus.oauth.clients import over_http as over_guarded_http
 from aurora_locus.oauth.opening import open_authorization
@@ -64,6 +63,7 @@ from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import open_repositories
+from aurora_locus.scheduled import keep_house, keep_identities
 from aurora_locus.sequencer.live import Live, open_live
 from aurora_locus.sequencer.waking import keep_awake
 from aurora_locus.settings import Settings
@@ -90,9 +90,9 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
-from groundwork.outbox import pay
-from groundwork.outbox.bell import bell
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher as job_dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.wakeup import bell
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
@@ -420,7 +420,7 @@ async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) 
     """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        pay.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name=f"pds {name}"
+        job_dispatcher.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name=f"pds {name}"
     )
     try:
         yield

@@ -17,7 +17,6 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import host_url
 from at_protocol.syntax.did import parse_did
 from aurora_locus import reference_environment
-from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
 from groundwork.http.client_addresses import is_private
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
@@ -25,6 +24,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
 from groundwork.mail.smtp import parse_smtp_url
 from groundwork.settings import Bytes, Seconds, Secret, SettingsRefused, read_settings, setting, too_small
+from groundwork.startup_checks import Danger, dangers_of, is_own_machine
 
 PREFIX = "PDS_"
 

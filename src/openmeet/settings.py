@@ -1,7 +1,7 @@
 """Everything about the events platform that an operator can set, read once at start (``OPENMEET_…``).
 
 Every default serves the laptop. What must not meet a public host name is in ``dangers`` and refused by
-``groundwork.dangerous_starts``; what makes no sense at all is in ``contradictions``.
+``groundwork.startup_checks``; what makes no sense at all is in ``contradictions``.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from at_protocol.failures import Malformed
 from at_protocol.lexicon.authority import OWN_AUTHORITY
 from at_protocol.syntax.did import parse_did, supported_method
 from groundwork.blobstore.open_ import named_in
-from groundwork.dangerous_starts import Danger, is_own_machine
 from groundwork.database.postgres import CONNECTIONS
+from groundwork.geo_points import near_in
 from groundwork.http.connection_limit import LEAST_CONNECTIONS
-from groundwork.points import near_in
 from groundwork.settings import Bytes, Seconds, Secret, setting, too_small
+from groundwork.startup_checks import Danger, is_own_machine
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits
 

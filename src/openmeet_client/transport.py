@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
-from openmeet_client.problems import NoAnswer, problem_of
+from openmeet_client.errors import NoAnswer, problem_of
 
 T = TypeVar("T")
 

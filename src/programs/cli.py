@@ -33,7 +33,7 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "plc": ("programs.plc", "A did:plc directory for development"),
     "firehose-consumer": ("programs.firehose_consumer", "From event streams into the queue"),
     "event-processor": ("programs.event_processor", "From the queue into the database"),
-    "publisher": ("programs.publisher", "Pays what the platform owes: records, mail, accounts"),
+    "publisher": ("programs.outbox_dispatcher", "Pays what the platform owes: records, mail, accounts"),
     "scheduler": ("programs.scheduler", "Does what is due by the clock"),
 }
 

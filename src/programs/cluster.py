@@ -27,11 +27,11 @@ from groundwork import private_file
 from groundwork.errors import Refused
 from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
-from programs import household
+from programs import dev_accounts
 from programs.balancer import balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, Wishes, environment_of
 from programs.command_line import role
-from programs.household import Household
+from programs.dev_accounts import Household
 from programs.platform_settings import read_installation_settings
 from programs.running import free_port, run_until_stopped, stopping
 
@@ -126,8 +126,8 @@ def main(
 async def running(wishes: Wishes, stop: asyncio.Event) -> AsyncIterator[Ready]:
     """The running cluster. Raises Refused where a part does not start, a port is taken, or ``stop`` is set before all answer."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(household.alone_in(wishes.folder))
-        home = household.find_or_make(wishes.folder, wishes.pds_port)
+        stack.enter_context(dev_accounts.alone_in(wishes.folder))
+        home = dev_accounts.find_or_make(wishes.folder, wishes.pds_port)
         await _make_schemas(wishes)
         members, ports = _members(wishes, home)
         shown = _Shown(wishes, home, members)

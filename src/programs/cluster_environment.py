@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from openmeet.tenants.configured import VARIABLE
-from programs.household import Household
+from programs.dev_accounts import Household
 
 HOST = "127.0.0.1"
 # Beside the PDS's own, aurora_locus.

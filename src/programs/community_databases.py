@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 
 from groundwork.clock import Clock
-from groundwork.database.late import LateDatabase
+from groundwork.database.deferred import LateDatabase
 from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import POSTGRES, open_database
 from groundwork.database.transaction import Database

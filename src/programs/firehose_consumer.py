@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from at_network.jetstream_stream import unpacker
 from at_protocol.sync.verify import FULL, LIGHT
-from groundwork.database.late import until_opened
+from groundwork.database.deferred import until_opened
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import consumer, cursors, delivery

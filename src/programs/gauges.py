@@ -11,8 +11,8 @@ from groundwork.clock import SECOND
 from groundwork.database.gauges import show_wal
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Failure
-from groundwork.outbox import owe
-from groundwork.outbox.owe import DebtState
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import DebtState
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.identities import queries as identity_queries
@@ -119,7 +119,7 @@ async def show(platform: Platform, gauges: Gauges) -> None:
 async def read(platform: Platform, gauges: Gauges) -> None:
     """Set every gauge of a community to what is so now. Raises Unavailable where a store is away."""
     tenant = platform.tenant.name
-    await _owed(platform, gauges.debts, gauges.oldest_debt)
+    await _count_jobs(platform, gauges.debts, gauges.oldest_debt)
     await _promised(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
     await _labelled(platform, gauges)
@@ -131,14 +131,14 @@ async def read(platform: Platform, gauges: Gauges) -> None:
     gauges.dead.labels(tenant).set(depth.dead)
 
 
-async def _owed(platform: Platform, debts: Gauge, oldest: Gauge) -> None:
+async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
-        now, rows = reader.now, await owe.waiting(reader)
+        now, rows = reader.now, await jobs.waiting(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
     since = {kind: due_at for kind, state, _, due_at in rows if state is DebtState.DUE}
     for kind in Debt:
         for state in (DebtState.DUE, DebtState.LEASED, DebtState.GIVEN_UP):
-            debts.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
+            number.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 
 

@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from at_network.migration import account, identity, moving, sides
+from at_network.migration import account, identity, migrate, servers
 from at_network.migration import progress as steps
 from at_network.migration.progress import Outcome, Step, Tell
-from at_network.migration.sides import Side
+from at_network.migration.servers import Side
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
 from groundwork.clock import SystemClock
@@ -74,8 +74,8 @@ async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
     new, was_made = await account.arrive(http, clock, old, state.new, wanted)
     say(f"{_WORDS[Step.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}")
     with _shown() as tell:
-        move = moving.Move(old, new, asked.state_file.absolute().parent, asked.directory, tell)
-        outcome = await moving.bring(move)
+        move = migrate.Move(old, new, asked.state_file.absolute().parent, asked.directory, tell)
+        outcome = await migrate.bring(move)
     _note(state, outcome)
     _keep(asked, state)
     _tell_of(outcome)
@@ -83,8 +83,8 @@ async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
         _confirm(asked, state, outcome)
     token = await _token(old, new, state)
     with _shown() as tell:
-        move = moving.Move(old, new, move.folder, asked.directory, tell)
-        await moving.finish(move, token, delete_after=asked.delete_after)
+        move = migrate.Move(old, new, move.folder, asked.directory, tell)
+        await migrate.finish(move, token, delete_after=asked.delete_after)
     state.is_finished = True
     _keep(asked, state)
     say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to anew, there.")
@@ -93,12 +93,12 @@ async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
 async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Side:
     password = secret(OLD_PASSWORD, f"Password of {state.identifier} at {state.old} (the old server)")
     try:
-        return await sides.sign_in(http, clock, state.old, state.identifier, password)
+        return await servers.sign_in(http, clock, state.old, state.identifier, password)
     except NotSignedIn as refused:
         if refused.name != "AuthFactorTokenRequired":
             raise
         factor = secret(FACTOR_TOKEN, "Sign-in code that the old server has mailed")
-        return await sides.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
+        return await servers.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
 
 
 async def _token(old: Side, new: Side, state: MoveState) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import typer
 
-from aurora_locus import reference_names
+from aurora_locus import reference_settings
 from aurora_locus import settings as pds_settings
 from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
@@ -27,11 +27,11 @@ def main(settings_file: SettingsFile = None) -> None:
         # The public address of a development server names its port: it must be known before anything says it.
         settings = replace(settings, port=free_port(settings.bind_address))
 
-    unknown = reference_names.unknown(name for name, value in os.environ.items() if value)
+    unknown = reference_settings.unknown(name for name, value in os.environ.items() if value)
 
     async def run() -> None:
         if unknown:
-            log.warning("settings.not_used", names=[*map(reference_names.what_of, unknown)])
+            log.warning("settings.not_used", names=[*map(reference_settings.what_of, unknown)])
         await migrate_apart(settings.database, "aurora_locus", "aurora_locus")
         async with open_server(settings, SystemClock(), version=VERSION) as server:
             serving = await serve(

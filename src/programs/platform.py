@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from groundwork.blobstore.contract import BlobStore
 from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.late import LateDatabase
+from groundwork.database.deferred import LateDatabase
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.mail.address import parse_address

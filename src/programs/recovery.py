@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from at_network.bearer_session import BearerSession, FixedToken, create_session
-from at_network.migration.contents import missing_blobs
-from at_network.migration.sides import Side, describe
+from at_network.migration.copy import missing_blobs
+from at_network.migration.servers import Side, describe
 from at_network.plc_client import PlcClient
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import PrivateKey, format_did_key

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.domain.account_merge import queries as claims
@@ -125,7 +125,7 @@ async def _forget_imports(db: Database) -> int:
 
 async def _forget_paid(db: Database) -> int:
     async with db.transaction() as tx:
-        return await owe.forget_paid(tx, Instant(tx.now - PAID_DEBTS_KEPT))
+        return await jobs.forget_paid(tx, Instant(tx.now - PAID_DEBTS_KEPT))
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

@@ -37,9 +37,9 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
-from programs import household, workers
+from programs import dev_accounts, workers
 from programs.command_line import role
-from programs.household import Household
+from programs.dev_accounts import Household
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.sources import find_out
@@ -80,7 +80,7 @@ class Ready(msgspec.Struct, frozen=True):
     pds: str
     plc: str
     admin_password: str
-    people: tuple[household.Person, ...]
+    people: tuple[dev_accounts.Person, ...]
     settings: str
     pid: int
 
@@ -148,8 +148,8 @@ async def network(
     """The running network. What the parts say to each other goes over sockets, as between strangers."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        stack.enter_context(household.alone_in(folder))
-        home = household.find_or_make(folder, ports.pds)
+        stack.enter_context(dev_accounts.alone_in(folder))
+        home = dev_accounts.find_or_make(folder, ports.pds)
         # A development network makes and changes identities faster than the public directory would allow.
         plc_settings = PlcSettings(
             port=ports.plc, data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0

@@ -20,10 +20,10 @@ from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
+from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, keeper_of, open_installation
 from programs.platform_settings import read_installation_settings
 from programs.probes import WEB, probes_of, serving_of
-from programs.publisher import publisher
 from programs.running import run_until_stopped, wait_for_stop
 
 app = role()

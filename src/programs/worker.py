@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from groundwork.clock import SystemClock
-from groundwork.database.late import until_opened
+from groundwork.database.deferred import until_opened
 from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve

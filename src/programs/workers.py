@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from groundwork.telemetry.logs import log
-from programs import event_processor, firehose_consumer, gauges, publisher, scheduler
+from programs import event_processor, firehose_consumer, gauges, outbox_dispatcher, scheduler
 from programs.platform import Installation
 from programs.worker import Work, for_each
 
 WORKERS: dict[str, Work] = {
     "firehose-consumer": firehose_consumer.work,
     "event-processor": for_each(event_processor.work),
-    "publisher": for_each(publisher.work),
+    "publisher": for_each(outbox_dispatcher.work),
     "scheduler": for_each(scheduler.work),
     "gauges": gauges.work,
 }

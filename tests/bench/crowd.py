@@ -17,7 +17,7 @@ import asyncpg
 from groundwork.clock import DAY, MINUTE, Instant, SystemClock
 from groundwork.database.transaction import Database
 from groundwork.database.words import words_of
-from groundwork.points import spot
+from groundwork.geo_points import spot
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import actions as events

@@ -28,9 +28,9 @@ from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.outbox import pay
-from groundwork.outbox.owe import owe_many
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.jobs import owe_many
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
@@ -127,7 +127,7 @@ async def _read_in(
         async with db.transaction() as tx:
             await owe_many(tx, Debt.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
         begun, busy = perf_counter(), process_time()
-        while await pay.run_once(db, payings):
+        while await dispatcher.run_once(db, payings):
             pass
         seconds, busy = perf_counter() - begun, process_time() - busy
         progress("somebody signs in")
@@ -137,7 +137,7 @@ async def _read_in(
             await backfill_progress.ask(tx, own.did)
             await owe_many(tx, Debt.BACKFILL, [(own.did, 1, tx.now)])
         begun = perf_counter()
-        while await pay.run_once(db, payings):
+        while await dispatcher.run_once(db, payings):
             pass
         taken = perf_counter() - begun
         async with db.reader() as reader:

@@ -11,9 +11,9 @@ from dateutil.tz import gettz
 
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database
-from groundwork.fresh_id import new_id
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.series import actions, date_queries, materialize, queries, tasks
@@ -153,7 +153,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await actions.apply(tx, series, plan)
         edited = perf_counter() - begun
-        while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+        while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:

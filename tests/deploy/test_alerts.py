@@ -10,7 +10,7 @@ import yaml
 
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import HOUR, SECOND, HandClock
-from groundwork.database.late import LateDatabase
+from groundwork.database.deferred import LateDatabase
 from groundwork.errors import Unavailable
 from groundwork.queue.contract import Message
 from groundwork.telemetry.metrics import Metrics

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from groundwork.dangerous_starts import Danger, dangers_of, is_own_machine, is_public_host
+from groundwork.startup_checks import Danger, dangers_of, is_own_machine, is_public_host
 
 PUBLIC = [
     "openmeet.example.org",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from groundwork.fresh_id import new_id, new_ids
+from groundwork.uuid7 import new_id, new_ids
 
 NOW = Instant(1_795_000_000_123_456)
 

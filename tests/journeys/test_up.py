@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from programs import household
+from programs import dev_accounts
 from tests.journeys.household import Up, fixed_ports, get, post, running_up, start_up
 from tests.parts import needs
 from tests.tour.watching import eventually
@@ -223,13 +223,13 @@ def test_a_damaged_household_is_told(tmp_path: Path, damage: bytes):
 
 def test_other_pds_port_is_refused(tmp_path: Path):
     """The identities made at the first start say where their repositories are."""
-    household.find_or_make(tmp_path, 3000)
+    dev_accounts.find_or_make(tmp_path, 3000)
     ended = refused_start("up", "--data", str(tmp_path), "--pds-port", "3001")
     assert "--pds-port 3000" in ended.stderr
 
 
 def test_folder_belongs_to_one_network(tmp_path: Path):
-    with household.alone_in(tmp_path):
+    with dev_accounts.alone_in(tmp_path):
         ended = refused_start("up", "--data", str(tmp_path))
     assert f"running in {tmp_path} already" in ended.stderr
 

@@ -6,9 +6,9 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
-from aurora_locus.debts import Debt as PdsDebt
+from aurora_locus.jobs import Debt as PdsDebt
 from groundwork.clock import DAY, HOUR, Instant
-from groundwork.outbox.owe import DebtState
+from groundwork.outbox.jobs import DebtState
 from groundwork.signing_key import SigningKey
 from openmeet.domain.notifications import rules
 from openmeet.domain.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, Kind, Particulars
@@ -17,7 +17,7 @@ from openmeet.network.records.message import Hint, HintKind, Operation, RecordMe
 from openmeet.outbox.kinds import Debt
 from openmeet.outbox.publications import GRAPH, State
 from openmeet.settings import Settings
-from programs.publisher import composers
+from programs.outbox_dispatcher import composers
 from tests.ledgers.tables import bare, section
 
 PAGE = "queues-and-debts.md"

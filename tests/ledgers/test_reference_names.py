@@ -4,7 +4,7 @@ import re
 
 from checks import reference
 
-from aurora_locus import reference_names
+from aurora_locus import reference_settings
 from tests.ledgers.tables import bare, section
 from tests.parts import needs
 
@@ -13,20 +13,20 @@ DOCUMENT = "from-the-reference-pds.md"
 
 def in_code() -> dict[str, tuple[str, str]]:
     """The variables that have no setting of that name, with the reason."""
-    needless = {name: ("needless", why) for name, why in reference_names.NEEDLESS.items()}
-    return needless | {name: ("missing", why) for name, why in reference_names.MISSING.items()}
+    needless = {name: ("needless", why) for name, why in reference_settings.NEEDLESS.items()}
+    return needless | {name: ("missing", why) for name, why in reference_settings.MISSING.items()}
 
 
 def test_no_setting_is_called_needless_or_missing() -> None:
     """Whoever makes one of these a setting takes its line out of ``reference_names``, and writes "the same" into the page."""
-    assert not reference_names.own_names() & (reference_names.NEEDLESS.keys() | reference_names.MISSING.keys())
-    assert not reference_names.NEEDLESS.keys() & reference_names.MISSING.keys()
+    assert not reference_settings.own_names() & (reference_settings.NEEDLESS.keys() | reference_settings.MISSING.keys())
+    assert not reference_settings.NEEDLESS.keys() & reference_settings.MISSING.keys()
 
 
 def test_page_says_of_each_what_the_code_does() -> None:
     told = {bare(name): (here, why) for name, here, why in section(DOCUMENT, "The environment")}
     same = {name for name, (here, _) in told.items() if here == "the same"}
-    assert same <= reference_names.own_names()
+    assert same <= reference_settings.own_names()
     assert {name: row for name, row in told.items() if name not in same} == in_code()
 
 

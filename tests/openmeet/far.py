@@ -21,8 +21,8 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -92,7 +92,7 @@ class Far:
 
     async def welcome(self) -> None:
         """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
-        await debts.run_once(
+        await dispatcher.run_once(
             self.db, {Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network))}
         )
         await intake.decide_due(self.db)

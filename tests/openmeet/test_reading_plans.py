@@ -12,8 +12,8 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
 from openmeet.domain.attendance.model import Reply
@@ -223,7 +223,7 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
         some = names(await dates_of(tx, series))[:2]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-    while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+    while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:

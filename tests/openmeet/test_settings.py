@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.dangerous_starts import Danger, dangers_of
 from groundwork.settings import Secret
+from groundwork.startup_checks import Danger, dangers_of
 from openmeet.settings import Settings, contradictions, dangers
 
 LAPTOP = replace(Settings(), dev_mailbox=True)

@@ -26,8 +26,8 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import Serving, serve
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -155,7 +155,7 @@ class Town:
     async def pay_debts(self) -> int:
         """Pay everything else that is due now."""
         here = self.processor.here
-        return await debts.run_once(
+        return await dispatcher.run_once(
             self.db,
             {
                 Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),

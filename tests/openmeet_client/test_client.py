@@ -12,10 +12,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from groundwork.clock import HandClock
 from groundwork.http.server import serve
-from openmeet_client import problems
+from openmeet_client import errors
 from openmeet_client.client import OpenMeet
+from openmeet_client.errors import Changed
 from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Question, SeriesEdit
-from openmeet_client.problems import Changed
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
@@ -93,7 +93,7 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
     assert (await ana.events.cancel(made.slug, "Rain")).status_reason == "Rain"
     assert (await ana.events.reinstate(made.slug)).status == "scheduled"
     await ana.events.delete(made.slug)
-    with pytest.raises(problems.Gone, match="Its host deleted it"):
+    with pytest.raises(errors.Gone, match="Its host deleted it"):
         await ana.events.get(made.slug)
 
 
@@ -137,7 +137,7 @@ async def test_one_date_all_and_the_following(ana: OpenMeet):
     split = await ana.series.edit(series.slug, SeriesEdit("following", third, title="Chess"))
     assert split.consequences.makes_new_series
     assert {one.slug async for one in ana.series.mine(per_page=1)} == {series.slug, split.series.slug}
-    with pytest.raises(problems.Changed):
+    with pytest.raises(errors.Changed):
         await ana.series.undo(split.series.slug, if_match=split.series.revision + 7)
     await ana.series.undo(split.series.slug)
     assert [one.slug async for one in ana.series.mine()] == [series.slug]
@@ -202,31 +202,31 @@ async def test_a_server_that_is_busy_is_asked_when_it_says(weather: Weather, ana
 
 async def test_after_some_tries_it_gives_up(weather: Weather, ana: OpenMeet):
     weather.losing = 100
-    with pytest.raises(problems.NoAnswer):
+    with pytest.raises(errors.NoAnswer):
         await ana.events.create(EVENT)
     assert weather.asked == 4
     weather.losing, weather.busy = 0, 100
-    with pytest.raises(problems.Problem) as raised:
+    with pytest.raises(errors.Problem) as raised:
         await ana.events.get("x")
     assert raised.value.status == 503
 
 
 async def test_problems_are_exceptions_with_the_servers_words(weather: Weather, url: str, ana: OpenMeet):
-    with pytest.raises(problems.Invalid) as invalid:
+    with pytest.raises(errors.Invalid) as invalid:
         await ana.events.create(NewEvent("", "2026-07-04T18:00", "Europe/Berlin"))
     assert (list(invalid.value.fields), bool(invalid.value.request_id)) == (["title"], True)
     made = await ana.events.create(EVENT)
     await ana.events.save(made.slug, EVENT, if_match=made.revision)
-    with pytest.raises(problems.Changed):
+    with pytest.raises(errors.Changed):
         await ana.events.delete(made.slug, if_match=made.revision - 1)
     async with await client_of(weather, url, "Ben") as ben:
-        with pytest.raises(problems.Forbidden):
+        with pytest.raises(errors.Forbidden):
             await ben.events.delete(made.slug)
     async with OpenMeet(url, "nonsense", wait=weather.wait) as stranger:
-        with pytest.raises(problems.NotSignedIn):
+        with pytest.raises(errors.NotSignedIn):
             await stranger.events.get(made.slug)
     await ana.events.cancel(made.slug)
-    with pytest.raises(problems.Refused):
+    with pytest.raises(errors.Refused):
         await ana.answers.give(made.slug, "going")
 
 

@@ -17,8 +17,8 @@ from groundwork.http.server import serving
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance.notify import ANSWERED_MAIL
@@ -71,7 +71,7 @@ class Town:
             DIGEST_MAIL: digest_composer(head),
             ANSWERED_MAIL: answered_composer(head),
         }
-        await pay.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
+        await dispatcher.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from programs import cluster, household
+from programs import cluster, dev_accounts
 from programs.cluster_environment import HOST, OPERATOR, Wishes, environment_of
 from programs.platform_settings import read_installation_settings
 
@@ -12,7 +12,7 @@ def environment(folder: Path, *communities: str) -> dict[str, str]:
     wishes = Wishes(
         folder, "postgresql://db/cluster", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080, communities
     )
-    return environment_of("web", wishes, household.make(3000), port=9000, plc_url="http://127.0.0.1:2582", keys="")
+    return environment_of("web", wishes, dev_accounts.make(3000), port=9000, plc_url="http://127.0.0.1:2582", keys="")
 
 
 def test_without_names_there_is_one_community(tmp_path: Path):
@@ -24,7 +24,7 @@ def test_without_names_there_is_one_community(tmp_path: Path):
 def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
     """One file, for its owner alone: operators' commands find the cluster, and somebody runs its site."""
     wishes = Wishes(tmp_path, "postgresql://db/it's", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080)
-    home = household.make(3000)
+    home = dev_accounts.make(3000)
     members, _ = cluster._members(wishes, home)
     cluster._Shown(wishes, home, members).write_environment()
     path = tmp_path / cluster.ENVIRONMENT_FILE

@@ -11,7 +11,7 @@ from tests.tour.watching import eventually
 from tests.world.processes import free_port
 
 from groundwork.clock import HandClock
-from groundwork.database.late import LateDatabase, until_opened
+from groundwork.database.deferred import LateDatabase, until_opened
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
 from groundwork.queue.contract import Message

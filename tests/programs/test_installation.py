@@ -25,7 +25,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.repositories import session_sealing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked, read_tenants
-from programs import gauges, publisher, scheduler, shared
+from programs import gauges, outbox_dispatcher, scheduler, shared
 from programs.community_queues import open_queue_alone
 from programs.platform import Installation, Platform, mailbox_folder, open_installation
 from programs.worker import for_each
@@ -148,7 +148,7 @@ async def test_gauges_say_whose_they_are(both: Installation) -> None:
 
 async def test_answers_written_are_counted_by_community(both: Installation) -> None:
     for one in both.platforms:
-        publisher.publisher(one).count_rsvp("create", "going")
+        outbox_dispatcher.publisher(one).count_rsvp("create", "going")
     shown = both.default.metrics.exposition().decode()
     for name in ("default", "village"):
         assert f'bluesky_rsvp_operations_total{{operation="create",status="going",tenant="{name}"}} 1.0' in shown

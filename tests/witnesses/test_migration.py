@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from at_network.migration import account, contents, identity, moving, sides
+from at_network.migration import account, copy, identity, migrate, servers
 from at_network.migration.account import Wanted
-from at_network.migration.moving import Move
+from at_network.migration.migrate import Move
 from at_network.plc_client import PlcClient
 from groundwork.clock import SystemClock
 from groundwork.errors import Failure
@@ -62,7 +62,7 @@ class World:
 
     async def move(self, old_url: str, new_url: str, old_handle: str, new_handle: str) -> Move:
         clock = SystemClock()
-        old = await sides.sign_in(self.http, clock, old_url, old_handle, OLD_PASSWORD)
+        old = await servers.sign_in(self.http, clock, old_url, old_handle, OLD_PASSWORD)
         wanted = Wanted(new_handle, MAIL, NEW_PASSWORD)
         new, _ = await account.arrive(self.http, clock, old, new_url, wanted)
         return Move(old, new, self.folder, PlcClient(self.http, self.plc_url))
@@ -205,28 +205,28 @@ async def moved(
 
     move = await world.move(old[0], new[0], old[1], new[1])
     if interrupted:
-        await contents.bring_repository(move.old, move.new, world.folder, move.tell)
+        await copy.bring_repository(move.old, move.new, world.folder, move.tell)
         move = await world.move(old[0], new[0], old[1], new[1])
-    outcome = await moving.bring(move)
+    outcome = await migrate.bring(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (91, 4, 2)
     assert (outcome.missing_blobs, outcome.differences) == ([], [])
     with pytest.raises(Failure):
         await move.new.client.procedure("com.atproto.server.activateAccount")
     await identity.ask_for_token(move.old)
-    await moving.finish(move, await token())
+    await migrate.finish(move, await token())
 
     assert await seen(new[0], ana.did) == before
     said = await document(world, ana.did)
     assert said["service"][0]["serviceEndpoint"] == new[0]
     assert said["alsoKnownAs"] == [f"at://{new[1]}"]
     clock = SystemClock()
-    there = await sides.sign_in(world.http, clock, new[0], new[1], NEW_PASSWORD)
+    there = await servers.sign_in(world.http, clock, new[0], new[1], NEW_PASSWORD)
     kept = (await there.client.query("app.bsky.actor.getPreferences"))["preferences"]
     assert isinstance(kept, list)
     assert [one for one in kept if "Age" not in one["$type"]] == preferences
     body = {"repo": ana.did, "collection": NOTE, "record": {"$type": NOTE, "text": "at home"}, "validate": False}
     await there.client.procedure("com.atproto.repo.createRecord", body)
-    assert (await sides.status(there))["activated"] is True
+    assert (await servers.status(there))["activated"] is True
     await ana.close()
 
 

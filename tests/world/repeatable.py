@@ -19,15 +19,15 @@ from unittest.mock import patch
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from groundwork import fresh_id
-from groundwork.outbox import pay as debts
+from groundwork import uuid7
+from groundwork.outbox import dispatcher
 from openmeet.network.ingestion import processor
 from openmeet.network.publishing import batch, schedule
 
 # Modules that draw on behalf of somebody else.
 _GO_BETWEENS = {"random", "secrets", "uuid", "os", __name__}
 # Payments of several people at one moment reach a server in no order that a seed could fix.
-_ONE_AT_A_TIME = ((schedule, "_round"), (schedule, "pay"), (batch, "_pay_batch"), (debts, "_pay"))
+_ONE_AT_A_TIME = ((schedule, "_round"), (schedule, "pay"), (batch, "_pay_batch"), (dispatcher, "_pay"))
 
 
 class NamedServers(AbstractResolver):
@@ -80,7 +80,7 @@ def chance_from(seed: int) -> Iterator[None]:
         stack.enter_context(patch.object(random, "_urandom", draw_bytes))
         stack.enter_context(patch.object(random, "random", draw))
         # The clock of a run begins long after that of an earlier one in this process has ended, or before.
-        stack.enter_context(patch.object(fresh_id, "_last", 0))
+        stack.enter_context(patch.object(uuid7, "_last", 0))
         yield
 
 

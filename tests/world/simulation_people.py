@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from at_network.migration import account, sides
+from at_network.migration import account, servers
 from at_network.migration.account import Wanted
-from at_network.migration.moving import Move, bring, finish
+from at_network.migration.migrate import Move, bring, finish
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import PrivateKey
@@ -169,7 +169,7 @@ class Application:
         self, to: Home, handle: str, email: str, folder: Path, network: Network, directory: PlcClient
     ) -> None:
         """The account goes to another PDS, with everything in it."""
-        old = await sides.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
+        old = await servers.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
         wanted = Wanted(handle=handle, email=email, password=PASSWORD)
         new, _ = await account.arrive(network.http, self.clock, old, to.url, wanted)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)

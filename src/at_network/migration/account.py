@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from at_network.bearer_session import FixedToken
-from at_network.migration.sides import PATIENCE_SECONDS, Destination, Side, describe, sign_in
+from at_network.migration.servers import PATIENCE_SECONDS, Destination, Side, describe, sign_in
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Clock
 from groundwork.errors import NotSignedIn, Refused, RemoteFailed

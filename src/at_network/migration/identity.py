@@ -7,7 +7,7 @@ stay its first keys. The document of a did:web its owner edits.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from at_network.migration.sides import Side, status
+from at_network.migration.servers import Side, status
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
 from groundwork.errors import Refused, RemoteFailed

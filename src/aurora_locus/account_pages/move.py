@@ -4,6 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aurora_locus.account_migration import actions, moves
+from aurora_locus.account_migration.actions import Mover, Wanted
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
 from aurora_locus.accounts.email_tokens import Purpose
@@ -11,8 +13,6 @@ from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.moving import actions, moves
-from aurora_locus.moving.actions import Mover, Wanted
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidForm, InvalidInput

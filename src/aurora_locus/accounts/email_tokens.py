@@ -13,11 +13,11 @@ from enum import StrEnum
 from hashlib import sha256
 
 from at_protocol.syntax.did import Did
-from aurora_locus.debts import Debt
+from aurora_locus.jobs import Debt
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import InvalidInput, NotSignedIn
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 
 LIFETIME = 15 * MINUTE
 MAX_WRONG_TRIES = 10

@@ -10,8 +10,8 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 
 ANSWER_LOST = "The mail server did not answer after the message was sent."
 

@@ -14,10 +14,10 @@ from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
-from aurora_locus.debts import Debt
+from aurora_locus.jobs import Debt
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Writer
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 
 LIFETIME = DAY
 # Who has so many that were not used needs no other one.

@@ -16,8 +16,8 @@ from aurora_locus.repository.model import Status
 from aurora_locus.sequencer import queries as sequence
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader
-from groundwork.outbox import owe
-from groundwork.outbox.owe import DebtState
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import DebtState
 
 _ACCOUNTS = """
     select r.status, count(*) as n from accounts a join repositories r on r.did = a.did group by r.status
@@ -150,7 +150,7 @@ async def dashboard(registry: Registry, blobs: Blobs) -> Dashboard:
     a_day_ago = await sequence.position_at(registry.db, Instant(now - DAY))
     async with registry.db.reader() as reader:
         accounts = {row["status"]: int(row["n"]) for row in await reader.fetch(_ACCOUNTS)}
-        waiting = await owe.waiting(reader)
+        waiting = await jobs.waiting(reader)
         backup = await reader.fetch_one(_LAST_BACKUP)
         return Dashboard(
             accounts,

@@ -23,7 +23,7 @@ from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, VERSION, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, MANIFEST, Vault, part_name
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import MINUTE, Clock, Instant, to_datetime
-from groundwork.database.contents import Contents, read_contents
+from groundwork.database.dump import Contents, read_contents
 from groundwork.database.migrate import current_revision
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotFound

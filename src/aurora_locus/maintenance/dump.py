@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from groundwork.database.contents import Contents, Loading
+from groundwork.database.dump import Contents, Loading
 from groundwork.errors import Refused
 
 _LENGTH = 4

@@ -18,7 +18,7 @@ from aurora_locus.maintenance.integrity import Report
 from aurora_locus.maintenance.manifest import PACKAGE, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, Vault, part_name
 from groundwork.clock import SystemClock
-from groundwork.database.contents import load_contents
+from groundwork.database.dump import load_contents
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.errors import Refused

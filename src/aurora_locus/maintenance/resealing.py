@@ -1,10 +1,10 @@
 """Sealed values under the newest sealing key, so that an older one can be dropped."""
 
 from at_protocol.syntax.did import Did
+from aurora_locus.account_migration.moves import purpose_of as move_purpose
 from aurora_locus.accounts.second_factors.totp import purpose_of as totp_purpose
 from aurora_locus.keys.server_keys import purpose_of as server_purpose
 from aurora_locus.keys.signing_keys import purpose_of as signing_purpose
-from aurora_locus.moving.moves import purpose_of as move_purpose
 from groundwork.database import resealing
 from groundwork.database.resealing import Sealed
 from groundwork.database.transaction import Database

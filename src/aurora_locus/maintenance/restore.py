@@ -31,7 +31,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, Instant
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.database.open_ import POSTGRES, open_database, sqlite_path
-from groundwork.database.postgres_contents import drop_schema, rename_schema
+from groundwork.database.postgres_dump import drop_schema, rename_schema
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer, parse_keys

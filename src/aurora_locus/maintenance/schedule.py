@@ -13,7 +13,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.migrate import current_revision, head, versions_folder
 from groundwork.database.open_ import POSTGRES, sqlite_path
-from groundwork.database.sqlite_contents import copy_file
+from groundwork.database.sqlite_dump import copy_file
 from groundwork.database.transaction import Database
 from groundwork.errors import Conflict
 from groundwork.settings import SettingsRefused

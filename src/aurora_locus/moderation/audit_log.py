@@ -16,7 +16,7 @@ from aurora_locus.moderation.roles import Act, Deed, Role
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.errors import InvalidInput
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 
 # As long as the reason of a report.
 MAX_REASON = 20_000

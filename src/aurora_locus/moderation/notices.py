@@ -13,18 +13,18 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.letters import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.debts import Debt
+from aurora_locus.jobs import Debt
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_acts import absent
 from aurora_locus.moderation.roles import Act, Deed
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused, RemoteSlow
-from groundwork.fresh_id import new_id
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
-from groundwork.outbox import owe
-from groundwork.outbox.owe import Debt as Owed
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as Owed
+from groundwork.uuid7 import new_id
 
 MAX_SUBJECT = 200
 MAX_CONTENT = 100_000
@@ -58,7 +58,7 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
     async with registry.db.transaction() as tx:
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
-        await owe.owe(tx, Debt.NOTICE, number)
+        await jobs.owe(tx, Debt.NOTICE, number)
         await audit_log.append_to(tx, deed, Act.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from cachetools import TTLCache
 
 from at_protocol.syntax.did import Did
-from groundwork.database.late import opened
+from groundwork.database.deferred import opened
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.database.transaction import Database
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from groundwork.database.late import opened
+from groundwork.database.deferred import opened
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.postgres import PostgresDatabase, PostgresTransaction
 from groundwork.database.transaction import (

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from groundwork.clock import Clock, Instant, from_datetime
 from groundwork.errors import NotFound
-from groundwork.fresh_id import new_id
 from groundwork.mail.contract import Mail, Sender, compose
+from groundwork.uuid7 import new_id
 
 # Enough for every test of an afternoon; the oldest go.
 MAX_KEPT = 1000

@@ -7,7 +7,7 @@ from typing import Final
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 
 
 class Flag(StrEnum):

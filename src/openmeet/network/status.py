@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.queue.contract import Depth
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import Labeller
@@ -97,7 +97,7 @@ async def standing(db: Database, engines: Engines) -> Standing:
                 for kind, state, number, oldest in await publication_counts.counts(reader)
             ],
             debts=[
-                Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await owe.waiting(reader)
+                Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await jobs.waiting(reader)
             ],
             open_conflicts=await merge_decisions.count_open(reader),
             failing_servers=await failing_servers(reader),

@@ -16,9 +16,9 @@ from groundwork.database.together import Write
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
-from groundwork.outbox import owe
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as OwedDebt
 from groundwork.signing_key import SigningKey
 from openmeet.outbox.kinds import Debt
 
@@ -62,12 +62,12 @@ _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
     """Promise a mail; what it says and where it goes is read when it is sent."""
-    await owe.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
+    await jobs.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
 
 
 def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> Write:
     """``owe_mail``, to be written together with what it is about, and due later."""
-    return owe.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
+    return jobs.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def owe_mails(
@@ -77,7 +77,7 @@ async def owe_mails(
 
     ``renews``: unless it was to be sent earlier than now promised; when it is due is its revision then.
     """
-    await owe.owe_many(
+    await jobs.owe_many(
         tx,
         Debt.MAIL,
         [
@@ -89,7 +89,7 @@ async def owe_mails(
 
 async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
     """Mails (kind, subject) that wait for one person are owed to another; what is owed to that one already stays once."""
-    await owe.rename_many(
+    await jobs.rename_many(
         tx,
         Debt.MAIL,
         [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in owed],

@@ -18,7 +18,7 @@ from typing import Final
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox import owe as outbox
+from groundwork.outbox import jobs
 from openmeet.outbox.kinds import Debt
 
 # A request carries an access token, and what arrives after its end is refused: two hours for sessions of passwords on the
@@ -154,8 +154,8 @@ async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
 
 async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
     """Owed once more, whatever was owed before. Two who come to it at once owe it once, at the time that one of them says."""
-    before = await outbox.find(tx, Debt.LATE_CREATE, uri)
-    await outbox.owe(tx, Debt.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+    before = await jobs.find(tx, Debt.LATE_CREATE, uri)
+    await jobs.owe(tx, Debt.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
@@ -173,6 +173,6 @@ async def forget_old(tx: Transaction) -> int:
 async def erase(tx: Transaction, did: str) -> None:
     """The account is gone: nothing can arrive there."""
     for row in await tx.fetch(URIS_OF, did=did):
-        await outbox.forget(tx, Debt.LATE_CREATE, row["uri"])
+        await jobs.forget(tx, Debt.LATE_CREATE, row["uri"])
     await tx.execute(ERASE, did=did)
     await tx.execute(ERASE_UPDATES, did=did)

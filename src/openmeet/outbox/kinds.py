@@ -1,4 +1,4 @@
-"""Every kind of debt in the general outbox. ``programs/publisher.py`` binds each to its payer, exhaustively."""
+"""Every kind of debt in the general outbox. ``programs/outbox_dispatcher.py`` binds each to its payer, exhaustively."""
 
 from enum import StrEnum
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.bell import ring
+from groundwork.outbox.wakeup import ring
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import DUE_OR_MARKED, FORMER_OF, GRAPH, LEASED, SWITCHED_OFF, Kind, State

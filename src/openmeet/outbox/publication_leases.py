@@ -329,7 +329,7 @@ _NOT_SHUT = """not exists (
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
-# Retractions go before everything else. The guard stands outside too: see groundwork/outbox/pay.py. A row whose
+# Retractions go before everything else. The guard stands outside too: see groundwork/outbox/dispatcher.py. A row whose
 # uri another row of the same repository is sending is no concern here: one row per record.
 LEASE = f"""
     update publications

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from groundwork.outbox.bell import ring
+from groundwork.outbox.wakeup import ring
 from openmeet.outbox import publications
 from openmeet.outbox.publications import (
     FORMER_OF,

@@ -12,8 +12,8 @@ from typing import Final
 from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.outbox.bell import ring
 from groundwork.outbox.states import Graph, sql_literals
+from groundwork.outbox.wakeup import ring
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.bell import ring
+from groundwork.outbox.wakeup import ring
 from openmeet.outbox.publications import IF_NEWER, INTO, Kind, look_at_former
 
 _OWE: Final = f"""

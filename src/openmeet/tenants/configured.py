@@ -8,10 +8,10 @@ from email.utils import parseaddr
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from groundwork.dangerous_starts import dangers_of
 from groundwork.database.open_ import POSTGRES, SQLITE, sqlite_path
 from groundwork.database.transaction import Database
 from groundwork.settings import Secret, SettingsRefused, override, read_settings
+from groundwork.startup_checks import dangers_of
 from groundwork.telemetry.health import Check
 from groundwork.telemetry.probes import Probes
 from openmeet.feature_flags.flags import Switchboard

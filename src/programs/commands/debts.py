@@ -7,7 +7,7 @@ import typer
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
@@ -53,16 +53,16 @@ def retry(
         async with platform.db.transaction() as tx:
             named = [(one.kind, one.subject) async for one in _given_up(tx)] if everything else [(kind, subject)]
             for each in named:
-                if not await owe.wake(tx, *each):
+                if not await jobs.wake(tx, *each):
                     raise NotFound(f"There is no unpaid debt {each[0]} {each[1]}.")
         say(f"{len(named)} due again")
 
     run_on_platform(settings_file, tenant, act)
 
 
-async def _given_up(reader: Reader) -> AsyncIterator[owe.Debt]:
+async def _given_up(reader: Reader) -> AsyncIterator[jobs.Debt]:
     last = ("", "")
-    while page := await owe.given_up(reader, after=last):
+    while page := await jobs.given_up(reader, after=last):
         for debt in page:
             yield debt
         last = (page[-1].kind, page[-1].subject)

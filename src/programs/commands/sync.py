@@ -14,7 +14,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
@@ -160,7 +160,7 @@ def read(
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             subject = subject_of(known, chosen, is_whole=whole_repository)
-            await owe.owe(tx, Debt.BACKFILL, subject, int(tx.now))
+            await jobs.owe(tx, Debt.BACKFILL, subject, int(tx.now))
         typer.echo(f"The publisher will read {known}{' whole' if whole_repository else _of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -199,7 +199,7 @@ def discover(
                 found.add(did)
                 bars.update(task, description=f"{len(found)} repositories with a calendar")
         async with platform.db.transaction() as tx:
-            await owe.owe_many(tx, Debt.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
+            await jobs.owe_many(tx, Debt.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
         typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -320,7 +320,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
-            await owe.owe(tx, Debt.BACKFILL, known, int(tx.now))
+            await jobs.owe(tx, Debt.BACKFILL, known, int(tx.now))
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
     run_on_platform(settings_file, tenant, act)

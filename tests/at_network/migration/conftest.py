@@ -13,11 +13,11 @@ from tests.aurora_locus.town import ADMIN_PASSWORD, Directory, Person, Town
 from tests.databases import MakeDatabase, sqlite_url
 from tests.world.processes import free_port
 
-from at_network.migration import account, moving, sides
+from at_network.migration import account, migrate, servers
 from at_network.migration.account import Wanted
-from at_network.migration.moving import Move
+from at_network.migration.migrate import Move
 from at_network.migration.progress import Progress
-from at_network.migration.sides import Side
+from at_network.migration.servers import Side
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
@@ -48,7 +48,7 @@ class Journey:
     told: list[Progress] = field(default_factory=list)
 
     async def old(self) -> Side:
-        return await sides.sign_in(self.http, self.old_town.clock, self.old_town.url, "ana.one.test", PASSWORD)
+        return await servers.sign_in(self.http, self.old_town.clock, self.old_town.url, "ana.one.test", PASSWORD)
 
     async def arrive(self, **changes: Any) -> Side:
         wanted = Wanted(**{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes})
@@ -59,7 +59,7 @@ class Journey:
     async def move(self, **changes: Any) -> Move:
         """As after a start of the program: everything from the beginning."""
         directory = PlcClient(self.http, self.old_town.directory.url)
-        return moving.Move(await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append)
+        return migrate.Move(await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append)
 
     async def token(self, move: Move) -> str:
         await move.old.client.procedure("com.atproto.identity.requestPlcOperationSignature")

@@ -6,7 +6,7 @@ import pytest
 from tests.at_network.migration.conftest import NEW_PASSWORD, NOTE, Journey
 from tests.aurora_locus.town import SERVER, Person, Town
 
-from at_network.migration import account, contents, identity, moving, sides
+from at_network.migration import account, copy, identity, migrate, servers
 from at_network.migration.progress import Step
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import PrivateKey
@@ -19,11 +19,11 @@ async def test_everything_comes_along(journey: Journey) -> None:
     records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
     assert (len(records), len(blobs)) == (7, 3)
     move = await journey.move()
-    outcome = await moving.bring(move)
+    outcome = await migrate.bring(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (7, 3, 1)
     assert (outcome.missing_blobs, outcome.differences) == ([], [])
     assert await journey.new_town.announced(journey.did) == []
-    await moving.finish(move, await journey.token(move))
+    await migrate.finish(move, await journey.token(move))
 
     assert await journey.repository(journey.new_town) == records
     assert await journey.blobs(journey.new_town) == blobs
@@ -54,14 +54,14 @@ async def write(person: Person, text: str = "after") -> Any:
 
 async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
     move = await journey.move()
-    await moving.bring(move)
-    await moving.finish(move, await journey.token(move))
+    await migrate.bring(move)
+    await migrate.finish(move, await journey.token(move))
     assert (await write(await signed_in(journey.new_town, "ana.two.test", NEW_PASSWORD))).status_code == 200
     refused = await write(await signed_in(journey.old_town, "ana.one.test"))
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     again = await journey.move()
     with pytest.raises(Refused):
-        await moving.bring(moving.Move(again.old, again.old, journey.folder))
+        await migrate.bring(migrate.Move(again.old, again.old, journey.folder))
 
 
 STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "activation"]
@@ -73,9 +73,9 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
     records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
     move = await journey.move()
     if stop != "account":
-        await contents.bring_repository(move.old, move.new, journey.folder, move.tell)
+        await copy.bring_repository(move.old, move.new, journey.folder, move.tell)
     if stop not in {"account", "repository"}:
-        outcome = await moving.bring(move)
+        outcome = await migrate.bring(move)
         assert outcome.differences == []
     if stop in {"token", "identity", "activation"}:
         token = await journey.token(move)
@@ -88,10 +88,10 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
             records[uri] = (await journey.repository(journey.new_town))[uri]
 
     move = await journey.move()
-    await moving.bring(move)
+    await migrate.bring(move)
     is_named = await identity.names_new_server(move.new)
     assert is_named == (stop in {"identity", "activation"})
-    await moving.finish(move, None if is_named else await journey.token(move))
+    await migrate.finish(move, None if is_named else await journey.token(move))
     assert await journey.repository(journey.new_town) == records
     assert await journey.blobs(journey.new_town) == blobs
     assert len(await journey.old_town.directory.log(journey.did)) == 2
@@ -99,7 +99,7 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
 
 async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
     """Records written, changed and deleted at the old server between two attempts."""
-    await moving.bring(await journey.move())
+    await migrate.bring(await journey.move())
     await write(journey.ana, "later")
     body = {"repo": journey.did, "collection": NOTE, "rkey": "note-0"}
     assert (await journey.ana.post("com.atproto.repo.deleteRecord", body)).status_code == 200
@@ -107,8 +107,8 @@ async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
     assert (await journey.ana.post("com.atproto.repo.putRecord", body)).status_code == 200
     expected = await journey.repository(journey.old_town)
     move = await journey.move()
-    assert (await moving.bring(move)).differences == []
-    await moving.finish(move, await journey.token(move))
+    assert (await migrate.bring(move)).differences == []
+    await migrate.finish(move, await journey.token(move))
     assert await journey.repository(journey.new_town) == expected
 
 
@@ -122,11 +122,11 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
         )
     )
     move = await journey.move()
-    outcome = await moving.bring(move)
+    outcome = await migrate.bring(move)
     assert [str(cid) for cid in outcome.missing_blobs] == [first]
-    await moving.finish(move, await journey.token(move))
+    await migrate.finish(move, await journey.token(move))
     assert len(await journey.blobs(journey.new_town)) == 2
-    assert [str(cid) async for cid in contents.missing_blobs(move.new)] == [first]
+    assert [str(cid) async for cid in copy.missing_blobs(move.new)] == [first]
 
 
 async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
@@ -140,8 +140,8 @@ async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
         "com.atproto.identity.signPlcOperation", {"token": token, "rotationKeys": [mine, *servers]}
     )
     await old.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": signed["operation"]})
-    await moving.bring(move)
-    await moving.finish(move, await journey.token(move))
+    await migrate.bring(move)
+    await migrate.finish(move, await journey.token(move))
     newest = (await journey.old_town.directory.log(journey.did))[-1]
     assert newest["rotationKeys"][0] == mine
     assert len(newest["rotationKeys"]) == 2
@@ -151,7 +151,7 @@ async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
 async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> None:
     move = await journey.move()
     with pytest.raises(Refused, match="does not name the new server yet"):
-        await moving.finish(move, None)
+        await migrate.finish(move, None)
     for call in (
         move.new.client.procedure("com.atproto.server.activateAccount"),
         identity.change(move.old, move.new, "AAAAA-BBBBB", move.directory),
@@ -159,8 +159,8 @@ async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> Non
         with pytest.raises(Failure):
             await call
     assert len(await journey.old_town.directory.log(journey.did)) == 1
-    await moving.bring(move)
-    await moving.finish(move, await journey.token(move))
+    await migrate.bring(move)
+    await migrate.finish(move, await journey.token(move))
 
 
 async def test_other_password_at_the_second_attempt_is_told(journey: Journey) -> None:
@@ -190,7 +190,7 @@ async def test_refusals_of_the_new_server_are_passed_on(journey: Journey, change
 async def test_app_password_moves_nothing(journey: Journey) -> None:
     made = await journey.ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
     clock = journey.old_town.clock
-    old = await sides.sign_in(journey.http, clock, journey.old_town.url, "ana.one.test", made.json()["password"])
+    old = await servers.sign_in(journey.http, clock, journey.old_town.url, "ana.one.test", made.json()["password"])
     wanted = account.Wanted("ana.two.test", "ana@example.com", NEW_PASSWORD)
     with pytest.raises((Refused, Failure)):
         await account.arrive(journey.http, clock, old, journey.new_town.url, wanted)
@@ -199,4 +199,4 @@ async def test_app_password_moves_nothing(journey: Journey) -> None:
 
 async def test_wrong_password_is_told(journey: Journey) -> None:
     with pytest.raises(NotSignedIn):
-        await sides.sign_in(journey.http, journey.old_town.clock, journey.old_town.url, "ana.one.test", "wrong")
+        await servers.sign_in(journey.http, journey.old_town.clock, journey.old_town.url, "ana.one.test", "wrong")

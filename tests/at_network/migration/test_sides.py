@@ -2,7 +2,7 @@
 
 import pytest
 
-from at_network.migration.sides import leads_to, names_host
+from at_network.migration.servers import leads_to, names_host
 from at_protocol.identity.did_document import DidDocument, Service, build_did_document, parse_did_document
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound

@@ -11,8 +11,8 @@ from aurora_locus.accounts.letters import mail_payer
 from groundwork.clock import SECOND
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.mail.contract import Mail
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
@@ -198,7 +198,7 @@ async def owed(town: Town, person: Person) -> None:
 async def pay_once(town: Town, postman: Postman) -> None:
     registry = town.pds.registry
     payer = mail_payer(registry.db, registry.email_tokens, postman, "pds.example.org", "https://pds.example.org")
-    await pay.run_once(registry.db, {"mail": Paying(payer)})
+    await dispatcher.run_once(registry.db, {"mail": Paying(payer)})
     town.clock.turn(30 * SECOND)
 
 

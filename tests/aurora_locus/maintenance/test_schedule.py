@@ -9,17 +9,17 @@ import pytest
 import aurora_locus
 from at_network.bearer_session import SessionTokens
 from at_protocol.syntax.handle import Handle
+from aurora_locus.account_migration import moves
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, configured, history, resealing, retention, schedule
 from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, SEALING_KEYS, read_manifest
 from aurora_locus.maintenance.resealing import reseal
-from aurora_locus.moving import moves
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import Settings
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
-from groundwork.database.contents import read_contents
+from groundwork.database.dump import read_contents
 from groundwork.database.migrate import head, migrate, versions_folder
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine

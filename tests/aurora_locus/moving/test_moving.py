@@ -15,10 +15,10 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.p256 import PrivateKey
 from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.syntax.did import Did
+from aurora_locus.account_migration import moves
+from aurora_locus.account_migration.moves import Move, Stage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
-from aurora_locus.moving import moves
-from aurora_locus.moving.moves import Move, Stage
 from groundwork.clock import HOUR, MINUTE, HandClock
 from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
 from tests.aurora_locus.mailbox import newest_token

@@ -10,7 +10,7 @@ import pytest
 from tests.databases import drop_schemas
 
 from groundwork.clock import HandClock
-from groundwork.database.contents import load_contents, read_contents
+from groundwork.database.dump import load_contents, read_contents
 from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.table_order import in_order

@@ -3,7 +3,7 @@
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.for_each import for_each, inserting, write_each
+from groundwork.database.bulk import for_each, inserting, write_each
 from groundwork.database.transaction import Database, UniqueViolated
 from groundwork.errors import InvalidInput
 

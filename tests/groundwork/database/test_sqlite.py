@@ -18,7 +18,7 @@ from groundwork.clock import SystemClock
 from groundwork.database import sqlite_writer
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
-from groundwork.database.sqlite_contents import copy_file
+from groundwork.database.sqlite_dump import copy_file
 from groundwork.database.transaction import DatabaseUnavailable, UniqueViolated, Writer
 
 
@@ -284,7 +284,7 @@ from pathlib import Path
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
-from groundwork.database.sqlite_contents import copy_file
+from groundwork.database.sqlite_dump import copy_file
 
 async def main():
     db = open_sqlite(Path(sys.argv[1]), SystemClock())

@@ -6,10 +6,9 @@ from tests.databases import MakeDatabase
 from groundwork.clock import HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused, RemoteFailed, TooMany
-from groundwork.outbox import owe as outbox
-from groundwork.outbox import retry
-from groundwork.outbox.owe import Debt, DebtState
-from groundwork.outbox.pay import Paying, lease, run_once
+from groundwork.outbox import jobs, retry
+from groundwork.outbox.dispatcher import Paying, lease, run_once
+from groundwork.outbox.jobs import Debt, DebtState
 
 
 @pytest.fixture
@@ -19,12 +18,12 @@ async def db(make_database: MakeDatabase) -> Database:
 
 async def owe(db: Database, subject: str = "s", revision: int = 1) -> None:
     async with db.transaction() as tx:
-        await outbox.owe(tx, "kind", subject, revision)
+        await jobs.owe(tx, "kind", subject, revision)
 
 
 async def found(db: Database, subject: str = "s") -> Debt:
     async with db.reader() as reader:
-        debt = await outbox.find(reader, "kind", subject)
+        debt = await jobs.find(reader, "kind", subject)
     assert debt is not None
     return debt
 
@@ -77,7 +76,7 @@ async def test_what_is_owed_for_later_while_paying_waits_until_then(db: Database
 
     async def pay(debt: Debt) -> None:
         async with db.transaction() as tx:
-            await outbox.owe(tx, "kind", debt.subject, debt.revision + 1, due_at=later)
+            await jobs.owe(tx, "kind", debt.subject, debt.revision + 1, due_at=later)
 
     assert await run_once(db, {"kind": Paying(pay)}) == 1
     assert await run_once(db, {"kind": Paying(pay)}) == 0
@@ -89,7 +88,7 @@ async def test_asked_again_in_the_same_instant_while_paying_is_paid_again(db: Da
 
     async def ask() -> None:
         async with db.transaction() as tx:
-            await outbox.owe_again(tx, "kind", ["s", "s"])
+            await jobs.owe_again(tx, "kind", ["s", "s"])
 
     paid: list[int] = []
 
@@ -132,12 +131,12 @@ async def test_failure_that_will_not_pass_waits_for_a_person(db: Database, clock
     clock.turn(24 * HOUR)
     assert await run_once(db, {"kind": Paying(payer.pay)}) == 0
     async with db.reader() as reader:
-        assert [debt.reason for debt in await outbox.given_up(reader)] == ["Refused: no"]
-        assert [(kind, state, n) for kind, state, n, _ in await outbox.waiting(reader)] == [
+        assert [debt.reason for debt in await jobs.given_up(reader)] == ["Refused: no"]
+        assert [(kind, state, n) for kind, state, n, _ in await jobs.waiting(reader)] == [
             ("kind", DebtState.GIVEN_UP, 1)
         ]
     async with db.transaction() as tx:
-        assert await outbox.wake(tx, "kind", "s")
+        assert await jobs.wake(tx, "kind", "s")
     assert await run_once(db, {"kind": Paying(payer.pay)}) == 1
 
 
@@ -168,8 +167,8 @@ async def test_paid_debts_are_forgotten_in_the_end(db: Database, clock: HandCloc
     await run_once(db, {"kind": Paying(_Payer().pay)})
     clock.turn(HOUR)
     async with db.transaction() as tx:
-        assert await outbox.forget_paid(tx, tx.now) == 1
-        assert not await outbox.forget(tx, "kind", "s")
+        assert await jobs.forget_paid(tx, tx.now) == 1
+        assert not await jobs.forget(tx, "kind", "s")
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5, 50, 5000])

@@ -4,9 +4,9 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
-from groundwork.fresh_id import new_id
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import crowds, event_hosting
 from openmeet.domain.attendance.merge import reassign
 from openmeet.domain.events.model import Event
@@ -63,7 +63,7 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
 
 
 async def pay_all(db: Database) -> None:
-    while await pay.run_once(db, {Debt.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
+    while await dispatcher.run_once(db, {Debt.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
         pass
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.clock import DAY
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, PendingFor, Reply
 from openmeet.domain.attendance.registration import ForeignAnswers, Joining

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
 from openmeet.domain.attendance.lists import CROWD, KEPT_SECONDS, counts_shown
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus

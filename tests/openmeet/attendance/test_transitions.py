@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.together import execute_together
 from groundwork.errors import NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, history, host_decisions, invitations, queries, waitlist
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Reply, Source
 from openmeet.domain.attendance.registration import DEFAULT

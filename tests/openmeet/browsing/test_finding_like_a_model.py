@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from groundwork.clock import Instant, to_datetime
-from groundwork.points import Near
+from groundwork.geo_points import Near
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Mode, Origin
 from openmeet.domain.search import event_lists, index_scan, search

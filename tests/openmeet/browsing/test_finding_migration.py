@@ -10,7 +10,7 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
-from groundwork.points import Near
+from groundwork.geo_points import Near
 from openmeet.domain.search import search
 from openmeet.domain.search.search import Wanted
 

@@ -3,7 +3,7 @@
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.outbox.emails import Due, Letter, mail_payer, owe_mail
 from openmeet.outbox.kinds import Debt
 from tests.databases import MakeDatabase

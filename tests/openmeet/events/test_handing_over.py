@@ -8,7 +8,7 @@ from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.events import actions, by_record, co_host_queries, ownership
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
-from groundwork.outbox import owe as outbox
+from groundwork.outbox import jobs
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance import queries as answers
@@ -144,6 +144,6 @@ async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandCl
     clock.turn(DAY + 1)
     await reconcile(db)
     async with db.reader() as reader:
-        owed = await outbox.find(reader, Debt.REFRESH_IDENTITY, did(1))
+        owed = await jobs.find(reader, Debt.REFRESH_IDENTITY, did(1))
     assert owed is not None
     assert owed.revision == clock.now()

@@ -9,7 +9,7 @@ from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.repository import hosting
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Engine
-from groundwork.outbox import owe as outbox
+from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
@@ -251,7 +251,7 @@ async def refresh_all(town: Town, erasing: Erasing) -> None:
     pay = identity_refresh.identity_payer(town.db, town.network, erasing)
     async with town.db.transaction() as tx:
         rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
-        owed = [await outbox.find(tx, Debt.REFRESH_IDENTITY, row["subject"]) for row in rows]
+        owed = [await jobs.find(tx, Debt.REFRESH_IDENTITY, row["subject"]) for row in rows]
     for debt in owed:
         assert debt is not None
         await pay(debt)

@@ -9,7 +9,7 @@ from at_protocol.syntax.record_key import parse_record_key
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard

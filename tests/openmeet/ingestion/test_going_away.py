@@ -2,7 +2,7 @@
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import SECOND
-from groundwork.outbox import owe as outbox
+from groundwork.outbox import jobs
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.users.model import Caller
@@ -60,10 +60,10 @@ async def test_a_deactivated_repository_is_not_read_and_nothing_is_given_up(town
     await deactivate(town, cleo, await town.stranger("cleo"))
     did = (await town.identity(cleo.user_id)).did
     async with town.db.transaction() as tx:
-        await outbox.owe(tx, Debt.BACKFILL, did, int(tx.now))
+        await jobs.owe(tx, Debt.BACKFILL, did, int(tx.now))
     await town.pay_debts()
     async with town.db.reader() as reader:
-        owed = await outbox.find(reader, Debt.BACKFILL, did)
+        owed = await jobs.find(reader, Debt.BACKFILL, did)
         event = await by_slug(reader, tea.slug)
     assert owed is not None
     assert owed.reason == ""

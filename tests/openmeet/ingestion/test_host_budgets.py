@@ -4,9 +4,8 @@ from collections import Counter
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
-from groundwork.outbox import owe
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.dispatcher import Paying
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import fetch
@@ -40,14 +39,14 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
     }
     async with town.db.transaction() as tx:
         for kind, part in ((Debt.FETCH_SUBJECT, uris[:2]), (Debt.PROVE_RECORD, uris[2:])):
-            await owe.owe_many(tx, kind, [(uri, 1, tx.now) for uri in part])
+            await jobs.owe_many(tx, kind, [(uri, 1, tx.now) for uri in part])
     question = "select state, due_at, reason from debts where kind in ('fetch_subject', 'prove_record')"
 
     async def known() -> int:
         async with town.db.reader() as reader:
             return len(await reader.fetch("select uri from records"))
 
-    await debts.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, payings)
     async with town.db.reader() as reader:
         rows = await reader.fetch(question)
     assert Counter(row["state"] for row in rows) == {"paid": 3, "due": 2}
@@ -56,5 +55,5 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
     assert all("at most 3 in 60 seconds" in row["reason"] for row in waiting)
     assert await known() == 3
     town.clock.turn(2 * MINUTE)
-    await debts.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, payings)
     assert await known() == 5

@@ -10,10 +10,9 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, RemoteFailed
-from groundwork.outbox import owe
-from groundwork.outbox import pay as debts
-from groundwork.outbox.owe import Debt, DebtState
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.jobs import Debt, DebtState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill as backfilling
@@ -103,18 +102,18 @@ async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(town: 
     spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 5, 60))
     payings = {Debts.BACKFILL: Paying(backfill_payer(town.db, town.network, town.processor.here, spend))}
     async with town.db.transaction() as tx:
-        await owe.owe(tx, Debts.BACKFILL, did, int(tx.now))
-    await debts.run_once(town.db, payings)
+        await jobs.owe(tx, Debts.BACKFILL, did, int(tx.now))
+    await dispatcher.run_once(town.db, payings)
     taken = len(await _titles(town))
     assert 0 < taken < len(uris)
     async with town.db.reader() as reader:
-        debt = await owe.find(reader, Debts.BACKFILL, did)
+        debt = await jobs.find(reader, Debts.BACKFILL, did)
     assert debt is not None
     assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
     assert debt.due_at > town.clock.now()
     assert (await _repository(town, did))[0] == "", "a part is no whole"
     town.clock.turn(2 * MINUTE)
-    await debts.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, payings)
     assert await _titles(town) == dict.fromkeys(uris, True)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from groundwork.outbox import owe
-from groundwork.outbox.owe import DebtState
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import DebtState
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import Step
 from openmeet.network.ingestion.retry import MOST_ASIDE
@@ -44,7 +44,7 @@ async def heard(town: Town, did: Did) -> None:
 async def is_quiet(town: Town) -> bool:
     """No message was buried or is tried again, and no debt was given up."""
     async with town.db.reader() as reader:
-        lost = await owe.given_up(reader)
+        lost = await jobs.given_up(reader)
     depth = await town.queue.depth()
     return not lost and (depth.dead, depth.waiting) == (0, 0)
 
@@ -112,7 +112,7 @@ async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, 
         town.clock.turn(10 * MINUTE)
     assert await aside(town.db) == []
     async with town.db.reader() as reader:
-        (lost,) = await owe.given_up(reader)
+        (lost,) = await jobs.given_up(reader)
     assert (lost.kind, lost.subject) == (Debt.FETCH_SUBJECT, uri)
 
 
@@ -153,7 +153,7 @@ async def test_fetched_again_it_leaves_the_list_by_itself(town: Town, cleo: Did)
     uri = await not_fetched(town, cleo)
     await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
-        await owe.owe_again(tx, Debt.FETCH_SUBJECT, [uri])
+        await jobs.owe_again(tx, Debt.FETCH_SUBJECT, [uri])
     await settle(town)
     async with town.db.reader() as reader:
         assert await reader.fetch("select uri from records_put_aside") == []
@@ -168,8 +168,8 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(town: Town):
         await tx.execute("update debts set state = 'given_up', reason = 'Malformed' where kind = 'fetch_subject'")
     await take(town.db, tea)
     async with town.db.reader() as reader:
-        assert [one.subject for one in await owe.given_up(reader)] == [cake.uri]
-        found = await owe.find(reader, Debt.FETCH_SUBJECT, tea.uri)
+        assert [one.subject for one in await jobs.given_up(reader)] == [cake.uri]
+        found = await jobs.find(reader, Debt.FETCH_SUBJECT, tea.uri)
     assert found is not None
     assert (found.state, found.reason) == (DebtState.PAID, "")
 

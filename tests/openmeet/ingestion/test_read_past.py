@@ -8,7 +8,7 @@ import pytest
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock
-from groundwork.outbox.owe import owe_again
+from groundwork.outbox.jobs import owe_again
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import account_deletion, dead_letters, discrepancies
 from openmeet.network.ingestion.backfill import backfill

@@ -13,8 +13,8 @@ import pytest
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.http.server import serving
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.engines import Engines
@@ -69,7 +69,7 @@ class Service:
         for _ in range(3):
             await town.ingest()
             here = town.processor.here
-            await debts.run_once(
+            await dispatcher.run_once(
                 town.db,
                 {
                     Debt.PROVE_RECORD: Paying(fetch.record_payer(town.db, town.network, here)),

@@ -4,9 +4,8 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
-from groundwork.outbox import owe
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.dispatcher import Paying
 from openmeet.network.ingestion import backfill, fetch, identity_refresh
 from openmeet.outbox.kinds import Debt
 from tests.openmeet.town import Town
@@ -18,7 +17,7 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
     """The state of a debt after one try, and what was counted."""
     counted: list[str] = []
     async with town.db.transaction() as tx:
-        await owe.owe(tx, kind, subject, 1)
+        await jobs.owe(tx, kind, subject, 1)
     payers = {
         Debt.REFRESH_IDENTITY: identity_refresh.identity_payer(town.db, town.network, count_unknown=counted.append),
         Debt.FETCH_SUBJECT: fetch.subject_payer(
@@ -26,7 +25,7 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
         ),
         Debt.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
     }
-    await debts.run_once(town.db, {kind: Paying(payers[kind])})
+    await dispatcher.run_once(town.db, {kind: Paying(payers[kind])})
     async with town.db.reader() as reader:
         row = await reader.fetch_one(
             "select state from debts where kind = :kind and subject = :s", kind=kind, s=subject

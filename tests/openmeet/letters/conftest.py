@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL
@@ -34,7 +34,7 @@ from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_compo
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.outbox.emails import mail_payer
 from openmeet.outbox.kinds import Debt
-from programs.publisher import sender
+from programs.outbox_dispatcher import sender
 from tests.databases import MakeDatabase
 from tests.openmeet.every_row import every_row
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, site_on

@@ -12,7 +12,7 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance

@@ -15,13 +15,13 @@ from groundwork.database.transaction import Database
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.outbox.emails import Composer, Due, Letter, mail_payer
 from openmeet.outbox.kinds import Debt
-from programs.publisher import composers, sender
+from programs.outbox_dispatcher import composers, sender
 from tests.openmeet.every_row import every_row
 from tests.openmeet.privacy.every_mail import OCCASIONS
 from tests.openmeet.privacy.planted import HOST

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -22,7 +22,7 @@ from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, 
 from openmeet.outbox.emails import mail_payer
 from openmeet.outbox.kinds import Debt
 from openmeet.web.webhooks.payloads import webhook_view
-from programs.publisher import composers, sender
+from programs.outbox_dispatcher import composers, sender
 from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on

@@ -8,8 +8,8 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import Conflict, NotFound
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from groundwork.queue.contract import Message
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -30,7 +30,7 @@ async def settle(town: Town, *people: Caller) -> None:
     """Everything that is due is done, and everything that was committed is heard."""
     for _ in range(4):
         await town.pay()
-        await debts.run_once(
+        await dispatcher.run_once(
             town.db,
             {
                 Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, town.processor.here)),

@@ -16,8 +16,8 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.http.server import serve
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.deleted_records import Decision
 from openmeet.domain.events.model import Event, Visibility
@@ -199,7 +199,7 @@ class History:
         for _ in range(6):
             await town.pay()
             here = town.processor.here
-            await debts.run_once(
+            await dispatcher.run_once(
                 town.db,
                 {
                     Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import HOUR, MINUTE, HandClock
-from groundwork.outbox import pay as debts
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups.model import Group
 from openmeet.domain.series import actions, cancel_dates
@@ -119,7 +119,7 @@ class History:
         for _ in range(5):
             await self.town.pay()
             payers = {Debt.LATE_CREATE: Paying(late_create_payer(self.town.publisher))}
-            await debts.run_once(self.town.db, payers)
+            await dispatcher.run_once(self.town.db, payers)
             await self.town.listen(self.owner.user_id)
             self.town.clock.turn(HOUR)
         await self.note_addresses()

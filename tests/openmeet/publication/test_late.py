@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
-from groundwork.outbox.owe import owe_again
+from groundwork.outbox.jobs import owe_again
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller

@@ -8,7 +8,7 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events

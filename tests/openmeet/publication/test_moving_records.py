@@ -6,7 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.pay import Paying, run_once
+from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.events import by_record
 from openmeet.domain.events.queries import by_id

@@ -20,9 +20,9 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
-from groundwork.outbox import pay as debts
-from groundwork.outbox.owe import owe_again
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.jobs import owe_again
 from openmeet.domain.groups import administration, ownership, queries
 from openmeet.domain.groups.model import INSIDE, Group, Role
 from openmeet.domain.identities import actions as identities
@@ -105,7 +105,7 @@ class TwoServers:
         async with town.db.transaction() as tx:
             await owe_again(tx, Debt.REFRESH_IDENTITY, [did])
         asking = identity_refresh.identity_payer(town.db, town.network, Erasing((bytes(32),), self._nothing_elsewhere))
-        await debts.run_once(town.db, {Debt.REFRESH_IDENTITY: Paying(asking)})
+        await dispatcher.run_once(town.db, {Debt.REFRESH_IDENTITY: Paying(asking)})
 
     async def _nothing_elsewhere(self, _did: Did) -> None:
         return

@@ -8,10 +8,10 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.fresh_id import new_id
-from groundwork.outbox import pay
-from groundwork.outbox.owe import owe
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.jobs import owe
+from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_payer
@@ -75,7 +75,7 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def pay_all(db: Database) -> None:
-    while await pay.run_once(db, {Debt.SERIES_NEWS: Paying(notify.telling_payer(db))}):
+    while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(notify.telling_payer(db))}):
         pass
 
 
@@ -235,7 +235,7 @@ async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> No
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await pay.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -257,7 +257,7 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
         held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await pay.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

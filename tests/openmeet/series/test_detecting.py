@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.owe import Debt, DebtState
+from groundwork.outbox.jobs import Debt, DebtState
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Reply
 from openmeet.domain.identities import actions as identities

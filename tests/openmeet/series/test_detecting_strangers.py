@@ -10,7 +10,7 @@ from at_protocol.syntax.record_key import parse_record_key
 from groundwork.clock import MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
-from groundwork.outbox import pay
+from groundwork.outbox import dispatcher
 from openmeet.domain.account_merge import merge
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -54,8 +54,8 @@ async def author_of(db: Database) -> UserId:
 async def search(db: Database, clock: HandClock) -> list[Detection]:
     """Pay what is owed, as the publisher does, once it is due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
-    paying = {Debt.DETECT_FOREIGN_SERIES: pay.Paying(detection_payer(db, named_series))}
-    await pay.run_once(db, paying)
+    paying = {Debt.DETECT_FOREIGN_SERIES: dispatcher.Paying(detection_payer(db, named_series))}
+    await dispatcher.run_once(db, paying)
     author = await author_of(db)
     async with db.reader() as reader:
         return await detection_queries.of_person(reader, author)

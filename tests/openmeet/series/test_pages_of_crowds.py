@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.practice import begin, dates, go, names

@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
-from groundwork.outbox import pay
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, Reply
 from openmeet.domain.attendance.registration import Joining
@@ -135,7 +135,7 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
         await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
-        while await pay.run_once(
+        while await dispatcher.run_once(
             practice_db, {Debt.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
         ):
             pass
@@ -168,9 +168,9 @@ async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
     with monkeypatch.context() as patch:
         patch.setattr(follower_queries, "going", dying)
         with pytest.raises(Killed):
-            await pay.run_once(practice_db, payings)
+            await dispatcher.run_once(practice_db, payings)
     clock.turn(2 * MINUTE)
-    while await pay.run_once(practice_db, payings):
+    while await dispatcher.run_once(practice_db, payings):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, far, one) for one in people] == [GOING] * 5

@@ -21,9 +21,9 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
-from groundwork.outbox import pay
-from groundwork.outbox.owe import debt_of
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.jobs import debt_of
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.calendars.fetch import Outgoing
@@ -74,7 +74,7 @@ class Stage:
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is."""
         payer = webhook_payer(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await pay.run_once(self.site.db, {Debt.WEBHOOK: Paying(payer, policy=RETRY)}):
+        while await dispatcher.run_once(self.site.db, {Debt.WEBHOOK: Paying(payer, policy=RETRY)}):
             pass
 
 

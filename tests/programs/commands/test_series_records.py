@@ -20,9 +20,9 @@ from openmeet.network.publishing import schedule
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from programs.outbox_dispatcher import publisher
 from programs.platform import Platform, open_platform
 from programs.platform_settings import read_platform_settings
-from programs.publisher import publisher
 
 __all__ = ["network"]
 

@@ -23,9 +23,9 @@ from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import Limits
 from programs.commands.pds import check
-from programs.host_check.finding import Finding, Verdict
-from programs.host_check.target import target
-from programs.host_check.walk import Wishes, examine
+from programs.doctor.finding import Finding, Verdict
+from programs.doctor.target import target
+from programs.doctor.walk import Wishes, examine
 
 PASSWORD = "a password for a moment"
 Change = Callable[[Message], Message]

@@ -5,7 +5,7 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import Claim, ClaimId, Holding, Proof, SignedIn

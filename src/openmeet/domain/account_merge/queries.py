@@ -6,7 +6,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, Claim, ClaimId, Holding, Proof
 from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId

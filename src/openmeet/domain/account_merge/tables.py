@@ -7,7 +7,7 @@ from typing import Final
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import Act, Membership, Role
 from openmeet.domain.groups.publication import speaker_of

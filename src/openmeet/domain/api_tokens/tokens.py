@@ -9,7 +9,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.scopes import Scope
 from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import Caller, UserId

@@ -13,10 +13,10 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.fresh_id import new_id
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.owe import owe
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import owe
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.notify import CONCERNED, people_answering
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.model import EventId

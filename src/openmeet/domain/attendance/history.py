@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from groundwork.database.for_each import for_each, inserting
+from groundwork.database.bulk import for_each, inserting
 from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
-from groundwork.outbox import owe
-from groundwork.outbox.owe import owe_many
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import owe_many
 from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
@@ -325,7 +325,7 @@ async def compare_answers(tx: Transaction, event: Event) -> int:
 
     Only who hosts it may ask. One read of one record each, a bounded number of them per host and minute (``ingestion.host_budgets``).
     """
-    await owe.owe_again(tx, Debt.COMPARE_ANSWERS, [event.id])
+    await jobs.owe_again(tx, Debt.COMPARE_ANSWERS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
     return int(row["n"]) if row else 0
 
@@ -338,7 +338,7 @@ async def states(reader: Reader, event_id: EventId) -> dict[State, int]:
 def comparing_payer(db: Database) -> Payer:
     """The payer of ``Debt.COMPARE_ANSWERS``; the subject is the event. Every piece is a transaction of its own, and may be paid twice."""
 
-    async def pay(debt: owe.Debt) -> None:
+    async def pay(debt: jobs.Debt) -> None:
         async with db.reader() as reader:
             event = await by_id(reader, EventId(debt.subject))
         if event is None or event.is_gone:
@@ -371,7 +371,7 @@ async def _beside(tx: Transaction, event_uri: str, revision: int, behind: tuple[
 
 
 async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
-    await owe.owe_many(tx, Debt.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
+    await jobs.owe_many(tx, Debt.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 
 async def look_again(tx: Transaction, events: Sequence[Event]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.for_each import for_each
-from groundwork.database.for_each import inserting as inserting_each
+from groundwork.database.bulk import for_each
+from groundwork.database.bulk import inserting as inserting_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.model import (

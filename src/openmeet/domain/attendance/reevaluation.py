@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.owe import owe_chosen
+from groundwork.outbox.jobs import owe_chosen
 from openmeet.domain.attendance import queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.actions import is_member
 from openmeet.domain.attendance.model import PendingFor, Source, Through

@@ -15,7 +15,7 @@ from groundwork.clock import Instant
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.events.model import MAX_CAPACITY, Event, EventId, Mode
 from openmeet.domain.validation import choice

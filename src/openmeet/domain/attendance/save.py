@@ -8,7 +8,7 @@ from groundwork.database.row_lock import hold
 from groundwork.database.together import Write, execute_together
 from groundwork.database.transaction import Row, Transaction
 from groundwork.errors import Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import history, queries, registration, rules, waitlist
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Source, Through
 from openmeet.domain.attendance.queries import HOLDS

@@ -3,8 +3,8 @@
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as OwedDebt
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.visibility import seen_by_all
 from openmeet.domain.events.model import EventId

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.owe import owe, owe_many
+from groundwork.outbox.jobs import owe, owe_many
 from openmeet.domain.attendance import history, queries, registration, rules
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
 from openmeet.domain.attendance.registration import Joining

@@ -6,7 +6,7 @@ from functools import partial
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.calendars import queries
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, digest_of, fetch, host_of, read_file

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.transaction import Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 
 
 async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:

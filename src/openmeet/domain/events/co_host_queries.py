@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
 from openmeet.domain.paging import WHOLE, Page

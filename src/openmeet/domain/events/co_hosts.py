@@ -6,8 +6,8 @@ from dataclasses import replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
-from groundwork.fresh_id import new_id
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
+from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import (

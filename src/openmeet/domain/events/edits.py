@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 from groundwork.clock import DAY, Instant
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
 from openmeet.domain.events.model import (
     NOWHERE,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.edits import search_text

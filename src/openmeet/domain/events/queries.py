@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from groundwork.database.for_each import inserting, write_each
+from groundwork.database.bulk import inserting, write_each
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
-from groundwork.points import spot_in
+from groundwork.geo_points import spot_in
 from openmeet.domain.events.json_columns import about_of, kept_about, topics_of
 from openmeet.domain.events.model import (
     Audience,

@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.points import Near, chord, near_in, spot
+from groundwork.geo_points import Near, chord, near_in, spot
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.moderation import actions, policy
 from openmeet.domain.users import queries as users

@@ -9,8 +9,8 @@ import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
-from groundwork.fresh_id import new_id
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
+from groundwork.uuid7 import new_id
 from openmeet.domain.groups import invitation_queries, notify, publication, queries, rules
 from openmeet.domain.groups.model import (
     INSIDE,

@@ -9,9 +9,9 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.fresh_id import new_id
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
 from openmeet.domain.groups import invitation_queries, notify, queries, rules
 from openmeet.domain.groups.actions import lock_for, put
 from openmeet.domain.groups.model import (

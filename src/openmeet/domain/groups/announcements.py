@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.groups import invitation_queries, notify
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import (

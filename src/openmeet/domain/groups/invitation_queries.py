@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.groups.model import Act, GroupId, Invitation, InvitationId, Logged, Role
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId

@@ -5,9 +5,9 @@ import re
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused, TooMany
-from groundwork.fresh_id import new_id
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance import registration

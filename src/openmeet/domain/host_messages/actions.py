@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.fresh_id import new_id
 from groundwork.telemetry.logs import log
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import seeing

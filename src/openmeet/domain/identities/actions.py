@@ -5,7 +5,7 @@ from collections.abc import Collection
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.errors import Conflict, NotFound, Refused
-from groundwork.outbox.owe import owe, owe_many
+from groundwork.outbox.jobs import owe, owe_many
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import Identity, IdentityKind, NewSession
 from openmeet.domain.users import actions as users

@@ -8,7 +8,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.identities.model import NOT_ASKED, Consent, CustodialAccount, Identity, IdentityKind

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
-from groundwork.fresh_id import new_id
 from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import imported

@@ -8,7 +8,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.database.transaction import Row as DatabaseRow
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.imports.last_import import Said
 from openmeet.domain.imports.model import KEPT, Import, ImportId, Medium, Person, PersonId, Row, Stage, What
 from openmeet.domain.users.model import UserId

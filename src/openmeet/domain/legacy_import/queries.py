@@ -8,7 +8,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 
 
 class State(StrEnum):

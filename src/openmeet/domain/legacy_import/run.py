@@ -8,7 +8,7 @@ from typing import TypeVar
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
 from openmeet.domain.attendance.imported import Given
 from openmeet.domain.events import actions as events

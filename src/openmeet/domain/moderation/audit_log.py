@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import Act, ActId, Entry, Subject, Thing
 from openmeet.domain.users.model import UserId
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from openmeet.domain.moderation.model import Subject, Thing

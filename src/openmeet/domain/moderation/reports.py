@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import ActId, Outcome, Reason, Report, ReportId, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import UserId

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.for_each import write_each
+from groundwork.database.bulk import write_each
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.fresh_id import new_ids
+from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
 from openmeet.domain.notifications.preferences import AT_ONCE

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import write_each
+from groundwork.database.bulk import write_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id, new_ids
+from groundwork.uuid7 import new_id, new_ids
 from openmeet.domain.notifications.model import Kind, Notification, NotificationId, Particulars
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.model import UserId

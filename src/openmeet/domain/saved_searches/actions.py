@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
 from openmeet.domain.search import query

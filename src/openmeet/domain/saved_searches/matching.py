@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from groundwork.database.words import has_beginning, topic_word, wanted_words
-from groundwork.points import HALF, NARROW, WIDE, Spot, cells, chord, spot
+from groundwork.geo_points import HALF, NARROW, WIDE, Spot, cells, chord, spot
 from openmeet.domain.events.model import Mode, Origin
 from openmeet.domain.search.search import NARROWLY, Source, Wanted
 from openmeet.i18n.markdown import folded

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, wanted_words
 from groundwork.errors import InvalidForm
-from groundwork.points import Near
+from groundwork.geo_points import Near
 from openmeet.domain.events.model import Mode
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category, normalised
 from openmeet.domain.search.search import Source, Wanted

@@ -12,7 +12,7 @@ from typing import Literal
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
-from groundwork.points import NARROW, WIDE, Near, cells, chord, spot
+from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
 from openmeet.domain.events.model import Event, Mode, Origin
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series

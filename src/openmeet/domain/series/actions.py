@@ -12,7 +12,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.events import series_dates

@@ -17,9 +17,9 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.owe import owe_chosen, owe_many
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import owe_chosen, owe_many
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several

@@ -9,7 +9,7 @@ from typing import Final, NewType
 import msgspec
 
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventId, Origin

@@ -12,9 +12,9 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox import owe
-from groundwork.outbox.owe import DebtState
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import DebtState
 from openmeet.domain.events import ownership
 from openmeet.domain.events.model import EventId, Origin
 from openmeet.domain.events.queries import lock_for_update
@@ -83,7 +83,7 @@ async def held(reader: Reader, user_id: UserId) -> list[Held]:
     counted = {(row["did"], Kind(row["kind"])): int(row["n"]) for row in rows}
     found: list[Held] = []
     for one in mine:
-        owed = await owe.find(reader, Debt.MOVE_RECORDS, _subject(user_id, one.did))
+        owed = await jobs.find(reader, Debt.MOVE_RECORDS, _subject(user_id, one.did))
         is_moving = owed is not None and owed.state in {DebtState.DUE, DebtState.LEASED}
         events, series = (counted.get((one.did, kind), 0) for kind in (Kind.EVENT, Kind.SERIES))
         found.append(Held(one, events, series, is_moving))
@@ -108,14 +108,14 @@ async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Begun:
     rows = await tx.fetch(COUNT, user_id=user_id)
     left = sum(int(row["n"]) for row in rows if row["did"] == source)
     if left:
-        await owe.owe_again(tx, Debt.MOVE_RECORDS, [_subject(user_id, source)])
+        await jobs.owe_again(tx, Debt.MOVE_RECORDS, [_subject(user_id, source)])
     return Begun(events.number, series.number, left)
 
 
 def moving_payer(db: Database) -> Payer:
     """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
 
-    async def pay(debt: owe.Debt) -> None:
+    async def pay(debt: jobs.Debt) -> None:
         person, _, source = debt.subject.partition(" ")
         user_id = UserId(person)
         for kind in (Kind.SERIES, Kind.EVENT):

@@ -10,9 +10,9 @@ from functools import partial
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.owe import owe_many
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import owe_many
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import reevaluation, registration
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus, Reply, Through

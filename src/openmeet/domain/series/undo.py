@@ -15,7 +15,7 @@ import msgspec
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
 from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
 from openmeet.domain.attendance.notify import Heard

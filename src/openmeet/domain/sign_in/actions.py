@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
-from groundwork.fresh_id import new_id
 from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import (
     API_SESSION_LIFE,

@@ -6,7 +6,7 @@ import regex
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserKind
 

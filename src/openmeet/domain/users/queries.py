@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.users.model import User, UserId, UserKind
 

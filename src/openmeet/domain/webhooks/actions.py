@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from groundwork.fresh_id import new_id
-from groundwork.outbox.owe import owe, owe_many
+from groundwork.outbox.jobs import owe, owe_many
 from groundwork.sealing import Sealer
+from groundwork.uuid7 import new_id
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks import model, queries
 from openmeet.domain.webhooks.model import KEPT, MAX_WEBHOOKS, Delivery, DeliveryId, Happening, Webhook, WebhookId

@@ -12,8 +12,8 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, RemoteFailed
 from groundwork.http.client import HttpClient
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.outbox.retry import Policy
 from groundwork.sealing import Sealer
 from groundwork.telemetry.logs import log

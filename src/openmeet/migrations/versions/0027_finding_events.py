@@ -10,7 +10,7 @@ from alembic import op
 
 from groundwork.database.revision import apply, engine
 from groundwork.database.words import words_of
-from groundwork.points import spot_in
+from groundwork.geo_points import spot_in
 
 revision = "0027"
 down_revision = "0026"

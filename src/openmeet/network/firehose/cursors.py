@@ -9,7 +9,7 @@ from at_protocol.sync.account_state import AccountState, SyncState
 from at_protocol.sync.verify import Known
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 
 # Enough to look at, not enough for a hostile stream to fill a disk.
 REJECTED_KEPT = 1000

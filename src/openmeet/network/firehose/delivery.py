@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from at_network.event_stream import Backoff
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.queue.contract import Message, Queue
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import sources
@@ -137,5 +137,5 @@ async def _owe_reading(tenant: Tenant, dids: Sequence[str]) -> None:
     for start in range(0, len(dids), BATCH):
         async with tenant.database.transaction() as tx:
             owed = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
-            await owe.owe_many(tx, Debt.BACKFILL, owed)
+            await jobs.owe_many(tx, Debt.BACKFILL, owed)
     log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))

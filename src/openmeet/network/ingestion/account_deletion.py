@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import group_hosting
@@ -89,10 +89,10 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 async def _forget_debts(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
     """What was to be asked about the repository, paid or not. The question that led here is settled by whoever asks it."""
-    await owe.forget(tx, Debt.BACKFILL, did)
+    await jobs.forget(tx, Debt.BACKFILL, did)
     for uri in uris:
-        await owe.forget(tx, Debt.FETCH_SUBJECT, uri)
-        await owe.forget(tx, Debt.PROVE_RECORD, uri)
+        await jobs.forget(tx, Debt.FETCH_SUBJECT, uri)
+        await jobs.forget(tx, Debt.PROVE_RECORD, uri)
 
 
 async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
-from groundwork.outbox.owe import owe_many
+from groundwork.outbox.jobs import owe_many
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, reevaluate, remote_series
 from openmeet.network.ingestion.apply_one import apply_alone

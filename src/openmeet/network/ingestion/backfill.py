@@ -29,8 +29,8 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.client import AnswerTooLarge
-from groundwork.outbox.owe import Debt, owe
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt, owe
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries

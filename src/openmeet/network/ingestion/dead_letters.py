@@ -8,10 +8,10 @@ from typing import Final
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
-from groundwork.database.for_each import write_each
+from groundwork.database.bulk import write_each
 from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
 from groundwork.errors import Failure
-from groundwork.outbox.owe import owe_again
+from groundwork.outbox.jobs import owe_again
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records.message import RecordMessage, decode

@@ -13,8 +13,8 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import pending

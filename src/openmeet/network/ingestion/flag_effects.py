@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
@@ -65,12 +65,12 @@ async def switch(
     if is_on and flag is Flag.SERIES_LEXICON:
         await owe_series(tx)
     if is_on and flag is Flag.DETECTION:
-        await owe.owe_chosen(tx, Debt.DETECT_SERIES, AUTHORS, int(tx.now))
-        await owe.owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
+        await jobs.owe_chosen(tx, Debt.DETECT_SERIES, AUTHORS, int(tx.now))
+        await jobs.owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.look_again_at_all(tx, kind)
     if is_on and flag in _IN:
-        await owe.owe_chosen(tx, Debt.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        await jobs.owe_chosen(tx, Debt.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
         # Those that are known, too, are owed once.
-        await owe.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+        await jobs.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True

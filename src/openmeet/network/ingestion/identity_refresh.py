@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.outbox import owe
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import ACTIVE
@@ -57,10 +57,10 @@ def identity_payer(
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
-                await owe.forget(tx, OwedKind.REFRESH_IDENTITY, did, revision=debt.revision)
+                await jobs.forget(tx, OwedKind.REFRESH_IDENTITY, did, revision=debt.revision)
                 if not is_gone:
                     # Begun anew meanwhile: what was heard of it since then went with the rest.
-                    await owe.owe_again(tx, OwedKind.BACKFILL, [did])
+                    await jobs.owe_again(tx, OwedKind.BACKFILL, [did])
 
     return pay
 
@@ -97,7 +97,7 @@ async def refresh(db: Database, network: Network, did: Did, believed: frozenset[
         await intake.note_host(tx, did, pds, believed)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
             # It was not to be read when it should have been.
-            await owe.owe_again(tx, OwedKind.BACKFILL, [did])
+            await jobs.owe_again(tx, OwedKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
     log.info("identity.refreshed", did=did, handle=handle, status=status)

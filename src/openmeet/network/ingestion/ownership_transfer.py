@@ -12,7 +12,7 @@ from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.owe import owe_many
+from groundwork.outbox.jobs import owe_many
 from openmeet.domain.attendance import merge
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from at_protocol.syntax.at_uri import AtUri
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.owe import owe_many, settle_given_up
+from groundwork.outbox.jobs import owe_many, settle_given_up
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import dead_letters, rsvps

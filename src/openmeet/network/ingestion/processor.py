@@ -15,7 +15,7 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.owe import owe_again
+from groundwork.outbox.jobs import owe_again
 from groundwork.outbox.retry import Policy
 from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log

@@ -20,8 +20,8 @@ from at_protocol.syntax.tid import Tid
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import dead_letters, discrepancies, repair
 from openmeet.network.ingestion.backfill import list_repository, note_read, take_listed

@@ -14,7 +14,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from groundwork.fresh_id import new_id
+from groundwork.uuid7 import new_id
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, Origin

@@ -11,8 +11,8 @@ from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox import owe
-from groundwork.outbox.pay import Payer
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import Payer
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
@@ -52,7 +52,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
-        await owe.owe_many(tx, Debt.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
+        await jobs.owe_many(tx, Debt.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
     found: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
         link = _link_in(bytes(row["body"]))
@@ -64,7 +64,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
 def claimed_dates_payer(db: Database) -> Payer:
     """The payer of ``Debt.CLAIMED_DATES``; the subject is the record of a series. Every piece is a transaction of its own."""
 
-    async def pay(debt: owe.Debt) -> None:
+    async def pay(debt: jobs.Debt) -> None:
         after: str | None = ""
         while after is not None:
             async with db.transaction() as tx:

@@ -14,7 +14,7 @@ from typing import Final
 
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.owe import owe_many
+from groundwork.outbox.jobs import owe_many
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import dead_letters

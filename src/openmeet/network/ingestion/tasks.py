@@ -6,7 +6,7 @@ are asked about once a day, so that one whose return was never announced is show
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
-from groundwork.outbox import owe as outbox
+from groundwork.outbox import jobs
 from openmeet.network.ingestion import dead_letters, discrepancies
 from openmeet.outbox.kinds import Debt
 
@@ -24,9 +24,9 @@ async def reconcile(db: Database) -> int:
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
-            await outbox.owe(tx, Debt.RECONCILE, did, int(tx.now))
+            await jobs.owe(tx, Debt.RECONCILE, did, int(tx.now))
         for row in await tx.fetch(AWAY, before=tx.now - DAY):
-            await outbox.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
+            await jobs.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
     return len(unread)
 
 

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotSignedIn, Unavailable
 from groundwork.outbox import retry
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries

@@ -15,8 +15,8 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, Unavailable
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
-from groundwork.outbox.pay import idle
+from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.batch import MAX_WRITES, pay_together

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
+from groundwork.database.bulk import for_each
 from groundwork.database.bytewise import bytewise
-from groundwork.database.for_each import for_each
 from groundwork.database.transaction import Reader, Transaction
 
 PUT = """

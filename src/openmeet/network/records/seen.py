@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.for_each import for_each
+from groundwork.database.bulk import for_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.network.records import repository_state
 from openmeet.network.records.collections import RSVPS

@@ -7,8 +7,8 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox.owe import Debt as OwedDebt
-from groundwork.outbox.owe import DebtState, find
+from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import DebtState, find
 from openmeet.domain.identities import publication_consent, queries
 from openmeet.domain.identities.model import Consent, Identity
 from openmeet.domain.identities.publication_consent import Preferences, UseShown

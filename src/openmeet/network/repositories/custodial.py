@@ -19,8 +19,8 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity

@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import Handle, parse_handle
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
-from groundwork.outbox.owe import owe
+from groundwork.outbox.jobs import owe
 from openmeet.domain.identities import actions, session_queries
 from openmeet.domain.identities.model import SessionKind
 from openmeet.domain.users.model import UserId

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox.owe import DebtState, find
+from groundwork.outbox.jobs import DebtState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
 from openmeet.domain.groups.model import INSIDE, Membership, Role

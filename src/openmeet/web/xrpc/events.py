@@ -5,7 +5,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
-from groundwork.points import Near
+from groundwork.geo_points import Near
 from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import COLUMNS, event_of

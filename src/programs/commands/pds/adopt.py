@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aurora_locus.adopting import adopt as adopting
-from aurora_locus.adopting.environment import read_environment, settings_for, what_it_means
-from aurora_locus.adopting.old_folder import locate
-from aurora_locus.adopting.survey import Progress as Tell
-from aurora_locus.adopting.survey import Survey
+from aurora_locus.reference_import import adopt as adopting
+from aurora_locus.reference_import.environment import read_environment, settings_for, what_it_means
+from aurora_locus.reference_import.old_folder import locate
+from aurora_locus.reference_import.survey import Progress as Tell
+from aurora_locus.reference_import.survey import Survey
 from aurora_locus.settings import Settings
 from groundwork.clock import SECOND, Instant, SystemClock
 from groundwork.errors import Refused

@@ -1,6 +1,6 @@
 """``openmeet pds check URL``: whether a PDS is well set up, looked at from outside; ours or anybody's.
 
-The checks are in ``programs.host_check``. The password of ``--account`` comes from the environment or is asked for, never
+The checks are in ``programs.doctor``. The password of ``--account`` comes from the environment or is asked for, never
 from the command line, where other people of the machine could read it.
 """
 
@@ -14,9 +14,9 @@ import typer
 
 from groundwork.clock import SystemClock
 from programs.command_line import AsJson, print_json, role, say
-from programs.host_check.finding import Finding, Verdict
-from programs.host_check.target import PUBLIC_DIRECTORY, target
-from programs.host_check.walk import Wishes, examine
+from programs.doctor.finding import Finding, Verdict
+from programs.doctor.target import PUBLIC_DIRECTORY, target
+from programs.doctor.walk import Wishes, examine
 
 app = role()
 

@@ -19,13 +19,13 @@ from at_network.xrpc_client import Parameters, XrpcClient
 from aurora_locus import settings as pds_settings
 from aurora_locus.settings import Settings
 from groundwork.clock import SystemClock
-from groundwork.dangerous_starts import is_own_machine
 from groundwork.database.open_ import SQLITE, open_database, sqlite_path
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.settings import read_file
+from groundwork.startup_checks import is_own_machine
 from programs.running import VERSION, run_command
 
 ServerUrl = Annotated[

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import Instant
-from groundwork.database.for_each import write_each
+from groundwork.database.bulk import write_each
 from groundwork.database.together import Write
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.outbox.bell import ring
+from groundwork.outbox.wakeup import ring
 
 
 class DebtState(StrEnum):

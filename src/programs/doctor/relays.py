@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.errors import Failure, NotFound
-from programs.host_check.finding import Finding, good, note, skipped, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, note, skipped, wrong
+from programs.doctor.target import Target
 
 
 async def read_by(host: Target, relay: str) -> AsyncIterator[Finding]:

@@ -12,11 +12,11 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
+from aurora_locus.account_migration.moves import Move
 from aurora_locus.accounts import email_tokens, web_identities
 from aurora_locus.accounts.email_tokens import Purpose, require_token
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import Destination
-from aurora_locus.moving.moves import Move
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed

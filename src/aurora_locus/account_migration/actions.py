@@ -6,22 +6,22 @@ from urllib.parse import urlsplit
 import msgspec
 
 from at_network.bearer_session import BearerSession, FixedToken, SessionTokens, create_session
-from at_network.migration.sides import describe
+from at_network.migration.servers import describe
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
+from aurora_locus.account_migration import moves, web_moves
+from aurora_locus.account_migration.moves import Stage
 from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, Wish
-from aurora_locus.debts import Debt
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.moving import moves, web_moves
-from aurora_locus.moving.moves import Stage
+from aurora_locus.jobs import Debt
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.http.client import HttpClient
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.sealing import Sealer
 
 # A server hashes a password and makes a repository before it answers.
@@ -63,12 +63,12 @@ async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
         raise InvalidInput("password", "Choose a password for the other server.")
     tokens = await _account_there(mover, did, target, wanted)
     async with mover.registry.db.transaction() as tx:
-        earlier = await owe.find(tx, Debt.MOVE, did)
+        earlier = await jobs.find(tx, Debt.MOVE, did)
         # Revisions go on where an earlier move stopped: those that were paid are not owed again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
             raise Refused("A move is being finished at this moment; look again in a minute.")
-        await owe.owe(tx, Debt.MOVE, did, revision)
+        await jobs.owe(tx, Debt.MOVE, did, revision)
 
 
 async def finish(mover: Mover, did: Did, token: str | None) -> None:
@@ -109,7 +109,7 @@ async def _signed(mover: Mover, did: Did, what: str) -> None:
         revision = await moves.signed(tx, did, what)
         if revision is None:
             raise Refused("This move was given up meanwhile.")
-        await owe.owe(tx, Debt.MOVE, did, revision)
+        await jobs.owe(tx, Debt.MOVE, did, revision)
 
 
 async def try_again(mover: Mover, did: Did) -> None:
@@ -117,7 +117,7 @@ async def try_again(mover: Mover, did: Did) -> None:
     async with mover.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:
-            await owe.owe(tx, Debt.MOVE, did, revision)
+            await jobs.owe(tx, Debt.MOVE, did, revision)
 
 
 async def give_up(mover: Mover, did: Did) -> None:

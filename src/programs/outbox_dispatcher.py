@@ -10,9 +10,9 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
-from groundwork.outbox import pay
-from groundwork.outbox.bell import bell
-from groundwork.outbox.pay import Paying
+from groundwork.outbox import dispatcher
+from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.wakeup import bell
 from groundwork.queue.contract import Message
 from openmeet.domain.attendance.crowds import event_news_payer
 from openmeet.domain.attendance.network_rsvps import comparing_payer
@@ -81,10 +81,10 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     searching = {kind: paying for kind, paying in owed.items() if kind in SEARCHES}
     sending = {kind: paying for kind, paying in owed.items() if kind not in READS | WHOLE_READS | SEARCHES}
     await asyncio.gather(
-        pay.run(platform.db, sending, stop, wake=bell()),
-        pay.run(platform.db, reading, stop, wake=bell()),
-        pay.run(platform.db, reading_whole, stop, wake=bell()),
-        pay.run(platform.db, searching, stop, wake=bell()),
+        dispatcher.run(platform.db, sending, stop, wake=bell()),
+        dispatcher.run(platform.db, reading, stop, wake=bell()),
+        dispatcher.run(platform.db, reading_whole, stop, wake=bell()),
+        dispatcher.run(platform.db, searching, stop, wake=bell()),
         schedule.run(publisher(platform), stop, wake=bell()),
     )
 

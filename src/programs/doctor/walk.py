@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from programs.host_check import address, handles, relays, repositories, stream, writing
-from programs.host_check.finding import Finding, Verdict, skipped
-from programs.host_check.target import Target
+from programs.doctor import address, handles, relays, repositories, stream, writing
+from programs.doctor.finding import Finding, Verdict, skipped
+from programs.doctor.target import Target
 
 
 @dataclass(frozen=True, slots=True)

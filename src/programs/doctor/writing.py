@@ -14,8 +14,8 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import Did
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
-from programs.host_check.finding import Finding, good, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, wrong
+from programs.doctor.target import Target
 
 COLLECTION = "openmeet.lexicon.hostCheck"
 ARRIVAL_SECONDS = 10.0

@@ -18,13 +18,13 @@ from at_protocol.crypto.k256 import PrivateKey
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.email_tokens import EmailTokens
-from aurora_locus.adopting import apps, events, files, people, repositories, verifying
-from aurora_locus.adopting.old_folder import OldFolder, opened, require_stopped
-from aurora_locus.adopting.people import Person
-from aurora_locus.adopting.survey import Progress, Survey, survey
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
+from aurora_locus.reference_import import apps, events, files, people, repositories, verifying
+from aurora_locus.reference_import.old_folder import OldFolder, opened, require_stopped
+from aurora_locus.reference_import.people import Person
+from aurora_locus.reference_import.survey import Progress, Survey, survey
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Status
 from aurora_locus.settings import Settings

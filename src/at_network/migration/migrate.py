@@ -8,9 +8,9 @@ identity has changed there is no way back but with a key of one's own, within 72
 from dataclasses import dataclass
 from pathlib import Path
 
-from at_network.migration import contents, identity
+from at_network.migration import copy, identity
 from at_network.migration.progress import Outcome, Progress, Step, Tell, tell_nobody
-from at_network.migration.sides import Side, require_same, status
+from at_network.migration.servers import Side, require_same, status
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
 from groundwork.errors import Refused
@@ -41,17 +41,17 @@ async def bring(move: Move) -> Outcome:
         counted = present.get("indexedRecords")
         outcome.records = counted if isinstance(counted, int) else 0
         move.tell(Progress(Step.REPOSITORY, is_complete=True, note="the new server has it, and shows it already"))
-        await contents.bring_blobs(move.old, move.new, move.tell, outcome)
+        await copy.bring_blobs(move.old, move.new, move.tell, outcome)
         return outcome
-    brought = await contents.bring_repository(move.old, move.new, move.folder, move.tell)
-    await contents.bring_blobs(move.old, move.new, move.tell, outcome)
-    if await contents.newest_rev(move.old) != brought.rev:
+    brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
+    await copy.bring_blobs(move.old, move.new, move.tell, outcome)
+    if await copy.newest_rev(move.old) != brought.rev:
         # Somebody wrote at the old server meanwhile; what is new is little, but for it no blob may be missing either.
-        brought = await contents.bring_repository(move.old, move.new, move.folder, move.tell)
-        await contents.bring_blobs(move.old, move.new, move.tell, outcome)
+        brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
+        await copy.bring_blobs(move.old, move.new, move.tell, outcome)
     outcome.records = brought.records
-    await contents.bring_preferences(move.old, move.new, move.tell, outcome)
-    await contents.compare(move.old, move.new, outcome)
+    await copy.bring_preferences(move.old, move.new, move.tell, outcome)
+    await copy.compare(move.old, move.new, outcome)
     return outcome
 
 

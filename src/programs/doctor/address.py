@@ -9,8 +9,8 @@ from at_protocol.syntax.did import parse_did, web_host
 from groundwork.clock import SECOND
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow
 from groundwork.http.reach import AddressRefused
-from programs.host_check.finding import Finding, good, note, skipped, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, note, skipped, wrong
+from programs.doctor.target import Target
 
 # Revisions and tokens further off than this are refused by others (sync specification: five minutes ahead).
 CLOCK_SECONDS = 60.0

@@ -11,10 +11,10 @@ from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
 from groundwork.clock import Clock
-from groundwork.dangerous_starts import is_own_machine
 from groundwork.errors import InvalidInput
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
+from groundwork.startup_checks import is_own_machine
 
 PUBLIC_DIRECTORY = "https://plc.directory"
 

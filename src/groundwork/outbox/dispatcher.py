@@ -15,7 +15,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.owe import COLUMNS, Debt, debt_of
+from groundwork.outbox.jobs import COLUMNS, Debt, debt_of
 from groundwork.telemetry.logs import log
 
 Payer = Callable[[Debt], Awaitable[None]]

@@ -27,7 +27,7 @@ from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.sequencer import retention
 from aurora_locus.settings import Settings
 from groundwork.clock import DAY, SECOND, Clock, Instant
-from groundwork.outbox import owe
+from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 
 # Often enough that nothing piles up, seldom enough to cost nothing.
@@ -76,7 +76,7 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
         await registry.db.write(password_guesses.sweep)
         await registry.db.write(repositories.keys.sweep_reserved)
         async with registry.db.transaction() as tx:
-            return await owe.forget_paid(tx, Instant(tx.now - DAY))
+            return await jobs.forget_paid(tx, Instant(tx.now - DAY))
 
     async def resume() -> object:
         return await subject_acts.end_suspensions(registry)

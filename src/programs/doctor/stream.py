@@ -13,8 +13,8 @@ from at_protocol.sync.events import CommitMessage, InfoMessage, Message, Sequenc
 from at_protocol.sync.frames import ErrorFrame
 from at_protocol.sync.verify import Reason, Refused, verify_commit_message, verify_sync_message
 from groundwork.errors import Failure, RemoteFailed
-from programs.host_check.finding import Finding, good, note, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, note, wrong
+from programs.doctor.target import Target
 
 FRAMES = 200
 # How long a frame is waited for, and all of them together.

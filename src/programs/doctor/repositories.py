@@ -10,8 +10,8 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import Failure
 from programs.command_line import counted
-from programs.host_check.finding import Finding, good, note, skipped, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, note, skipped, wrong
+from programs.doctor.target import Target
 
 ACCOUNTS = 3
 MAX_REPOSITORY_BYTES = 200_000_000

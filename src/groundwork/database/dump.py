@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
-from groundwork.database import postgres_contents, sqlite_contents
+from groundwork.database import postgres_dump, sqlite_dump
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.table_order import Rows, Table
 
@@ -37,12 +37,12 @@ class Loading(Protocol):
 def read_contents(url: str, schema: str, scratch: Path) -> AbstractAsyncContextManager[Contents]:
     """The database at the moment of opening. ``scratch`` is a folder with room for a copy of an SQLite file."""
     if url.startswith(POSTGRES):
-        return postgres_contents.reading(url, schema)
-    return sqlite_contents.reading(sqlite_path(url, schema), scratch)
+        return postgres_dump.reading(url, schema)
+    return sqlite_dump.reading(sqlite_path(url, schema), scratch)
 
 
 def load_contents(url: str, schema: str) -> AbstractAsyncContextManager[Loading]:
     """Fill a migrated database, in place of what migrations put there. Raises ValueError where references find nothing."""
     if url.startswith(POSTGRES):
-        return postgres_contents.loading(url, schema)
-    return sqlite_contents.loading(sqlite_path(url, schema))
+        return postgres_dump.loading(url, schema)
+    return sqlite_dump.loading(sqlite_path(url, schema))

@@ -22,7 +22,7 @@ from at_protocol.repo.node import EMPTY_NODE
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
-from aurora_locus.adopting.people import Person
+from aurora_locus.reference_import.people import Person
 from aurora_locus.repository.import_plan import Held, Plan, plan_import
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer

@@ -9,25 +9,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
-from at_network.migration.contents import missing_blobs
-from at_network.migration.sides import Side, status
+from at_network.migration.copy import missing_blobs
+from at_network.migration.servers import Side, status
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
+from aurora_locus.account_migration import moves, web_moves
+from aurora_locus.account_migration.actions import Mover, client
+from aurora_locus.account_migration.moves import Move, Stage
 from aurora_locus.accounts import activation, own_identity, preferences, residence, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.moving import moves, web_moves
-from aurora_locus.moving.actions import Mover, client
-from aurora_locus.moving.moves import Move, Stage
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
-from groundwork.outbox.owe import Debt
-from groundwork.outbox.pay import Payer
+from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.jobs import Debt
 
 # A repository over a slow line, taken in before the answer.
 LONG_SECONDS = 600.0

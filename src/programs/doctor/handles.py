@@ -4,8 +4,8 @@ import secrets
 from collections.abc import AsyncIterator
 
 from groundwork.errors import Failure
-from programs.host_check.finding import Finding, good, skipped, wrong
-from programs.host_check.target import Target
+from programs.doctor.finding import Finding, good, skipped, wrong
+from programs.doctor.target import Target
 
 
 async def handle_domains(host: Target) -> AsyncIterator[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from at_network.migration.progress import Outcome, Progress, Step, Tell
-from at_network.migration.sides import Side, status
+from at_network.migration.servers import Side, status
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE

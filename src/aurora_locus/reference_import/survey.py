@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from at_protocol.failures import Malformed
-from aurora_locus import reference_names
-from aurora_locus.adopting import apps, events, files, repositories
-from aurora_locus.adopting.old_folder import OldFolder, opened
-from aurora_locus.adopting.people import Person, people
+from aurora_locus import reference_settings
+from aurora_locus.reference_import import apps, events, files, repositories
+from aurora_locus.reference_import.old_folder import OldFolder, opened
+from aurora_locus.reference_import.people import Person, people
 
 # How far, of how much, at what.
 Progress = Callable[[int, int, str], None]
@@ -108,8 +108,8 @@ def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
 
 
 def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
-    for name in reference_names.unknown(name for name, value in environment.items() if value):
-        found.lost.append(f"{reference_names.what_of(name)}.")
+    for name in reference_settings.unknown(name for name, value in environment.items() if value):
+        found.lost.append(f"{reference_settings.what_of(name)}.")
     if environment.get("PDS_BLOBSTORE_S3_BUCKET"):
         found.damaged.append(
             "Blobs are in a bucket: copy it to a folder (blocks/ and quarantine/ of it), and name that folder as "

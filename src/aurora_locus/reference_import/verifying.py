@@ -1,7 +1,7 @@
 """After everything was written: is it all here? Read back from the new database and compared with what was found before."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.adopting.survey import Progress, Survey
+from aurora_locus.reference_import.survey import Progress, Survey
 from aurora_locus.repository import reader
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable

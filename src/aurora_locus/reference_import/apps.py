@@ -13,10 +13,10 @@ import msgspec
 
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.adopting.instants import instant
 from aurora_locus.oauth import lifetimes, sessions
 from aurora_locus.oauth.model import ClientBinding, OAuthSession
 from aurora_locus.oauth.refresh_tokens import session_of_adopted
+from aurora_locus.reference_import.instants import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
